@@ -1,0 +1,77 @@
+"""The glossary as code: the words every other module uses, and nothing that computes.
+
+All instants are UTC; all sums are whole microseconds inside and seconds (``_s``) outside; ratios are 0..1.
+"""
+
+from typing import Final
+
+# --- states ---------------------------------------------------------------------------------------------
+QUEUE_STATES: Final = ("busy", "hold", "ringing", "wrapup", "available", "working")
+"""States in which an agent serves a queue; they win over every other state when an agent has several logins."""
+
+REST_STATES: Final = ("meal", "break", "away", "logged_out")
+
+UNMAPPED: Final = "unmapped"
+"""A vendor state that no mapping knows: kept, counted, shown; neither in nor out."""
+
+UNKNOWN: Final = "unknown"
+"""Nobody watched, so nobody can say. Never "out"."""
+
+STATES: Final = (
+    *QUEUE_STATES, "training", "meeting", "no_answer", "logged_in", UNMAPPED, "meal", "break", "away", UNKNOWN,
+    "logged_out",
+)  # fmt: skip
+"""Every state, the one that wins between an agent's logins first."""
+
+# --- activities -----------------------------------------------------------------------------------------
+CATEGORIES: Final = (
+    "on_queue", "off_queue_work", "break", "meal", "training", "meeting", "time_off", "unavailable",
+)  # fmt: skip
+COUNTED: Final = ("on_queue", "off_queue_work", "break", "meal", "training", "meeting")
+"""Categories whose seconds are in the denominator, unless an activity says otherwise."""
+
+RULES: Final[dict[str, tuple[str, ...]]] = {
+    "on_queue": ("available", "ringing", "busy", "hold", "wrapup", "working"),
+    "off_queue_work": ("working", "wrapup", "training", "meeting", "away"),
+    "break": ("break", "meal", "away", "logged_out"),
+    "meal": ("meal", "break", "away", "logged_out"),
+    "training": ("training", "meeting", "working", "away"),
+    "meeting": ("meeting", "training", "working", "away"),
+}
+"""Per category the states that are in adherence with it; `data/rules.csv` holds the same table for users to edit."""
+
+# --- classes and reasons --------------------------------------------------------------------------------
+CLASSES: Final = ("unknown", "in", "system", "approved", "call_driven", "controllable")
+"""Where a counted second goes, in the order in which they are tested."""
+
+REASONS: Final = (
+    "absent", "late_start", "early_leave", "early_break", "long_break", "missed_break", "no_answer", "wrong_state",
+    "unscheduled_work", "call_overrun", "shifted_break",
+)  # fmt: skip
+
+REASON_MEANING: Final[dict[str, str]] = {
+    "absent": "no queue state in the whole shift",
+    "late_start": "not at work yet when the shift began",
+    "early_leave": "not at work any more when the shift ended",
+    "early_break": "rested already before a scheduled break or meal",
+    "long_break": "still rested after a scheduled break or meal",
+    "missed_break": "worked during a scheduled break or meal",
+    "no_answer": "a call rang out and the agent was put off the queue",
+    "wrong_state": "in a state that does not belong to the scheduled activity",
+    "unscheduled_work": "worked outside the shift; listed, never in the denominator",
+    "call_overrun": "a call that began before kept the agent from the scheduled activity",
+    "shifted_break": "a break pushed back by a call ended later by as much",
+}
+
+IMPACTS: Final = ("positive", "negative", "neutral")
+"""positive: scheduled off queue but on it; negative: scheduled on queue but not on it; neutral: neither."""
+
+EVIDENCE_KINDS: Final = ("call", "state", "exemption")
+
+EXEMPTION_KINDS: Final = ("approved", "system")
+
+INTERVAL_S: Final = 900
+"""Seconds of an interval; "interval" always means this 15-minute bucket."""
+
+SHIFT_GAP_S: Final = 3 * 3600
+"""Two segments with a gap of at most this belong to one shift."""
