@@ -105,7 +105,7 @@ CREATE TABLE schedule (           -- key: agent_id, start_at, end_at, activity, 
 CREATE TABLE agent_state (        -- key: source, login, at, vendor_state, vendor_reason
     source       VARCHAR NOT NULL,     -- the account that said so
     login        VARCHAR NOT NULL,     -- what the vendor calls the agent
-    at           TIMESTAMPTZ NOT NULL, -- when the login entered the state
+    "at"         TIMESTAMPTZ NOT NULL, -- when the login entered the state
     vendor_state VARCHAR NOT NULL,     -- the state in the vendor's words
     vendor_reason VARCHAR,             -- the vendor's reason code
     collection_id BIGINT, row_no BIGINT, recorded_at TIMESTAMPTZ NOT NULL, replaced_at TIMESTAMPTZ
