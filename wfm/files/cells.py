@@ -1,0 +1,185 @@
+"""Turn one column of cells into the type its table wants, and say what is wrong with those that do not fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import polars as pl
+
+from wfm.errors import InputError
+from wfm.files import instants
+from wfm.files.instants import FIRST_YEAR, INSTANT, LAST_YEAR, Fold
+
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
+_TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
+_WHOLE = "a whole number, 0 or more"
+_SECONDS = "a number of seconds, 0 or more"
+_BOOLEAN = "true, false, yes, no, 1 or 0"
+_DAY = f"a day such as 2026-03-02, from {FIRST_YEAR} to {LAST_YEAR}"
+_MOST = 2**53
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How a file's cells are to be read."""
+
+    path: str
+    timezone: str | None = None
+    fold: Fold | None = None
+    decimal_comma: bool = False
+    excel: Literal["1900", "1904"] | None = None
+
+
+class Column(NamedTuple):
+    """Values in the table's type, the cells as text, and what was expected where a cell did not fit (or None)."""
+
+    values: pl.Series
+    text: pl.Series
+    expected: pl.Series | None
+
+
+def cast(cells: pl.Series, column: str, dtype: pl.DataType, reader: Reader) -> Column:
+    """Cast a column of a file; InputError if its type as a whole cannot become `dtype`."""
+    if cells.dtype == pl.Null or cells.dtype in (pl.Categorical, pl.Enum):
+        cells = cells.cast(pl.String)
+    if cells.dtype != pl.String:
+        return _from_typed(cells, column, dtype, reader)
+    text = clean(cells)
+    if dtype == pl.String:
+        return Column(text, text, None)
+    values, expected = _FROM_TEXT[type(dtype)](text, reader)
+    return Column(values, text, expected if expected.null_count() < expected.len() else None)
+
+
+def clean(cells: pl.Series) -> pl.Series:
+    """Strip blanks; what is empty then is null."""
+    text = cells.str.strip_chars()
+    empty = (text == "").fill_null(False)
+    return text.set(empty, None) if empty.any() else text
+
+
+def as_text(cells: pl.Series) -> pl.Series:
+    """Write any cells as text, whole floats without a point, instants as ISO 8601."""
+    dtype = cells.dtype
+    if dtype.is_float():
+        whole = (cells == cells.floor()) & (cells.abs() < _MOST)
+        return (
+            cells.cast(pl.Int64, strict=False)
+            .cast(pl.String)
+            .zip_with(whole.fill_null(False), cells.cast(pl.String))
+        )
+    if isinstance(dtype, pl.Datetime):
+        if dtype.time_zone:
+            return cells.dt.convert_time_zone("UTC").dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ")
+        return cells.dt.to_string("%Y-%m-%dT%H:%M:%S%.f")
+    if dtype == pl.Binary or dtype.is_nested() or dtype == pl.Object:
+        return pl.Series([f"({dtype})"]).new_from_index(0, cells.len())
+    return cells.cast(pl.String)
+
+
+def _from_typed(cells: pl.Series, column: str, dtype: pl.DataType, reader: Reader) -> Column:
+    """Take a column that has a type of its own, as parquet has."""
+    source = cells.dtype
+    wrong = f"{reader.path}: column {column} holds {source}"
+    if source == pl.Binary or source.is_nested() or source == pl.Object:
+        raise InputError(f"{wrong}; one plain value a row is needed.")
+    if dtype == INSTANT:
+        return _instants_from_typed(cells, wrong, reader)
+    if source == dtype and dtype == pl.Boolean:
+        return Column(cells, cells.cast(pl.String), None)
+    if source == pl.Date and dtype == pl.Date:
+        text = cells.cast(pl.String)
+        return Column(cells, text, _outside(cells.dt.year(), text))
+    if source.is_integer() and dtype.is_integer():
+        text = cells.cast(pl.String)
+        values = cells.cast(dtype, strict=False)
+        fine = cells.is_null() | (values >= 0).fill_null(False)
+        return Column(values, text, None if fine.all() else _unless(fine, _WHOLE))
+    if source.is_float() and dtype.is_float():
+        values = cells.cast(dtype)
+        fine = cells.is_null() | (values.is_finite() & (values >= 0)).fill_null(False)
+        return Column(
+            values.set(~fine, None), as_text(cells), None if fine.all() else _unless(fine, _SECONDS)
+        )
+    return cast(as_text(cells), column, dtype, reader)
+
+
+def _instants_from_typed(cells: pl.Series, wrong: str, reader: Reader) -> Column:
+    source = cells.dtype
+    if source.is_numeric():
+        raise InputError(
+            f"{wrong}: a bare number does not say its unit or origin. Write instants as timestamps."
+        )
+    if not isinstance(source, pl.Datetime):
+        raise InputError(f"{wrong}; timestamps or ISO 8601 text such as 2026-03-02T08:00:00Z are needed.")
+    if source.time_zone:
+        found = instants.Instants(
+            cells.dt.convert_time_zone("UTC").cast(INSTANT),
+            pl.Series([None], dtype=pl.String).new_from_index(0, cells.len()),
+        )
+    else:
+        found = instants.localise(cells.cast(pl.Datetime("us")), reader.timezone, reader.fold)
+    values, expected = instants.within_years(found)
+    return Column(values, as_text(cells), expected if expected.null_count() < expected.len() else None)
+
+
+def _instant(text: pl.Series, reader: Reader) -> tuple[pl.Series, pl.Series]:
+    return instants.parse(text, reader.timezone, reader.fold, reader.excel)
+
+
+def _number(text: pl.Series, reader: Reader) -> pl.Series:
+    if reader.decimal_comma:
+        text = text.str.replace(r"^([+-]?[0-9]*),([0-9]+)$", "${1}.${2}")
+    numbers = text.str.strip_prefix("+").cast(pl.Float64, strict=False)
+    return numbers.set(~(text.str.contains(_NUMBER) & numbers.is_finite()).fill_null(False), None)
+
+
+def _seconds(text: pl.Series, reader: Reader) -> tuple[pl.Series, pl.Series]:
+    numbers = _number(text, reader)
+    fine = text.is_null() | (numbers >= 0).fill_null(False)
+    return numbers.set(~fine, None), _unless(fine, _SECONDS)
+
+
+def _count(text: pl.Series, reader: Reader) -> tuple[pl.Series, pl.Series]:
+    numbers = _number(text, reader)
+    whole = (numbers >= 0) & (numbers == numbers.floor()) & (numbers <= _MOST)
+    fine = text.is_null() | whole.fill_null(False)
+    return numbers.set(~fine, None).cast(pl.Int64), _unless(fine, _WHOLE)
+
+
+def _boolean(text: pl.Series, _: Reader) -> tuple[pl.Series, pl.Series]:
+    words = text.str.to_lowercase()
+    true, false = words.is_in(_TRUE), words.is_in(_FALSE)
+    fine = text.is_null() | true | false
+    return true.set(~(true | false).fill_null(False), None), _unless(fine.fill_null(False), _BOOLEAN)
+
+
+def _day(text: pl.Series, _: Reader) -> tuple[pl.Series, pl.Series]:
+    shape = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]00:00(?::00(?:\.0+)?)?)?$"
+    days = text.str.extract(shape, 1).str.to_date("%Y-%m-%d", strict=False)
+    days = days.set(~days.dt.year().is_between(FIRST_YEAR, LAST_YEAR).fill_null(False), None)
+    return days, _unless(text.is_null() | days.is_not_null(), _DAY)
+
+
+def _outside(year: pl.Series, text: pl.Series) -> pl.Series | None:
+    fine = text.is_null() | year.is_between(FIRST_YEAR, LAST_YEAR).fill_null(False)
+    return None if fine.all() else _unless(fine, _DAY)
+
+
+def _unless(fine: pl.Series, words: str) -> pl.Series:
+    return (
+        pl.Series([None], dtype=pl.String)
+        .new_from_index(0, fine.len())
+        .zip_with(fine, pl.Series([words]).new_from_index(0, fine.len()))
+    )
+
+
+_FROM_TEXT = {
+    pl.Datetime: _instant,
+    pl.Float64: _seconds,
+    pl.Int64: _count,
+    pl.Int32: _count,
+    pl.Boolean: _boolean,
+    pl.Date: _day,
+}

@@ -1,0 +1,199 @@
+"""Read csv: find encoding and delimiter, cut lines into cells, name the lines that do not fit."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from itertools import islice, zip_longest
+
+import polars as pl
+
+from wfm.errors import InputError
+from wfm.files.raw import BAD, Raw, count
+
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+SURPLUS = "(surplus cells)"
+_CHUNK = 65_536
+_CONTROL = bytes(b for b in range(32) if b not in b"\t\n\r\x0b\x0c\x1a")
+_MAX_COLUMNS = 4_096
+
+
+def read_delimited(data: bytes, path: str, fits: Callable[[list[str]], int]) -> Raw:
+    """Cut a csv file into text cells; `fits` says how many of a header's names are wanted."""
+    text, note = _decode(data, path)
+    text, said = _directive(text)
+    header_line = next((line for line in _lines(text) if line.strip()), None)
+    if header_line is None:
+        raise InputError(f"{path} is empty: it has no header. Its first line must name the columns.")
+    delimiter = said or _sniff(header_line, fits)
+    if delimiter != ",":
+        note = (*note, f"cells are separated by {DELIMITERS.get(delimiter, repr(delimiter))}")
+    start = 1 if said else 0
+    raw = _plain(text, delimiter, start) or _exact(text, delimiter, start, path)
+    return Raw(
+        names=tuple(name.strip().lstrip("\ufeff") for name in raw.names),
+        cells=raw.cells,
+        row_no=raw.row_no,
+        note=note,
+        broken=raw.broken,
+        broken_rows=raw.broken_rows,
+        decimal_comma=delimiter == ";",
+    )
+
+
+def _decode(data: bytes, path: str) -> tuple[str, tuple[str, ...]]:
+    try:
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return data.decode("utf-16"), ("read as UTF-16",)
+        if b"\x00" in data:
+            raise InputError(
+                f"{path} is not text, so it is no csv. Save it as csv in UTF-8, or name it by its true ending."
+            )
+        try:
+            return data.decode("utf-8-sig"), ()
+        except UnicodeDecodeError:
+            if data.translate(None, _CONTROL) != data:
+                raise
+            return data.decode("cp1252"), ("not UTF-8: read as Windows-1252; check names with accents",)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} is not text in UTF-8, UTF-16 or Windows-1252. Save it as csv in UTF-8."
+        ) from error
+
+
+def _directive(text: str) -> tuple[str, str | None]:
+    """Take off Excel's own first line `sep=;`, which names the delimiter."""
+    first = text[:8].splitlines()[0] if text else ""
+    if len(first) == 5 and first.lower().startswith("sep=") and first[4] in DELIMITERS:
+        return text[5:].removeprefix("\r").removeprefix("\n"), first[4]
+    return text, None
+
+
+def _lines(text: str) -> Iterator[str]:
+    return iter(io.StringIO(text, newline=""))
+
+
+def _sniff(header: str, fits: Callable[[list[str]], int]) -> str:
+    rows = {d: _header(header, d) for d in DELIMITERS}
+    return max(rows, key=lambda d: (fits(rows[d]), len(rows[d])))
+
+
+def _header(line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return [line]
+
+
+def _plain(text: str, delimiter: str, start: int) -> Raw | None:
+    """Read a file without quotes whose lines all have as many cells as the header; else None."""
+    if '"' in text:
+        return None
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    data = text.encode()
+    lines = pl.read_lines(data)["line"]
+    filled = lines.str.strip_chars() != ""
+    head = filled.arg_max() or 0
+    names = lines[head].split(delimiter)
+    separators = lines.str.count_matches(delimiter, literal=True)
+    if len(names) > _MAX_COLUMNS or (filled & (separators != len(names) - 1)).slice(head).any():
+        return None
+    height = lines.len() - head - 1
+    del lines, filled, separators
+    columns = {str(i): pl.String() for i in range(len(names))}
+    if not height:
+        return Raw(tuple(names), pl.DataFrame(schema=columns), pl.Series([], dtype=pl.Int64))
+    cells = pl.read_csv(
+        data, has_header=False, separator=delimiter, quote_char=None, schema=columns, skip_lines=head + 1
+    )
+    if cells.height != height:
+        return None
+    first = head + start + 2
+    return Raw(tuple(names), cells, pl.int_range(first, first + height, eager=True, dtype=pl.Int64))
+
+
+def _exact(text: str, delimiter: str, start: int, path: str) -> Raw:
+    """Read quotes, line breaks in cells and ragged lines, one record at a time."""
+    records = _records(text, delimiter, start, path)
+    names = next((cells for _, cells in records if any(cell.strip() for cell in cells)), None)
+    if names is None:
+        raise InputError(f"{path} is empty: it has no header. Its first line must name the columns.")
+    if len(names) > _MAX_COLUMNS:
+        raise InputError(
+            f"{path}: {count(len(names), 'column')} are more than a table has. Is it a csv file?"
+        )
+    columns = [str(i) for i in range(len(names))]
+    good: list[pl.DataFrame] = [pl.DataFrame(schema=dict.fromkeys(["row", *columns], pl.String()))]
+    ragged: list[tuple[int, list[str]]] = []
+    while chunk := list(islice(records, _CHUNK)):
+        rows = [
+            (n, cells) for n, cells in chunk if len(cells) == len(names) or not any(c.strip() for c in cells)
+        ]
+        ragged += [
+            (n, cells) for n, cells in chunk if len(cells) != len(names) and any(c.strip() for c in cells)
+        ]
+        good.append(_frame([(str(n), *_fit(cells, len(names))) for n, cells in rows], ["row", *columns]))
+    frame = pl.concat(good)
+    return Raw(
+        names=tuple(names),
+        cells=frame.select(columns),
+        row_no=frame["row"].cast(pl.Int64),
+        broken=_ragged(ragged, names, delimiter),
+        broken_rows=_ragged_rows(ragged, names, delimiter),
+    )
+
+
+def _records(text: str, delimiter: str, start: int, path: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each record with the line on which it begins."""
+    reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
+    while True:
+        line = reader.line_num + start + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise InputError(
+                f"{path}: line {line} cannot be cut into cells ({error}). A quote there is not closed, or stands inside one."
+            ) from error
+        if cells is None:
+            return
+        yield line, cells
+
+
+def _fit(cells: list[str], n: int) -> list[str]:
+    return cells if len(cells) == n else [""] * n
+
+
+def _frame(rows: list[tuple[str, ...]], columns: list[str]) -> pl.DataFrame:
+    cells = zip(*rows, strict=True) if rows else [()] * len(columns)
+    return pl.DataFrame(
+        [pl.Series(name, values, dtype=pl.String) for name, values in zip(columns, cells, strict=True)]
+    )
+
+
+def _ragged(ragged: list[tuple[int, list[str]]], names: list[str], delimiter: str) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "row": [n for n, _ in ragged],
+            "column": [names[len(cells)] if len(cells) < len(names) else SURPLUS for _, cells in ragged],
+            "value": [delimiter.join(cells[len(names) :]) for _, cells in ragged],
+            "expected": [
+                f"{count(len(names), 'cell')} as in the header: this row has {len(cells)}"
+                for _, cells in ragged
+            ],
+        },
+        schema=BAD,
+    )
+
+
+def _ragged_rows(
+    ragged: list[tuple[int, list[str]]], names: list[str], delimiter: str
+) -> pl.DataFrame | None:
+    if not ragged:
+        return None
+    n = len(names)
+    columns = [*(str(i) for i in range(n)), SURPLUS]
+    cells = [tuple(c for c, _ in zip_longest(row[:n], range(n), fillvalue="")) for _, row in ragged]
+    surplus = [delimiter.join(row[n:]) for _, row in ragged]
+    return _frame([(*row, more) for row, more in zip(cells, surplus, strict=True)], columns)

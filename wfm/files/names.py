@@ -1,0 +1,119 @@
+"""Find a table's columns in a file's header."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from wfm.errors import InputError
+from wfm.schema import KNOWLEDGE, Table
+
+IGNORED_SILENTLY = frozenset((*KNOWLEDGE, "problem"))
+"""Columns that `wfm export` and `--skip-bad` add and an import has no use for."""
+
+_UTC = re.compile(r"\s*\(\s*utc\s*\)\s*$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Placing:
+    """Say which column of a file (by position) fills which column of the table."""
+
+    at: dict[str, int]
+    utc: frozenset[str]
+    ignored: tuple[str, ...]
+
+
+def fold(name: str) -> str:
+    """Fold a header so that "Agent ID", agent-id and agent_id are one; a trailing "(UTC)" does not count."""
+    return re.sub(r"[\s_\-\ufeff\u200b]+", "", _UTC.sub("", name)).lower()
+
+
+def fold_words(words: pl.Series) -> pl.Series:
+    """Fold values so that case, spaces, _ and - do not matter."""
+    return words.str.to_lowercase().str.replace_all(r"[\s_\-]+", "_")
+
+
+def place(
+    names: Iterable[str], table: Table, renames: Mapping[str, str], defaults: Iterable[str], path: str
+) -> Placing:
+    """Place a header's names; InputError for a missing, doubled or wrongly renamed column."""
+    names = tuple(names)
+    target = _renamed(names, table, renames, path)
+    own = {fold(column): column for column in table.own}
+    at: dict[str, int] = {}
+    ignored = []
+    for i, name in enumerate(names):
+        column = target.get(i) or own.get(fold(name))
+        if column is None:
+            ignored.append(name)
+        elif column in at:
+            raise InputError(
+                f"{path}: two columns for {column}: {names[at[column]]!r} and {name!r}. Remove or rename one."
+            )
+        else:
+            at[column] = i
+    lacking = table.required - set(at) - set(defaults)
+    if lacking:
+        raise InputError(_missing(sorted(lacking, key=list(table.own).index), names, ignored, table, path))
+    return Placing(
+        at, frozenset(c for c, i in at.items() if _UTC.search(names[i])), _worth_a_note(ignored, table)
+    )
+
+
+def hits(names: Iterable[str], table: Table, renames: Mapping[str, str]) -> set[str]:
+    """Return the table's columns that a row of a file, taken as a header, would fill."""
+    known = {fold(column): column for column in table.own}
+    known |= {fold(theirs): ours for theirs, ours in renames.items()}
+    return {known[fold(name)] for name in names if fold(name) in known}
+
+
+def _renamed(names: tuple[str, ...], table: Table, renames: Mapping[str, str], path: str) -> dict[int, str]:
+    out: dict[int, str] = {}
+    own = {fold(column): column for column in table.own}
+    for theirs, ours in renames.items():
+        column = own.get(fold(ours))
+        if column is None:
+            raise InputError(f"{path}: {table.name} has no column {ours!r}. It has: {', '.join(table.own)}.")
+        found = [i for i, name in enumerate(names) if name == theirs] or [
+            i for i, name in enumerate(names) if fold(name) == fold(theirs)
+        ]
+        if not found:
+            raise InputError(f"{path}: there is no column {theirs!r} to take as {column}. {_list(names)}")
+        if len(found) > 1:
+            raise InputError(
+                f"{path}: {theirs!r} names {len(found)} columns. Rename one of them in the file."
+            )
+        out[found[0]] = column
+    return out
+
+
+def _missing(lacking: list[str], names: tuple[str, ...], ignored: list[str], table: Table, path: str) -> str:
+    folded = {fold(name): name for name in ignored}
+    near = difflib.get_close_matches(fold(lacking[0]), folded, 1, 0.5)
+    theirs = folded[near[0]] if near else "theirs"
+    which = f"column{'s' if len(lacking) > 1 else ''} {', '.join(lacking)}"
+    hint = (
+        f"Did you mean {theirs!r}? Then give --map" if near else "If one has another name there, give --map"
+    )
+    quoted = f'"{theirs}={lacking[0]}"' if " " in theirs else f"{theirs}={lacking[0]}"
+    return f"{path}: {table.name} needs the {which}. {_list(names)} {hint} {quoted}."
+
+
+def _list(names: tuple[str, ...]) -> str:
+    shown = ", ".join(repr(name) for name in names[:40] if name)
+    return (
+        f"The file has: {shown}{' …' if len(names) > 40 else ''}."
+        if shown
+        else "The file has no column names."
+    )
+
+
+def _worth_a_note(ignored: list[str], table: Table) -> tuple[str, ...]:
+    silent = {fold(name) for name in IGNORED_SILENTLY} | {""}
+    if table.name == "call_leg":
+        silent.add("agentid")
+    return tuple(name for name in ignored if fold(name) not in silent)

@@ -1,0 +1,243 @@
+"""Read a file into a table's rows: good ones, bad ones, and what was decided on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import polars as pl
+
+from wfm import schema
+from wfm.errors import InputError
+from wfm.files import cells, rules
+from wfm.files.cells import Column, Reader
+from wfm.files.delimited import read_delimited
+from wfm.files.instants import Fold, check_timezone
+from wfm.files.names import Placing, hits, place
+from wfm.files.parquet import read_parquet
+from wfm.files.raw import BAD, Raw, count
+from wfm.schema import Table
+
+ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".xlsm", ".ics")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a file holds for one table.
+
+    ``frame`` has the table's own columns and `row_no`; ``bad`` row, column, value, expected, one line a problem;
+    ``bad_rows`` the rows of ``bad`` as text as they stood in the file, with row_no and problem; ``note`` sentences
+    about decisions a user should know of. ``row_no`` counts as the file's reader does: the header is row 1.
+    """
+
+    frame: pl.DataFrame
+    bad: pl.DataFrame
+    bad_rows: pl.DataFrame
+    note: tuple[str, ...]
+
+
+def importable() -> tuple[str, ...]:
+    """Return the tables that a file can fill."""
+    return tuple(n for n, t in schema.tables().items() if t.versioned and "row_no" not in t.key)
+
+
+def read(
+    path: str | Path,
+    table: str,
+    *,
+    defaults: Mapping[str, str] = {},
+    timezone: str | None = None,
+    fold: Fold | None = None,
+    renames: Mapping[str, str] = {},
+    activities: Collection[str] | None = None,
+    sheet: str | None = None,
+) -> Reading:
+    """Read a csv, parquet, xlsx or (schedule) ics file as rows of `table`.
+
+    `defaults` fills columns the file does not have; `timezone` (IANA) and `fold` read times without an offset;
+    `renames` maps theirs to ours; `activities` are the known ones, whose spelling is kept; `sheet` names one of an
+    xlsx. InputError if the file as a whole is no such table; single bad rows are returned, not raised.
+    """
+    if table not in importable():
+        raise InputError(f"there is no table {table!r} to import into. There are: {', '.join(importable())}.")
+    if timezone is not None:
+        check_timezone(timezone)
+    spec, where = schema.table(table), str(path)
+    raw = _open(Path(path), spec, defaults, renames, sheet)
+    reader = Reader(where, timezone, fold, raw.decimal_comma, raw.excel)
+    placing = place(raw.names, spec, renames, {c for c, v in defaults.items() if v.strip()}, where)
+    raw = _without_blank_rows(raw)
+    if not raw.cells.height and not raw.broken.height:
+        raise InputError(f"{where} has a header but no rows.")
+    note = list(raw.note)
+    if placing.ignored:
+        note.append(f"ignored columns: {', '.join(placing.ignored)}")
+    columns = _columns(raw, placing, spec, reader, defaults)
+    frame, bad = _judge(columns, spec, raw.row_no, activities)
+    wrong = raw.row_no.is_in(bad["row"].unique().implode()) if bad.height else None
+    if wrong is not None:
+        frame = frame.filter(~wrong)
+    frame, dropped = _without_repeats(frame, spec)
+    all_bad = pl.concat([raw.broken, bad]).sort("row", maintain_order=True)
+    return Reading(frame, all_bad, _bad_rows(raw, wrong, all_bad), tuple(note + dropped))
+
+
+def _open(
+    path: Path, table: Table, defaults: Mapping[str, str], renames: Mapping[str, str], sheet: str | None
+) -> Raw:
+    ending = path.suffix.lower()
+    if ending not in ENDINGS or (ending == ".ics" and table.name != "schedule"):
+        raise InputError(_unsupported(path, ending))
+    data = _bytes(path)
+    where = str(path)
+    if ending in (".csv", ".tsv", ".txt"):
+        return read_delimited(data, where, lambda names: len(hits(names, table, renames)))
+    if ending == ".parquet":
+        return read_parquet(data, where)
+    raise InputError(_unsupported(path, ending))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist. Check the name and the directory.") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a directory. Name a file in it.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read: {reason}.") from error
+    if not data:
+        raise InputError(f"{path} is empty: it has no header. Its first line must name the columns.")
+    return data
+
+
+def _unsupported(path: Path, ending: str) -> str:
+    what = f"{ending} files are not read" if ending else "its name has no ending that says what it is"
+    if ending == ".ics":
+        what = "calendars are read into schedule only"
+    hint = " Save it as .xlsx." if ending in (".xls", ".xlsb", ".ods") else ""
+    return f"{path}: {what}. Supported are .csv, .parquet, .xlsx and, for schedule, .ics.{hint}"
+
+
+def _without_blank_rows(raw: Raw) -> Raw:
+    if not raw.cells.width or not all(dtype == pl.String for dtype in raw.cells.dtypes):
+        return raw
+    blank = pl.all_horizontal((pl.all().is_null()) | (pl.all().str.strip_chars() == ""))
+    empty = raw.cells.select(blank).to_series()
+    if not empty.any():
+        return raw
+    note = (*raw.note, f"{count(int(empty.sum()), 'blank row')} skipped")
+    return replace(raw, cells=raw.cells.filter(~empty), row_no=raw.row_no.filter(~empty), note=note)
+
+
+def _columns(
+    raw: Raw, placing: Placing, table: Table, reader: Reader, defaults: Mapping[str, str]
+) -> dict[str, Column]:
+    """Cast every column of the table from the file, a default, or nothing."""
+    height = raw.cells.height
+    out = {}
+    for column, dtype in table.own.items():
+        if column in placing.at:
+            by = replace(reader, timezone="UTC") if column in placing.utc else reader
+            out[column] = cells.cast(raw.cells[str(placing.at[column])], column, dtype, by)
+            continue
+        one = cells.cast(pl.Series([defaults.get(column)], dtype=pl.String), column, dtype, reader)
+        if one.expected is not None:
+            raise InputError(f"{column} was given as {defaults[column]!r}; expected {one.expected[0]}.")
+        out[column] = Column(one.values.new_from_index(0, height), one.text.new_from_index(0, height), None)
+    return out
+
+
+def _judge(
+    columns: dict[str, Column], table: Table, row_no: pl.Series, activities: Collection[str] | None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the rows and a list of all their problems."""
+    problems = []
+    values = {}
+
+    def found(column: str, mask: pl.Series, expected: pl.Series | str) -> None:
+        if mask.any():
+            words = expected.filter(mask) if isinstance(expected, pl.Series) else expected
+            text = columns[column].text.filter(mask).fill_null("")
+            rows = row_no.filter(mask).alias("row")
+            frame = pl.DataFrame([rows, text.alias("value")])
+            problems.append(
+                frame.with_columns(pl.lit(column).alias("column"), pl.lit(words).alias("expected"))
+            )
+
+    for name, column in columns.items():
+        value = column.values
+        if name in table.required:
+            found(name, column.text.is_null(), f"a value: {name} must not be empty")
+        if column.expected is not None:
+            found(name, column.expected.is_not_null(), column.expected)
+        if (vocabulary := rules.wanted(table.name, name, activities)) is not None:
+            value, none = rules.spell(value, vocabulary[0])
+            found(name, none, vocabulary[1])
+        if name == "timezone":
+            found(name, rules.bad_zone(value), "an IANA timezone such as Asia/Jerusalem")
+        values[name] = value
+    frame = pl.DataFrame([series.alias(name) for name, series in values.items()])
+    for rule in rules.rules(table.name):
+        breaks = frame.select(rule.breaks.fill_null(False)).to_series()
+        if breaks.any():
+            found(rule.column, breaks, frame.select(rule.expected).to_series())
+    order = ["row", "column", "value", "expected"]
+    bad = (
+        pl.concat([p.select(order).cast({"row": pl.Int64()}) for p in problems])
+        if problems
+        else pl.DataFrame(schema=BAD)
+    )
+    return frame.with_columns(row_no.alias("row_no")), bad.sort("row", maintain_order=True)
+
+
+def _without_repeats(frame: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, list[str]]:
+    """Drop repeated rows, then earlier rows of a key; what is kept is the last one, where it stood."""
+    note: list[str] = []
+    once = _last_of(frame, list(table.own))
+    if repeats := frame.height - once.height:
+        note.append(f"{count(repeats, 'exact repeat')} of another row dropped")
+    if set(table.key) >= set(table.own):
+        return once, note
+    last = _last_of(once, list(table.key))
+    if replaced := once.height - last.height:
+        key = ", ".join(table.key)
+        note.append(
+            f"{count(replaced, 'row')} dropped for a later row with the same {key}: the last one counts"
+        )
+    return last, note
+
+
+def _last_of(frame: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+    if not frame.select(pl.struct(columns).hash().is_duplicated().any()).item():
+        return frame
+    return frame.unique(columns, keep="last", maintain_order=True)
+
+
+def _bad_rows(raw: Raw, wrong: pl.Series | None, bad: pl.DataFrame) -> pl.DataFrame:
+    """Gather the bad rows as they stood in the file, for a user to correct and import again."""
+    rows = raw.cells.filter(wrong) if wrong is not None else raw.cells.clear()
+    text = pl.DataFrame([cells.as_text(column) for column in rows])
+    text = text.with_columns(
+        (raw.row_no.filter(wrong) if wrong is not None else raw.row_no.clear()).alias("row_no")
+    )
+    if raw.broken_rows is not None:
+        broken = raw.broken_rows.with_columns(raw.broken["row"].alias("row_no"))
+        text = pl.concat([text, broken], how="diagonal")
+    words = pl.format("{}: expected {}", "column", "expected").str.join("; ")
+    problem = bad.group_by("row").agg(words.alias("problem"))
+    text = text.join(problem, left_on="row_no", right_on="row", how="left").sort("row_no")
+    return text.rename({str(i): name for i, name in enumerate(_distinct(raw.names))})
+
+
+def _distinct(names: tuple[str, ...]) -> list[str]:
+    """Give every column a name of its own, as a frame needs."""
+    out: list[str] = []
+    for i, name in enumerate(names):
+        name = name or f"column {i + 1}"
+        while name in out or name in ("row_no", "problem"):
+            name += "_"
+        out.append(name)
+    return out
