@@ -1,0 +1,33 @@
+"""The tables wfm brings along: what vendors' words mean, which activities there are, and what is in adherence."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import polars as pl
+
+from wfm import schema
+
+TABLES = ("state_map", "activity", "rule")
+
+
+@cache
+def folder() -> Path:
+    """Return the folder `data`: inside the installed package, or beside it in a checkout."""
+    package = Path(str(files("wfm")))
+    inside = package / "data"
+    return inside if inside.is_dir() else package.parent / "data"
+
+
+@cache
+def frame(table: str) -> pl.DataFrame:
+    """Return one of `TABLES` with the table's columns."""
+    wanted = schema.table(table).own
+    text = pl.read_csv(folder() / f"{table}.csv", infer_schema=False)
+    columns = [
+        (pl.col(name) == "true") if dtype == pl.Boolean else pl.col(name).cast(dtype)
+        for name, dtype in wanted.items()
+    ]
+    return text.select(columns)

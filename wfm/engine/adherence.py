@@ -1,0 +1,298 @@
+"""Slices → the class of every second, sums and ratios.
+
+A slice is a stretch of one agent's time in which nothing changes: ``key, key_end, segment, entry, state`` and, for
+counted time, ``class``. See `wfm.engine.spans` for keys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import polars as pl
+
+from wfm import terms
+from wfm.engine.codes import CLASS, CODE, NO_LOGIN, UNKNOWN, UNMAPPED, is_queue, is_rest
+from wfm.engine.spans import run_end
+
+STATE_BITS = 32
+SPLIT = [f"{name}_s" for name in ("in", "approved", "call_driven", "system", "unknown", "controllable")]
+SUMS = ["scheduled_s", *SPLIT, "scheduled_work_s", "worked_s"]
+
+
+def rule_table(rule: pl.DataFrame) -> pl.Series:
+    """Turn rows ``category, state, in_adherence`` into flags at ``category code * 32 + state code``."""
+    yes = set(rule.filter("in_adherence").select("category", "state").iter_rows())
+    categories = [*terms.CATEGORIES, "outside"]
+    return pl.Series(
+        [
+            (category, terms.STATES[code] if code < len(terms.STATES) else None) in yes
+            for category in categories
+            for code in range(STATE_BITS)
+        ]
+    )
+
+
+def is_in(rules: pl.Series, category: pl.Series, state: pl.Series) -> pl.Series:
+    """Look up whether a state (code) is in adherence with a category (code)."""
+    return rules.gather(category.cast(pl.UInt32) * STATE_BITS + state.cast(pl.UInt32))
+
+
+def merge_logins(slices: pl.DataFrame, codes: pl.Series, rules: pl.Series, slots: int) -> pl.DataFrame:
+    """Decide the one state of an agent with several logins: adds ``state`` (code) and ``entry``.
+
+    A queue state silences the resting logins; then a state that is in adherence wins, then what is not known, then
+    the first in the order of `terms.STATES`. With nothing scheduled a queue state wins over what is not known.
+
+    Args:
+        slices: category (code) and per slot entry_<slot> and, where not everything was watched, watched_<slot>.
+        codes: the state code of each entry.
+        rules: as from `rule_table`.
+        slots: how many logins the busiest agent has.
+    """
+    for slot in range(slots):
+        code = codes.gather(slices[f"entry_{slot}"]).alias(f"state_{slot}")
+        slices = slices.with_columns(code)
+        if f"watched_{slot}" in slices.columns:
+            blind = (pl.col(f"watched_{slot}") == 0) & (pl.col(f"state_{slot}") != NO_LOGIN)
+            slices = slices.with_columns(
+                pl.when(blind).then(pl.lit(UNKNOWN, pl.UInt8)).otherwise(f"state_{slot}").alias(f"state_{slot}")
+            )
+    if slots == 1:
+        return slices.rename({"state_0": "state", "entry_0": "entry"})
+    states = [f"state_{slot}" for slot in range(slots)]
+    slices = slices.with_columns(queue=pl.any_horizontal(*(is_queue(state) for state in states)))
+    ranks = []
+    for slot, state in enumerate(states):
+        fits = is_in(rules, slices["category"].to_physical(), slices[state])
+        code = pl.col(state).cast(pl.Int32)
+        silent = (pl.col(state) == NO_LOGIN) | (pl.col("queue") & is_rest(state))
+        outside_queue = ~pl.col("counted") & is_queue(state)
+        rank = (
+            pl.when(silent).then(code + 3000)
+            .when(fits | outside_queue).then(code)
+            .when(pl.col(state) == UNMAPPED).then(1000)
+            .when(pl.col(state) == UNKNOWN).then(1001)
+            .otherwise(code + 2000)
+        )  # fmt: skip
+        ranks.append((rank * slots + slot).alias(f"rank_{slot}"))
+        slices = slices.with_columns(fits=fits).with_columns(ranks[-1])
+    winner = pl.min_horizontal(*(f"rank_{slot}" for slot in range(slots))) % slots
+    slices = slices.with_columns(winner=winner)
+    for name in ("state", "entry"):
+        choice = pl.coalesce(
+            *(pl.when(pl.col("winner") == slot).then(f"{name}_{slot}") for slot in range(slots))
+        )
+        slices = slices.with_columns(choice.alias(name))
+    return slices
+
+
+def classify(slices: pl.DataFrame, rules: pl.Series) -> pl.DataFrame:
+    """Add ``class`` to counted slices, all but call_driven, and ``out``: counted, and known to be out."""
+    fits = is_in(rules, slices["category"].to_physical(), slices["state"])
+    slices = slices.with_columns(fits=fits)
+    dark = pl.col("state").is_in([UNKNOWN, UNMAPPED])
+    return slices.with_columns(
+        pl.when(~pl.col("counted")).then(None)
+        .when(dark).then(pl.lit("unknown"))
+        .when("fits").then(pl.lit("in"))
+        .when(pl.col("system") > 0).then(pl.lit("system"))
+        .when(pl.col("approved") > 0).then(pl.lit("approved"))
+        .otherwise(pl.lit("controllable"))
+        .cast(CLASS)
+        .alias("class"),
+        out=pl.col("counted") & ~dark & ~pl.col("fits"),
+    ).drop("fits")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Legs:
+    """The answered call legs of all agents: key (answered), key_end, leg_id; and which agents have a call log.
+
+    ``logged``: agent; those for whom the rules on calls ask the call log. For the others states alone decide, if
+    ``by_state``.
+    """
+
+    spans: pl.DataFrame
+    logged: pl.DataFrame
+    by_state: bool
+
+
+def call_driven(slices: pl.DataFrame, segments: pl.DataFrame, legs: Legs, wrapup: timedelta) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Apply the two rules on calls: call overrun, and the break it shifted.
+
+    ::
+
+        schedule   on queue            |break      |on queue
+        call       ....|---------------+---|
+        state      busy                |busy|break      |available
+        class      in                  |call|in    |call|in
+                                        driven      driven
+
+    Returns:
+        The slices, split where a rule stops, with class call_driven where one holds and ``rule``
+        (call_overrun, shifted_break); and evidence: segment, leg_ids, evidence_kind.
+    """
+    overruns = _overruns(slices, segments, legs, wrapup)
+    if overruns.is_empty():
+        return slices.with_columns(rule=pl.lit(None, pl.String)), overruns.select("segment", "leg_ids", "evidence_kind")
+    first = _excuse(slices, overruns.select("segment", stop="stop"), "call_overrun")
+    credits = _credits(slices, segments, first, overruns)
+    second = _excuse(slices, credits.select("segment", "stop"), "shifted_break")
+    touched = pl.concat([first, second]).sort("key")
+    rest = slices.join(touched, on="segment", how="anti", maintain_order="left").with_columns(
+        rule=pl.lit(None, pl.String)
+    )
+    evidence = pl.concat([overruns, credits], how="diagonal").select("segment", "leg_ids", "evidence_kind")
+    return rest.merge_sorted(touched.select(rest.columns), key="key"), evidence
+
+
+def _overruns(slices: pl.DataFrame, segments: pl.DataFrame, legs: Legs, wrapup: timedelta) -> pl.DataFrame:
+    """Find counted segments off the queue that a call reached into: segment, key, stop, leg_ids, evidence_kind."""
+    off_queue = segments.filter(pl.col("counted"), pl.col("category") != "on_queue")
+    on_call = [CODE[state] for state in ("busy", "hold", "wrapup", "ringing")]
+    at_start = slices.filter(pl.col("key").is_in(off_queue["key"].implode()), pl.col("state").is_in(on_call))
+    begun = off_queue.join(at_start.select("key"), on="key", how="semi", maintain_order="left").select(
+        "segment", "key", "key_end", "agent"
+    )
+    log, kind = pl.lit("call"), pl.lit("state")
+    ends = legs.spans.sort("key").select(answered="key", until=pl.col("key_end").cum_max())
+    by_log = (
+        begun.join_asof(
+            ends, left_on="key", right_on="answered", strategy="backward", allow_exact_matches=False,
+            check_sortedness=False,
+        )
+        .filter(pl.col("until") > pl.col("key"))
+        .with_columns(evidence_kind=log)
+    )  # fmt: skip
+    found = [by_log]
+    if legs.by_state:
+        found.append(_on_states(slices, begun.join(legs.logged, on="agent", how="anti"), kind))
+    found_all = pl.concat(found, how="diagonal").sort("until")
+    wrap = slices.select("key", wrap_end=run_end(pl.col("state") == CODE["wrapup"]))
+    grace = wrapup // timedelta(microseconds=1)
+    return (
+        found_all.join_asof(
+            wrap, left_on="until", right_on="key", strategy="backward", coalesce=False, suffix="_wrap",
+            check_sortedness=False,
+        )
+        .with_columns(
+            stop=pl.min_horizontal(
+                "key_end",
+                pl.when(pl.col("wrap_end").is_not_null())
+                .then(pl.min_horizontal("wrap_end", pl.col("until") + grace))
+                .otherwise("until"),
+            )
+        )
+        .select("segment", "key", "stop", "evidence_kind")
+        .join(_spanning(legs.spans, by_log), on="segment", how="left")
+        .with_columns(pl.col("leg_ids").fill_null(pl.lit([], pl.List(pl.String))))
+    )  # fmt: skip
+
+
+def _on_states(slices: pl.DataFrame, begun: pl.DataFrame, kind: pl.Expr) -> pl.DataFrame:
+    talking = pl.col("state").is_in([CODE["busy"], CODE["hold"]])
+    runs = slices.select(
+        "key",
+        until=run_end(talking),
+        spans=talking & talking.shift(1) & (pl.col("key_end").shift(1) == pl.col("key")),
+    )
+    return (
+        begun.join(runs, on="key").filter("spans").drop("spans").with_columns(evidence_kind=kind)
+    )
+
+
+def _spanning(legs: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame:
+    """Name the legs that were under way at each segment's start: segment, leg_ids."""
+    asked = begun.select("segment", start="key")
+    return (
+        legs.join_where(asked, pl.col("key") < pl.col("start"), pl.col("key_end") > pl.col("start"))
+        .sort("key", "leg_id")
+        .group_by("segment", maintain_order=True)
+        .agg(leg_ids="leg_id")
+    )
+
+
+def _excuse(slices: pl.DataFrame, stops: pl.DataFrame, rule: str) -> pl.DataFrame:
+    """Cut the slices of the given segments at ``stop`` and make what is controllable before it call_driven."""
+    mine = slices.join(stops, on="segment", maintain_order="left")
+    before = mine.filter(pl.col("key") < pl.col("stop")).with_columns(key_end=pl.min_horizontal("key_end", "stop"))
+    after = mine.filter(pl.col("key_end") > pl.col("stop")).with_columns(key=pl.max_horizontal("key", "stop"))
+    driven = pl.col("class") == "controllable"
+    before = before.with_columns(
+        pl.when(driven).then(pl.lit("call_driven", CLASS)).otherwise("class").alias("class"),
+        rule=pl.when(driven).then(pl.lit(rule)),
+    )
+    return pl.concat([before, after.with_columns(rule=pl.lit(None, pl.String))]).drop("stop").sort("key")
+
+
+def _credits(
+    slices: pl.DataFrame, segments: pl.DataFrame, excused: pl.DataFrame, overruns: pl.DataFrame
+) -> pl.DataFrame:
+    """Find how far into the next segment a shifted break may reach: segment, stop, leg_ids, evidence_kind."""
+    rests = segments.filter(pl.col("category").is_in(["break", "meal"])).select("segment")
+    earned = (
+        excused.filter(pl.col("class") == "call_driven")
+        .group_by("segment")
+        .agg(credit=(pl.col("key_end") - pl.col("key")).sum())
+        .join(rests, on="segment", how="semi")
+        .join(overruns.select("segment", "leg_ids", "evidence_kind"), on="segment")
+        .join(segments.select("segment", "shift"), on="segment")
+        .with_columns(pl.col("segment") + 1)
+    )
+    spent = segments.filter("counted").select("segment", "shift", start="key").join(earned, on=["segment", "shift"])
+    resting = slices.select("key", "segment", rest_end=run_end(is_rest()), before=is_rest().shift(1) & _adjoins())
+    spent = spent.join(
+        resting.filter("before", pl.col("rest_end").is_not_null()).select("key", "rest_end"),
+        left_on="start", right_on="key",
+    )  # fmt: skip
+    length = pl.col("key_end") - pl.col("key")
+    out = pl.when("out").then(length).otherwise(0)
+    used = pl.col("so_far") - out
+    return (
+        slices.join(spent, on="segment", maintain_order="left")
+        .filter(pl.col("key") < pl.col("rest_end"))
+        .with_columns(so_far=out.cum_sum().over("segment"))
+        .filter(pl.col("out"), used < pl.col("credit"))
+        .with_columns(stop=pl.col("key") + pl.min_horizontal(length, pl.col("credit") - used))
+        .group_by("segment")
+        .agg(pl.col("stop").max(), pl.col("leg_ids", "evidence_kind").first())
+    )
+
+
+def _adjoins() -> pl.Expr:
+    return pl.col("key_end").shift(1) == pl.col("key")
+
+
+def sums(slices: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """Sum the seconds of slices per group, in microseconds: `SUMS`; the classes add up to scheduled_s."""
+    length = pl.col("key_end") - pl.col("key")
+    return slices.group_by(by, maintain_order=True).agg(
+        length.filter(pl.col("counted")).sum().alias("scheduled_s"),
+        *(length.filter(pl.col("class") == name.removesuffix("_s")).sum().alias(name) for name in SPLIT),
+        length.filter(pl.col("category") == "on_queue").sum().alias("scheduled_work_s"),
+        length.filter(is_queue(), pl.col("segment") > 0).sum().alias("worked_s"),
+    )
+
+
+def ratios(summed: pl.DataFrame) -> pl.DataFrame:
+    """Turn sums of microseconds into seconds and add the figures; 0/0 is null.
+
+    With D = scheduled − unknown: adherence = in / D; adherence_adjusted = (D − controllable) / D; adherence_low =
+    in / scheduled; adherence_high = (in + unknown) / scheduled; coverage = D / scheduled; conformance = worked /
+    scheduled_work.
+    """
+    s = {name: pl.col(name) for name in SUMS}
+    seen = s["scheduled_s"] - s["unknown_s"]
+    figures = {
+        "adherence": (s["in_s"], seen),
+        "adherence_adjusted": (seen - s["controllable_s"], seen),
+        "adherence_low": (s["in_s"], s["scheduled_s"]),
+        "adherence_high": (s["in_s"] + s["unknown_s"], s["scheduled_s"]),
+        "coverage": (seen, s["scheduled_s"]),
+        "conformance": (s["worked_s"], s["scheduled_work_s"]),
+    }
+    return summed.with_columns(
+        *(pl.when(below != 0).then(above / below).alias(name) for name, (above, below) in figures.items())
+    ).with_columns(pl.col(SUMS) / 1_000_000)
+

@@ -1,0 +1,212 @@
+"""Slices out of adherence → adherence exceptions: maximal runs with one scheduled activity, one class, one reason."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+
+from wfm import terms
+from wfm.engine.codes import CODE, IMPACT, REASON, STATE, is_queue, is_rest
+from wfm.engine.schedule import local_date
+from wfm.engine.spans import Axis, run_end, run_start
+
+SHIFT_GAP = timedelta(seconds=terms.SHIFT_GAP_S) // timedelta(microseconds=1)
+
+
+def give_reasons(slices: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
+    """Add ``reason`` to every slice out of adherence; approved and system ones get what it would have been.
+
+    Rests are followed through segments and classes, so that a break that ran over is one story::
+
+        schedule   on queue |break| on queue
+        state      ....rest.|.rest|.rest|available
+        reason     early_break     long_break
+
+    Args:
+        slices: gap-free per agent: key, key_end, segment, category, state, class, out, rule.
+        segments: as from `wfm.engine.schedule.segments`.
+    """
+    resting, working = is_rest(), is_queue()
+    off = pl.col("out") & ~working
+    new_segment = pl.col("segment") != pl.col("segment").shift(1)
+    shifts = _shifts(slices, segments)
+    in_break = resting & pl.col("category").is_in(["break", "meal"])
+    slices = slices.with_columns(
+        rest_from=run_start(resting),
+        rest_to=run_end(resting),
+        off_from=run_start(off, new_segment),
+        off_to=run_end(off, new_segment),
+        break_before=pl.when(in_break).then(pl.col("key")).forward_fill(),
+        break_after=pl.when(in_break).then(pl.col("key")).backward_fill(),
+    ).join(shifts, on="segment", how="left", maintain_order="left")
+    start, end = pl.col("shift_key"), pl.col("shift_end")
+    reason = (
+        pl.when(pl.col("rule").is_not_null()).then(pl.col("rule"))
+        .when(~pl.col("out")).then(None)
+        .when("absent").then(pl.lit("absent"))
+        .when(off & ~pl.col("at_work") & ((pl.col("off_from") == start) | (pl.col("rest_from") <= start)))
+        .then(pl.lit("late_start"))
+        .when(off & ((pl.col("off_to") == end) | (pl.col("rest_to") >= end))).then(pl.lit("early_leave"))
+        .when(resting & (pl.col("break_after") < pl.min_horizontal("rest_to", end))).then(pl.lit("early_break"))
+        .when(resting & (pl.col("break_before") >= pl.max_horizontal("rest_from", start))).then(pl.lit("long_break"))
+        .when(working & pl.col("category").is_in(["break", "meal"])).then(pl.lit("missed_break"))
+        .when(pl.col("state") == CODE["no_answer"]).then(pl.lit("no_answer"))
+        .otherwise(pl.lit("wrong_state"))
+    )  # fmt: skip
+    return slices.with_columns(reason.cast(REASON).alias("reason")).drop(
+        "rest_from", "rest_to", "off_from", "off_to", "break_before", "break_after",
+        "shift_key", "shift_end", "absent", "at_work",
+    )  # fmt: skip
+
+
+def _shifts(slices: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
+    """Say of each segment's shift whether its agent was absent, and whether at work just before it: one row a segment."""
+    served = slices.filter(is_queue(), pl.col("segment") > 0).select("segment").unique()
+    expected = (pl.col("category") == "on_queue").any()
+    per_shift = (
+        segments.join(served.with_columns(served=True), on="segment", how="left", maintain_order="left")
+        .group_by("shift")
+        .agg(absent=expected & ~pl.col("served").fill_null(False).any())
+    )
+    begun = slices.filter(is_queue().shift(-1) | is_queue()).filter(is_queue()).select(shift_key="key_end", at_work=True)
+    return (
+        segments.select("segment", "shift", "shift_key", "shift_end")
+        .join(per_shift, on="shift", maintain_order="left")
+        .join(begun.unique("shift_key"), on="shift_key", how="left", maintain_order="left")
+        .with_columns(pl.col("at_work").fill_null(False))
+        .drop("shift")
+    )
+
+
+def exceptions(
+    slices: pl.DataFrame,
+    segments: pl.DataFrame,
+    evidence: pl.DataFrame,
+    exemption: pl.DataFrame,
+    zone_of: pl.DataFrame,
+    axis: Axis,
+) -> pl.DataFrame:
+    """Join slices with a reason into adherence exceptions.
+
+    Args:
+        slices: as from `give_reasons`, with ``entry``.
+        segments: as from `wfm.engine.schedule.segments`.
+        evidence: segment, leg_ids, evidence_kind, as from `wfm.engine.adherence.call_driven`.
+        exemption: number, label; what `slices` columns approved and system point to.
+        zone_of: agent, zone.
+        axis: the axis of the keys.
+
+    Returns:
+        key, key_end, agent, workday, activity, state (the one that lasted longest), entry (its first transaction),
+        class, reason, evidence, evidence_kind, impact; in order of agent and time.
+    """
+    listed = pl.concat([_within(slices, segments, evidence), _outside(slices, segments, zone_of, axis)], how="diagonal")
+    names = exemption.select(number="number", label="label")
+    return (
+        listed.join(names, on="number", how="left", maintain_order="left")
+        .with_columns(
+            evidence=pl.when(pl.col("label").is_not_null()).then(pl.concat_list("label")).otherwise("leg_ids")
+            .fill_null(pl.lit([], pl.List(pl.String))),
+            evidence_kind=pl.when(pl.col("label").is_not_null()).then(pl.lit("exemption")).otherwise("evidence_kind"),
+        )
+        .drop("label", "leg_ids", "number")
+        .sort("key")
+    )  # fmt: skip
+
+
+def _within(slices: pl.DataFrame, segments: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
+    out = slices.filter(pl.col("reason").is_not_null())
+    adjoins = pl.col("key_end").shift(1) == pl.col("key")
+    same = adjoins & pl.all_horizontal(
+        pl.col(name) == pl.col(name).shift(1) for name in ("segment", "class", "reason")
+    )
+    length = pl.col("key_end") - pl.col("key")
+    runs = (
+        out.with_columns(run=(~same.fill_null(False)).cum_sum(), length=length)
+        .with_columns(in_state=pl.col("length").sum().over("run", "state"))
+        .group_by("run", maintain_order=True)
+        .agg(
+            pl.col("key").first(),
+            pl.col("key_end").last(),
+            pl.col("segment", "class", "reason", "category").first(),
+            pl.col("state", "entry").sort_by("in_state", descending=True, maintain_order=True).first(),
+            number=pl.when(pl.col("class").first() == "system").then(pl.col("system").first())
+            .when(pl.col("class").first() == "approved").then(pl.col("approved").first()),
+        )
+    )  # fmt: skip
+    working = is_queue()
+    impact = (
+        pl.when((pl.col("category") == "on_queue") & ~working).then(pl.lit("negative"))
+        .when((pl.col("category") != "on_queue") & working).then(pl.lit("positive"))
+        .otherwise(pl.lit("neutral"))
+    )  # fmt: skip
+    named = runs.join(
+        segments.select("segment", "agent", "activity", "workday"), on="segment", how="left", maintain_order="left"
+    ).with_columns(
+        pl.col("activity").cast(pl.String),
+        impact=impact.cast(IMPACT),
+        because=pl.when(pl.col("class") == "call_driven").then("segment"),
+    )
+    return named.join(
+        evidence, left_on="because", right_on="segment", how="left", maintain_order="left"
+    ).select(
+        "key", "key_end", "agent", "workday", "activity", "state", "entry", "class", "reason", "number",
+        "leg_ids", "evidence_kind", "impact",
+    )  # fmt: skip
+
+
+def _outside(slices: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.DataFrame, axis: Axis) -> pl.DataFrame:
+    """Find work with nothing scheduled; it belongs to the shift it lies in or near, else to its own local day."""
+    work = is_queue() & (pl.col("segment") == 0)
+    runs = (
+        slices.select("key", "key_end", "state", "entry", run=run_start(work))
+        .filter(pl.col("run").is_not_null())
+        .group_by("run", maintain_order=True)
+        .agg(
+            pl.col("key_end").last(),
+            pl.col("state", "entry").sort_by(pl.col("key_end") - pl.col("key"), descending=True).first(),
+        )
+        .rename({"run": "key"})
+        .with_columns(agent=axis.agent(pl.col("key")), at=axis.at(pl.col("key")))
+    )
+    shifts = segments.select("shift_key", "shift_end", "workday", owner="agent").unique(
+        "shift_key", keep="first", maintain_order=True
+    )
+    near = (
+        runs.join_asof(shifts, left_on="key", right_on="shift_key", strategy="backward", check_sortedness=False)
+        .with_columns(
+            earlier=pl.when(
+                (pl.col("owner") == pl.col("agent")) & (pl.col("key") - pl.col("shift_end") <= SHIFT_GAP)
+            ).then("workday")
+        )
+        .drop("owner", "shift_key", "shift_end", "workday")
+        .join_asof(shifts, left_on="key_end", right_on="shift_key", strategy="forward", check_sortedness=False)
+        .with_columns(
+            later=pl.when(
+                (pl.col("owner") == pl.col("agent")) & (pl.col("shift_key") - pl.col("key_end") <= SHIFT_GAP)
+            ).then("workday")
+        )
+        .join(zone_of, on="agent", how="left", maintain_order="left")
+    )
+    zones = zone_of["zone"].unique().to_list()
+    own = local_date(pl.col("at"), pl.col("zone"), zones)
+    return near.select(
+        "key",
+        "key_end",
+        "agent",
+        workday=pl.coalesce("earlier", "later", own),
+        activity=pl.lit(None, pl.String),
+        state="state",
+        entry="entry",
+        reason=pl.lit("unscheduled_work", REASON),
+        impact=pl.lit("positive", IMPACT),
+    )
+
+
+def words(frame: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
+    """Replace state codes and entries by words: ``state``, ``vendor_state``."""
+    spoken = entries["vendor_state"].gather(frame["entry"])
+    return frame.with_columns(
+        pl.col("state").cat.to(STATE), vendor_state=spoken
+    )

@@ -1,0 +1,160 @@
+"""Check and complete the frames that scoring starts from; every refusal says which frame, which column, what to do."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timezone
+from functools import cache
+from zoneinfo import available_timezones
+
+import polars as pl
+
+from wfm import schema, terms
+from wfm.engine.codes import CATEGORY, STATE, fold
+from wfm.errors import InputError, UsageError
+
+INSTANT = pl.Datetime("us", "UTC")
+ONE_SOURCE = "-"
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+Frame = pl.DataFrame | pl.LazyFrame
+Window = tuple[datetime | date, datetime | date]
+
+
+def take(frame: Frame | None, table: str) -> pl.DataFrame:
+    """Return the frame with exactly the table's columns and types; columns it may leave out are null.
+
+    Raises:
+        InputError: a required column is missing or empty, an instant has no zone, or a value is of another kind.
+    """
+    wanted = schema.table(table)
+    if frame is None:
+        return schema.empty(table)
+    if not isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
+        raise InputError(f"{table}: expected a polars frame, got {type(frame).__name__}.")
+    data = frame.lazy().collect()
+    if "source" in wanted.own and "source" not in data.columns:
+        data = data.with_columns(source=pl.lit("*" if table == "state_map" else ONE_SOURCE))
+    missing = [name for name in wanted.own if name in wanted.required and name not in data.columns]
+    if missing:
+        raise InputError(
+            f"{table}: no column {', '.join(missing)}; it has {', '.join(data.columns) or 'none'}. "
+            f"A frame {table} needs {', '.join(n for n in wanted.own if n in wanted.required and n != 'source')}."
+        )
+    data = data.select(*(_cast(data, table, name, dtype) for name, dtype in wanted.own.items()))
+    for name in wanted.required:
+        if data[name].null_count():
+            raise InputError(f"{table}.{name}: empty in row {data[name].is_null().arg_max()}; it must not be.")
+    return data
+
+
+def _cast(data: pl.DataFrame, table: str, name: str, dtype: pl.DataType) -> pl.Series:
+    if name not in data.columns:
+        return pl.Series(name, [None], dtype=dtype).new_from_index(0, data.height)
+    column = data[name]
+    if column.dtype == dtype:
+        return column
+    if dtype == INSTANT and column.dtype.is_temporal() and getattr(column.dtype, "time_zone", "UTC") is None:
+        raise InputError(
+            f"{table}.{name}: instants without a zone; say what they mean with "
+            f'.dt.replace_time_zone("Europe/London") or whichever holds.'
+        )
+    try:
+        return column.dt.convert_time_zone("UTC").cast(dtype) if dtype == INSTANT and column.dtype != pl.Null else column.cast(dtype)
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"{table}.{name}: {column.dtype} where {dtype} is needed.") from error
+
+
+def check_spans(frame: pl.DataFrame, table: str) -> pl.DataFrame:
+    """Refuse spans that end before they start."""
+    backwards = frame.with_row_index("row").filter(pl.col("end_at") < pl.col("start_at"))
+    if backwards.height:
+        first = backwards.row(0, named=True)
+        raise InputError(
+            f"{table}: {backwards.height} row(s) end before they start, first row {first['row']}: "
+            f"{first['start_at'].isoformat()} to {first['end_at'].isoformat()}."
+        )
+    return frame
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def zone(name: str, where: str) -> str:
+    """Return the name of an IANA zone.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name not in _zones():
+        raise UsageError(f"{where}: no time zone {name!r}; use a name like Asia/Jerusalem or UTC.")
+    return name
+
+
+def window_of(window: Window | None) -> Window | None:
+    """Check a window: two dates (workdays) or two instants with a zone, the second later; it is not included.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if window is None:
+        return None
+    start, end = window
+    if isinstance(start, datetime) != isinstance(end, datetime):
+        raise UsageError("window: give two dates (workdays) or two instants, not one of each.")
+    for at in (start, end):
+        if isinstance(at, datetime) and at.tzinfo is None:
+            raise UsageError(f"window: {at.isoformat()} has no zone; give an instant like {at.isoformat()}+00:00.")
+    if not start < end:  # type: ignore[operator]
+        raise UsageError(f"window: {end} is not after {start}; the end is not included.")
+    return window
+
+
+def activities(activity: pl.DataFrame, schedule: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Complete the table of activities and give the schedule its spelling.
+
+    Returns:
+        activity (activity, category, counted) and the schedule with ``activity`` spelt as there and ``counted``.
+
+    Raises:
+        InputError: a schedule names an activity, or an activity a category, that does not exist.
+    """
+    bad = activity.filter(~pl.col("category").is_in(terms.CATEGORIES))
+    if bad.height:
+        raise InputError(
+            f"activity {bad['activity'][0]!r}: no category {bad['category'][0]!r}; choose from {', '.join(terms.CATEGORIES)}."
+        )
+    folded = (
+        activity.with_columns(key=fold(pl.col("activity")))
+        .unique("key", keep="last", maintain_order=True)
+        .with_columns(
+            pl.col("category").cast(CATEGORY),
+            counted=pl.coalesce("counted", pl.col("category").is_in(terms.COUNTED)),
+        )
+    )
+    named = schedule.with_columns(key=fold(pl.col("activity"))).join(
+        folded.select("key", "counted", known="activity"), on="key", how="left", maintain_order="left"
+    )
+    unknown = named.filter(pl.col("known").is_null())["activity"].unique().sort()
+    if unknown.len():
+        raise InputError(
+            f"schedule: unknown activity {', '.join(map(repr, unknown.head(5)))}; known are "
+            f"{', '.join(folded['activity'].sort())}. Add it to the table activity with its category."
+        )
+    schedule = named.with_columns(activity="known").drop("key", "known")
+    return folded.select("activity", "category", "counted"), schedule
+
+
+def states(state_map: pl.DataFrame) -> pl.DataFrame:
+    """Check that a state map leads to states that exist.
+
+    Raises:
+        InputError: it does not.
+    """
+    sayable = [state for state in STATE.categories if state not in (terms.UNKNOWN, terms.UNMAPPED)]
+    bad = state_map.filter(~pl.col("state").is_in(sayable))
+    if bad.height:
+        raise InputError(
+            f"state_map: {bad['vendor_state'][0]!r} leads to {bad['state'][0]!r}; choose from {', '.join(sayable)}."
+        )
+    return state_map

@@ -1,0 +1,136 @@
+"""Schedule rows → the segments that hold, the shifts they make, and the workday of each."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from wfm import terms
+from wfm.engine.codes import CATEGORY
+from wfm.engine.spans import Axis, resolve
+
+SHIFT_GAP = timedelta(seconds=terms.SHIFT_GAP_S)
+APART = timedelta(hours=8)
+"""A segment that is not counted and lasts this long is a shift of its own: otherwise a fortnight of holidays, or rows
+that say "unavailable" from one shift to the next, would glue all shifts into one."""
+
+
+def local_date(at: pl.Expr, zone: pl.Expr, zones: list[str]) -> pl.Expr:
+    """Give the local date of an instant in the zone named beside it; ``zones`` lists every name that occurs."""
+    dates = [
+        pl.when(zone == name).then(at.dt.convert_time_zone(name).dt.date()) for name in zones
+    ]
+    return pl.coalesce(dates)
+
+
+def in_force(schedule: pl.DataFrame, zone_of: pl.DataFrame, as_of: datetime | None) -> pl.DataFrame:
+    """Keep the rows that held as of an instant: a publication replaces whole workdays, and shifts it overlaps.
+
+    ::
+
+        published 1 Mar    |---- Mon ----|   |---- Tue ----|
+        published 2 Mar                      |-- Tue --|
+        in force           |---- Mon ----|   |-- Tue --|
+
+    Args:
+        schedule: agent, start_at, end_at, activity, counted, published_at (null: before all others).
+        zone_of: agent, zone.
+        as_of: publications after it are not known yet; None: all are.
+    """
+    if as_of is not None:
+        schedule = schedule.filter(pl.col("published_at").is_null() | (pl.col("published_at") <= as_of))
+    several = schedule.group_by("agent").agg(pl.col("published_at").n_unique() > 1).filter("published_at")
+    if several.is_empty():
+        return schedule
+    zones = zone_of["zone"].unique().to_list()
+    rows = (
+        schedule.with_row_index("arrival")
+        .join(several.select("agent"), on="agent", how="semi")
+        .sort("agent", "published_at", "start_at", "end_at", nulls_last=False)
+        .join(zone_of, on="agent", how="left")
+    )
+    end = pl.col("end_at").cum_max().over("agent", "published_at")
+    gap = (pl.col("start_at") - end.shift(1).over("agent", "published_at")) > SHIFT_GAP
+    long = ~pl.col("counted") & (pl.col("end_at") - pl.col("start_at") >= APART)
+    fresh = gap | (long != long.shift(1).over("agent", "published_at"))
+    rows = rows.with_columns(number=fresh.fill_null(True).cum_sum())
+    shifts = (
+        rows.group_by("agent", "published_at", "number", "zone")
+        .agg(pl.col("start_at").min(), pl.col("end_at").max())
+        .with_columns(workday=local_date(pl.col("start_at"), pl.col("zone"), zones))
+    )
+    return (
+        schedule.with_row_index("arrival")
+        .join(_replaced(shifts).join(rows, on="number").select("arrival"), on="arrival", how="anti")
+        .drop("arrival")
+    )
+
+
+def _replaced(shifts: pl.DataFrame) -> pl.DataFrame:
+    """Find the shifts for which a later publication has one on the same workday or at the same time."""
+    later = shifts.select(
+        "agent",
+        pl.col("workday").alias("its_workday"),
+        later=pl.col("published_at"),
+        its_start=pl.col("start_at"),
+        its_end=pl.col("end_at"),
+    )
+    near = later.with_columns(
+        workday=pl.concat_list(pl.col("its_workday").dt.offset_by(f"{d}d") for d in (-1, 0, 1))
+    ).explode("workday")
+    newer = pl.col("later").is_not_null() & (
+        pl.col("published_at").is_null() | (pl.col("published_at") < pl.col("later"))
+    )
+    same = pl.col("workday") == pl.col("its_workday")
+    overlap = (pl.col("its_start") < pl.col("end_at")) & (pl.col("its_end") > pl.col("start_at"))
+    return shifts.join(near, on=["agent", "workday"]).filter(newer, same | overlap).select("number").unique()
+
+
+def segments(schedule: pl.DataFrame, activity: pl.DataFrame, zone_of: pl.DataFrame, axis: Axis) -> pl.DataFrame:
+    """Resolve nested rows, join what touches, and number segments and shifts.
+
+    Args:
+        schedule: agent, start_at, end_at, activity, in order of arrival.
+        activity: activity, category (Enum CATEGORY), counted.
+        zone_of: agent, zone.
+        axis: the axis to place them on.
+
+    Returns:
+        segment (1, 2, …; 0 is "nothing scheduled"), key, key_end, agent, activity, category, counted, shift
+        (1, 2, …), shift_key, shift_end, workday; in order of key.
+    """
+    names = activity["activity"].to_list()
+    spans = schedule.select(
+        key=axis.key(pl.col("agent"), pl.col("start_at")),
+        key_end=axis.key(pl.col("agent"), pl.col("end_at")),
+        activity=pl.col("activity").cast(pl.Enum(names)),
+    )
+    change = (pl.col("activity") != pl.col("activity").shift(1)) | (pl.col("key") != pl.col("key_end").shift(1))
+    rows = (
+        resolve(spans, "activity")
+        .with_columns(segment=change.fill_null(True).cum_sum().cast(pl.Int32))
+        .group_by("segment", maintain_order=True)
+        .agg(pl.col("key").first(), pl.col("key_end").last(), pl.col("activity").first())
+        .join(activity.with_columns(pl.col("activity").cast(pl.Enum(names))), on="activity", how="left", maintain_order="left")
+    )
+    long = ~pl.col("counted") & (pl.col("key_end") - pl.col("key") >= APART // timedelta(microseconds=1))
+    fresh = (
+        (pl.col("key") - pl.col("key_end").shift(1) > SHIFT_GAP // timedelta(microseconds=1))
+        | (pl.col("key") // axis.width != pl.col("key").shift(1) // axis.width)
+        | long
+        | long.shift(1)
+    )
+    rows = rows.with_columns(shift=fresh.fill_null(True).cum_sum().cast(pl.Int32))
+    zones = zone_of["zone"].unique().to_list()
+    shifts = (
+        rows.group_by("shift", maintain_order=True)
+        .agg(shift_key=pl.col("key").first(), shift_end=pl.col("key_end").last())
+        .with_columns(agent=axis.agent(pl.col("shift_key")))
+        .join(zone_of, on="agent", how="left", maintain_order="left")
+        .with_columns(workday=local_date(axis.at(pl.col("shift_key")), pl.col("zone"), zones))
+    )
+    return rows.join(shifts.drop("zone"), on="shift", how="left", maintain_order="left").select(
+        "segment", "key", "key_end", "agent", "activity", pl.col("category").cast(CATEGORY), "counted",
+        "shift", "shift_key", "shift_end", "workday",
+    )  # fmt: skip

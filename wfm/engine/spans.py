@@ -1,0 +1,223 @@
+"""Verbs on spans [start, end) of many agents at once, on one integer axis.
+
+A *key* packs the agent's index (high bits) and the microseconds since the axis began (low bits) into one Int64, so
+that one sort orders every agent's instants and no operation needs an ``over(agent)``::
+
+    agent 0                 agent 1                 agent 2
+    |----------width-------|----------width-------|----------
+    0                      width                  2*width
+
+A *layer* is a frame ``key, <name>``: from that key on the layer has that value, until its next row. It has one row
+per key and one at the beginning of each agent's stretch, so a forward fill never leaks from agent to agent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+
+import polars as pl
+
+from wfm.errors import InputError
+
+KEY = pl.Int64
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The instants from ``origin`` to ``end`` (epoch microseconds) for each of ``agents``."""
+
+    agents: pl.Enum
+    origin: int
+    end: int
+
+    @property
+    def width(self) -> int:
+        """Length of one agent's stretch; the power of two makes keys readable in binary."""
+        return 1 << (self.end - self.origin).bit_length()
+
+    @property
+    def agents_n(self) -> int:
+        """Return how many agents the axis holds."""
+        return len(self.agents.categories)
+
+    def __post_init__(self) -> None:
+        if self.agents_n * self.width >= 1 << 63:
+            raise InputError(
+                f"{self.agents_n:,} agents over {(self.end - self.origin) / 86_400e6:,.0f} days do not fit on one "
+                "axis: ask for a shorter window or for fewer agents at a time."
+            )
+
+    def key(self, agent: pl.Expr, at: pl.Expr) -> pl.Expr:
+        """Pack an agent (Enum ``agents``) and an instant; instants outside the axis move to its edge."""
+        offset = at.dt.epoch("us").clip(self.origin, self.end) - self.origin
+        return agent.to_physical().cast(KEY) * self.width + offset
+
+    def agent(self, key: pl.Expr) -> pl.Expr:
+        """Unpack the agent."""
+        return (key // self.width).cat.to(self.agents)
+
+    def at(self, key: pl.Expr) -> pl.Expr:
+        """Unpack the instant."""
+        return (key % self.width + self.origin).cast(pl.Datetime("us", "UTC"))
+
+    def starts(self) -> pl.Series:
+        """Return the first key of each agent's stretch."""
+        return pl.Series("key", range(self.agents_n), dtype=KEY) * self.width
+
+    def ends(self) -> pl.Series:
+        """Return the key at which each agent's stretch ends."""
+        return self.starts() + (self.end - self.origin)
+
+
+def layer(steps: pl.DataFrame, name: str, axis: Axis, default: int) -> pl.DataFrame:
+    """Make a layer from steps ``key, <name>``: the later of two rows at one key holds.
+
+    ::
+
+        steps    0 A  5 B  5 C  9 D
+        layer    A....C...D.....      (B is gone: nothing lasts no time)
+    """
+    first = pl.DataFrame({"key": axis.starts()}).with_columns(pl.lit(default, steps.schema[name]).alias(name))
+    return (
+        pl.concat([first, steps.select("key", name)])
+        .sort("key", maintain_order=True)
+        .unique("key", keep="last", maintain_order=True)
+    )
+
+
+def steps(spans: pl.DataFrame, name: str, default: int) -> pl.DataFrame:
+    """Turn disjoint spans ``key, key_end, <name>`` into steps: the value at each start, the default at each free end.
+
+    ::
+
+        spans    [2 A 5) [5 B 7)      [9 C 11)
+        steps    2 A  5 B  7 default  9 C  11 default
+    """
+    spans = spans.filter(pl.col("key") < pl.col("key_end")).sort("key")
+    free = pl.col("key_end") != pl.col("key").shift(-1).fill_null(-1)
+    ends = spans.filter(free).select(key="key_end").with_columns(pl.lit(default, spans.schema[name]).alias(name))
+    return ends.merge_sorted(spans.select("key", name), key="key")
+
+
+def overlay(layers: list[pl.DataFrame], axis: Axis) -> pl.DataFrame:
+    """Cut time at every boundary of every layer: ``key, key_end`` and each layer's value; nothing changes in a slice.
+
+    ::
+
+        layer a  AAAAAAABBBBBBB
+        layer b  xxxxyyyyyyyxxx
+        slices   |Ax |Ay|By |Bx|
+    """
+    names = [frame.columns[1] for frame in layers]
+    edge = pl.DataFrame({"key": axis.ends()})
+    wide = [_widen(frame, names, layers) for frame in [*layers, edge]]
+    merged = reduce(lambda left, right: left.merge_sorted(right, key="key"), (frame.lazy() for frame in wide))
+    inside = pl.col("key") % axis.width < axis.end - axis.origin
+    return (
+        merged.with_columns(pl.col(names).forward_fill(), key_end=pl.col("key").shift(-1))
+        .filter(pl.col("key_end") > pl.col("key"), inside)
+        .select("key", "key_end", *names)
+        .collect()
+    )
+
+
+def _widen(frame: pl.DataFrame, names: list[str], layers: list[pl.DataFrame]) -> pl.DataFrame:
+    kinds = {name: each.schema[name] for name, each in zip(names, layers, strict=True)}
+    return frame.select(
+        "key", *(pl.col(n) if n in frame.columns else pl.lit(None, kinds[n]).alias(n) for n in names)
+    )
+
+
+def union(spans: pl.DataFrame) -> pl.DataFrame:
+    """Join touching and overlapping spans ``key, key_end`` into disjoint ones.
+
+    ::
+
+        spans    [1   4) [3  6)   [8 9)
+        union    [1      6)       [8 9)
+    """
+    spans = spans.select("key", "key_end").filter(pl.col("key") < pl.col("key_end")).sort("key")
+    fresh = pl.col("key") > pl.col("key_end").cum_max().shift(1)
+    return (
+        spans.with_columns(run=fresh.fill_null(True).cum_sum())
+        .group_by("run", maintain_order=True)
+        .agg(pl.col("key").min(), pl.col("key_end").max())
+        .drop("run")
+    )
+
+
+def resolve(spans: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Let the span that started last win wherever several overlap; on a tie the one that ends first, then the later row.
+
+    Takes ``key, key_end, <name>`` in order of arrival; returns disjoint spans of the same columns, cut where the
+    winner changes::
+
+        rows     [0 shift                16)
+                       [4 break 5)   [12 meal 13)
+        result   [0 s 4)[4 b 5)[5 s 12)[12 m 13)[13 s 16)
+    """
+    spans = spans.filter(pl.col("key") < pl.col("key_end")).with_row_index("arrival")
+    spans = spans.sort("key", pl.col("key_end"), descending=[False, True], maintain_order=True)
+    alone = pl.col("key") >= pl.col("key_end").cum_max().shift(1).fill_null(-1)
+    spans = spans.with_columns(cluster=alone.cum_sum()).with_columns(size=pl.len().over("cluster"))
+    columns = ["key", "key_end", name]
+    single = spans.filter(pl.col("size") == 1).select(columns)
+    tangled = spans.filter(pl.col("size") > 1)
+    if tangled.is_empty():
+        return single
+    cuts = pl.concat([tangled["key"], tangled["key_end"]]).unique().sort()
+    pieces = (
+        tangled.with_row_index("priority")
+        .with_columns(
+            cut=pl.int_ranges(cuts.search_sorted(tangled["key"]), cuts.search_sorted(tangled["key_end"]))
+        )
+        .select("priority", "cut")
+        .explode("cut")
+        .group_by("cut")
+        .agg(pl.col("priority").max())
+        .sort("cut")
+    )
+    resolved = pl.DataFrame(
+        {
+            "key": cuts.gather(pieces["cut"]),
+            "key_end": cuts.gather(pieces["cut"] + 1),
+            name: tangled[name].gather(pieces["priority"]),
+        }
+    )
+    return single.merge_sorted(resolved, key="key")
+
+
+def run_start(flag: pl.Expr, begins: pl.Expr | None = None) -> pl.Expr:
+    """Give each slice of a maximal run of adjoining flagged slices the key at which the run starts; null outside.
+
+    ``begins`` says where a new run starts even though the slice before is flagged.
+    """
+    adjoins = (pl.col("key_end").shift(1) == pl.col("key")) & flag.shift(1)
+    fresh = ~adjoins.fill_null(False)
+    if begins is not None:
+        fresh = fresh | begins
+    return pl.when(flag).then(pl.when(fresh).then(pl.col("key")).forward_fill())
+
+
+def run_end(flag: pl.Expr, begins: pl.Expr | None = None) -> pl.Expr:
+    """Give each slice of a maximal run of adjoining flagged slices the key at which the run ends; null outside."""
+    adjoins = (pl.col("key").shift(-1) == pl.col("key_end")) & flag.shift(-1)
+    last = ~adjoins.fill_null(False)
+    if begins is not None:
+        last = last | begins.shift(-1).fill_null(True)
+    return pl.when(flag).then(pl.when(last).then(pl.col("key_end")).backward_fill())
+
+
+def is_disjoint(spans: pl.DataFrame) -> bool:
+    """Say whether no two spans ``key, key_end`` overlap."""
+    ordered = spans.sort("key")
+    return bool((ordered["key"].shift(-1) >= ordered["key_end"]).fill_null(True).all())
+
+
+def is_tiling(spans: pl.DataFrame, start: int, end: int) -> bool:
+    """Say whether spans ``key, key_end``, in order, cover [start, end) without a gap or an overlap."""
+    if spans.is_empty():
+        return start == end
+    joins = (spans["key"].shift(-1) == spans["key_end"]).fill_null(True).all()
+    return bool(joins) and spans["key"][0] == start and spans["key_end"][-1] == end

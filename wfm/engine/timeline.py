@@ -1,0 +1,204 @@
+"""Agent-state transactions → one gap-free line of states for every login of every agent.
+
+::
+
+    transactions   08:00 Available   09:55 Busy  10:06 Break          (a vendor's words, stored as they came)
+    line of login  ..logged_out|available|busy|break..........
+    coverage                  |######### ... ####|                     (what was watched; elsewhere: unknown)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import polars as pl
+
+from wfm.engine.codes import CODE, LOGGED_OUT, NO_LOGIN, STATE, UNKNOWN, UNMAPPED, fold
+from wfm.engine.spans import Axis, layer, steps, union
+
+EVERY_SOURCE = "*"
+NONE, EXPIRED, BEFORE_FIRST = 0, 1, 2
+"""The first three entries of `Lines.entries`: no such login, a lost logout, and nothing said yet."""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The state lines of all agents, one slot for each of an agent's logins.
+
+    entries: code (UInt8), vendor_state, vendor_reason, row (of the transaction, null for the first three).
+    layers: per slot a layer ``entry_<slot>`` of indices into ``entries`` and, where anything was not watched, a layer
+        ``watched_<slot>``.
+    """
+
+    entries: pl.DataFrame
+    layers: list[pl.DataFrame]
+    slots: int
+
+
+def map_states(agent_state: pl.DataFrame, state_map: pl.DataFrame) -> pl.Series:
+    """Say what each vendor state means, as codes; the most particular mapping wins.
+
+    A row for the source beats one for every source (``*``); a row with the vendor's reason beats one without.
+
+    Args:
+        agent_state: source, vendor_state, vendor_reason.
+        state_map: source, vendor_state, vendor_reason, state; a later row beats an earlier one.
+    """
+    words = ["source", "vendor_state", "vendor_reason"]
+    ids = {word: pl.Enum(agent_state[word].unique().drop_nulls().sort()) for word in words}
+    number = pl.lit(0, pl.Int64)
+    for word in words:
+        size = len(ids[word].categories) + 1
+        number = number * size + (pl.col(word).cast(ids[word]).to_physical().cast(pl.Int64) + 1).fill_null(0)
+    numbered = agent_state.select(*words, number=number)
+    said = numbered.group_by("number").first().with_columns(
+        fold(pl.col("vendor_state")), fold(pl.col("vendor_reason"))
+    )
+    known = state_map.with_row_index("rank").with_columns(
+        fold(pl.col("vendor_state")),
+        fold(pl.col("vendor_reason")),
+        code=pl.col("state").cast(STATE).to_physical().cast(pl.UInt8),
+    )
+    any_source, any_reason = pl.col("source_map") == EVERY_SOURCE, pl.col("vendor_reason_map").is_null()
+    fits = (any_source | (pl.col("source_map") == pl.col("source"))) & (
+        any_reason | (pl.col("vendor_reason_map") == pl.col("vendor_reason"))
+    )
+    best = (
+        said.join(known, on="vendor_state", suffix="_map")
+        .filter(fits)
+        .sort(~any_reason, ~any_source, "rank")
+        .group_by("number", maintain_order=True)
+        .last()
+    )
+    return (
+        numbered.select("number")
+        .join(best.select("number", "code"), on="number", how="left", maintain_order="left")["code"]
+        .fill_null(UNMAPPED)
+    )
+
+
+def state_lines(
+    agent_state: pl.DataFrame,
+    logins: pl.DataFrame,
+    coverage: pl.DataFrame | None,
+    axis: Axis,
+    *,
+    renewal: timedelta,
+) -> Lines:
+    """Draw the state line of every login and say where it was watched.
+
+    Args:
+        agent_state: source, login, at, vendor_state, vendor_reason, code, row; in order of arrival.
+        logins: agent (Enum), slot, source, login, from_at, to_at (null = open): whose login it is, and when.
+        coverage: source, start_at, end_at; None = everything was watched.
+        axis: the axis to place them on.
+        renewal: a state other than logged_out that no transaction has renewed for so long is unknown from then on.
+    """
+    origin, end = _edges(axis)
+    silent = logins.join(agent_state, on=["source", "login"], how="anti", nulls_equal=True).with_columns(
+        at=origin, until=end, entry=pl.lit(BEFORE_FIRST, pl.Int32)
+    )
+    heard = _login_spans(agent_state, axis, renewal).join(logins, on=["source", "login"])
+    placed = pl.concat([silent, heard], how="diagonal").select(
+        "slot",
+        "entry",
+        key=axis.key(pl.col("agent"), pl.max_horizontal("at", "from_at")),
+        key_end=axis.key(pl.col("agent"), pl.min_horizontal("until", "to_at")),
+    )
+    slots = 1 + max(logins["slot"].to_list(), default=0)
+    layers = []
+    for slot in range(slots):
+        name = f"entry_{slot}"
+        mine = placed.filter(pl.col("slot") == slot).select("key", "key_end", pl.col("entry").alias(name))
+        layers.append(layer(steps(mine, name, NONE), name, axis, NONE))
+    if coverage is not None:
+        layers += _watched(logins, coverage, axis, slots)
+    return Lines(_entries(agent_state), layers, slots)
+
+
+def _edges(axis: Axis) -> tuple[pl.Expr, pl.Expr]:
+    instant = pl.Datetime("us", "UTC")
+    return pl.lit(axis.origin, pl.Int64).cast(instant), pl.lit(axis.end, pl.Int64).cast(instant)
+
+
+def _watched(logins: pl.DataFrame, coverage: pl.DataFrame, axis: Axis, slots: int) -> list[pl.DataFrame]:
+    """Make the layers ``watched_<slot>``: 1 where the login's source was observed.
+
+    An agent without any login is watched where every source is: anywhere else they may have been at work unseen.
+    """
+    columns = ["source", "start_at", "end_at"]
+    everywhere = _where_all_watch(coverage.select(columns))
+    watches = pl.concat([coverage.select(columns), everywhere])
+    layers = []
+    for slot in range(slots):
+        name = f"watched_{slot}"
+        spans = (
+            logins.filter(pl.col("slot") == slot)
+            .select("agent", "source")
+            .join(watches, on="source", nulls_equal=True)
+            .select(key=axis.key(pl.col("agent"), pl.col("start_at")), key_end=axis.key(pl.col("agent"), pl.col("end_at")))
+        )
+        ones = union(spans).with_columns(pl.lit(1, pl.Int8).alias(name))
+        layers.append(layer(steps(ones, name, 0), name, axis, 0))
+    return layers
+
+
+def _where_all_watch(coverage: pl.DataFrame) -> pl.DataFrame:
+    """Intersect the coverage of all sources; the result has no source."""
+    sources = coverage["source"].n_unique()
+    merged = [
+        union(part.select(key=pl.col("start_at").dt.epoch("us"), key_end=pl.col("end_at").dt.epoch("us")))
+        for part in coverage.partition_by("source")
+    ]
+    if not merged:
+        return coverage
+    spans = pl.concat(merged)
+    change = pl.concat(
+        [spans.select(key="key", n=pl.lit(1)), spans.select(key="key_end", n=pl.lit(-1))]
+    )
+    instant = pl.Datetime("us", "UTC")
+    return (
+        change.group_by("key")
+        .agg(pl.col("n").sum())
+        .sort("key")
+        .select(
+            source=pl.lit(None, pl.String),
+            start_at=pl.col("key").cast(instant),
+            end_at=pl.col("key").shift(-1).cast(instant),
+            n=pl.col("n").cum_sum(),
+        )
+        .filter(pl.col("n") == sources)
+        .drop("n")
+    )
+
+
+def _entries(agent_state: pl.DataFrame) -> pl.DataFrame:
+    own = agent_state.select("code", "vendor_state", "vendor_reason", "row")
+    special = pl.DataFrame({"code": [NO_LOGIN, UNKNOWN, LOGGED_OUT]}, schema={"code": pl.UInt8})
+    return pl.concat([special, own], how="diagonal")
+
+
+def _login_spans(agent_state: pl.DataFrame, axis: Axis, renewal: timedelta) -> pl.DataFrame:
+    """Give every login's states as spans: source, login, at, until, entry; from the axis' origin to its end."""
+    origin, end = _edges(axis)
+    who = ["source", "login"]
+    rows = (
+        agent_state.select(
+            *who, "at", "code", entry=pl.int_range(3, pl.len() + 3, dtype=pl.Int32)
+        )
+        .sort(*who, "at", maintain_order=True)
+        .unique([*who, "at"], keep="last", maintain_order=True)
+    )
+    same = (pl.col("source") == pl.col("source").shift(-1)) & (pl.col("login") == pl.col("login").shift(-1))
+    rows = rows.with_columns(until=pl.when(same).then(pl.col("at").shift(-1)).otherwise(end))
+    lost = (pl.col("code") != CODE["logged_out"]) & (pl.col("until") - pl.col("at") > renewal)
+    expired = rows.filter(lost).select(
+        *who, pl.col("at") + renewal, "until", entry=pl.lit(EXPIRED, pl.Int32)
+    )
+    rows = rows.with_columns(until=pl.when(lost).then(pl.col("at") + renewal).otherwise(pl.col("until")))
+    first = rows.unique(who, keep="first", maintain_order=True).select(
+        *who, origin.alias("at"), until=pl.col("at"), entry=pl.lit(BEFORE_FIRST, pl.Int32)
+    )
+    columns = [*who, "at", "until", "entry"]
+    return pl.concat([first.select(columns), rows.select(columns), expired.select(columns)])
