@@ -1,0 +1,170 @@
+"""From history to a forecast frame: expected volume and AHT, and bands from past weekly origins."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from wfm.engine.forecast.calendar import Calendar, calendar, holidays_of
+from wfm.engine.forecast.handle_time import CALL_CV, DAY_SHAKE, expect_aht
+from wfm.engine.forecast.level import STEP_SD
+from wfm.engine.forecast.models import calendar_fit
+from wfm.engine.forecast.panel import INTERVAL, Days, Floats, Panel, build, check, instants, local_slot
+from wfm.engine.forecast.quantiles import LEVELS, aht_scale, miss_quantiles, read_quantiles, volume_scale
+from wfm.errors import UsageError
+
+WEEKS: Final = 8
+"""Weekly origins before the origin that calibrate the band."""
+LEAST_DAYS: Final = 14
+"""Days of history below which a past origin calibrates nothing."""
+CLOSED: Final = 0.02
+"""A slot expected to bring less than this share of the queue's busiest slot of the horizon is closed."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Hold what one origin expects: volume, handled calls and AHT (queue × horizon day × slot), φ per queue."""
+
+    volume: Floats
+    handled: Floats
+    aht: Floats
+    shake: Floats
+
+
+def expect(panel: Panel, days: Calendar) -> Expected:
+    """Expect volume and AHT on the days after the panel's last full one."""
+    volume, shake = calendar_fit(panel, days)
+    entered, handled = (x[:, -91:].sum(axis=(1, 2), dtype=float) for x in (panel.entered, panel.handled))
+    answered = np.divide(handled, entered, out=np.ones_like(handled), where=entered > 0)
+    return Expected(volume, volume * answered[:, None, None], expect_aht(panel, days), shake)
+
+
+def days_until(panel: Panel, last: np.datetime64) -> Days:
+    """Give the panel's days that are over and the days ahead, to `last`."""
+    return np.arange(panel.days[0], last + 1)
+
+
+@dataclass(frozen=True)
+class Misses:
+    """Hold what a past origin missed by: z and interval size for volume and AHT, each queue × place; NaN = unscored."""
+
+    volume: Floats
+    volume_size: Floats
+    aht: Floats
+    aht_size: Floats
+
+
+def misses(panel: Panel, expected: Expected, start: int) -> Misses:
+    """Compare what was expected from day `start` on with what the panel knows came."""
+    end = min(start + expected.volume.shape[1], panel.over)
+    at = slice(start, end)
+    volume, handled, aht = (x[:, : end - start] for x in (expected.volume, expected.handled, expected.aht))
+    scored = panel.usable[:, at, None] & (panel.seen[at] > 0) & (volume > 0)
+    z = (panel.entered[:, at] - volume) / volume_scale(np.maximum(volume, 1e-9), expected.shake[:, None, None])
+    calls = panel.handled[:, at]
+    actual = panel.handle_s[:, at] / np.maximum(calls, 1)
+    z_aht = (actual - aht) / aht_scale(aht, handled, CALL_CV, DAY_SHAKE)
+    flat = (len(volume), -1)
+    return Misses(
+        np.where(scored, z, np.nan).reshape(flat),
+        volume.reshape(flat),
+        np.where(scored & (calls > 0), z_aht, np.nan).reshape(flat),
+        handled.reshape(flat),
+    )
+
+
+def past_misses(panel: Panel, holiday: pl.DataFrame) -> list[Misses]:
+    """Forecast each of the last WEEKS weeks from its own beginning and say what was missed."""
+    out = []
+    for start in range(panel.over - 7, LEAST_DAYS - 1, -7)[:WEEKS]:
+        expected = expect(panel.until(start), calendar(panel.days[: start + 7], holiday))
+        out.append(misses(panel, expected, start))
+    return out
+
+
+@dataclass(frozen=True)
+class Bands:
+    """Hold p10, p50 and p90 of volume and AHT: level × queue × horizon day × slot."""
+
+    volume: Floats
+    aht: Floats
+
+
+def bands(expected: Expected, past: list[Misses]) -> Bands:
+    """Turn expectations into bands by the misses of past origins."""
+    shape = expected.volume.shape
+    flat = (shape[0], -1)
+    none = np.zeros((shape[0], 0))
+    week = np.arange(shape[1])[:, None] / 7
+    shake = expected.shake[:, None, None] + STEP_SD**2 * np.maximum(week - 1, 0)
+    scale = volume_scale(expected.volume, shake)
+    z = read_quantiles(
+        expected.volume.reshape(flat),
+        *miss_quantiles(
+            np.concatenate([none, *[m.volume for m in past]], 1), np.concatenate([none, *[m.volume_size for m in past]], 1)
+        ),
+    ).reshape(-1, *shape)
+    volume = np.where(expected.volume > 0, np.maximum(expected.volume + z * scale, 0), 0)
+    z = read_quantiles(
+        expected.handled.reshape(flat),
+        *miss_quantiles(
+            np.concatenate([none, *[m.aht for m in past]], 1), np.concatenate([none, *[m.aht_size for m in past]], 1)
+        ),
+    ).reshape(-1, *shape)
+    aht = np.maximum(expected.aht + z * aht_scale(expected.aht, expected.handled, CALL_CV, DAY_SHAKE), 0)
+    return Bands(volume, aht)
+
+
+def forecast(
+    interval_volume: pl.DataFrame,
+    *,
+    origin: datetime,
+    horizon: timedelta,
+    timezone: str,
+    holiday: pl.DataFrame | None = None,
+    missing: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Forecast volume and AHT of every queue for each interval of [origin, origin + horizon)."""
+    if origin.tzinfo is None:
+        raise UsageError("origin has no zone: give an instant such as 2026-03-01T00:00+00:00")
+    if horizon <= timedelta(0):
+        raise UsageError(f"horizon is {horizon}: give a positive length such as 14 days")
+    history = check(interval_volume, timezone)
+    named = holidays_of(holiday)
+    lost = frozenset(missing["on"].cast(pl.Date).drop_nulls()) if missing is not None else frozenset[date]()
+    panel = build(history, origin=origin, timezone=timezone, holiday=frozenset(named["on"]), missing=lost)
+    rows = ahead(origin, horizon, timezone)
+    days = calendar(days_until(panel, np.datetime64(rows["on"].max())), named)
+    expected = expect(panel, days)
+    found = bands(expected, past_misses(panel, named))
+    return lay_out(panel, rows, expected, found, origin)
+
+
+def ahead(origin: datetime, horizon: timedelta, timezone: str) -> pl.DataFrame:
+    """List the horizon's intervals with their local date and slot; the first starts at or after the origin."""
+    start = origin + (datetime.min.replace(tzinfo=origin.tzinfo) - origin) % INTERVAL
+    rows = instants(start, max(origin + horizon, start + INTERVAL))
+    return local_slot(rows, timezone)
+
+
+def lay_out(panel: Panel, rows: pl.DataFrame, expected: Expected, found: Bands, origin: datetime) -> pl.DataFrame:
+    """Read the horizon's intervals off the local grid into one row per queue and interval."""
+    day = (rows["on"].to_numpy().astype("datetime64[D]") - panel.days[0]).astype(int) - panel.over
+    slot = rows["slot"].to_numpy()
+    values = {
+        "volume": expected.volume,
+        **{f"volume_p{round(100 * level)}": found.volume[k] for k, level in enumerate(LEVELS)},
+        "aht_s": expected.aht,
+        "aht_p10": found.aht[0],
+        "aht_p90": found.aht[2],
+    }
+    size = len(panel.queues)
+    frame = pl.DataFrame({name: value[:, day, slot].ravel().astype(np.float64) for name, value in values.items()})
+    keys = pl.DataFrame({"queue_id": np.repeat(np.array(panel.queues), len(rows))}, schema={"queue_id": pl.String})
+    when = pl.concat([rows.select("interval_start")] * size)
+    return pl.concat([keys, when, frame.fill_nan(None)], how="horizontal").with_columns(
+        pl.lit("calendar").alias("model"),
+        pl.lit(origin).dt.convert_time_zone("UTC").dt.cast_time_unit("us").alias("origin"),
+    )

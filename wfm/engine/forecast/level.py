@@ -1,0 +1,110 @@
+"""How many calls a day brings: a penalised log-linear regression per queue, for all queues at once.
+
+E[y] = exp(base + X β), Var[y] = μ + φ μ² (Poisson with a day's own shake), β ~ Normal(0, sd²). The penalty is what lets
+a rare thing (a holiday, the end of a month) be learnt from one or two days without believing them wholly. Solved by
+iteratively reweighted least squares (Nelder & Wedderburn 1972) with Huber's weights (1964) against storms.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from wfm.engine.forecast.calendar import Calendar, month_waves
+from wfm.engine.forecast.panel import Floats, Ints, Mask
+
+ROUNDS: Final = 6
+HUBER: Final = 2.0
+LEAST_SHAKE: Final = 0.02**2
+STEP_SD: Final = 0.02
+"""How far the level wanders in a week (standard deviation of its logarithm)."""
+MONTH_SD: Final = 0.05
+WEEKDAY_SD: Final = 0.3
+SPECIAL_SD: Final = (0.5, 0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class Daily:
+    """Hold per queue the day totals expected (`mean`, queue × day, horizon included), the shake φ and day weights."""
+
+    mean: Floats
+    shake: Floats
+    weight: Floats
+
+
+def design(calendar: Calendar, acting: Ints, over: int) -> tuple[Floats, Floats]:
+    """Give X (day × column) and the prior standard deviation of every column."""
+    blocks = [
+        (np.ones((len(acting), 1)), 3.0),
+        ((acting[:, None] == np.arange(7)).astype(float), WEEKDAY_SD),
+        (month_waves(calendar.days), MONTH_SD),
+        *[(_dummies(label), sd) for label, sd in zip(calendar.label, SPECIAL_SD, strict=True)],
+    ]
+    wander, step_sd = steps(len(acting), over, STEP_SD)
+    sd = np.concatenate([*[np.full(block.shape[1], sd) for block, sd in blocks], step_sd])
+    return np.concatenate([*[block for block, _ in blocks], wander], axis=1), sd
+
+
+def _dummies(label: np.ndarray[tuple[int, ...], np.dtype[np.str_]]) -> Floats:
+    names = np.unique(label[label != ""])
+    return (label[:, None] == names).astype(float)
+
+
+def steps(days: int, over: int, step_sd: float) -> tuple[Floats, Floats]:
+    """Let the level wander back from the origin: by weeks for half a year, then by four weeks."""
+    age = np.maximum(over - 0.5 - np.arange(days), 0.0) / 7
+    knots = np.concatenate([np.arange(0, 26, 1.0), np.arange(26, max(27.0, age[0] + 4), 4)])
+    width = np.diff(knots)
+    return np.clip((age[:, None] - knots[:-1]) / width, 0, 1), step_sd * np.sqrt(width)
+
+
+def base(total: Floats, acting: Ints, learn: Mask) -> Floats:
+    """Give the usual total of each weekday, queue × 7: the median, or the mean where calls are few."""
+    out = np.zeros((len(total), 7))
+    for day in range(7):
+        at = np.flatnonzero(acting == day)[-26:]
+        values = np.where(learn[:, at], total[:, at], np.nan)
+        some = np.isfinite(values).any(axis=1)
+        if some.any():
+            middle, mean = np.nanmedian(values[some], axis=1), np.nanmean(values[some], axis=1)
+            out[some, day] = np.where(middle >= 10, middle, mean)
+    return out
+
+
+def fit_daily(total: Floats, learn: Mask, usual: Mask, acting: Ints, X: Floats, sd: Floats) -> Daily:
+    """Fit day totals (queue × days over) and extend them over the horizon (X has its days too).
+
+    `learn`: days to learn from; `usual`: those with no holiday, for φ and the base.
+    """
+    n = total.shape[1]
+    start = base(total, acting[:n], learn & usual[:n])[:, acting]
+    open_ = start > 0
+    offset = np.log(np.where(open_, start, 1.0))
+    learn = learn & open_[:, :n]
+    square = (X[:n, :, None] * X[:n, None, :]).reshape(n, -1)
+    beta = np.zeros((len(total), X.shape[1]))
+    shake = np.full(len(total), 0.01)
+    huber = np.ones_like(total)
+    for _ in range(ROUNDS):
+        eta = np.clip(beta @ X[:n].T, -6, 6)
+        mean = np.exp(offset[:, :n] + eta)
+        residual = np.where(learn, (total - mean) / mean, 0.0)
+        spread = np.sqrt(shake[:, None] + 1 / mean)
+        huber = np.minimum(1.0, HUBER * spread / np.maximum(np.abs(residual), 1e-9))
+        weight = np.where(learn, huber / spread**2, 0.0)
+        normal = (weight @ square).reshape(len(total), X.shape[1], -1) + np.diag(sd**-2.0)
+        step = eta + np.clip(residual, -1.0, 3.0)
+        beta = np.linalg.solve(normal, ((weight * step) @ X[:n])[..., None])[..., 0]
+        shake = _shake(residual, mean, learn & usual[:n])
+    mean = np.where(open_, np.exp(offset + np.clip(beta @ X.T, -6, 6)), 0.0)
+    return Daily(mean, shake, np.where(learn, huber, 0.0))
+
+
+def _shake(residual: Floats, mean: Floats, learn: Mask) -> Floats:
+    """Estimate φ from the middle of the residuals: (1.48 median |r|)² less what Poisson explains."""
+    n = np.maximum(learn.sum(axis=1), 1)
+    order = np.sort(np.where(learn, np.abs(residual), np.inf), axis=1)
+    middle = order[np.arange(len(order)), (n - 1) // 2]
+    middle = np.where(np.isfinite(middle), middle, 0.1)
+    poisson = np.where(learn, 1 / mean, 0).sum(axis=1) / n
+    return np.maximum((1.4826 * middle) ** 2 - poisson, LEAST_SHAKE)

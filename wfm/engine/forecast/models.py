@@ -1,0 +1,75 @@
+"""Models: one function each, (panel, calendar) → expected calls per queue × horizon day × slot."""
+
+import warnings
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from wfm.engine.forecast.calendar import Calendar
+from wfm.engine.forecast.level import design, fit_daily
+from wfm.engine.forecast.panel import Floats, Panel
+from wfm.engine.forecast.similar import acting_weekday
+from wfm.engine.forecast.shape import weekday_shape
+
+
+def per_interval(panel: Panel, measure: str) -> Floats:
+    """Give calls per interval of a slot: an hour that came twice counts once, one that never came is unknown."""
+    calls: Floats = getattr(panel, measure)
+    return np.where(panel.seen > 0, calls / np.maximum(panel.seen, 1), np.nan)
+
+
+def same_weekdays(panel: Panel, calendar: Calendar, measure: str, count: int) -> Floats:
+    """Stack the last `count` days of each horizon day's weekday that are over and not missing.
+
+    count × queue × horizon day × slot; NaN where there is no such day.
+    """
+    rate = per_interval(panel, measure)
+    rate = np.concatenate([rate, np.full_like(rate[:, :1], np.nan)], axis=1)
+    past = np.flatnonzero(~panel.missing[: panel.over])
+    picked = np.full((count, 7), -1)
+    for day in range(7):
+        last = past[calendar.weekday[past] == day][::-1][:count]
+        picked[: len(last), day] = last
+    return np.moveaxis(rate[:, picked[:, calendar.weekday[panel.over :]]], 1, 0)
+
+
+def last_week(panel: Panel, calendar: Calendar, measure: str = "entered") -> Floats:
+    """Repeat the last same weekday."""
+    return _known(same_weekdays(panel, calendar, measure, 1)[0])
+
+
+def median_6(panel: Panel, calendar: Calendar, measure: str = "entered") -> Floats:
+    """Take the median of the last six same weekdays."""
+    return _over_days(np.nanmedian, same_weekdays(panel, calendar, measure, 6))
+
+
+def mean_8(panel: Panel, calendar: Calendar, measure: str = "entered") -> Floats:
+    """Take the mean of the last eight same weekdays."""
+    return _over_days(np.nanmean, same_weekdays(panel, calendar, measure, 8))
+
+
+def _over_days(summary: Callable[..., Floats], stack: Floats) -> Floats:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return _known(summary(stack, axis=0))
+
+
+def _known(calls: Floats) -> Floats:
+    return np.nan_to_num(calls, nan=0.0)
+
+
+def calendar_model(panel: Panel, calendar: Calendar, measure: str = "entered") -> Floats:
+    """Fit day totals on the calendar and spread them by the weekday's shape."""
+    return calendar_fit(panel, calendar, measure)[0]
+
+
+def calendar_fit(panel: Panel, calendar: Calendar, measure: str = "entered") -> tuple[Floats, Floats]:
+    """Give `calendar_model` and the shake φ of each queue's days."""
+    n = panel.over
+    calls: Floats = getattr(panel, measure)[:, :n]
+    acting = acting_weekday(panel, calendar)
+    usual = ~calendar.special
+    daily = fit_daily(calls.sum(axis=2).astype(float), panel.usable[:, :n], usual, acting, *design(calendar, acting, n))
+    shape = weekday_shape(calls, panel.seen[:n], daily.weight * usual[:n], acting[:n], daily.shake)
+    return daily.mean[:, n:, None] * shape[:, acting[n:]], daily.shake
