@@ -26,11 +26,13 @@ nests in an earlier one. Each letter's run in a `sched` line is one row.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
 import polars as pl
+from hypothesis import strategies as st
 
 INSTANT = pl.Datetime("us", "UTC")
 COLUMNS: dict[str, dict[str, Any]] = {
@@ -229,3 +231,341 @@ def golden() -> dict[str, pl.DataFrame]:
             [{"leg_id": "leg-1", "login": "a", "answered_at": at("09:55"), "ended_at": at("10:06")}],
         ),
     }
+
+
+# --- by chance ------------------------------------------------------------------------------------------
+def _utc(text: str) -> datetime:
+    return datetime.fromisoformat(text + "+00:00")
+
+
+MOMENTS = (
+    ("UTC", _utc("2026-03-02T09:00")),
+    ("UTC", _utc("2026-03-03T00:00")),
+    ("Asia/Jerusalem", _utc("2026-03-01T22:00")),  # midnight
+    ("Asia/Jerusalem", _utc("2026-03-27T00:00")),  # 02:00 becomes 03:00
+    ("Asia/Jerusalem", _utc("2026-10-24T23:00")),  # 02:00 becomes 01:00
+    ("Europe/London", _utc("2026-03-29T01:00")),
+    ("Europe/London", _utc("2026-10-25T01:00")),
+    ("Australia/Lord_Howe", _utc("2026-04-04T15:00")),  # by half an hour
+    ("Australia/Lord_Howe", _utc("2026-10-03T15:30")),
+    ("Asia/Kathmandu", _utc("2026-03-01T18:15")),  # midnight at +05:45
+    ("America/New_York", _utc("2026-03-08T05:00")),  # midnight of a day of 23 hours
+)
+"""A zone and an instant worth having inside a day."""
+
+AGENTS = ("a", "b", "c")
+TEAMS = ("red", "blue", None)
+WORDS = (
+    "Available", "available", "Busy", "BUSY", "hold", "ringing", "Wrapup", "wrap-up", "Working", "No Answer",
+    "no_answer", "Logged in", "break", "Break", "meal", "away", "training", "meeting", "Logged out",
+    "LOGGED_OUT", "Mystery", "AUX", "AUX", "Lunch Time",
+)  # fmt: skip
+"""Vendor states: every state of ours, spellings of them, and words that only a mapping knows."""
+
+OWN_ACTIVITIES = (
+    {"activity": "huddle", "category": "meeting", "counted": None},
+    {"activity": "study", "category": "training", "counted": False},
+    {"activity": "standby", "category": "unavailable", "counted": True},
+    {"activity": "callback", "category": "on_queue", "counted": None},
+    {"activity": "lunch", "category": "break", "counted": None},
+    {"activity": "email", "category": "off_queue_work", "counted": False},
+)
+OWN_STATES = (
+    {"source": "*", "vendor_state": "AUX", "state": "away"},
+    {"source": "*", "vendor_state": "aux", "vendor_reason": "Team Talk", "state": "meeting"},
+    {"source": "s1", "vendor_state": "Aux", "state": "break"},
+    {"source": "s1", "vendor_state": "AUX", "vendor_reason": "queue", "state": "working"},
+    {"source": "*", "vendor_state": "lunch-time", "state": "meal"},
+    {"source": "s2", "vendor_state": "Busy", "state": "hold"},
+    {"source": "*", "vendor_state": "Logged in", "vendor_reason": "queue", "state": "available"},
+)
+OWN_RULES = (
+    {"category": "break", "state": "logged_out", "in_adherence": False},
+    {"category": "on_queue", "state": "meeting", "in_adherence": True},
+    {"category": "training", "state": "available", "in_adherence": True},
+)
+
+
+@dataclass(frozen=True)
+class Day:
+    """One awkward day: frames by table, and how to score them."""
+
+    tables: dict[str, pl.DataFrame]
+    timezone: str
+    as_of: datetime | None
+    step_s: int
+    """Every instant in the frames is a multiple of it; the slow twin may walk in it."""
+
+    def inputs(self) -> dict[str, Any]:
+        """Give the arguments of `slow_score` that the engine knows too."""
+        return {**self.tables, "timezone": self.timezone, "as_of": self.as_of}
+
+
+@st.composite
+def days(
+    draw: st.DrawFn,
+    cells: tuple[int, ...] = (60, 60, 20, 1),
+    *,
+    several_logins: bool = True,
+    sources: bool = True,
+    own_rules: bool = True,
+) -> Day:
+    """Draw a day of 120 to 360 cells of so many seconds (one of `cells`), where coincidences happen often.
+
+    Everything begins and ends on a few ticks. Most agents have a plan (a shift with breaks) that they follow
+    more or less, with noise on top. Without `several_logins` each agent has at most one login and there is no
+    table of logins; without `sources` no frame has a source; without `own_rules` the default rules hold.
+    """
+    cell = draw(st.sampled_from(cells))
+    zone, moment = draw(st.sampled_from(MOMENTS))
+    span = draw(st.integers(120, 360))
+    origin = moment - timedelta(seconds=cell * draw(st.sampled_from((0, 1, span // 2, span))))
+    origin = origin.replace(microsecond=0) - timedelta(seconds=int(origin.timestamp()) % 60)
+    coarse = draw(st.sampled_from((1, 5, 15)))
+    ticks = draw(st.lists(st.integers(0, span // coarse), min_size=4, max_size=9, unique=True))
+    ticks = sorted(tick * coarse for tick in ticks)
+    tick = st.sampled_from(ticks)
+    maybe = st.booleans()
+    rarely = st.sampled_from((False, False, False, True))
+
+    def at(position: int) -> datetime:
+        return origin + timedelta(seconds=position * cell)
+
+    def two() -> tuple[int, int]:
+        pair = draw(st.lists(tick, min_size=2, max_size=2, unique=True))
+        return min(pair), max(pair)
+
+    known_instants = [origin - timedelta(days=2), origin - timedelta(days=1), at(0), at(span // 2)]
+    known = st.sampled_from(known_instants)
+    as_of = draw(st.one_of(st.none(), known))
+    agents = AGENTS[: draw(st.sampled_from((1, 2, 2, 3)))]
+    rows: dict[str, list[dict[str, Any]]] = {"schedule": [], "agent_state": []}
+    tables = ("activity", "state_map", "rules", "call_leg", "exemption", "coverage", "agent", "login")
+
+    # the words
+    activities = [
+        "on_queue",
+        "on_queue",
+        "phone",
+        "break",
+        "meal",
+        "lunch",
+        "training",
+        "coaching",
+        "meeting",
+    ]
+    activities += ["off_queue_work", "email", "time_off", "unavailable"]
+    if draw(maybe):
+        own = draw(
+            st.lists(st.sampled_from(OWN_ACTIVITIES), min_size=1, unique_by=lambda one: one["activity"])
+        )
+        rows["activity"] = own
+        activities += [one["activity"] for one in own]
+    named = sources and draw(maybe)
+    if draw(maybe):
+        rows["state_map"] = [
+            one if named else one | {"source": draw(st.sampled_from(("*", None)))}
+            for one in draw(st.lists(st.sampled_from(OWN_STATES), min_size=1, unique_by=lambda one: str(one)))
+            if named or one["source"] == "*"
+        ]
+    if own_rules and draw(rarely):
+        rows["rules"] = draw(st.lists(st.sampled_from(OWN_RULES), min_size=1, unique_by=lambda one: str(one)))
+    if draw(maybe):
+        rows["agent"] = [
+            {
+                "agent_id": agent,
+                "team": draw(st.sampled_from(TEAMS)),
+                "timezone": draw(st.sampled_from((None, zone, "UTC", "Asia/Kathmandu"))),
+            }
+            for agent in agents
+        ]
+
+    # who logs in where
+    where = ("s1", "s2") if named else (None,)
+    if several_logins and named and draw(maybe):
+        logins = [("s1", "x"), ("s1", "y"), ("s2", "x"), ("s2", "z"), ("s1", "a")]
+        rows["login"] = []
+        for source, login in logins[: draw(st.integers(1, 4))]:
+            agent = draw(st.sampled_from(agents))
+            first, past = (at(one) for one in two())
+            match draw(st.sampled_from(("always", "always", "since", "until", "handed"))):
+                case "always":
+                    spans = [(agent, None, None)]
+                case "since":
+                    spans = [(agent, first, None)]
+                case "until":
+                    spans = [(agent, None, past)]
+                case _:
+                    spans = [(agent, None, first), (draw(st.sampled_from(agents)), first, past)]
+            rows["login"] += [
+                {"source": source, "login": login, "agent_id": who, "from_at": since, "to_at": until}
+                for who, since, until in spans
+            ]
+    elif several_logins:
+        logins = [(source, agent) for source in where for agent in agents]
+    else:
+        logins = [(draw(st.sampled_from(where)), agent) for agent in agents]
+    logins = [login for login in logins if draw(st.sampled_from((True, True, True, True, False)))]
+    owned = {(one["source"], one["login"]): one["agent_id"] for one in rows.get("login", ())}
+
+    # what they did
+    legs: list[dict[str, Any]] = []
+
+    def leg(source: str | None, login: str, answered: int | None, ended: int | None) -> None:
+        legs.append(
+            {
+                "source": source,
+                "leg_id": f"leg-{len(legs)}",
+                "login": login,
+                "answered_at": None if answered is None else at(answered),
+                "ended_at": None if ended is None else at(ended),
+            }
+        )
+
+    plans: dict[str, tuple[int, int, list[tuple[int, int]]]] = {}
+    for agent in agents:
+        if draw(st.sampled_from((True, True, False))):
+            pauses = draw(st.lists(tick, min_size=1, max_size=3, unique=True))
+            begin, done = draw(st.sampled_from((0, ticks[0]))), draw(st.sampled_from((span, ticks[-1])))
+            lengths = [draw(st.sampled_from((2, 5, 15))) for _ in pauses]
+            plans[agent] = begin, done, list(zip(sorted(pauses), lengths, strict=True))
+    for source, login in logins:
+        events: list[tuple[datetime, str, str | None]] = []
+        if cell >= 20 and draw(maybe):
+            hours = draw(st.sampled_from((1, 15, 16, 72)))
+            before = (
+                at(draw(tick)) - timedelta(hours=hours) + timedelta(seconds=cell * draw(st.integers(-1, 1)))
+            )
+            events.append((before, draw(st.sampled_from(WORDS)), None))
+        agent = owned.get((source, login), login)
+        follows = agent in plans and draw(st.sampled_from((True, True, True, False)))
+        for _ in range(draw(st.sampled_from((0, 0, 1, 2)) if follows else st.integers(0, 9))):
+            reason = draw(st.sampled_from((None, None, None, "team talk", "QUEUE", "?")))
+            events.append((at(draw(tick)), draw(st.sampled_from(WORDS)), reason))
+        for _ in range(draw(st.sampled_from((0, 0, 1, 2)))):
+            answered, ended = two()
+            match draw(st.sampled_from(("both", "both", "both", "missed", "open"))):
+                case "both":
+                    leg(source, login, answered, ended)
+                case "missed":
+                    leg(source, login, None, ended)
+                case _:
+                    leg(source, login, answered, None)
+        if follows:
+            begin, done, pauses = plans[agent]
+            events.append((at(begin + draw(st.integers(-2, 4))), "Available", None))
+            for start, length in pauses:
+                rest = draw(st.sampled_from((-1, 0, 1, 3, 10)))
+                resting = draw(st.sampled_from(("break", "break", "meal", "Logged out")))
+                if draw(maybe):  # a call runs into it, and it is taken later
+                    before = draw(st.sampled_from((2, 1, 1, 0)))
+                    over = draw(st.sampled_from((3, 4, 1, 0)))
+                    wrap = draw(st.sampled_from((0, 0, 1, 2, 3, 130)))
+                    call = draw(st.sampled_from(("Busy", "hold", "ringing")))
+                    events.append((at(start - before), call, None))
+                    if wrap:
+                        events.append((at(start + over), "Wrapup", None))
+                    events.append((at(start + over + wrap), resting, None))
+                    if draw(st.sampled_from((True, True, False))):
+                        leg(source, login, start - before, start + over)
+                    if draw(rarely):
+                        leg(source, login, start - 1, start + over - 1)
+                else:
+                    events.append((at(start + draw(st.sampled_from((-10, -1, 0, 0, 2)))), resting, None))
+                events.append((at(start + length + rest), "Available", None))
+            events.append((at(done + draw(st.integers(-3, 3))), "Logged out", None))
+        if events and draw(rarely):
+            events.append(draw(st.sampled_from(events)))
+        if cell < 20 or draw(maybe):
+            events.append((at(span + 5), "Logged out", None))
+        if draw(maybe):
+            events = draw(st.permutations(events))
+        rows["agent_state"] += [
+            {"source": source, "login": login, "at": when, "vendor_state": word, "vendor_reason": reason}
+            for when, word, reason in events
+        ]
+    if draw(st.sampled_from((True, True, False))):
+        rows["call_leg"] = legs
+
+    # what was planned, once or several times
+    for agent in agents:
+        for published in draw(st.sampled_from(((None,), (None,), (None, 0), (0, 1), (None, 2, 3), ()))):
+            planned: list[tuple[datetime, datetime, str]] = []
+            first, past = two()
+            many = 4
+            if agent in plans:
+                first, past, pauses = plans[agent]
+                many = 1
+                planned += [
+                    (
+                        at(start),
+                        at(start + length),
+                        draw(st.sampled_from(("break", "meal", "break", "training"))),
+                    )
+                    for start, length in pauses
+                ]
+            if agent in plans or draw(maybe):
+                planned.append(
+                    (at(first), at(past), draw(st.sampled_from(("on_queue", "on_queue", "phone"))))
+                )
+            for _ in range(draw(st.integers(0, many))):
+                start, end = two()
+                planned.append((at(start), at(end), draw(st.sampled_from(activities))))
+            if draw(rarely):
+                gap = draw(st.sampled_from((3600, 10800 - cell, 10800, 10800 + cell)))
+                start_at = at(past) + timedelta(seconds=gap)
+                length = timedelta(seconds=cell * draw(st.sampled_from((1, 15, 60))))
+                planned.append((start_at, start_at + length, draw(st.sampled_from(activities))))
+            if cell >= 20 and draw(rarely):
+                length = timedelta(seconds=draw(st.sampled_from((28800 - cell, 28800, 36000))))
+                what = draw(st.sampled_from(("time_off", "unavailable")))
+                begin = draw(st.sampled_from((at(past), at(past + 1), at(first) - length)))
+                planned.append((begin, begin + length, what))
+            if draw(rarely):
+                planned += planned[:1]
+            rows["schedule"] += [
+                {
+                    "agent_id": agent,
+                    "start_at": start,
+                    "end_at": end,
+                    "activity": what,
+                    "published_at": None if published is None else known_instants[published],
+                }
+                for start, end, what in planned
+            ]
+
+    # what was excused, and what was seen
+    if draw(maybe):
+        rows["exemption"] = []
+        for _ in range(draw(st.integers(0, 3))):
+            start, end = two()
+            rows["exemption"].append(
+                {
+                    "start_at": at(start),
+                    "end_at": at(end),
+                    "kind": draw(st.sampled_from(("approved", "approved", "system"))),
+                    "agent_id": draw(st.sampled_from((None, None, *agents))),
+                    "team": draw(st.sampled_from((None, None, "red", "blue"))),
+                    "made_at": draw(st.one_of(st.none(), known)),
+                    "revoked_at": draw(st.one_of(st.none(), st.none(), known)),
+                }
+            )
+    if draw(maybe):
+        rows["coverage"] = []
+        far = timedelta(days=2)
+        for source in where:
+            match draw(st.sampled_from(("all", "hole", "hole", "spans", "never"))):
+                case "all":
+                    spans = [(origin - far, origin + far)]
+                case "hole":
+                    start, end = two()
+                    spans = [(origin - far, at(start)), (at(end), origin + far)]
+                case "spans":
+                    spans = [(at(start), at(end)) for start, end in (two(), two())]
+                case _:
+                    spans = []
+            rows["coverage"] += [{"source": source, "start_at": one, "end_at": two} for one, two in spans]
+        if not rows["coverage"]:
+            rows["coverage"] = [{"source": where[0], "start_at": at(0), "end_at": at(span)}]
+    frames = {name: frame(name, rows[name]) for name in ("schedule", "agent_state", *tables) if name in rows}
+    return Day(frames, zone, as_of, cell)

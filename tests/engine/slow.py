@@ -385,6 +385,17 @@ class _Walk:
                 known.add((source, name))
                 self.logins[name].append(Login(source, name, None, None))
 
+        # a login that never said anything counts only for an agent who has no other
+        said = {(self.source(row), row["login"]) for row in inputs["agent_state"]}
+        saying = {source for source, _ in said}
+        everybody = dict(self.logins)
+        self.log_sources = {
+            agent_id: {one.source for one in logins} for agent_id, logins in self.logins.items()
+        }
+        for agent_id, logins in self.logins.items():
+            heard = [one for one in logins if (one.source, one.login) in said]
+            self.logins[agent_id] = heard or [one for one in logins if one.source in saying]
+
         # transactions: the last one of an instant counts, in order of arrival
         latest: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
         for row in inputs["agent_state"]:
@@ -396,16 +407,20 @@ class _Walk:
 
         self.call_sources = {self.source(row) for row in inputs["call_leg"]}
         self.legs: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
-        owners = {(row_login.source, row_login.login) for row_login in self.all_logins()}
+        owners = self.known_logins
         for row in inputs["call_leg"]:
             answered, ended = self.second(row.get("answered_at")), self.second(row.get("ended_at"))
-            if answered is None or ended is None or row.get("login") is None:
+            if row.get("login") is None:
                 continue
             source, name = self.source(row), row["login"]
             if (source, name) not in owners:
+                self.log_sources.setdefault(name, set()).add(source)
+            if answered is None or ended is None:
+                continue
+            if (source, name) not in owners:
                 self.legs[name].append((answered, ended, row["leg_id"]))
                 continue
-            for agent_id, logins in self.logins.items():
+            for agent_id, logins in everybody.items():
                 if any((one.source, one.login) == (source, name) and one.says(answered) for one in logins):
                     self.legs[agent_id].append((answered, ended, row["leg_id"]))
 
@@ -435,9 +450,6 @@ class _Walk:
                     continue
             if start < end:
                 self.schedule[row["agent_id"]].append(Row(start, end, number, row["activity"], published))
-
-    def all_logins(self) -> list[Login]:
-        return [one for logins in self.logins.values() for one in logins]
 
     def agents(self) -> list[str]:
         return sorted({*self.schedule, *self.logins})
@@ -504,10 +516,12 @@ class _Walk:
             return UNKNOWN
         return state
 
-    def merge(self, states: list[str], good: set[str]) -> str:
+    def merge(self, states: list[str], good: set[str], counted: bool) -> str:
         """Choose one state out of those of several logins; `good` are in adherence at the instant."""
         if any(state in QUEUE_STATES for state in states):
             states = [state for state in states if state not in REST_STATES]
+            if not counted:
+                return next(state for state in STATES if state in states)
         for state in STATES:
             if state in states and state in good:
                 return state
@@ -542,21 +556,35 @@ class _Person:
         return instant(t).astimezone(self.zone).date()
 
     def rows_in_force(self) -> list[Row]:
-        """Keep, of each workday, the rows of the latest publication."""
+        """Drop the shifts for which a later publication has one on the same workday or at the same time."""
         publications: dict[float | None, list[Row]] = defaultdict(list)
         for row in self.walk.schedule.get(self.agent_id, []):
             publications[row.published].append(row)
-        winners: dict[date, list[Row]] = {}
-        for published in sorted(publications, key=lambda p: float("-inf") if p is None else p):
-            workdays: dict[date, list[Row]] = defaultdict(list)
-            workday, past = None, None
-            for row in sorted(publications[published], key=lambda row: row.start):
-                if workday is None or past is None or row.start - past > self.walk.shift_gap:
-                    workday, past = self.workday(row.start), row.end
-                past = max(past, row.end)
-                workdays[workday].append(row)
-            winners |= workdays
-        return [row for rows in winners.values() for row in rows]
+        shifts: list[tuple[float, date, int, int, list[Row]]] = []
+        for published, rows in publications.items():
+            groups: list[list[Row]] = []
+            glue, past = False, 0
+            for row in sorted(rows, key=lambda row: (row.start, row.end)):
+                alone = not self.walk.counted[row.activity] and row.end - row.start >= self.walk.long_off
+                if not groups or alone != glue or row.start - past > self.walk.shift_gap:
+                    groups.append([])
+                glue, past = alone, max(past, row.end)
+                groups[-1].append(row)
+            for group in groups:
+                first, last = group[0].start, max(row.end for row in group)
+                rank = float("-inf") if published is None else published
+                shifts.append((rank, self.workday(first), first, last, group))
+        return [
+            row
+            for rank, workday, first, last, group in shifts
+            if not any(
+                other[0] > rank
+                and abs((other[1] - workday).days) <= 1
+                and (other[1] == workday or (other[2] < last and other[3] > first))
+                for other in shifts
+            )
+            for row in group
+        ]
 
     def resolve(self, rows: list[Row]) -> list[Segment]:
         """Flatten nested rows: what started last wins, then what ends first, then the later row."""
@@ -611,7 +639,9 @@ class _Person:
                 if one.says(t)
             ]
             if said:
-                self.states[t] = self.walk.merge(said, self.good(t))
+                segment = self.segment_at.get(t)
+                counted = segment is not None and self.counted(segment)
+                self.states[t] = self.walk.merge(said, self.good(t), counted)
             else:
                 self.states[t] = "logged_out" if self.walk.all_covered(t) else UNKNOWN
         return self.states[t]
@@ -668,7 +698,7 @@ class _Person:
         a = segment.start
         if not self.counted(segment) or self.category(segment) == "on_queue":
             return None
-        sources = {one.source for one in self.walk.logins.get(self.agent_id, [])}
+        sources = self.walk.log_sources.get(self.agent_id, set())
         if not sources & self.walk.call_sources:
             if not self.walk.state_evidence:
                 return None
@@ -783,18 +813,16 @@ class _Person:
     # --- work outside the segments ----------------------------------------------------------------------
     def unscheduled(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        instants = [
-            at
-            for one in self.walk.logins.get(self.agent_id, [])
-            for at in self.walk.instants.get((one.source, one.login), [])
-        ]
-        if not instants:
+        logins = [(one.source, one.login) for one in self.walk.logins.get(self.agent_id, [])]
+        lines = [self.walk.lines[login] for login in logins if login in self.walk.lines]
+        if not lines:
             return found
-        runs = self.runs(
-            min(instants),
-            max(instants) + self.walk.stale,
-            lambda t: t not in self.segment_at and self.working(t),
+        # no queue state before the first transaction, nor when the last states have ended or gone stale
+        first = min(line[0][0] for line in lines)
+        past = max(
+            at + (0 if state == "logged_out" else self.walk.stale) for at, state in (x[-1] for x in lines)
         )
+        runs = self.runs(first, past, lambda t: t not in self.segment_at and self.working(t))
         for t, (first, past) in sorted(runs.items()):
             found.append(
                 {
