@@ -1,4 +1,4 @@
-"""Turn one column of cells into the type its table wants, and say what is wrong with those that do not fit."""
+"""Turn one column of cells into the type its table wants, and say what is wrong with the rest."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Reader:
 
 
 class Column(NamedTuple):
-    """Values in the table's type, the cells as text, and what was expected where a cell did not fit (or None)."""
+    """Values in the table's type, the cells as text, and what was expected where one did not fit."""
 
     values: pl.Series
     text: pl.Series

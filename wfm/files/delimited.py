@@ -48,7 +48,7 @@ def _decode(data: bytes, path: str) -> tuple[str, tuple[str, ...]]:
             return data.decode("utf-16"), ("read as UTF-16",)
         if b"\x00" in data:
             raise InputError(
-                f"{path} is not text, so it is no csv. Save it as csv in UTF-8, or name it by its true ending."
+                f"{path} is not text, so it is no csv. Save it as csv in UTF-8, or give it its true ending."
             )
         try:
             return data.decode("utf-8-sig"), ()
@@ -154,7 +154,8 @@ def _records(text: str, delimiter: str, start: int, path: str) -> Iterator[tuple
             cells = next(reader, None)
         except csv.Error as error:
             raise InputError(
-                f"{path}: line {line} cannot be cut into cells ({error}). A quote there is not closed, or stands inside one."
+                f"{path}: line {line} cannot be cut into cells ({error}). "
+                "A quote there is not closed, or stands inside another."
             ) from error
         if cells is None:
             return

@@ -57,9 +57,9 @@ def zones() -> frozenset[str]:
 def parse(
     text: pl.Series, timezone: str | None, fold: Fold | None, excel: Literal["1900", "1904"] | None = None
 ) -> Instants:
-    """Parse ISO 8601 date-times, without an offset as clock times of `timezone`; `excel` reads numbers as its dates.
+    """Parse ISO 8601 date-times, those without an offset as clock times of `timezone`.
 
-    Fractions are cut to microseconds. `text` has no surrounding blanks; null stays null and is not a problem.
+    `excel` reads numbers as its dates, too. Fractions are cut to microseconds. `text` has no surrounding blanks; null stays null and is not a problem.
     """
     parts = text.str.extract_groups(_SHAPE).struct.rename_fields(list(_PARTS)).struct.unnest()
     clock = parts.select(_clock()).to_series()
@@ -81,7 +81,7 @@ def parse(
 
 
 def localise(clock: pl.Series, timezone: str | None, fold: Fold | None) -> Instants:
-    """Read clock times in `timezone`: an hour that is skipped is a problem, one that comes twice needs `fold`."""
+    """Read clock times in `timezone`: one that is skipped is a problem, one that comes twice needs `fold`."""
     nothing = pl.Series([None], dtype=pl.String).new_from_index(0, clock.len())
     if timezone is None:
         none = pl.Series([None], dtype=INSTANT).new_from_index(0, clock.len())

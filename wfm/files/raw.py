@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -20,8 +21,9 @@ BAD: dict[str, pl.DataType] = {
 class Raw:
     """Hold a file's cells, one column of `cells` per column of the file, named "0", "1", … in order.
 
-    ``names`` is the header; ``cells`` is text unless the file has types of its own (parquet, events); ``row_no`` is
-    where each row stood. ``broken`` lists rows that could not be cut into cells, ``broken_rows`` their text.
+    ``names`` is the header; ``cells`` is text unless the file has types of its own (parquet); ``row_no`` is
+    where each row stood. ``broken`` lists rows that could not be cut into cells, ``broken_rows`` their text;
+    ``errors`` the row numbers, by column, of cells in which a formula failed.
     """
 
     names: tuple[str, ...]
@@ -32,6 +34,7 @@ class Raw:
     broken_rows: pl.DataFrame | None = None
     decimal_comma: bool = False
     excel: Literal["1900", "1904"] | None = None
+    errors: Mapping[str, Collection[int]] = field(default_factory=dict)
 
 
 def count(n: int, thing: str) -> str:

@@ -11,12 +11,14 @@ import polars as pl
 from wfm import schema
 from wfm.errors import InputError
 from wfm.files import cells, rules
+from wfm.files.calendar import read_calendar
 from wfm.files.cells import Column, Reader
 from wfm.files.delimited import read_delimited
 from wfm.files.instants import Fold, check_timezone
 from wfm.files.names import Placing, hits, place
 from wfm.files.parquet import read_parquet
 from wfm.files.raw import BAD, Raw, count
+from wfm.files.sheets import read_sheet
 from wfm.schema import Table
 
 ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".xlsm", ".ics")
@@ -26,9 +28,9 @@ ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".xlsm", ".ics")
 class Reading:
     """What a file holds for one table.
 
-    ``frame`` has the table's own columns and `row_no`; ``bad`` row, column, value, expected, one line a problem;
-    ``bad_rows`` the rows of ``bad`` as text as they stood in the file, with row_no and problem; ``note`` sentences
-    about decisions a user should know of. ``row_no`` counts as the file's reader does: the header is row 1.
+    ``frame`` has the table's own columns and row_no; ``bad`` row, column, value, expected, one line a problem;
+    ``bad_rows`` those rows as text as they stood in the file, with row_no and problem; ``note`` what was
+    decided that a user should know. ``row_no`` counts as the file's reader does: the header is row 1.
     """
 
     frame: pl.DataFrame
@@ -55,18 +57,35 @@ def read(
 ) -> Reading:
     """Read a csv, parquet, xlsx or (schedule) ics file as rows of `table`.
 
-    `defaults` fills columns the file does not have; `timezone` (IANA) and `fold` read times without an offset;
-    `renames` maps theirs to ours; `activities` are the known ones, whose spelling is kept; `sheet` names one of an
-    xlsx. InputError if the file as a whole is no such table; single bad rows are returned, not raised.
+    `defaults` fills columns the file does not have; `timezone` (IANA) and `fold` (earlier, later) say how to
+    read times without an offset; `renames` maps theirs to ours; `activities` are the known ones, whose spelling
+    is kept; `sheet` names one of an xlsx. InputError if the file as a whole is no such table; single bad rows
+    are returned, not raised.
     """
     if table not in importable():
         raise InputError(f"there is no table {table!r} to import into. There are: {', '.join(importable())}.")
     if timezone is not None:
         check_timezone(timezone)
     spec, where = schema.table(table), str(path)
-    raw = _open(Path(path), spec, defaults, renames, sheet)
+    given = {column for column, value in defaults.items() if value.strip()}
+
+    def fits(names: list[str]) -> int:
+        return len(hits(names, spec, renames))
+
+    def whole(names: list[str]) -> bool:
+        return spec.required <= given | hits(names, spec, renames)
+
+    ending, data = _ending(Path(path), table), _bytes(Path(path))
+    if ending == ".ics":
+        raw = read_calendar(data, where, timezone, fold, defaults.get("agent_id"), activities)
+    elif ending == ".parquet":
+        raw = read_parquet(data, where)
+    elif ending in (".xlsx", ".xlsm"):
+        raw = read_sheet(data, where, sheet, fits, whole)
+    else:
+        raw = read_delimited(data, where, fits)
     reader = Reader(where, timezone, fold, raw.decimal_comma, raw.excel)
-    placing = place(raw.names, spec, renames, {c for c, v in defaults.items() if v.strip()}, where)
+    placing = place(raw.names, spec, renames, given, where)
     raw = _without_blank_rows(raw)
     if not raw.cells.height and not raw.broken.height:
         raise InputError(f"{where} has a header but no rows.")
@@ -83,19 +102,15 @@ def read(
     return Reading(frame, all_bad, _bad_rows(raw, wrong, all_bad), tuple(note + dropped))
 
 
-def _open(
-    path: Path, table: Table, defaults: Mapping[str, str], renames: Mapping[str, str], sheet: str | None
-) -> Raw:
+def _ending(path: Path, table: str) -> str:
     ending = path.suffix.lower()
-    if ending not in ENDINGS or (ending == ".ics" and table.name != "schedule"):
-        raise InputError(_unsupported(path, ending))
-    data = _bytes(path)
-    where = str(path)
-    if ending in (".csv", ".tsv", ".txt"):
-        return read_delimited(data, where, lambda names: len(hits(names, table, renames)))
-    if ending == ".parquet":
-        return read_parquet(data, where)
-    raise InputError(_unsupported(path, ending))
+    if ending in ENDINGS and (ending != ".ics" or table == "schedule"):
+        return ending
+    what = f"{ending} files are not read" if ending else "its name has no ending that says what it is"
+    if ending == ".ics":
+        what = "calendars are read into schedule only"
+    hint = " Save it as .xlsx." if ending in (".xls", ".xlsb", ".ods") else ""
+    raise InputError(f"{path}: {what}. Supported are .csv, .parquet, .xlsx and, for schedule, .ics.{hint}")
 
 
 def _bytes(path: Path) -> bytes:
@@ -111,14 +126,6 @@ def _bytes(path: Path) -> bytes:
     if not data:
         raise InputError(f"{path} is empty: it has no header. Its first line must name the columns.")
     return data
-
-
-def _unsupported(path: Path, ending: str) -> str:
-    what = f"{ending} files are not read" if ending else "its name has no ending that says what it is"
-    if ending == ".ics":
-        what = "calendars are read into schedule only"
-    hint = " Save it as .xlsx." if ending in (".xls", ".xlsb", ".ods") else ""
-    return f"{path}: {what}. Supported are .csv, .parquet, .xlsx and, for schedule, .ics.{hint}"
 
 
 def _without_blank_rows(raw: Raw) -> Raw:
@@ -141,13 +148,27 @@ def _columns(
     for column, dtype in table.own.items():
         if column in placing.at:
             by = replace(reader, timezone="UTC") if column in placing.utc else reader
-            out[column] = cells.cast(raw.cells[str(placing.at[column])], column, dtype, by)
+            at = str(placing.at[column])
+            cast = cells.cast(raw.cells[at], column, dtype, by)
+            out[column] = _failed(cast, raw.row_no, raw.errors[at]) if at in raw.errors else cast
             continue
         one = cells.cast(pl.Series([defaults.get(column)], dtype=pl.String), column, dtype, reader)
         if one.expected is not None:
             raise InputError(f"{column} was given as {defaults[column]!r}; expected {one.expected[0]}.")
         out[column] = Column(one.values.new_from_index(0, height), one.text.new_from_index(0, height), None)
     return out
+
+
+def _failed(column: Column, row_no: pl.Series, rows: Collection[int]) -> Column:
+    """Mark the cells in which a formula failed."""
+    failed = row_no.is_in(list(rows))
+    before = (
+        column.expected
+        if column.expected is not None
+        else column.text.clear().extend_constant(None, failed.len())
+    )
+    words = pl.Series(["a value: the formula there ended in an error"]).new_from_index(0, failed.len())
+    return Column(column.values.set(failed, None), column.text, words.zip_with(failed, before))
 
 
 def _judge(

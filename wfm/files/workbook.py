@@ -1,4 +1,4 @@
-"""Make an Excel workbook of a frame: typed cells, a bold and frozen header, nothing that Excel would calculate."""
+"""Make an Excel workbook of a frame: typed cells, a bold and frozen header, nothing to calculate."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def _texts(sheet: Worksheet, i: int, text: pl.Series) -> int:
     length = int(text.str.len_chars().max() or 0)  # type: ignore[arg-type]
     if length > MOST_CHARACTERS:
         raise OutputError(
-            f"column {text.name} has a text of {length:,} characters; an Excel cell holds {MOST_CHARACTERS:,}. "
-            "Write csv or parquet."
+            f"column {text.name} has a text of {length:,} characters; an Excel cell holds "
+            f"{MOST_CHARACTERS:,}. Write csv or parquet."
         )
     _each(sheet.write_string, i, text)
     return length

@@ -1,0 +1,139 @@
+"""Look into an xlsx package for what cells alone do not say: merged cells, error cells, the date system."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+from xml.etree import ElementTree
+
+from wfm.errors import InputError
+
+MOST_BYTES = 1 << 30
+"""A package that unpacks to more is refused: no sheet of a million rows needs it."""
+
+_MOST_XML = 16 << 20
+_CHUNK = 4 << 20
+_OVERLAP = 64 << 10
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_R_ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_STRICT_R_ID = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
+_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
+_ERROR = re.compile(
+    rb"<(?:\w+:)?c\s(?=[^>]*\bt=[\"']e[\"'])[^>]*?\br=[\"']([A-Z]{1,3})(\d{1,7})[\"'][^>]*>"
+    rb"(?:<(?:\w+:)?f[^>]*/>|<(?:\w+:)?f[^>]*>[^<]*</(?:\w+:)?f>)?\s*<(?:\w+:)?v>([^<]{1,40})<"
+)
+
+
+@dataclass(frozen=True)
+class Package:
+    """An opened and checked xlsx: where its sheets are, and from which day it counts."""
+
+    parts: zipfile.ZipFile
+    sheets: dict[str, str]
+    dates: Literal["1900", "1904"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a sheet's own text says, by row and column counted from 1.
+
+    ``down`` holds merged cells that reach over several rows: (column, first row, last row); ``errors`` the
+    text of each error cell; ``first_column`` where the header begins, 0 if that could not be seen.
+    """
+
+    down: frozenset[tuple[int, int, int]]
+    errors: dict[tuple[int, int], str]
+    first_column: int
+
+
+def open_package(data: bytes, path: str) -> Package:
+    """Open and check an xlsx; InputError if it is locked, damaged, something else or too large to unpack."""
+    if data.startswith(_OLE):
+        if _ENCRYPTED in data:
+            raise InputError(f"{path} is protected by a password. Open it in Excel and save it without one.")
+        raise InputError(f"{path} is an old .xls workbook. Open it in Excel and save it as .xlsx.")
+    damaged = f"{path} is not an xlsx workbook, or is damaged. Open it in Excel and save it again as .xlsx."
+    try:
+        parts = zipfile.ZipFile(io.BytesIO(data))
+        if sum(part.file_size for part in parts.infolist()) > MOST_BYTES:
+            raise InputError(
+                f"{path} unpacks to more than {MOST_BYTES >> 30} GiB. Save the sheet as csv and import that."
+            )
+        if parts.testzip() is not None:
+            raise InputError(damaged)
+        return Package(parts, *_workbook(parts))
+    except InputError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, KeyError, OSError, ValueError, EOFError, RuntimeError) as error:
+        raise InputError(damaged) from error
+    except (NotImplementedError, ElementTree.ParseError, OverflowError) as error:
+        raise InputError(damaged) from error
+
+
+def facts(package: Package, sheet: str, header_row: int) -> Facts:
+    """Scan a sheet's text once, a bounded piece at a time."""
+    down: set[tuple[int, int, int]] = set()
+    errors: dict[tuple[int, int], str] = {}
+    first_column = 0
+    if sheet not in package.sheets:
+        return Facts(frozenset(), {}, 0)
+    begins = re.compile(
+        rb"<(?:\w+:)?c\s[^>]*?\br=[\"']([A-Z]{1,3})%d[\"'][^>/]*>\s*<(?:\w+:)?(?:v|is|f)\b" % header_row
+    )
+    for piece in _pieces(package.parts, package.sheets[sheet]):
+        if not first_column and (found := begins.search(piece)):
+            first_column = _number(found[1])
+        if b't="e"' in piece or b"t='e'" in piece:
+            errors |= {
+                (int(m[2]), _number(m[1])): m[3].decode("utf-8", "replace") for m in _ERROR.finditer(piece)
+            }
+        if b"mergeCell " in piece:
+            down |= {(_number(m[1]), int(m[2]), int(m[4])) for m in _MERGED.finditer(piece) if m[2] != m[4]}
+    return Facts(frozenset(down), errors, first_column)
+
+
+def _pieces(parts: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+    """Yield a part piece by piece, each beginning with the end of the one before."""
+    with parts.open(name) as file:
+        tail = b""
+        while chunk := file.read(_CHUNK):
+            piece = tail + chunk
+            yield piece
+            tail = piece[-_OVERLAP:]
+
+
+def _workbook(parts: zipfile.ZipFile) -> tuple[dict[str, str], Literal["1900", "1904"]]:
+    book = _xml(parts, "xl/workbook.xml")
+    links = {link.get("Id"): link.get("Target", "") for link in _xml(parts, "xl/_rels/workbook.xml.rels")}
+    sheets = {}
+    for element in book.iter():
+        if element.tag.endswith("}sheet"):
+            target = links.get(element.get(_R_ID) or element.get(_STRICT_R_ID) or "", "")
+            part = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
+            if part in parts.namelist():
+                sheets[element.get("name", "")] = part
+    old = any(e.get("date1904") in ("1", "true") for e in book.iter() if e.tag.endswith("}workbookPr"))
+    return sheets, "1904" if old else "1900"
+
+
+def _xml(parts: zipfile.ZipFile, name: str) -> ElementTree.Element:
+    if parts.getinfo(name).file_size > _MOST_XML:
+        raise ValueError(name)
+    text = parts.read(name)
+    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
+        raise ValueError(name)
+    return ElementTree.fromstring(text)
+
+
+def _number(letters: bytes) -> int:
+    """Count a column from its letters: A is 1, AA is 27."""
+    n = 0
+    for letter in letters:
+        n = n * 26 + letter - 64
+    return n

@@ -1,0 +1,133 @@
+"""Read xlsx: choose the sheet, find the header, fill merged cells down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import fastexcel
+import polars as pl
+
+from wfm.errors import InputError
+from wfm.files.package import Facts, Package, facts, open_package
+from wfm.files.raw import Raw, count
+
+HEADER_WITHIN = 20
+
+
+@dataclass(frozen=True)
+class _Header:
+    sheet: str
+    frame: pl.DataFrame
+    row: int  # position in frame
+    found: int  # wanted columns in it
+    whole: bool
+
+
+def read_sheet(
+    data: bytes,
+    path: str,
+    sheet: str | None,
+    fits: Callable[[list[str]], int],
+    whole: Callable[[list[str]], bool],
+) -> Raw:
+    """Read one sheet as text cells; the first with a whole header unless `sheet` names one.
+
+    `fits` counts the wanted columns in a row of names, `whole` says whether all that are required are there.
+    """
+    package = open_package(data, path)
+    try:
+        book = fastexcel.read_excel(data)
+        names = book.sheet_names
+    except fastexcel.FastExcelError as error:
+        raise InputError(f"{path} is not an xlsx workbook, or is damaged. Save it again as .xlsx.") from error
+    if sheet is not None and sheet not in names:
+        raise InputError(f"{path} has no sheet {sheet!r}. It has: {', '.join(map(repr, names))}.")
+    best: _Header | None = None
+    for name in [sheet] if sheet is not None else names:
+        header = _header(book, name, fits, whole)
+        if header and (best is None or (header.whole, header.found) > (best.whole, best.found)):
+            best = header
+        if best and best.whole:
+            break
+    if best is None:
+        raise InputError(f"{path} is empty: no sheet has a header. Its first row must name the columns.")
+    return _raw(best, package, len(names) > 1)
+
+
+def _header(
+    book: fastexcel.ExcelReader,
+    name: str,
+    fits: Callable[[list[str]], int],
+    whole: Callable[[list[str]], bool],
+) -> _Header | None:
+    """Find the header in a sheet's first rows: the first row that is whole, else the one that fits best."""
+    try:
+        # skip_rows=0 makes rows count from the top of the sheet, not from the first that is filled
+        frame = book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_polars()
+    except fastexcel.FastExcelError:
+        return None  # a chart, or damaged: another sheet may serve
+    tops = [[cell or "" for cell in row] for row in frame.head(HEADER_WITHIN).iter_rows()]
+    filled = [i for i, row in enumerate(tops) if any(cell.strip() for cell in row)]
+    if not filled:
+        return None
+    row = max(filled, key=lambda i: (whole(tops[i]), fits(tops[i]), -i))
+    return _Header(name, frame, row, fits(tops[row]), whole(tops[row]))
+
+
+def _raw(header: _Header, package: Package, several: bool) -> Raw:
+    names = tuple((cell or "").strip() for cell in header.frame.row(header.row))
+    cells = header.frame.slice(header.row + 1)
+    cells = cells.rename(dict(zip(cells.columns, map(str, range(cells.width)), strict=True)))
+    first = header.row + 2
+    row_no = pl.int_range(first, first + cells.height, eager=True, dtype=pl.Int64)
+    known = facts(package, header.sheet, header.row + 1)
+    note = [f"sheet {header.sheet!r} read"] if several else []
+    if any(cell is not None for row in header.frame.head(header.row).iter_rows() for cell in row):
+        note.append(f"header found in row {header.row + 1}")
+    shift = next(i for i, name in enumerate(names) if name) - known.first_column
+    cells, errors = _with_errors(cells, known, first, shift)
+    cells, filled = _filled_down(cells, known, first, shift)
+    if filled:
+        note.append(f"{count(filled, 'empty cell')} filled from the merged cell they belong to")
+    return Raw(names, cells, row_no, tuple(note), excel=package.dates, errors=errors)
+
+
+def _with_errors(
+    cells: pl.DataFrame, known: Facts, first: int, shift: int
+) -> tuple[pl.DataFrame, dict[str, list[int]]]:
+    """Put back the text of error cells, which the reader leaves empty; also say where they are."""
+    rows: dict[str, list[int]] = {}
+    words: dict[str, list[str]] = {}
+    for (row, column), text in known.errors.items():
+        name = str(column + shift)
+        if known.first_column and name in cells.columns and first <= row < first + cells.height:
+            rows.setdefault(name, []).append(row)
+            words.setdefault(name, []).append(text)
+    for name in rows:
+        at = [row - first for row in rows[name]]
+        cells = cells.with_columns(cells[name].scatter(at, words[name]))
+    return cells, rows
+
+
+def _filled_down(cells: pl.DataFrame, known: Facts, first: int, shift: int) -> tuple[pl.DataFrame, int]:
+    """Repeat the value of a merged cell in the rows below that it covers, where the row has anything else."""
+    if not known.down or not known.first_column:
+        return cells, 0
+    some = cells.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
+    total = 0
+    for column in {c for c, _, _ in known.down}:
+        name = str(column + shift)
+        if name not in cells.columns:
+            continue
+        top: list[int | None] = [None] * cells.height
+        for _, begin, end in sorted(m for m in known.down if m[0] == column):
+            if begin >= first and begin < first + cells.height:
+                stop = min(end, first + cells.height - 1) - first + 1
+                top[begin - first : stop] = [begin - first] * (stop - begin + first)
+        source = pl.Series(top, dtype=pl.Int64)
+        given = cells[name].gather(source)
+        fill = some & cells[name].is_null() & given.is_not_null()
+        total += int(fill.sum())
+        cells = cells.with_columns(given.zip_with(fill, cells[name]).alias(name))
+    return cells, total
