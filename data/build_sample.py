@@ -125,7 +125,7 @@ def two_weeks(bank: Path) -> pl.DataFrame:
 
     A few answered calls have a service of 0 s without instants; theirs is when the call left the queue.
     """
-    left = pl.coalesce("left_queue_at", pl.col("queued_at") + seconds(pl.col("wait_s")))
+    left = pl.coalesce("left_queue_at", pl.col("offered_at") + seconds(pl.col("wait_s")))
     return (
         pl.read_parquet(bank / "calls.parquet")
         .filter(
