@@ -14,7 +14,7 @@ import polars as pl
 from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
 
 from wfm.errors import InputError
-from wfm.files.instants import Fold
+from wfm.files.instants import LAST_YEAR, Fold
 from wfm.files.names import fold_words
 from wfm.files.raw import BAD, Raw, count
 
@@ -72,10 +72,10 @@ def read_calendar(
 ) -> Raw:
     """Read events as segments.
 
-    SUMMARY, or whichever of SUMMARY and CATEGORIES is known, is the activity; X-WFM-AGENT or else ATTENDEE the
-    agent. Rules that never end are followed until a year after the latest instant the file mentions. A row's
-    number is that of its event. A time with TZID that comes twice is the first, as RFC 5545 says, unless `fold`
-    is later; floating times need `timezone`, and `fold` where they come twice.
+    SUMMARY, or whichever of SUMMARY and CATEGORIES is known, is the activity; X-WFM-AGENT or else ATTENDEE
+    the agent. Rules without COUNT are followed until a year after the latest instant the file mentions. A
+    row's number is that of its event. A time with TZID that comes twice is the first, as RFC 5545 says,
+    unless `fold` is later; floating times need `timezone`, and `fold` where they come twice.
     """
     events = _events(data, path)
     if not events:
@@ -175,8 +175,9 @@ def _spans(event: Event, how: _How, found: _Found) -> Iterator[tuple[datetime, d
         return
     skip = {_resolve(day, how, "start_at") for day in _excluded(event, how)}
     uid = str(event.get("UID", ""))
-    if "COUNT" not in event["RRULE"] and "UNTIL" not in event["RRULE"]:
-        found.endless += 1
+    if "COUNT" not in event["RRULE"]:
+        until = event["RRULE"].get("UNTIL", [None])[0]
+        found.endless += until is None or _until(until, start, how) > how.until
     for begin in _occurrences(event, start, how):
         span = _span(event, start, begin, how)
         if span[0] not in skip and (uid, span[0]) not in how.moved:
@@ -204,7 +205,7 @@ def _span(event: Event, start: datetime, begin: datetime, how: _How) -> tuple[da
     return first, first + length
 
 
-def _occurrences(event: Event, start: datetime, how: _How) -> Iterator[datetime]:
+def _occurrences(event: Event, start: datetime, how: _How) -> list[datetime]:
     rule = event["RRULE"]
     if isinstance(rule, list):
         raise _Unfit("start_at", "RRULE", "one RRULE an event")
@@ -215,19 +216,16 @@ def _occurrences(event: Event, start: datetime, how: _How) -> Iterator[datetime]
         raise _Unfit(
             "start_at", text, "a daily, weekly, monthly or yearly RRULE without BYSETPOS and the like"
         )
-    limit = how.until
-    until = rule.get("UNTIL", [None])[0]
-    if until is not None:
+    limit = datetime.max.replace(tzinfo=UTC) if "COUNT" in rule else how.until
+    if (until := rule.get("UNTIL", [None])[0]) is not None:
         limit = min(limit, _until(until, start, how))
     simple = ";".join(part for part in text.split(";") if not part.upper().startswith("UNTIL"))
-    wall = start.replace(tzinfo=None)
-    for occurrence in islice(rrulestr(simple, dtstart=wall), MOST_PER_EVENT):
-        begin = occurrence.replace(tzinfo=start.tzinfo)
-        if _rough(begin, how) > limit:
-            return
-        yield begin
-    if rule.get("COUNT", [MOST_PER_EVENT])[0] >= MOST_PER_EVENT:
-        raise _Unfit("start_at", text, f"at most {MOST_PER_EVENT:,} occurrences of one event")
+    walls = islice(rrulestr(simple, dtstart=start.replace(tzinfo=None)), MOST_PER_EVENT + 1)
+    begins = [wall.replace(tzinfo=start.tzinfo) for wall in walls if wall.year <= LAST_YEAR]
+    begins = [begin for begin in begins if _rough(begin, how) <= limit]
+    if not 1 <= len(begins) <= MOST_PER_EVENT:
+        raise _Unfit("start_at", text, f"a rule that happens, and at most {MOST_PER_EVENT:,} times")
+    return begins
 
 
 def _until(until: date, start: datetime, how: _How) -> datetime:
@@ -340,7 +338,9 @@ def _as_raw(found: _Found, events: list[Event], until: datetime) -> Raw:
     if found.cancelled:
         note.append(f"{count(found.cancelled, 'cancelled event')} skipped")
     if found.endless:
-        note.append(f"{count(found.endless, 'event')} that repeat without end followed until {until.date()}")
+        note.append(
+            f"{count(found.endless, 'event')} that would repeat for longer followed until {until.date()}"
+        )
     rows = found.rows
     cells = pl.DataFrame(
         {str(i): [row[i + 1] for row in rows] for i in range(4)},

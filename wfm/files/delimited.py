@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator
 from itertools import islice, zip_longest
 
@@ -17,6 +18,7 @@ SURPLUS = "(surplus cells)"
 _CHUNK = 65_536
 _CONTROL = bytes(b for b in range(32) if b not in b"\t\n\r\x0b\x0c\x1a")
 _MAX_COLUMNS = 4_096
+_MAX_QUOTED = 64  # a pattern of more cells than this is not worth compiling
 
 
 def read_delimited(data: bytes, path: str, fits: Callable[[list[str]], int]) -> Raw:
@@ -87,31 +89,46 @@ def _header(line: str, delimiter: str) -> list[str]:
 
 
 def _plain(text: str, delimiter: str, start: int) -> Raw | None:
-    """Read a file without quotes whose lines all have as many cells as the header; else None."""
-    if '"' in text:
-        return None
+    """Read a file whose lines all have as many whole cells as the header, at once; else None."""
+    quoted = '"' in text
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     data = text.encode()
     lines = pl.read_lines(data)["line"]
     filled = lines.str.strip_chars() != ""
     head = filled.arg_max() or 0
-    names = lines[head].split(delimiter)
-    separators = lines.str.count_matches(delimiter, literal=True)
-    if len(names) > _MAX_COLUMNS or (filled & (separators != len(names) - 1)).slice(head).any():
+    names = _header(lines[head], delimiter)
+    if not 0 < len(names) <= _MAX_COLUMNS or (quoted and len(names) > _MAX_QUOTED):
+        return None
+    if quoted:
+        even = lines.str.contains(_line_of_cells(len(names), delimiter))
+    else:
+        even = lines.str.count_matches(delimiter, literal=True) == len(names) - 1
+    if (filled & ~even).slice(head).any():
         return None
     height = lines.len() - head - 1
-    del lines, filled, separators
+    del lines, filled, even
     columns = {str(i): pl.String() for i in range(len(names))}
     if not height:
         return Raw(tuple(names), pl.DataFrame(schema=columns), pl.Series([], dtype=pl.Int64))
     cells = pl.read_csv(
-        data, has_header=False, separator=delimiter, quote_char=None, schema=columns, skip_lines=head + 1
+        data,
+        has_header=False,
+        separator=delimiter,
+        quote_char='"' if quoted else None,
+        schema=columns,
+        skip_lines=head + 1,
     )
     if cells.height != height:
         return None
     first = head + start + 2
     return Raw(tuple(names), cells, pl.int_range(first, first + height, eager=True, dtype=pl.Int64))
+
+
+def _line_of_cells(n: int, delimiter: str) -> str:
+    """Match a line of n cells, each quoted as a whole or not at all."""
+    cell = rf'(?:"[^"]*(?:""[^"]*)*"|[^"{re.escape(delimiter)}]*)'
+    return rf"^{cell}(?:{re.escape(delimiter)}{cell}){{{n - 1}}}$"
 
 
 def _exact(text: str, delimiter: str, start: int, path: str) -> Raw:

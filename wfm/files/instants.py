@@ -59,7 +59,8 @@ def parse(
 ) -> Instants:
     """Parse ISO 8601 date-times, those without an offset as clock times of `timezone`.
 
-    `excel` reads numbers as its dates, too. Fractions are cut to microseconds. `text` has no surrounding blanks; null stays null and is not a problem.
+    `excel` reads numbers as its dates, too. Fractions are cut to microseconds. `text` has no surrounding
+    blanks; null stays null and is not a problem.
     """
     parts = text.str.extract_groups(_SHAPE).struct.rename_fields(list(_PARTS)).struct.unnest()
     clock = parts.select(_clock()).to_series()

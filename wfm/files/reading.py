@@ -28,7 +28,7 @@ ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".xlsm", ".ics")
 class Reading:
     """What a file holds for one table.
 
-    ``frame`` has the table's own columns and row_no; ``bad`` row, column, value, expected, one line a problem;
+    ``frame`` has the table's own columns and row_no; ``bad`` row, column, value, expected, a line a problem;
     ``bad_rows`` those rows as text as they stood in the file, with row_no and problem; ``note`` what was
     decided that a user should know. ``row_no`` counts as the file's reader does: the header is row 1.
     """
@@ -58,9 +58,9 @@ def read(
     """Read a csv, parquet, xlsx or (schedule) ics file as rows of `table`.
 
     `defaults` fills columns the file does not have; `timezone` (IANA) and `fold` (earlier, later) say how to
-    read times without an offset; `renames` maps theirs to ours; `activities` are the known ones, whose spelling
-    is kept; `sheet` names one of an xlsx. InputError if the file as a whole is no such table; single bad rows
-    are returned, not raised.
+    read times without an offset; `renames` maps theirs to ours; `activities` are the known ones, which are
+    spelt so; `sheet` names one of an xlsx. InputError if the file as a whole is no such table; single bad
+    rows are returned, not raised.
     """
     if table not in importable():
         raise InputError(f"there is no table {table!r} to import into. There are: {', '.join(importable())}.")

@@ -39,7 +39,7 @@ def write(frame: pl.DataFrame, target: str | Path | BinaryIO | None, fmt: Format
     """Write `frame` as csv, json, parquet or xlsx to a path, a binary stream, or (None) standard output.
 
     A path is replaced whole or left as it was. Instants are ISO 8601 with Z in csv and json, UTC clock times
-    under "name (UTC)" in xlsx (milliseconds). OutputError says why it could not be written; a closed pipe stays
+    under "name (UTC)" in xlsx (milliseconds). OutputError says why it could not be done; a closed pipe stays
     a BrokenPipeError.
     """
     if fmt not in FORMATS:
