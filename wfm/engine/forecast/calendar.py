@@ -42,6 +42,15 @@ def holidays_of(holiday: pl.DataFrame | None) -> pl.DataFrame:
     return pl.concat([empty, rows]).drop_nulls("on").unique("on", keep="first", maintain_order=True)
 
 
+def dates(frame: pl.DataFrame | None) -> frozenset[date]:
+    """Return the dates of a frame's column `on`; raise InputError when it has none."""
+    if frame is None:
+        return frozenset()
+    if "on" not in frame.columns:
+        raise InputError("a frame of days needs the column on (local date)")
+    return frozenset(frame["on"].cast(pl.Date).drop_nulls())
+
+
 def calendar(days: Days, holiday: pl.DataFrame) -> Calendar:
     """Label days as holiday, before or after one; a day between two is before the second."""
     start, end = days[0].astype(date) - timedelta(days=1), days[-1].astype(date) + timedelta(days=1)

@@ -1,17 +1,17 @@
 """From history to a forecast frame: expected volume and AHT, and bands from past weekly origins."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from wfm.engine.forecast.calendar import Calendar, calendar, holidays_of
+from wfm.engine.forecast.calendar import Calendar, calendar, dates, holidays_of
 from wfm.engine.forecast.handle_time import CALL_CV, DAY_SHAKE, expect_aht
 from wfm.engine.forecast.level import STEP_SD
 from wfm.engine.forecast.models import calendar_fit
-from wfm.engine.forecast.panel import INTERVAL, Days, Floats, Panel, build, check, instants, local_slot
+from wfm.engine.forecast.panel import INTERVAL, Floats, Panel, check, instants, local_slot, panels
 from wfm.engine.forecast.quantiles import LEVELS, aht_scale, miss_quantiles, read_quantiles, volume_scale
 from wfm.errors import UsageError
 
@@ -41,11 +41,6 @@ def expect(panel: Panel, days: Calendar) -> Expected:
     return Expected(volume, volume * answered[:, None, None], expect_aht(panel, days), shake)
 
 
-def days_until(panel: Panel, last: np.datetime64) -> Days:
-    """Give the panel's days that are over and the days ahead, to `last`."""
-    return np.arange(panel.days[0], last + 1)
-
-
 @dataclass(frozen=True)
 class Misses:
     """Hold what a past origin missed by: z and interval size for volume and AHT, each queue × place; NaN = unscored."""
@@ -65,7 +60,7 @@ def misses(panel: Panel, expected: Expected, start: int) -> Misses:
     z = (panel.entered[:, at] - volume) / volume_scale(np.maximum(volume, 1e-9), expected.shake[:, None, None])
     calls = panel.handled[:, at]
     actual = panel.handle_s[:, at] / np.maximum(calls, 1)
-    z_aht = (actual - aht) / aht_scale(aht, handled, CALL_CV, DAY_SHAKE)
+    z_aht = (actual - aht) / aht_scale(aht, handled, CALL_CV, DAY_SHAKE)  # NaN where there is no AHT
     flat = (len(volume), -1)
     return Misses(
         np.where(scored, z, np.nan).reshape(flat),
@@ -131,15 +126,17 @@ def forecast(
         raise UsageError("origin has no zone: give an instant such as 2026-03-01T00:00+00:00")
     if horizon <= timedelta(0):
         raise UsageError(f"horizon is {horizon}: give a positive length such as 14 days")
-    history = check(interval_volume, timezone)
+    check(interval_volume, timezone)
     named = holidays_of(holiday)
-    lost = frozenset(missing["on"].cast(pl.Date).drop_nulls()) if missing is not None else frozenset[date]()
-    panel = build(history, origin=origin, timezone=timezone, holiday=frozenset(named["on"]), missing=lost)
     rows = ahead(origin, horizon, timezone)
-    days = calendar(days_until(panel, np.datetime64(rows["on"].max())), named)
-    expected = expect(panel, days)
-    found = bands(expected, past_misses(panel, named))
-    return lay_out(panel, rows, expected, found, origin)
+    frames = []
+    for panel in panels(
+        interval_volume, origin=origin, timezone=timezone, holiday=dates(named), missing=dates(missing)
+    ):
+        days = calendar(np.arange(panel.days[0], np.datetime64(rows["on"].max()) + 1), named)
+        expected = expect(panel, days)
+        frames.append(lay_out(panel, rows, expected, bands(expected, past_misses(panel, named)), origin))
+    return pl.concat(frames)
 
 
 def ahead(origin: datetime, horizon: timedelta, timezone: str) -> pl.DataFrame:

@@ -88,4 +88,4 @@ def _slots(calls: Floats, spent: Floats, level: Floats) -> Floats:
 
 
 def _ratio(top: Floats, bottom: Floats) -> Floats:
-    return np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=bottom > 0)
+    return np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=(bottom > 0) & (top > 0))

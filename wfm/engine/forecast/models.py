@@ -73,3 +73,12 @@ def calendar_fit(panel: Panel, calendar: Calendar, measure: str = "entered") -> 
     daily = fit_daily(calls.sum(axis=2).astype(float), panel.usable[:, :n], usual, acting, *design(calendar, acting, n))
     shape = weekday_shape(calls, panel.seen[:n], daily.weight * usual[:n], acting[:n], daily.shake)
     return daily.mean[:, n:, None] * shape[:, acting[n:]], daily.shake
+
+
+Model = Callable[[Panel, Calendar, str], Floats]
+MODELS: Final[dict[str, Model]] = {
+    "last_week": last_week,
+    "mean_8": mean_8,
+    "median_6": median_6,
+    "calendar": calendar_model,
+}

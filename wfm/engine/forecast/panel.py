@@ -8,6 +8,7 @@ A slot is a place on the wall clock, so slot 36 is 09:00 in winter and in summer
     25 hours        1     1         2    2        2    1        autumn: the hour comes twice
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -29,6 +30,8 @@ SLOTS: Final = 86400 // INTERVAL_S
 INTERVAL: Final = timedelta(seconds=INTERVAL_S)
 REQUIRED: Final = ("queue_id", "interval_start", "entered", "abandoned", "sum_handle_time_s")
 
+QUEUES: Final = 64
+"""Queues laid out at a time: bounds memory."""
 NEARLY_NONE: Final = 0.05
 """A day with less than this share of its weekday's median is taken for missing …"""
 MANY: Final = 50.0
@@ -41,8 +44,9 @@ NEIGHBOURS: Final = 6
 class Panel:
     """Hold what is known at the origin.
 
-    `entered`, `handled`, `handle_s`: queue × day × slot; `seen`: day × slot, intervals of the slot that ended by the
-    origin; `first`: per queue the day of its first row; `missing`: per day; `today`: the last day is not over yet.
+    `entered`, `handled`, `handle_s`: queue × day × slot; `centre`: day × slot, entered over every queue of the centre;
+    `seen`: day × slot, intervals of the slot that ended by the origin; `first`: per queue the day of its first row;
+    `missing`: per day; `today`: the last day is not over yet.
     """
 
     queues: tuple[str, ...]
@@ -50,6 +54,7 @@ class Panel:
     entered: Floats
     handled: Floats
     handle_s: Floats
+    centre: Floats
     seen: Floats
     first: Ints
     missing: Mask
@@ -70,7 +75,7 @@ class Panel:
         """Cut to what was known at the local midnight after the first `days` days."""
         return replace(
             self, days=self.days[:days], entered=self.entered[:, :days], handled=self.handled[:, :days],
-            handle_s=self.handle_s[:, :days], seen=self.seen[:days], missing=self.missing[:days], today=False,
+            handle_s=self.handle_s[:, :days], centre=self.centre[:days], seen=self.seen[:days], missing=self.missing[:days], today=False,
         )  # fmt: skip
 
 
@@ -79,8 +84,8 @@ def weekday(days: Days) -> Ints:
     return (days.astype("datetime64[D]").astype(np.int64) + 3) % 7
 
 
-def check(interval_volume: pl.DataFrame, timezone: str) -> pl.DataFrame:
-    """Return the history with `handled` filled in and nulls of handling as nothing handled.
+def check(interval_volume: pl.DataFrame, timezone: str) -> None:
+    """Refuse what cannot be forecast from, saying what to do.
 
     Raise UsageError for an unknown zone, InputError for absent columns, naive instants, null or negative numbers.
     """
@@ -94,28 +99,25 @@ def check(interval_volume: pl.DataFrame, timezone: str) -> pl.DataFrame:
     kind = interval_volume.schema["interval_start"]
     if not isinstance(kind, pl.Datetime) or kind.time_zone is None:
         raise InputError(f"interval_start is {kind}: give instants with a zone, Datetime('us', 'UTC')")
-    frame = _numbers(interval_volume)
     for name in ("queue_id", "interval_start", "entered"):
-        if frame[name].null_count():
+        if interval_volume[name].null_count():
             raise InputError(f"interval_volume has nulls in {name}: drop those rows or fill them in")
-    for name in ("entered", "abandoned", "handled", "sum_handle_time_s"):
-        if (frame[name] < 0).any():
+    for name in {"entered", "abandoned", "handled", "sum_handle_time_s"} & set(interval_volume.columns):
+        if (interval_volume[name].min() or 0) < 0:  # type: ignore[operator]
             raise InputError(f"interval_volume has negative numbers in {name}: correct or drop those rows")
-    return frame
 
 
-def _numbers(interval_volume: pl.DataFrame) -> pl.DataFrame:
-    """Select the columns that count, as floats; an unknown handle time makes the row say nothing about AHT."""
+def measures(rows: pl.DataFrame) -> pl.DataFrame:
+    """Give entered, handled and sum_handle_time_s as floats; an unknown handle time says nothing about AHT."""
     entered, abandoned = pl.col("entered").cast(pl.Float64), pl.col("abandoned").cast(pl.Float64).fill_null(0.0)
     handled = (entered - abandoned).clip(0.0)
-    if "handled" in interval_volume.columns:
+    if "handled" in rows.columns:
         handled = pl.col("handled").cast(pl.Float64).fill_null(handled)
     handle_s = pl.col("sum_handle_time_s").cast(pl.Float64).fill_nan(None)
-    return interval_volume.select(
-        pl.col("queue_id").cast(pl.String),
-        pl.col("interval_start").dt.convert_time_zone("UTC").dt.cast_time_unit("us").dt.truncate(INTERVAL),
+    return rows.select(
+        "queue_id",
+        "interval_start",
         entered.alias("entered"),
-        abandoned.alias("abandoned"),
         pl.when(handle_s.is_null()).then(0.0).otherwise(handled).alias("handled"),
         handle_s.fill_null(0.0).alias("sum_handle_time_s"),
     )
@@ -128,42 +130,58 @@ def local_slot(frame: pl.DataFrame, timezone: str) -> pl.DataFrame:
     return frame.with_columns(local.dt.date().alias("on"), (second // INTERVAL_S).alias("slot"))
 
 
+def local_date(instant: datetime, timezone: str) -> date:
+    """Give the local date of an instant."""
+    return instant.astimezone(ZoneInfo(timezone)).date()
+
+
 def instants(start: datetime, end: datetime) -> pl.DataFrame:
     """List the intervals of [start, end) by their first instant."""
     axis = pl.datetime_range(start, end, INTERVAL, closed="left", time_unit="us", time_zone="UTC", eager=True)
     return axis.alias("interval_start").to_frame()
 
 
-def build(
+def panels(
     history: pl.DataFrame, *, origin: datetime, timezone: str, holiday: frozenset[date], missing: frozenset[date]
-) -> Panel:
-    """Lay a checked history out as a panel of what ended by the origin; raise InputError when nothing did."""
-    known = history.filter(pl.col("interval_start") + INTERVAL <= origin)
-    if known.is_empty():
+) -> Iterator[Panel]:
+    """Lay a checked history out, QUEUES queues at a time; raise InputError when nothing ended by the origin."""
+    when = pl.col("interval_start").dt.convert_time_zone("UTC").dt.cast_time_unit("us").dt.truncate(INTERVAL)
+    known = history.lazy().with_columns(when).filter(pl.col("interval_start") + INTERVAL <= _floor(origin))
+    earliest = known.select(pl.min("interval_start")).collect().item()
+    if earliest is None:
         raise InputError(f"interval_volume has no interval that ended by {origin.isoformat()}: give earlier history")
-    known = local_slot(known, timezone)
-    first_on: date = known["on"].min()  # type: ignore[assignment]
-    axis = local_slot(instants(_midnight(first_on, timezone), _floor(origin)), timezone)
-    last_on: date = axis["on"].max()  # type: ignore[assignment]
-    days = np.arange(np.datetime64(first_on), np.datetime64(last_on) + 1)
-    seen = np.zeros((len(days), SLOTS), np.float32)
-    np.add.at(seen, (_day(axis, days), axis["slot"].to_numpy()), 1.0)
-    known = known.sort("queue_id")
-    queues = known["queue_id"].unique(maintain_order=True)
-    queue = known["queue_id"].rle_id().to_numpy().astype(np.int64)
-    first = np.full(len(queues), len(days), np.int64)
-    np.minimum.at(first, queue, _day(known, days))
-    place = (queue * len(days) + _day(known, days)) * SLOTS + known["slot"].to_numpy()
-    size = len(queues) * len(days) * SLOTS
-    entered, handled, handle_s = (
-        np.bincount(place, known[name].to_numpy(), size).astype(np.float32).reshape(len(queues), len(days), SLOTS)
-        for name in ("entered", "handled", "sum_handle_time_s")
-    )
-    today = _midnight(last_on + timedelta(days=1), timezone) > _floor(origin)
-    gone = find_missing(days, entered.sum((0, 2)), holiday) | _among(days, missing)
-    if today:
-        gone[-1] = False
-    return Panel(tuple(queues), days, entered, handled, handle_s, seen, first, gone, today)
+    start = midnight(local_date(earliest, timezone), timezone)
+    axis = local_slot(instants(start, _floor(origin)), timezone)
+    days = np.arange(np.datetime64(axis["on"][0]), np.datetime64(axis["on"][-1]) + 1)
+    today = midnight(axis["on"][-1] + timedelta(days=1), timezone) > _floor(origin)
+    by_interval = known.group_by("interval_start").agg(pl.sum("entered")).collect()
+    ones = axis.with_columns(pl.lit(1.0).alias("seen"))
+    seen = _lay(ones, days, ["seen"], timezone)[0][0][0]
+    centre = _lay(by_interval, days, ["entered"], timezone)[0][0][0]
+    gone = find_missing(days, centre.sum(axis=1), holiday) | _among(days, missing)
+    gone &= ~(today & (np.arange(len(days)) == len(days) - 1))
+    names = known.select(pl.col("queue_id").unique().sort()).collect().to_series().to_list()
+    for at in range(0, len(names), QUEUES):
+        some = names[at : at + QUEUES]
+        rows = measures(known.filter(pl.col("queue_id").is_between(pl.lit(some[0]), pl.lit(some[-1]))).collect())
+        cubes, first = _lay(rows, days, ["entered", "handled", "sum_handle_time_s"], timezone)
+        yield Panel(tuple(some), days, cubes[0], cubes[1], cubes[2], centre, seen, first, gone, today)
+
+
+def _lay(rows: pl.DataFrame, days: Days, columns: list[str], timezone: str) -> tuple[list[Floats], Ints]:
+    """Sum columns into queue × day × slot (day × slot without queue_id), and give each queue's first day."""
+    rows = local_slot(rows, timezone)
+    day = (rows["on"].to_numpy().astype("datetime64[D]") - days[0]).astype(np.int64)
+    if "queue_id" in rows.columns:
+        queue = rows["queue_id"].rank("dense").to_numpy().astype(np.int64) - 1
+        shape: tuple[int, ...] = (int(queue.max()) + 1, len(days), SLOTS)
+    else:
+        queue, shape = np.zeros(len(rows), np.int64), (1, len(days), SLOTS)
+    place = (queue * len(days) + day) * SLOTS + rows["slot"].to_numpy()
+    first = np.full(shape[0], len(days), np.int64)
+    np.minimum.at(first, queue, day)
+    size = shape[0] * shape[1] * shape[2]
+    return [np.bincount(place, rows[name].to_numpy(), size).reshape(shape).astype(np.float32) for name in columns], first
 
 
 def find_missing(days: Days, total: Floats, holiday: frozenset[date]) -> Mask:
@@ -187,7 +205,7 @@ def _day(frame: pl.DataFrame, days: Days) -> Ints:
     return (frame["on"].to_numpy().astype("datetime64[D]") - days[0]).astype(np.int64)
 
 
-def _midnight(on: date, timezone: str) -> datetime:
+def midnight(on: date, timezone: str) -> datetime:
     """Give the instant at which a local day starts (where midnight does not exist, the first instant after it)."""
     naive = pl.Series([datetime(on.year, on.month, on.day)])  # noqa: DTZ001 - a local clock reading
     zoned = naive.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")

@@ -55,9 +55,10 @@ def _shrink(ranked: Floats, n: Floats) -> Floats:
     place = np.array(LEVELS) * np.maximum(n - 1, 0)[:, None]
     low = np.floor(place).astype(int)
     high = np.minimum(low + 1, np.maximum(n - 1, 0)[:, None])
+    ranked = np.where(np.isfinite(ranked), ranked, 0.0)
     below, above = np.take_along_axis(ranked, low, 1), np.take_along_axis(ranked, high, 1)
-    empirical = np.where(n[:, None] > 0, below + (place - low) * (above - below), 0.0) if ranked.size else 0.0
-    return (n[:, None] * np.nan_to_num(empirical) + PRIOR * NORMAL) / (n[:, None] + PRIOR)
+    empirical = below + (place - low) * (above - below)
+    return (n[:, None] * empirical + PRIOR * NORMAL) / (n[:, None] + PRIOR)
 
 
 def read_quantiles(size: Floats, bins: Floats, found: Floats) -> Floats:

@@ -45,7 +45,7 @@ def _choose(cost: Floats, past: Ints, own: Ints) -> Ints:
 def _costs(panel: Panel, calendar: Calendar) -> Floats:
     """Give day × weekday: how badly the weekday's typical day, stretched, explains the day; inf where unknown."""
     n = panel.over
-    calls = panel.entered[:, :n].sum(axis=0).astype(float)
+    calls = panel.centre[:n]
     usual = ~calendar.special[:n] & ~panel.missing[:n]
     cost = np.full((len(panel.days), 7), np.inf)
     opens = _usual(panel, calendar)[calendar.weekday[:n]] > 0
@@ -61,7 +61,7 @@ def _usual(panel: Panel, calendar: Calendar) -> Floats:
     """Give the centre's mean calls on usual days of each weekday."""
     n = panel.over
     at = ~calendar.special[:n] & ~panel.missing[:n]
-    total = panel.entered[:, :n].sum(axis=(0, 2))
+    total = panel.centre[:n].sum(axis=1)
     days = np.bincount(calendar.weekday[:n][at], minlength=7)
     return np.bincount(calendar.weekday[:n][at], total[at], 7) / np.maximum(days, 1)
 

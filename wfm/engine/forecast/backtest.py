@@ -1,0 +1,132 @@
+"""Rolling weekly origins: what each model would have said, beside what came."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from wfm.engine.forecast.calendar import Calendar, calendar, dates, holidays_of
+from wfm.engine.forecast.engine import LEAST_DAYS, WEEKS, Bands, Expected, bands, expect, misses, past_misses
+from wfm.engine.forecast.measures import bias, coverage, noise_floor, pinball, wape
+from wfm.engine.forecast.models import MODELS
+from wfm.engine.forecast.panel import INTERVAL, Floats, Panel, check, local_date, midnight, panels
+from wfm.errors import InputError, UsageError
+
+ANCHORS: Final = ("last_week", "mean_8", "median_6")
+OURS: Final = "calendar"
+
+
+def backtest(
+    interval_volume: pl.DataFrame,
+    *,
+    timezone: str,
+    weeks: int = 10,
+    until: date | None = None,
+    holiday: pl.DataFrame | None = None,
+    missing: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Forecast each of the last `weeks` weeks from its own first local midnight, by every model.
+
+    The last week ends before local midnight of `until` (default: after the last full day of the history). Columns:
+    queue_id on slot origin_on model, the actuals entered handled sum_handle_time_s, and the forecasts volume volume_p10
+    volume_p50 volume_p90 aht_s aht_p10 aht_p90 handle_s (seconds). Missing days are left out.
+    Raise UsageError when the history has not two weeks before the first origin.
+    """
+    check(interval_volume, timezone)
+    named = holidays_of(holiday)
+    origin = midnight(until or _last_full_day(interval_volume, timezone), timezone)
+    whole = panels(interval_volume, origin=origin, timezone=timezone, holiday=dates(named), missing=dates(missing))
+    return pl.concat([_roll(panel, weeks, named) for panel in whole])
+
+
+def _last_full_day(history: pl.DataFrame, timezone: str) -> date:
+    """Give the local date after the last day that the history covers to its end."""
+    if history.is_empty():
+        raise InputError("interval_volume is empty: give the history to test on")
+    end: datetime = history["interval_start"].max()  # type: ignore[assignment]
+    return local_date(end + INTERVAL, timezone)
+
+
+def _roll(panel: Panel, weeks: int, named: pl.DataFrame) -> pl.DataFrame:
+    """Run every weekly origin of a panel; what one misses calibrates the bands of those after it."""
+    first = panel.over - 7 * weeks
+    if weeks < 1 or first < LEAST_DAYS:
+        raise UsageError(f"{panel.over} days of history allow no {weeks} weekly origins: ask for fewer or give more")
+    past, frames = past_misses(panel.until(first), named)[::-1], []
+    for start in range(first, panel.over, 7):
+        known, days = panel.until(start), calendar(panel.days[: start + 7], named)
+        expected = expect(known, days)
+        frames.append(_rows(panel, start, known, days, expected, bands(expected, past[-WEEKS:])))
+        past.append(misses(panel, expected, start))
+    return pl.concat(frames)
+
+
+def _rows(panel: Panel, start: int, known: Panel, days: Calendar, expected: Expected, found: Bands) -> pl.DataFrame:
+    """Lay out one origin: every model's week beside the actuals."""
+    at = slice(start, min(start + 7, panel.over))
+    keep = np.broadcast_to(panel.usable[:, at, None] & (panel.seen[at] > 0), expected.volume.shape)
+    queue, day, slot = np.nonzero(keep)
+    keys = {
+        "queue_id": np.array(panel.queues)[queue],
+        "on": panel.days[at][day],
+        "slot": slot,
+        "entered": panel.entered[:, at][keep],
+        "handled": panel.handled[:, at][keep],
+        "sum_handle_time_s": panel.handle_s[:, at][keep],
+    }
+    ours = {
+        "volume": expected.volume,
+        **{f"volume_p{level}": found.volume[k] for k, level in enumerate((10, 50, 90))},
+        "aht_s": expected.aht,
+        "aht_p10": found.aht[0],
+        "aht_p90": found.aht[2],
+        "handle_s": expected.handled * np.nan_to_num(expected.aht),
+    }
+    frames = [_frame(keys, {name: value[keep] for name, value in ours.items()}, OURS)]
+    for name in ANCHORS:
+        volume, handled, handle_s = (MODELS[name](known, days, m)[keep] for m in ("entered", "handled", "handle_s"))
+        aht = np.divide(handle_s, handled, out=np.full_like(handle_s, np.nan), where=handled > 0)
+        frames.append(_frame(keys, {"volume": volume, "aht_s": aht, "handle_s": handle_s}, name))
+    return pl.concat(frames, how="diagonal").with_columns(pl.lit(panel.days[start]).cast(pl.Date).alias("origin_on"))
+
+
+def _frame(keys: Mapping[str, Any], values: Mapping[str, Floats], model: str) -> pl.DataFrame:
+    numbers = {name: np.asarray(value, np.float64) for name, value in values.items()}
+    frame = pl.DataFrame({**keys, **numbers}).with_columns(pl.lit(model).alias("model"))
+    return frame.with_columns(pl.col("on").cast(pl.Date), pl.col(*numbers).fill_nan(None))
+
+
+def accuracy(rows: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
+    """Sum a backtest up: one row per model and measure (volume, handle_s, aht_s), and per `by` columns.
+
+    Columns: wape15, bias, pinball (mean over p10, p50 and p90; in calls or seconds), coverage of the p10–p90 band (of
+    intervals with calls or with calls expected), noise_floor (volume only), intervals. AHT is weighted by calls.
+    """
+    keys = [*by, "model"]
+    rows = rows.with_columns((pl.col("sum_handle_time_s") / pl.col("handled")).alias("actual_aht"))
+    open_ = rows.filter((pl.col("entered") > 0) | (pl.col("volume") > 0))
+    calls = open_.filter((pl.col("handled") > 0) & pl.col("aht_s").is_not_null())
+    tables = [
+        _measure(open_, keys, "volume", "volume", "entered", None),
+        _measure(open_, keys, "handle_s", "handle_s", "sum_handle_time_s", None),
+        _measure(calls, keys, "aht_s", "aht", "actual_aht", "handled"),
+    ]
+    return pl.concat(tables, how="diagonal").sort("measure", *keys, descending=[True] + [False] * len(keys))
+
+
+def _measure(
+    rows: pl.DataFrame, keys: list[str], measure: str, band: str, actual: str, weight: str | None
+) -> pl.DataFrame:
+    said, came, weigh = pl.col(measure), pl.col(actual).cast(pl.Float64), pl.col(weight) if weight else pl.lit(1.0)
+    columns = [wape(said, came, weigh).alias("wape15"), bias(said, came, weigh).alias("bias")]
+    if f"{band}_p10" in rows.columns:
+        low, high = pl.col(f"{band}_p10"), pl.col(f"{band}_p90")
+        middle = pl.col(f"{band}_p50") if f"{band}_p50" in rows.columns else said
+        loss = sum(pinball(q, came, level) for q, level in ((low, 0.1), (middle, 0.5), (high, 0.9))) / 3
+        columns += [loss.alias("pinball"), coverage(low, high, came).alias("coverage")]
+    if measure == "volume":
+        columns.append(noise_floor(came).alias("noise_floor"))
+    table = rows.group_by(keys).agg(*columns, pl.len().alias("intervals"))
+    return table.with_columns(pl.lit(measure).alias("measure"))
