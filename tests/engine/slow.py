@@ -9,7 +9,7 @@ instant (and every setting) is a multiple of it, and refused where an instant is
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -140,6 +140,7 @@ class Score:
         """Join seconds to adherence exceptions and to unscheduled work, in order of agent and start."""
         found: list[dict[str, Any]] = []
         last: dict[str, Any] | None = None
+        lasted: Counter[str] = Counter()
         same = ("agent_id", "segment", "class", "reason")
         for record in self.seconds:
             if record["class"] not in OUT:
@@ -152,7 +153,12 @@ class Score:
             ):
                 found[-1]["end"] = instant(record["second"] + self.step_s)
                 found[-1]["seconds"] += self.step_s
+                lasted[record["state"]] += 1
+                # the state that lasted longest stands for the run; of equals the one that came first
+                found[-1]["state"] = lasted.most_common(1)[0][0]
+                found[-1]["impact"] = impact(record["category"], found[-1]["state"])
             else:
+                lasted = Counter([record["state"]])
                 found.append(
                     {
                         "agent_id": record["agent_id"],

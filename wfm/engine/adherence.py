@@ -12,7 +12,7 @@ from datetime import timedelta
 import polars as pl
 
 from wfm import terms
-from wfm.engine.codes import CLASS, CODE, NO_LOGIN, UNKNOWN, UNMAPPED, is_queue, is_rest
+from wfm.engine.codes import CLASS, CODE, LOGGED_OUT, NO_LOGIN, NOBODY, NOBODY_SEEN, UNKNOWN, UNMAPPED, is_queue, is_rest
 from wfm.engine.spans import run_end
 
 STATE_BITS = 32
@@ -55,28 +55,29 @@ def merge_logins(slices: pl.DataFrame, codes: pl.Series, rules: pl.Series, slots
         slices = slices.with_columns(code)
         if f"watched_{slot}" in slices.columns:
             blind = (pl.col(f"watched_{slot}") == 0) & (pl.col(f"state_{slot}") != NO_LOGIN)
+            unseen = pl.when(pl.col(f"state_{slot}") == NOBODY).then(NOBODY_SEEN).otherwise(UNKNOWN).cast(pl.UInt8)
             slices = slices.with_columns(
-                pl.when(blind).then(pl.lit(UNKNOWN, pl.UInt8)).otherwise(f"state_{slot}").alias(f"state_{slot}")
+                pl.when(blind).then(unseen).otherwise(f"state_{slot}").alias(f"state_{slot}")
             )
+    spoken = pl.col("state").replace({NOBODY: LOGGED_OUT, NOBODY_SEEN: UNKNOWN})
     if slots == 1:
-        return slices.rename({"state_0": "state", "entry_0": "entry"})
+        return slices.rename({"state_0": "state", "entry_0": "entry"}).with_columns(spoken)
     states = [f"state_{slot}" for slot in range(slots)]
     slices = slices.with_columns(queue=pl.any_horizontal(*(is_queue(state) for state in states)))
-    ranks = []
     for slot, state in enumerate(states):
-        fits = is_in(rules, slices["category"].to_physical(), slices[state])
+        fits = is_in(rules, slices["category"].to_physical(), slices[state]) & slices["counted"]
         code = pl.col(state).cast(pl.Int32)
         silent = (pl.col(state) == NO_LOGIN) | (pl.col("queue") & is_rest(state))
         outside_queue = ~pl.col("counted") & is_queue(state)
         rank = (
-            pl.when(silent).then(code + 3000)
+            pl.when(silent).then(code + 4000)
+            .when(pl.col(state) >= NOBODY).then(code + 3000)
             .when(fits | outside_queue).then(code)
             .when(pl.col(state) == UNMAPPED).then(1000)
             .when(pl.col(state) == UNKNOWN).then(1001)
             .otherwise(code + 2000)
         )  # fmt: skip
-        ranks.append((rank * slots + slot).alias(f"rank_{slot}"))
-        slices = slices.with_columns(fits=fits).with_columns(ranks[-1])
+        slices = slices.with_columns(fits=fits).with_columns((rank * slots + slot).alias(f"rank_{slot}"))
     winner = pl.min_horizontal(*(f"rank_{slot}" for slot in range(slots))) % slots
     slices = slices.with_columns(winner=winner)
     for name in ("state", "entry"):
@@ -84,7 +85,7 @@ def merge_logins(slices: pl.DataFrame, codes: pl.Series, rules: pl.Series, slots
             *(pl.when(pl.col("winner") == slot).then(f"{name}_{slot}") for slot in range(slots))
         )
         slices = slices.with_columns(choice.alias(name))
-    return slices
+    return slices.with_columns(spoken)
 
 
 def classify(slices: pl.DataFrame, rules: pl.Series) -> pl.DataFrame:

@@ -21,6 +21,11 @@ LOGGED_OUT: Final = CODE["logged_out"]
 NO_LOGIN: Final = len(terms.STATES)
 """What an agent's second login says when the agent has only one: nothing at all."""
 
+NOBODY: Final = NO_LOGIN + 1
+"""What is said of an agent for whom no login speaks: logged out where every source was watched."""
+NOBODY_SEEN: Final = NO_LOGIN + 2
+"""The same where some source was not watched: unknown."""
+
 OUTSIDE: Final = len(terms.CATEGORIES)
 """The category of time with nothing scheduled."""
 

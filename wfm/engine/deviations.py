@@ -37,8 +37,8 @@ def give_reasons(slices: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
         rest_to=run_end(resting),
         off_from=run_start(off, new_segment),
         off_to=run_end(off, new_segment),
-        break_before=pl.when(in_break).then(pl.col("key")).forward_fill(),
-        break_after=pl.when(in_break).then(pl.col("key")).backward_fill(),
+        break_end=pl.when(in_break & new_segment.shift(-1).fill_null(True)).then(pl.col("key_end")).forward_fill(),
+        break_start=pl.when(in_break & new_segment.fill_null(True)).then(pl.col("key")).backward_fill().shift(-1),
     ).join(shifts, on="segment", how="left", maintain_order="left")
     start, end = pl.col("shift_key"), pl.col("shift_end")
     reason = (
@@ -48,14 +48,17 @@ def give_reasons(slices: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
         .when(off & ~pl.col("at_work") & ((pl.col("off_from") == start) | (pl.col("rest_from") <= start)))
         .then(pl.lit("late_start"))
         .when(off & ((pl.col("off_to") == end) | (pl.col("rest_to") >= end))).then(pl.lit("early_leave"))
-        .when(resting & (pl.col("break_after") < pl.min_horizontal("rest_to", end))).then(pl.lit("early_break"))
-        .when(resting & (pl.col("break_before") >= pl.max_horizontal("rest_from", start))).then(pl.lit("long_break"))
+        .when(resting & (pl.col("break_start") < pl.min_horizontal("rest_to", end))).then(pl.lit("early_break"))
+        .when(
+            resting & (pl.col("break_end") <= pl.col("key"))
+            & (pl.col("break_end") > pl.max_horizontal("rest_from", start))
+        ).then(pl.lit("long_break"))
         .when(working & pl.col("category").is_in(["break", "meal"])).then(pl.lit("missed_break"))
         .when(pl.col("state") == CODE["no_answer"]).then(pl.lit("no_answer"))
         .otherwise(pl.lit("wrong_state"))
     )  # fmt: skip
     return slices.with_columns(reason.cast(REASON).alias("reason")).drop(
-        "rest_from", "rest_to", "off_from", "off_to", "break_before", "break_after",
+        "rest_from", "rest_to", "off_from", "off_to", "break_end", "break_start",
         "shift_key", "shift_end", "absent", "at_work",
     )  # fmt: skip
 
@@ -69,11 +72,11 @@ def _shifts(slices: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
         .group_by("shift")
         .agg(absent=expected & ~pl.col("served").fill_null(False).any())
     )
-    begun = slices.filter(is_queue().shift(-1) | is_queue()).filter(is_queue()).select(shift_key="key_end", at_work=True)
+    begun = slices.filter(is_queue()).select(shift_key="key_end", at_work=True)
     return (
         segments.select("segment", "shift", "shift_key", "shift_end")
         .join(per_shift, on="shift", maintain_order="left")
-        .join(begun.unique("shift_key"), on="shift_key", how="left", maintain_order="left")
+        .join(begun, on="shift_key", how="left", maintain_order="left")
         .with_columns(pl.col("at_work").fill_null(False))
         .drop("shift")
     )

@@ -117,8 +117,8 @@ class Facts:
     def slots(self, axis: Axis) -> pl.DataFrame:
         """Number every agent's logins: agent, slot, source, login, from_at, to_at.
 
-        A login that never said anything counts only for an agent who has no other; an agent with none at all gets
-        one without a source.
+        A login that never said anything counts only for an agent who has no other; an agent without one that is
+        always theirs gets one without a source, which speaks when no other does.
         """
         sources = self.agent_state["source"].unique()
         heard = self.owners(self.agent_state)
@@ -127,9 +127,10 @@ class Facts:
         found = pl.concat([heard, silent.select(heard.columns)]).filter(
             pl.col("agent_id").is_in(axis.agents.categories.implode())
         )
-        everybody = pl.DataFrame({"agent_id": axis.agents.categories})
+        always = found.filter(pl.col("from_at").is_null(), pl.col("to_at").is_null())
+        nobody = pl.DataFrame({"agent_id": axis.agents.categories}).join(always, on="agent_id", how="anti")
         return (
-            everybody.join(found, on="agent_id", how="left", maintain_order="left_right")
+            pl.concat([found, nobody], how="diagonal")
             .with_columns(
                 agent=pl.col("agent_id").cast(axis.agents),
                 slot=(pl.struct(LOGIN).rank("dense").over("agent_id") - 1).cast(pl.Int32),

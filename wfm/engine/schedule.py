@@ -21,7 +21,7 @@ def local_date(at: pl.Expr, zone: pl.Expr, zones: list[str]) -> pl.Expr:
     dates = [
         pl.when(zone == name).then(at.dt.convert_time_zone(name).dt.date()) for name in zones
     ]
-    return pl.coalesce(dates)
+    return pl.coalesce([*dates, pl.lit(None, pl.Date)])
 
 
 def in_force(schedule: pl.DataFrame, zone_of: pl.DataFrame, as_of: datetime | None) -> pl.DataFrame:

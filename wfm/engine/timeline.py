@@ -14,19 +14,19 @@ from datetime import timedelta
 
 import polars as pl
 
-from wfm.engine.codes import CODE, LOGGED_OUT, NO_LOGIN, STATE, UNKNOWN, UNMAPPED, fold
+from wfm.engine.codes import CODE, LOGGED_OUT, NO_LOGIN, NOBODY, STATE, UNKNOWN, UNMAPPED, fold
 from wfm.engine.spans import Axis, layer, steps, union
 
 EVERY_SOURCE = "*"
-NONE, EXPIRED, BEFORE_FIRST = 0, 1, 2
-"""The first three entries of `Lines.entries`: no such login, a lost logout, and nothing said yet."""
+NONE, EXPIRED, BEFORE_FIRST, NO_LOGIN_SPEAKS = 0, 1, 2, 3
+"""The first entries of `Lines.entries`: no such login, a lost logout, nothing said yet, nobody to say anything."""
 
 
 @dataclass(frozen=True)
 class Lines:
     """The state lines of all agents, one slot for each of an agent's logins.
 
-    entries: code (UInt8), vendor_state, vendor_reason, row (of the transaction, null for the first three).
+    entries: code (UInt8), vendor_state, vendor_reason, row (of the transaction, null for the first four).
     layers: per slot a layer ``entry_<slot>`` of indices into ``entries`` and, where anything was not watched, a layer
         ``watched_<slot>``.
     """
@@ -97,7 +97,7 @@ def state_lines(
     """
     origin, end = _edges(axis)
     silent = logins.join(agent_state, on=["source", "login"], how="anti", nulls_equal=True).with_columns(
-        at=origin, until=end, entry=pl.lit(BEFORE_FIRST, pl.Int32)
+        at=origin, until=end, entry=pl.when(pl.col("login").is_null()).then(NO_LOGIN_SPEAKS).otherwise(BEFORE_FIRST).cast(pl.Int32)
     )
     heard = _login_spans(agent_state, axis, renewal).join(logins, on=["source", "login"])
     placed = pl.concat([silent, heard], how="diagonal").select(
@@ -175,7 +175,7 @@ def _where_all_watch(coverage: pl.DataFrame) -> pl.DataFrame:
 
 def _entries(agent_state: pl.DataFrame) -> pl.DataFrame:
     own = agent_state.select("code", "vendor_state", "vendor_reason", "row")
-    special = pl.DataFrame({"code": [NO_LOGIN, UNKNOWN, LOGGED_OUT]}, schema={"code": pl.UInt8})
+    special = pl.DataFrame({"code": [NO_LOGIN, UNKNOWN, LOGGED_OUT, NOBODY]}, schema={"code": pl.UInt8})
     return pl.concat([special, own], how="diagonal")
 
 
@@ -185,7 +185,7 @@ def _login_spans(agent_state: pl.DataFrame, axis: Axis, renewal: timedelta) -> p
     who = ["source", "login"]
     rows = (
         agent_state.select(
-            *who, "at", "code", entry=pl.int_range(3, pl.len() + 3, dtype=pl.Int32)
+            *who, "at", "code", entry=pl.int_range(4, pl.len() + 4, dtype=pl.Int32)
         )
         .sort(*who, "at", maintain_order=True)
         .unique([*who, "at"], keep="last", maintain_order=True)

@@ -1,0 +1,62 @@
+"""The engine against its slow twin, which walks every second, on random awkward days."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+from hypothesis import HealthCheck, Phase, given, settings
+
+from days import Day, days
+from slow import SUMS, slow_score
+from wfm import defaults
+from wfm.engine.inputs import EPOCH
+from wfm.engine.score import Score, score
+
+slowly = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+
+
+def fast(day: Day, **more: Any) -> Score:
+    inputs = day.inputs()
+    rules = inputs.pop("rules", None)
+    for table in ("state_map", "activity"):
+        own = inputs.pop(table, None)
+        both = [defaults.frame(table)] + ([] if own is None else [own])
+        if table == "state_map" and own is not None:
+            both[1] = own.with_columns(pl.col("source").fill_null("*")) if "source" in own.columns else own.with_columns(source=pl.lit("*"))
+        inputs[table] = pl.concat(both, how="diagonal_relaxed")
+    rule = defaults.frame("rule")
+    if rules is not None:
+        rule = pl.concat([rule, rules.select(rule.columns)]).unique(["category", "state"], keep="last")
+    return score(**inputs, rule=rule, **more)
+
+
+@slowly
+@given(day=days())
+def test_the_engine_agrees_with_the_walk_over_every_second(day: Day) -> None:
+    ours = fast(day)
+    known = tuple(EPOCH + timedelta(microseconds=at) for at in (ours.axis.origin, ours.axis.end))
+    theirs = slow_score(**day.inputs(), step_s=day.step_s, window=known)  # type: ignore[arg-type]
+    wanted = {
+        (agent, workday): tuple(float(sums[name]) for name in SUMS)
+        for (agent, workday), sums in theirs.totals(("agent_id", "workday")).items()
+    }
+    got = {
+        (row["agent_id"], row["workday"]): tuple(row[name] for name in SUMS)
+        for row in ours.adherence().iter_rows(named=True)
+    }
+    assert got == wanted
+    columns = ["agent_id", "workday", "start_at", "end_at", "activity", "class", "reason", "impact"]
+    found = ours.exceptions()
+    assert found.select(columns).rows() == [
+        (
+            one["agent_id"], one["workday"], one["start"], one["end"], one["activity"], one["class"], one["reason"],
+            one["impact"],
+        )
+        for one in theirs.exceptions()
+    ]  # fmt: skip
+    driven = [one for one in theirs.exceptions() if one["class"] == "call_driven"]
+    called = found.filter(pl.col("class") == "call_driven")
+    assert [sorted(legs) for legs in called["evidence"]] == [sorted(one["evidence"]) for one in driven]
+    assert called["evidence_kind"].to_list() == [one["evidence_kind"] for one in driven]
