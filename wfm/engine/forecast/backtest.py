@@ -82,7 +82,7 @@ def _rows(panel: Panel, start: int, known: Panel, days: Calendar, expected: Expe
         "aht_s": expected.aht,
         "aht_p10": found.aht[0],
         "aht_p90": found.aht[2],
-        "handle_s": expected.handled * np.nan_to_num(expected.aht),
+        "handle_s": MODELS[OURS](known, days, "handled") * np.nan_to_num(expected.aht),
     }
     frames = [_frame(keys, {name: value[keep] for name, value in ours.items()}, OURS)]
     for name in ANCHORS:

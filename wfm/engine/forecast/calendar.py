@@ -6,9 +6,12 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from wfm.engine.forecast.panel import Days, Floats, Ints, Mask, weekday
 from wfm.errors import InputError
+
+Labels = NDArray[np.str_]
 
 DETAILS: Final = ("kind", "category", "name")
 """A holiday's effect is learnt at three levels, each shrunk towards the one before."""
@@ -21,12 +24,18 @@ class Calendar:
 
     days: Days
     weekday: Ints
-    label: np.ndarray[tuple[int, int], np.dtype[np.str_]]
+    label: Labels
 
     @property
     def special(self) -> Mask:
         """Say which days are holidays or next to one."""
         return np.asarray(self.label[0] != "")
+
+    @property
+    def details(self) -> list[Labels]:
+        """Give the levels of detail that tell more than the one before."""
+        sizes = [0, *(len(np.unique(label)) for label in self.label)]
+        return [label for label, less, more in zip(self.label, sizes, sizes[1:], strict=False) if more > less]
 
 
 def holidays_of(holiday: pl.DataFrame | None) -> pl.DataFrame:

@@ -8,19 +8,21 @@ from typing import Final
 import numpy as np
 
 from wfm.engine.forecast.calendar import Calendar, month_waves
-from wfm.engine.forecast.level import steps
+from wfm.engine.forecast.level import HUBER, Ridge, steps
 from wfm.engine.forecast.panel import Floats, Panel
 
 CALL_CV: Final = 1.2
 DAY_SHAKE: Final = 0.05**2
-STEP_SD: Final = 0.015
+STEP_SD: Final = 0.03
 WEEKDAY_SD: Final = 0.1
 MONTH_SD: Final = 0.02
 SPECIAL_SD: Final = 0.1
-LONGEST: Final = 5.0
+LONGEST: Final = 3.0
 """An interval's AHT is cut at this many times the queue's plus its noise: one call of eight hours is not a level."""
 PRIOR_CALLS: Final = 300.0
-SMOOTH: Final = 6
+SMOOTH: Final = 1.2
+"""Standard deviation of the kernel over neighbouring slots, in slots."""
+REACH: Final = 6
 HALF_LIFE: Final = 12.0
 
 
@@ -53,13 +55,10 @@ def _fit(calls: Floats, spent: Floats, calendar: Calendar) -> Floats:
     y = np.log(np.where(known, spent / np.maximum(calls, 1), 1.0)) - np.log(np.where(known, overall, 1.0))
     variance = DAY_SHAKE + CALL_CV**2 / np.maximum(calls, 1)
     weight = np.where(known, 1 / variance, 0.0)
-    square = (X[:n, :, None] * X[:n, None, :]).reshape(n, -1)
-    beta = np.zeros((len(calls), X.shape[1]))
+    solver, beta = Ridge(X[:n], sd), np.zeros((len(calls), X.shape[1]))
     for _ in range(3):
         off = np.abs(y - beta @ X[:n].T) / np.sqrt(variance)
-        w = weight * np.minimum(1, 2.0 / np.maximum(off, 1e-9))
-        normal = (w @ square).reshape(len(calls), X.shape[1], -1) + np.diag(sd**-2.0)
-        beta = np.linalg.solve(normal, ((w * y) @ X[:n])[..., None])[..., 0]
+        beta = solver(y, weight * np.minimum(1, HUBER / np.maximum(off, 1e-9)))
     return overall * np.exp(beta @ X.T)
 
 
@@ -79,7 +78,7 @@ def _slots(calls: Floats, spent: Floats, level: Floats) -> Floats:
     recent = 0.5 ** (age / HALF_LIFE)
     expected = np.einsum("qds,qd,d->qs", calls, np.nan_to_num(level), recent)
     found = np.einsum("qds,d->qs", spent, recent)
-    kernel = np.exp(-0.5 * (np.arange(-2 * SMOOTH, 2 * SMOOTH + 1) / SMOOTH) ** 2)
+    kernel = np.exp(-0.5 * (np.arange(-REACH, REACH + 1) / SMOOTH) ** 2)
     mix = np.array([np.convolve(row, kernel, "same") for row in np.eye(calls.shape[2])])
     prior = PRIOR_CALLS * _ratio(expected.sum(axis=1), np.einsum("qds,d->q", calls, recent))[:, None]
     prior = np.nan_to_num(prior)

@@ -10,17 +10,33 @@ from typing import Final
 
 import numpy as np
 
-from wfm.engine.forecast.calendar import Calendar, month_waves
+from wfm.engine.forecast.calendar import Calendar, Labels, month_waves
 from wfm.engine.forecast.panel import Floats, Ints, Mask
 
 ROUNDS: Final = 6
 HUBER: Final = 2.0
 LEAST_SHAKE: Final = 0.02**2
-STEP_SD: Final = 0.02
+STEP_SD: Final = 0.015
 """How far the level wanders in a week (standard deviation of its logarithm)."""
-MONTH_SD: Final = 0.05
+MONTH_SD: Final = 0.04
 WEEKDAY_SD: Final = 0.3
-SPECIAL_SD: Final = (0.5, 0.5, 0.5)
+SPECIAL_SD: Final = 0.5
+
+
+class Ridge:
+    """Solve weighted least squares with a prior for many queues that share X: (Xᵀ W X + sd⁻²) β = Xᵀ W y."""
+
+    def __init__(self, X: Floats, sd: Floats) -> None:
+        self.X, self.prior = X, np.diag(sd**-2.0)
+        self.upper = np.triu_indices(X.shape[1])
+        self.square = X[:, self.upper[0]] * X[:, self.upper[1]]
+
+    def __call__(self, y: Floats, weight: Floats) -> Floats:
+        """Give β, queue × column, for y and weights of queue × day."""
+        columns = self.X.shape[1]
+        normal = np.zeros((len(y), columns, columns))
+        normal[:, self.upper[0], self.upper[1]] = normal[:, self.upper[1], self.upper[0]] = weight @ self.square
+        return np.asarray(np.linalg.solve(normal + self.prior, ((weight * y) @ self.X)[..., None])[..., 0])
 
 
 @dataclass(frozen=True)
@@ -38,22 +54,23 @@ def design(calendar: Calendar, acting: Ints, over: int) -> tuple[Floats, Floats]
         (np.ones((len(acting), 1)), 3.0),
         ((acting[:, None] == np.arange(7)).astype(float), WEEKDAY_SD),
         (month_waves(calendar.days), MONTH_SD),
-        *[(_dummies(label), sd) for label, sd in zip(calendar.label, SPECIAL_SD, strict=True)],
+        *[(dummies(label), SPECIAL_SD) for label in calendar.details],
     ]
     wander, step_sd = steps(len(acting), over, STEP_SD)
     sd = np.concatenate([*[np.full(block.shape[1], sd) for block, sd in blocks], step_sd])
     return np.concatenate([*[block for block, _ in blocks], wander], axis=1), sd
 
 
-def _dummies(label: np.ndarray[tuple[int, ...], np.dtype[np.str_]]) -> Floats:
+def dummies(label: Labels) -> Floats:
     names = np.unique(label[label != ""])
     return (label[:, None] == names).astype(float)
 
 
 def steps(days: int, over: int, step_sd: float) -> tuple[Floats, Floats]:
-    """Let the level wander back from the origin: by weeks for half a year, then by four weeks."""
+    """Let the level wander back from the origin: by weeks for a quarter, by months for a year, then by quarters."""
     age = np.maximum(over - 0.5 - np.arange(days), 0.0) / 7
-    knots = np.concatenate([np.arange(0, 26, 1.0), np.arange(26, max(27.0, age[0] + 4), 4)])
+    knots = np.concatenate([np.arange(0, 13, 1.0), np.arange(13, 52, 4), np.arange(52, 521, 13)])
+    knots = knots[: np.searchsorted(knots, age[0]) + 1]
     width = np.diff(knots)
     return np.clip((age[:, None] - knots[:-1]) / width, 0, 1), step_sd * np.sqrt(width)
 
@@ -81,7 +98,7 @@ def fit_daily(total: Floats, learn: Mask, usual: Mask, acting: Ints, X: Floats, 
     open_ = start > 0
     offset = np.log(np.where(open_, start, 1.0))
     learn = learn & open_[:, :n]
-    square = (X[:n, :, None] * X[:n, None, :]).reshape(n, -1)
+    solver = Ridge(X[:n], sd)
     beta = np.zeros((len(total), X.shape[1]))
     shake = np.full(len(total), 0.01)
     huber = np.ones_like(total)
@@ -92,9 +109,7 @@ def fit_daily(total: Floats, learn: Mask, usual: Mask, acting: Ints, X: Floats, 
         spread = np.sqrt(shake[:, None] + 1 / mean)
         huber = np.minimum(1.0, HUBER * spread / np.maximum(np.abs(residual), 1e-9))
         weight = np.where(learn, huber / spread**2, 0.0)
-        normal = (weight @ square).reshape(len(total), X.shape[1], -1) + np.diag(sd**-2.0)
-        step = eta + np.clip(residual, -1.0, 3.0)
-        beta = np.linalg.solve(normal, ((weight * step) @ X[:n])[..., None])[..., 0]
+        beta = solver(eta + np.clip(residual, -1.0, 3.0), weight)
         shake = _shake(residual, mean, learn & usual[:n])
     mean = np.where(open_, np.exp(offset + np.clip(beta @ X.T, -6, 6)), 0.0)
     return Daily(mean, shake, np.where(learn, huber, 0.0))
