@@ -2,8 +2,8 @@
 
     python tests/bench/bench_import_parse.py --rows 1000000 [--quoted] [--naive]
 
-Each reader runs in a process of its own, so that peak memory is its own. The peer infers types and parses instants,
-but checks nothing, names no row and drops no repeat.
+Each reader runs in a process of its own, so that peak memory is its own. The peer infers types and parses
+instants, but checks nothing, names no row and drops no repeat.
 """
 
 from __future__ import annotations

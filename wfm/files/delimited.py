@@ -15,8 +15,9 @@ from wfm.files.raw import BAD, Raw, count
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 SURPLUS = "(surplus cells)"
-_CHUNK = 65_536
+_CHUNK = 4_096  # more lists alive at once, and Python's garbage collector takes most of the time
 _CONTROL = bytes(b for b in range(32) if b not in b"\t\n\r\x0b\x0c\x1a")
+_NAMED = re.compile(r'[^\s",;|\ufeff]')  # what a line must have to be the header
 _MAX_COLUMNS = 4_096
 _MAX_QUOTED = 64  # a pattern of more cells than this is not worth compiling
 
@@ -25,7 +26,7 @@ def read_delimited(data: bytes, path: str, fits: Callable[[list[str]], int]) -> 
     """Cut a csv file into text cells; `fits` says how many of a header's names are wanted."""
     text, note = _decode(data, path)
     text, said = _directive(text)
-    header_line = next((line for line in _lines(text) if line.strip()), None)
+    header_line = next((line for line in _lines(text) if _NAMED.search(line)), None)
     if header_line is None:
         raise InputError(f"{path} is empty: it has no header. Its first line must name the columns.")
     delimiter = said or _sniff(header_line, fits)
@@ -96,7 +97,7 @@ def _plain(text: str, delimiter: str, start: int) -> Raw | None:
     data = text.encode()
     lines = pl.read_lines(data)["line"]
     filled = lines.str.strip_chars() != ""
-    head = filled.arg_max() or 0
+    head = lines.str.contains(_NAMED.pattern).arg_max() or 0
     names = _header(lines[head], delimiter)
     if not 0 < len(names) <= _MAX_COLUMNS or (quoted and len(names) > _MAX_QUOTED):
         return None
@@ -118,6 +119,7 @@ def _plain(text: str, delimiter: str, start: int) -> Raw | None:
         quote_char='"' if quoted else None,
         schema=columns,
         skip_lines=head + 1,
+        missing_columns="insert",  # should the first line be blank
     )
     if cells.height != height:
         return None
@@ -134,7 +136,7 @@ def _line_of_cells(n: int, delimiter: str) -> str:
 def _exact(text: str, delimiter: str, start: int, path: str) -> Raw:
     """Read quotes, line breaks in cells and ragged lines, one record at a time."""
     records = _records(text, delimiter, start, path)
-    names = next((cells for _, cells in records if any(cell.strip() for cell in cells)), None)
+    names = next((cells for _, cells in records if any(map(_NAMED.search, cells))), None)
     if names is None:
         raise InputError(f"{path} is empty: it has no header. Its first line must name the columns.")
     if len(names) > _MAX_COLUMNS:
@@ -144,14 +146,14 @@ def _exact(text: str, delimiter: str, start: int, path: str) -> Raw:
     columns = [str(i) for i in range(len(names))]
     good: list[pl.DataFrame] = [pl.DataFrame(schema=dict.fromkeys(["row", *columns], pl.String()))]
     ragged: list[tuple[int, list[str]]] = []
+    n = len(names)
     while chunk := list(islice(records, _CHUNK)):
-        rows = [
-            (n, cells) for n, cells in chunk if len(cells) == len(names) or not any(c.strip() for c in cells)
-        ]
-        ragged += [
-            (n, cells) for n, cells in chunk if len(cells) != len(names) and any(c.strip() for c in cells)
-        ]
-        good.append(_frame([(str(n), *_fit(cells, len(names))) for n, cells in rows], ["row", *columns]))
+        if odd := [record for record in chunk if len(record[1]) != n]:
+            wrong = [record for record in odd if any(cell.strip() for cell in record[1])]
+            ragged += wrong
+            lines = {line for line, _ in wrong}
+            chunk = [(line, _fit(cells, n)) for line, cells in chunk if line not in lines]
+        good.append(_frame([(str(line), *cells) for line, cells in chunk], ["row", *columns]))
     frame = pl.concat(good)
     return Raw(
         names=tuple(names),
