@@ -1,6 +1,6 @@
 """From history to a forecast frame: expected volume and AHT, and bands from past weekly origins."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,8 +19,8 @@ WEEKS: Final = 8
 """Weekly origins before the origin that calibrate the band."""
 LEAST_DAYS: Final = 14
 """Days of history below which a past origin calibrates nothing."""
-CLOSED: Final = 0.02
-"""A slot expected to bring less than this share of the queue's busiest slot of the horizon is closed."""
+CARRY: Final = 0.5
+"""How much of a morning's surprise lasts through the day."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,24 @@ def expect(panel: Panel, days: Calendar) -> Expected:
     entered, handled = (x[:, -91:].sum(axis=(1, 2), dtype=float) for x in (panel.entered, panel.handled))
     answered = np.divide(handled, entered, out=np.ones_like(handled), where=entered > 0)
     return Expected(volume, volume * answered[:, None, None], expect_aht(panel, days), shake)
+
+
+def catch_up(panel: Panel, expected: Expected) -> Expected:
+    """Let the rest of today follow what today has brought so far: × (came / expected)^b, b = CARRY φ / (φ + 1/expected).
+
+    The exponent is the linear predictor of a day's shake from a part of it (Weinberg, Brown & Stroud 2007).
+    """
+    if not panel.today:
+        return expected
+    heard = panel.seen[-1] > 0
+    came = panel.entered[:, -1, heard].sum(axis=1)
+    due = (expected.volume[:, 0] * panel.seen[-1])[:, heard].sum(axis=1)
+    trust = CARRY * expected.shake / (expected.shake + 1 / np.maximum(due, 1e-9))
+    factor = np.where(due > 0, np.clip((came + 0.5) / (due + 0.5), 0.25, 4.0) ** trust, 1.0)
+    volume, handled = expected.volume.copy(), expected.handled.copy()
+    volume[:, 0] *= factor[:, None]
+    handled[:, 0] *= factor[:, None]
+    return replace(expected, volume=volume, handled=handled)
 
 
 @dataclass(frozen=True)
@@ -134,7 +152,7 @@ def forecast(
         interval_volume, origin=origin, timezone=timezone, holiday=dates(named), missing=dates(missing)
     ):
         days = calendar(np.arange(panel.days[0], np.datetime64(rows["on"].max()) + 1), named)
-        expected = expect(panel, days)
+        expected = catch_up(panel, expect(panel, days))
         frames.append(lay_out(panel, rows, expected, bands(expected, past_misses(panel, named)), origin))
     return pl.concat(frames)
 

@@ -8,9 +8,16 @@ import numpy as np
 
 from wfm.engine.forecast.calendar import Calendar
 from wfm.engine.forecast.level import design, fit_daily
-from wfm.engine.forecast.panel import Floats, Panel
+from wfm.engine.forecast.panel import SLOTS, Floats, Ints, Mask, Panel
 from wfm.engine.forecast.similar import acting_weekday
 from wfm.engine.forecast.shape import weekday_shape
+
+CLOSED_DAYS: Final = 10
+"""Last days of a weekday that say when it is closed."""
+SELDOM: Final = 0.25
+"""A slot is closed when fewer of these days than this share had any call in it …"""
+FAR_BELOW: Final = 0.02
+"""… and its mean is below this share of the busiest slot's."""
 
 
 def per_interval(panel: Panel, measure: str) -> Floats:
@@ -72,7 +79,18 @@ def calendar_fit(panel: Panel, calendar: Calendar, measure: str = "entered") -> 
     usual = ~calendar.special
     daily = fit_daily(calls.sum(axis=2).astype(float), panel.usable[:, :n], usual, acting, *design(calendar, acting, n))
     shape = weekday_shape(calls, panel.seen[:n], daily.weight * usual[:n], acting[:n], daily.shake)
+    shape *= ~closed(panel, usual[:n], acting[:n])
     return daily.mean[:, n:, None] * shape[:, acting[n:]], daily.shake
+
+
+def closed(panel: Panel, usual: Mask, acting: Ints) -> Mask:
+    """Learn closed hours, weekday × slot: the centre hardly ever has a call then, and far fewer than at its peak."""
+    mean, busy = np.zeros((7, SLOTS)), np.zeros((7, SLOTS))
+    for day in range(7):
+        at = np.flatnonzero((acting == day) & usual & ~panel.missing[: len(acting)])[-CLOSED_DAYS:]
+        if at.size:
+            mean[day], busy[day] = panel.centre[at].mean(axis=0), (panel.centre[at] > 0).mean(axis=0)
+    return (busy < SELDOM) & (mean < FAR_BELOW * mean.max())
 
 
 Model = Callable[[Panel, Calendar, str], Floats]
