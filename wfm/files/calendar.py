@@ -253,9 +253,9 @@ def _moment(event: Event, name: str, how: _How) -> datetime:
     if name not in event:
         raise _Unfit(column, "", f"a {name}")
     found = event[name]
-    if isinstance(found, list) or not isinstance(getattr(found, "dt", None), date):
+    value = _dt(event, name)
+    if isinstance(found, list) or not isinstance(value, date):
         raise _Unfit(column, str(found)[:80], f"one valid {name}")
-    value: date = found.dt
     if not isinstance(value, datetime):
         value = datetime.combine(value, time.min)
     named = found.params.get("TZID")
@@ -294,7 +294,7 @@ def _moved(events: list[Event], zone: tzinfo | None) -> frozenset[tuple[str, dat
     """Return the occurrences that an event of their own (RECURRENCE-ID) takes the place of."""
     out = set()
     for event in events:
-        value = getattr(event.get("RECURRENCE-ID"), "dt", None)
+        value = _dt(event, "RECURRENCE-ID")
         if isinstance(value, date):
             moment = value if isinstance(value, datetime) else datetime.combine(value, time.min)
             out.add(
@@ -311,11 +311,20 @@ def _latest(events: list[Event]) -> datetime:
     latest = datetime(1970, 1, 1, tzinfo=UTC)
     for event in events:
         for name in ("DTSTART", "DTEND", "DTSTAMP", "LAST-MODIFIED", "CREATED"):
-            value = getattr(event.get(name), "dt", None)
+            value = _dt(event, name)
             if isinstance(value, date) and 1970 <= value.year <= 2199:
                 moment = value if isinstance(value, datetime) else datetime.combine(value, time.min)
                 latest = max(latest, moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC))
     return latest
+
+
+def _dt(event: Event, name: str) -> date | None:
+    """Return a property's date or time, or None if it has none that is valid."""
+    try:
+        value = event.get(name).dt
+    except (AttributeError, ValueError):
+        return None
+    return value if isinstance(value, date) else None
 
 
 def _all(event: Event, name: str) -> list[object]:
@@ -356,5 +365,5 @@ def _as_raw(found: _Found, events: list[Event], until: datetime) -> Raw:
 def _texts(event: Event) -> tuple[str, ...]:
     """Show an event that could not be read, as text."""
     who = _all(event, "X-WFM-AGENT") or _all(event, "ATTENDEE")
-    times = (getattr(event.get(name), "dt", event.get(name, "")) for name in ("DTSTART", "DTEND"))
+    times = (_dt(event, name) or event.get(name, "") for name in ("DTSTART", "DTEND"))
     return (str(who[0]) if who else "", *(str(value) for value in times), str(event.get("SUMMARY", "")))

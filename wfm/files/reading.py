@@ -240,7 +240,7 @@ def _last_of(frame: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
 def _bad_rows(raw: Raw, wrong: pl.Series | None, bad: pl.DataFrame) -> pl.DataFrame:
     """Gather the bad rows as they stood in the file, for a user to correct and import again."""
     rows = raw.cells.filter(wrong) if wrong is not None else raw.cells.clear()
-    text = pl.DataFrame([cells.as_text(column) for column in rows])
+    text = pl.DataFrame([cells.as_text(column).alias(column.name) for column in rows])
     text = text.with_columns(
         (raw.row_no.filter(wrong) if wrong is not None else raw.row_no.clear()).alias("row_no")
     )

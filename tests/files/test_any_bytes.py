@@ -1,0 +1,98 @@
+"""No bytes whatsoever make a reader raise anything but InputError."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from wfm import files
+from wfm.errors import InputError
+
+CSV = b'Agent ID;start_at;end_at;activity\n1;"2026-03-02 08:00";2026-03-02T09:00Z;x\n;a;b\n'
+ICS = (
+    b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART;TZID=Asia/Jerusalem:20260302T080000\r\nDURATION:PT1H\r\n"
+    b"RRULE:FREQ=DAILY;COUNT=3\r\nEXDATE:20260303T080000\r\nSUMMARY:x\r\nATTENDEE:mailto:a\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+)
+
+
+def made(form):
+    buffer = io.BytesIO()
+    frame = pl.read_csv(CSV, separator=";", infer_schema=False)
+    files.write(frame, buffer, form)
+    return buffer.getvalue()
+
+
+SEEDS = {"csv": CSV, "ics": ICS, "parquet": made("parquet"), "xlsx": made("xlsx")}
+
+
+def read_any(form, data):
+    with tempfile.TemporaryDirectory() as directory, contextlib.suppress(InputError):
+        path = Path(directory) / f"x.{form}"
+        path.write_bytes(data)
+        got = files.read(path, "schedule", timezone="Asia/Jerusalem", defaults={"agent_id": "A"})
+        assert got.frame["row_no"].null_count() == 0
+        assert got.bad_rows["row_no"].n_unique() == got.bad["row"].n_unique()
+
+
+@pytest.mark.parametrize("form", SEEDS)
+@settings(max_examples=60, deadline=None)
+@given(data=st.binary(max_size=300))
+@example(data=b"\n\xff")
+@example(data=b'"')
+@example(data=b"a\x00b")
+@example(data=b"PAR1PAR1PAR1")
+def test_random_bytes(form, data):
+    read_any(form, data)
+
+
+@pytest.mark.parametrize("form", SEEDS)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_damaged_files(form, data):
+    seed = bytearray(SEEDS[form])
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(seed) - 1))
+        change = data.draw(st.binary(max_size=4))
+        seed[at : at + data.draw(st.integers(0, 6))] = change
+    read_any(form, bytes(seed))
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=st.text('abag_id,;"\n\r\t |é0=', max_size=80))
+def test_random_text(text):
+    read_any("csv", b"agent_id;start_at;end_at;activity\n" + text.encode())
+    read_any("csv", text.encode())
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_shuffled_calendars(data):
+    lines = ICS.split(b"\r\n")
+    at = data.draw(st.integers(0, len(lines) - 1))
+    value = data.draw(
+        st.sampled_from(
+            [
+                b"",
+                b"DTSTART:x",
+                b"RRULE:FREQ=DAILY;UNTIL=x",
+                b"DURATION:-P1D",
+                b"DTEND;VALUE=DATE:20260303",
+                b"DTSTART:20260101T000000Z",
+                b"RRULE:x",
+                b"EXDATE:x",
+                b"STATUS:CANCELLED",
+                b"RECURRENCE-ID:x",
+                b"DTSTART:99991231T235959Z",
+                b"DTSTART:00010101T000000",
+            ]
+        )
+    )
+    lines[at : at + data.draw(st.integers(0, 1))] = [value]
+    read_any("ics", b"\r\n".join(lines))

@@ -1,0 +1,150 @@
+"""Calendars: events are segments, rules are followed, what is unclear is a bad row."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from wfm.errors import InputError
+
+ZONE = "Asia/Jerusalem"
+
+
+def calendar(*events):
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0"]
+    for event in events:
+        lines += ["BEGIN:VEVENT", *event.strip().split("\n"), "END:VEVENT"]
+    return "\r\n".join([*lines, "END:VCALENDAR", ""])
+
+
+def event(*more, start="DTSTART:20260302T080000Z", end="DTEND:20260302T090000Z"):
+    return "\n".join(
+        ["UID:1", "DTSTAMP:20260101T000000Z", start, end, "SUMMARY:phone", "X-WFM-AGENT:A1", *more]
+    )
+
+
+def spans(got):
+    return got.frame.select("start_at", "end_at").rows()
+
+
+def utc(*parts):
+    return datetime(*parts, tzinfo=UTC)
+
+
+def test_an_event_is_a_segment(read):
+    got = read(calendar(event()), "schedule", "x.ics")
+    assert got.frame.rows() == [("A1", utc(2026, 3, 2, 8), utc(2026, 3, 2, 9), "phone", None, 1)]
+    assert got.note == ()
+
+
+def test_zones_durations_and_days(read):
+    got = read(
+        calendar(
+            event(start=f"DTSTART;TZID={ZONE}:20260302T080000", end="DURATION:PT90M"),
+            event(start="DTSTART:20260302T080000", end="DTEND:20260302T090000"),
+            event(start="DTSTART;VALUE=DATE:20260327", end=""),
+            event(start="DTSTART;VALUE=DATE:20260401", end="DTEND;VALUE=DATE:20260403"),
+        ).replace("\r\n\r\n", "\r\n"),
+        "schedule",
+        "x.ics",
+        timezone=ZONE,
+    )
+    assert got.bad.is_empty()
+    assert spans(got) == [
+        (utc(2026, 3, 2, 6), utc(2026, 3, 2, 7, 30)),
+        (utc(2026, 3, 2, 6), utc(2026, 3, 2, 7)),
+        (utc(2026, 3, 26, 22), utc(2026, 3, 27, 21)),  # 23 hours
+        (utc(2026, 3, 31, 21), utc(2026, 4, 2, 21)),
+    ]
+
+
+def test_who_and_what(read):
+    bare = event().replace(
+        "X-WFM-AGENT:A1",
+        "ATTENDEE:mailto:ann@x.org\nATTENDEE:MAILTO:bob@x.org\nATTENDEE;CUTYPE=ROOM:mailto:room@x.org",
+    )
+    got = read(calendar(bare), "schedule", "x.ics")
+    assert got.frame["agent_id"].to_list() == ["ann@x.org", "bob@x.org"]
+    nobody = event().replace("X-WFM-AGENT:A1\n", "").replace("\nX-WFM-AGENT:A1", "")
+    assert read(calendar(nobody), "schedule", "x.ics", defaults={"agent_id": "A9"}).frame[
+        "agent_id"
+    ].to_list() == ["A9"]
+    assert read(calendar(nobody), "schedule", "x.ics").bad["column"].to_list() == ["agent_id"]
+    got = read(calendar(event("CATEGORIES:red,Meal")), "schedule", "x.ics", activities=["meal"])
+    assert got.frame["activity"].to_list() == ["meal"]
+    got = read(calendar(event()), "schedule", "x.ics", activities=["meal"])
+    assert got.bad.row(0)[:3] == (1, "activity", "phone")
+
+
+def test_rules_follow_the_clock_on_the_wall(read):
+    start, end = f"DTSTART;TZID={ZONE}:20260325T080000", f"DTEND;TZID={ZONE}:20260325T160000"
+    got = read(
+        calendar(
+            event("RRULE:FREQ=DAILY;COUNT=4", f"EXDATE;TZID={ZONE}:20260326T080000", start=start, end=end)
+        ),
+        "schedule",
+        "x.ics",
+    )
+    assert [s for s, _ in spans(got)] == [utc(2026, 3, 25, 6), utc(2026, 3, 27, 5), utc(2026, 3, 28, 5)]
+    assert got.frame["row_no"].to_list() == [1, 1, 1]
+    until = event("RRULE:FREQ=WEEKLY;BYDAY=MO,WE;UNTIL=20260311T080000Z")
+    assert [s.day for s, _ in spans(read(calendar(until), "schedule", "x.ics"))] == [2, 4, 9, 11]
+
+
+def test_a_rule_without_end_stops_a_year_after_the_file(read):
+    got = read(calendar(event("RRULE:FREQ=WEEKLY")), "schedule", "x.ics")
+    assert got.frame["start_at"].max() == utc(2027, 3, 1, 8)
+    assert got.note == ("1 event that would repeat for longer followed until 2027-03-03",)
+    got = read(calendar(event("RRULE:FREQ=WEEKLY;UNTIL=20991231")), "schedule", "x.ics")
+    assert got.frame.height == 53
+
+
+def test_one_moved_occurrence_takes_the_place_of_the_ruled_one(read):
+    moved = event(
+        "RECURRENCE-ID:20260303T080000Z", start="DTSTART:20260303T100000Z", end="DTEND:20260303T110000Z"
+    )
+    got = read(calendar(event("RRULE:FREQ=DAILY;COUNT=3"), moved), "schedule", "x.ics")
+    assert [(s.day, s.hour) for s, _ in spans(got)] == [(2, 8), (4, 8), (3, 10)]
+    got = read(calendar(event("RRULE:FREQ=DAILY;COUNT=3"), moved + "\nSTATUS:CANCELLED"), "schedule", "x.ics")
+    assert [s.day for s, _ in spans(got)] == [2, 4]
+    assert got.note == ("1 cancelled event skipped",)
+
+
+@pytest.mark.parametrize(
+    ("more", "options", "column", "said"),
+    [
+        ({"end": "X-NONE:1"}, {}, "end_at", "a DTEND or DURATION"),
+        ({"start": "X-NONE:1"}, {}, "start_at", "a DTSTART"),
+        ({"start": "DTSTART:20260302T080000"}, {}, "start_at", "naive time; give --timezone"),
+        ({"start": "DTSTART:20260327T023000", "end": "DURATION:PT1H"}, {"timezone": ZONE}, "start_at", "does not exist in Asia/Jerusalem"),
+        ({"start": "DTSTART:20261025T013000", "end": "DURATION:PT1H"}, {"timezone": ZONE}, "start_at", "comes twice"),
+        ({"start": "DTSTART;TZID=Mars/Olympus:20260302T080000"}, {"timezone": ZONE}, "start_at", "a TZID that is an IANA timezone"),
+        ({"end": "DTEND:20260302T070000Z"}, {}, "end_at", "an instant after start_at"),
+        ({"start": "DTSTART:soon"}, {}, "start_at", ""),
+    ],
+)  # fmt: skip
+def test_what_is_unclear_is_a_bad_row(read, more, options, column, said):
+    got = read(calendar(event(), event(**more)), "schedule", "x.ics", **options)
+    assert got.frame["row_no"].to_list() == [1]
+    assert got.bad.select("row", "column").rows() == [(2, column)]
+    assert said in got.bad["expected"][0]
+    assert got.bad_rows["row_no"].to_list() == [2]
+
+
+@pytest.mark.parametrize(
+    "rule", ["FREQ=SECONDLY", "FREQ=DAILY;INTERVAL=0", "FREQ=MONTHLY;BYDAY=MO;BYSETPOS=1", "FREQ=DAILY;COUNT=9999", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"]
+)  # fmt: skip
+def test_rules_that_are_refused(read, rule):
+    got = read(calendar(event(f"RRULE:{rule}")), "schedule", "x.ics")
+    assert got.frame.is_empty()
+    assert got.bad.select("row", "column").rows() == [(1, "start_at")]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("", "is empty"), ("hello", "no events|not a calendar"), (calendar(), "no events"), ("BEGIN:VCALENDAR\r\nBEGIN:VEVENT", "not a calendar|no events")],
+)  # fmt: skip
+def test_whole_file_problems(read, content, said):
+    with pytest.raises(InputError, match=said):
+        read(content, "schedule", "x.ics")
