@@ -2,10 +2,11 @@
 
     python tests/bench/bench_forecast.py --bank-calls calls_5min.parquet --anonymous-bank DIRECTORY [--speed]
 
-`--bank-calls`: parquet with interval_start_local (5 minutes, local clock) and calls; weekdays 81–130, counted with the
-holidays on which nothing is recorded, 07–21 h. `--anonymous-bank`: directory with volume_15min.parquet (queue,
-interval_start, entered, answered, abandoned, sum_handle_time_s) and calendar.csv (date, missing); the last 70 days,
-07–24 h, summed over queues and queue by queue. WAPE15 and bias in percent; origins are weekly, the week ahead is scored.
+`--bank-calls`: parquet with interval_start_local (5 minutes, local clock) and calls; weekdays 81–130,
+counted with the holidays on which nothing is recorded, 07–21 h. `--anonymous-bank`: directory with
+volume_15min.parquet (queue, interval_start, entered, answered, abandoned, sum_handle_time_s) and
+calendar.csv (date, missing); the last 70 days, 07–24 h, summed over queues and queue by queue. Origins are
+weekly, the week ahead is scored; WAPE15, bias and coverage are in percent.
 """
 
 import argparse
@@ -80,10 +81,14 @@ def synthetic(queues: int, days: int) -> pl.DataFrame:
     entered = rng.poisson(mean).astype(np.int64).ravel()
     abandoned = rng.binomial(entered, 0.05)
     start = datetime(2024, 1, 1, tzinfo=UTC)
-    axis = pl.datetime_range(start, start + timedelta(days=days), "15m", closed="left", eager=True, time_unit="us")
+    axis = pl.datetime_range(
+        start, start + timedelta(days=days), "15m", closed="left", eager=True, time_unit="us"
+    )
     return pl.DataFrame(
         {
-            "queue_id": pl.Series(np.arange(queues)).cast(pl.String).gather(np.repeat(np.arange(queues), days * 96)),
+            "queue_id": pl.Series(np.arange(queues))
+            .cast(pl.String)
+            .gather(np.repeat(np.arange(queues), days * 96)),
             "interval_start": pl.concat([axis] * queues),
             "entered": entered,
             "abandoned": abandoned,
@@ -97,9 +102,12 @@ def speed(queues: int) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     began = time.perf_counter()
     rows = forecast(
-        history, origin=datetime(2025, 12, 31, tzinfo=UTC), horizon=timedelta(days=28), timezone="Europe/London",
+        history,
+        origin=datetime(2025, 12, 31, tzinfo=UTC),
+        horizon=timedelta(days=28),
+        timezone="Europe/London",
         holiday=holiday_frame("GB", range(2023, 2027), ["public"]),
-    )  # fmt: skip
+    )
     took = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"{queues} queues × 2 years ({len(history):,} rows) → {len(rows):,} rows: {took:.1f} s")
@@ -107,10 +115,14 @@ def speed(queues: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--bank-calls", type=Path)
     parser.add_argument("--anonymous-bank", type=Path)
-    parser.add_argument("--until", type=date.fromisoformat, default=date(1999, 8, 1), help="first day not scored")
+    parser.add_argument(
+        "--until", type=date.fromisoformat, default=date(1999, 8, 1), help="first day not scored"
+    )
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--queues", type=int, default=500)
     given = parser.parse_args()
@@ -120,7 +132,9 @@ def main() -> None:
     percent = pl.col("wape15", "bias", "coverage", "noise_floor") * 100
     for title, rows in tables.items():
         print(title)
-        with pl.Config(tbl_rows=40, tbl_cols=12, tbl_width_chars=140, float_precision=2, tbl_hide_dataframe_shape=True):
+        with pl.Config(
+            tbl_rows=40, tbl_cols=12, tbl_width_chars=140, float_precision=2, tbl_hide_dataframe_shape=True
+        ):
             print(accuracy(rows).with_columns(percent))
     if given.speed:
         speed(given.queues)

@@ -14,7 +14,7 @@ from wfm.engine.forecast.models import MODELS
 from wfm.engine.forecast.panel import INTERVAL, Floats, Panel, check, local_date, midnight, panels
 from wfm.errors import InputError, UsageError
 
-ANCHORS: Final = ("last_week", "mean_8", "median_6")
+ANCHORS: Final = ("last_week", "mean_8", "median_6", "weekday_level")
 OURS: Final = "calendar"
 
 
@@ -29,15 +29,17 @@ def backtest(
 ) -> pl.DataFrame:
     """Forecast each of the last `weeks` weeks from its own first local midnight, by every model.
 
-    The last week ends before local midnight of `until` (default: after the last full day of the history). Columns:
-    queue_id on slot origin_on model, the actuals entered handled sum_handle_time_s, and the forecasts volume volume_p10
-    volume_p50 volume_p90 aht_s aht_p10 aht_p90 handle_s (seconds). Missing days are left out.
-    Raise UsageError when the history has not two weeks before the first origin.
+    The last week ends before local midnight of `until` (default: after the last full day of the history).
+    Columns: queue_id on slot origin_on model, the actuals entered handled sum_handle_time_s, and the
+    forecasts volume volume_p10 volume_p50 volume_p90 aht_s aht_p10 aht_p90 handle_s (seconds). Missing days
+    are left out. Raise UsageError when the history has not two weeks before the first origin.
     """
     check(interval_volume, timezone)
     named = holidays_of(holiday)
     origin = midnight(until or _last_full_day(interval_volume, timezone), timezone)
-    whole = panels(interval_volume, origin=origin, timezone=timezone, holiday=dates(named), missing=dates(missing))
+    whole = panels(
+        interval_volume, origin=origin, timezone=timezone, holiday=dates(named), missing=dates(missing)
+    )
     return pl.concat([_roll(panel, weeks, named) for panel in whole])
 
 
@@ -53,7 +55,9 @@ def _roll(panel: Panel, weeks: int, named: pl.DataFrame) -> pl.DataFrame:
     """Run every weekly origin of a panel; what one misses calibrates the bands of those after it."""
     first = panel.over - 7 * weeks
     if weeks < 1 or first < LEAST_DAYS:
-        raise UsageError(f"{panel.over} days of history allow no {weeks} weekly origins: ask for fewer or give more")
+        raise UsageError(
+            f"{panel.over} days of history allow no {weeks} weekly origins: ask for fewer or give more"
+        )
     past, frames = past_misses(panel.until(first), named)[::-1], []
     for start in range(first, panel.over, 7):
         known, days = panel.until(start), calendar(panel.days[: start + 7], named)
@@ -63,7 +67,9 @@ def _roll(panel: Panel, weeks: int, named: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(frames)
 
 
-def _rows(panel: Panel, start: int, known: Panel, days: Calendar, expected: Expected, found: Bands) -> pl.DataFrame:
+def _rows(
+    panel: Panel, start: int, known: Panel, days: Calendar, expected: Expected, found: Bands
+) -> pl.DataFrame:
     """Lay out one origin: every model's week beside the actuals."""
     at = slice(start, min(start + 7, panel.over))
     keep = np.broadcast_to(panel.usable[:, at, None] & (panel.seen[at] > 0), expected.volume.shape)
@@ -86,10 +92,14 @@ def _rows(panel: Panel, start: int, known: Panel, days: Calendar, expected: Expe
     }
     frames = [_frame(keys, {name: value[keep] for name, value in ours.items()}, OURS)]
     for name in ANCHORS:
-        volume, handled, handle_s = (MODELS[name](known, days, m)[keep] for m in ("entered", "handled", "handle_s"))
+        volume, handled, handle_s = (
+            MODELS[name](known, days, m)[keep] for m in ("entered", "handled", "handle_s")
+        )
         aht = np.divide(handle_s, handled, out=np.full_like(handle_s, np.nan), where=handled > 0)
         frames.append(_frame(keys, {"volume": volume, "aht_s": aht, "handle_s": handle_s}, name))
-    return pl.concat(frames, how="diagonal").with_columns(pl.lit(panel.days[start]).cast(pl.Date).alias("origin_on"))
+    return pl.concat(frames, how="diagonal").with_columns(
+        pl.lit(panel.days[start]).cast(pl.Date).alias("origin_on")
+    )
 
 
 def _frame(keys: Mapping[str, Any], values: Mapping[str, Floats], model: str) -> pl.DataFrame:
@@ -101,8 +111,9 @@ def _frame(keys: Mapping[str, Any], values: Mapping[str, Floats], model: str) ->
 def accuracy(rows: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
     """Sum a backtest up: one row per model and measure (volume, handle_s, aht_s), and per `by` columns.
 
-    Columns: wape15, bias, pinball (mean over p10, p50 and p90; in calls or seconds), coverage of the p10–p90 band (of
-    intervals with calls or with calls expected), noise_floor (volume only), intervals. AHT is weighted by calls.
+    Columns: wape15, bias, pinball (mean over p10, p50 and p90; in calls or seconds), coverage of the p10–p90
+    band, noise_floor (volume only), intervals: those with calls or with calls expected. AHT's wape15 and bias
+    are weighted by calls.
     """
     keys = [*by, "model"]
     rows = rows.with_columns((pl.col("sum_handle_time_s") / pl.col("handled")).alias("actual_aht"))
@@ -119,12 +130,13 @@ def accuracy(rows: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
 def _measure(
     rows: pl.DataFrame, keys: list[str], measure: str, band: str, actual: str, weight: str | None
 ) -> pl.DataFrame:
-    said, came, weigh = pl.col(measure), pl.col(actual).cast(pl.Float64), pl.col(weight) if weight else pl.lit(1.0)
+    said, came = pl.col(measure), pl.col(actual).cast(pl.Float64)
+    weigh = pl.col(weight) if weight else pl.lit(1.0)
     columns = [wape(said, came, weigh).alias("wape15"), bias(said, came, weigh).alias("bias")]
     if f"{band}_p10" in rows.columns:
         low, high = pl.col(f"{band}_p10"), pl.col(f"{band}_p90")
         middle = pl.col(f"{band}_p50") if f"{band}_p50" in rows.columns else said
-        loss = sum(pinball(q, came, level) for q, level in ((low, 0.1), (middle, 0.5), (high, 0.9))) / 3
+        loss = (pinball(low, came, 0.1) + pinball(middle, came, 0.5) + pinball(high, came, 0.9)) / 3
         columns += [loss.alias("pinball"), coverage(low, high, came).alias("coverage")]
     if measure == "volume":
         columns.append(noise_floor(came).alias("noise_floor"))

@@ -20,7 +20,7 @@ MONTH_WAVES: Final = 2
 
 @dataclass(frozen=True)
 class Calendar:
-    """Hold the days of history and horizon: `weekday`; `label`: detail × day, "" on a usual day; `special`: per day."""
+    """Hold the days of history and horizon; `label`: detail × day, "" on a usual day."""
 
     days: Days
     weekday: Ints
@@ -46,7 +46,9 @@ def holidays_of(holiday: pl.DataFrame | None) -> pl.DataFrame:
     if not {"on", "name"} <= set(holiday.columns):
         raise InputError("holiday needs the columns on (local date) and name")
     plain = pl.col("name").cast(pl.String).fill_null("").str.replace_all(r"\s*\([^)]*\)", "")
-    category = pl.col("category").cast(pl.String).fill_null("") if "category" in holiday.columns else pl.lit("")
+    category = (
+        pl.col("category").cast(pl.String).fill_null("") if "category" in holiday.columns else pl.lit("")
+    )
     rows = holiday.select(pl.col("on").cast(pl.Date), plain.alias("name"), category.alias("category"))
     return pl.concat([empty, rows]).drop_nulls("on").unique("on", keep="first", maintain_order=True)
 
@@ -69,7 +71,9 @@ def calendar(days: Days, holiday: pl.DataFrame) -> Calendar:
     label = axis.with_columns(
         pl.coalesce(
             pl.when(pl.col("name").shift(by).is_not_null()).then(
-                pl.concat_str([pl.lit(kind), *(pl.col(c).shift(by) for c in DETAILS[1 : depth + 1])], separator="|")
+                pl.concat_str(
+                    [pl.lit(kind), *(pl.col(c).shift(by) for c in DETAILS[1 : depth + 1])], separator="|"
+                )
             )
             for kind, by in parts
         )

@@ -25,7 +25,7 @@ CARRY: Final = 0.5
 
 @dataclass(frozen=True)
 class Expected:
-    """Hold what one origin expects: volume, handled calls and AHT (queue × horizon day × slot), φ per queue."""
+    """Hold what one origin expects: volume, handled, AHT (queue × horizon day × slot); φ per queue."""
 
     volume: Floats
     handled: Floats
@@ -42,9 +42,10 @@ def expect(panel: Panel, days: Calendar) -> Expected:
 
 
 def catch_up(panel: Panel, expected: Expected) -> Expected:
-    """Let the rest of today follow what today has brought so far: × (came / expected)^b, b = CARRY φ / (φ + 1/expected).
+    """Let the rest of today follow what today has brought so far.
 
-    The exponent is the linear predictor of a day's shake from a part of it (Weinberg, Brown & Stroud 2007).
+    × (came / expected)^b with b = CARRY φ / (φ + 1/expected). The exponent is the linear
+    predictor of a day's shake from a part of it (Weinberg, Brown & Stroud 2007).
     """
     if not panel.today:
         return expected
@@ -61,7 +62,7 @@ def catch_up(panel: Panel, expected: Expected) -> Expected:
 
 @dataclass(frozen=True)
 class Misses:
-    """Hold what a past origin missed by: z and interval size for volume and AHT, each queue × place; NaN = unscored."""
+    """Hold what a past origin missed by: z and interval size, each queue × place; NaN = not scored."""
 
     volume: Floats
     volume_size: Floats
@@ -75,7 +76,9 @@ def misses(panel: Panel, expected: Expected, start: int) -> Misses:
     at = slice(start, end)
     volume, handled, aht = (x[:, : end - start] for x in (expected.volume, expected.handled, expected.aht))
     scored = panel.usable[:, at, None] & (panel.seen[at] > 0) & (volume > 0)
-    z = (panel.entered[:, at] - volume) / volume_scale(np.maximum(volume, 1e-9), expected.shake[:, None, None])
+    z = (panel.entered[:, at] - volume) / volume_scale(
+        np.maximum(volume, 1e-9), expected.shake[:, None, None]
+    )
     calls = panel.handled[:, at]
     actual = panel.handle_s[:, at] / np.maximum(calls, 1)
     z_aht = (actual - aht) / aht_scale(aht, handled, CALL_CV, DAY_SHAKE)  # NaN where there is no AHT
@@ -116,14 +119,16 @@ def bands(expected: Expected, past: list[Misses]) -> Bands:
     z = read_quantiles(
         expected.volume.reshape(flat),
         *miss_quantiles(
-            np.concatenate([none, *[m.volume for m in past]], 1), np.concatenate([none, *[m.volume_size for m in past]], 1)
+            np.concatenate([none, *[m.volume for m in past]], 1),
+            np.concatenate([none, *[m.volume_size for m in past]], 1),
         ),
     ).reshape(-1, *shape)
     volume = np.where(expected.volume > 0, np.maximum(expected.volume + z * scale, 0), 0)
     z = read_quantiles(
         expected.handled.reshape(flat),
         *miss_quantiles(
-            np.concatenate([none, *[m.aht for m in past]], 1), np.concatenate([none, *[m.aht_size for m in past]], 1)
+            np.concatenate([none, *[m.aht for m in past]], 1),
+            np.concatenate([none, *[m.aht_size for m in past]], 1),
         ),
     ).reshape(-1, *shape)
     aht = np.maximum(expected.aht + z * aht_scale(expected.aht, expected.handled, CALL_CV, DAY_SHAKE), 0)
@@ -151,20 +156,22 @@ def forecast(
     for panel in panels(
         interval_volume, origin=origin, timezone=timezone, holiday=dates(named), missing=dates(missing)
     ):
-        days = calendar(np.arange(panel.days[0], np.datetime64(rows["on"].max()) + 1), named)
+        days = calendar(np.arange(panel.days[0], np.datetime64(rows["on"][-1]) + 1), named)
         expected = catch_up(panel, expect(panel, days))
         frames.append(lay_out(panel, rows, expected, bands(expected, past_misses(panel, named)), origin))
     return pl.concat(frames)
 
 
 def ahead(origin: datetime, horizon: timedelta, timezone: str) -> pl.DataFrame:
-    """List the horizon's intervals with their local date and slot; the first starts at or after the origin."""
+    """List the horizon's intervals, their local dates and slots; the first starts at or after the origin."""
     start = origin + (datetime.min.replace(tzinfo=origin.tzinfo) - origin) % INTERVAL
     rows = instants(start, max(origin + horizon, start + INTERVAL))
     return local_slot(rows, timezone)
 
 
-def lay_out(panel: Panel, rows: pl.DataFrame, expected: Expected, found: Bands, origin: datetime) -> pl.DataFrame:
+def lay_out(
+    panel: Panel, rows: pl.DataFrame, expected: Expected, found: Bands, origin: datetime
+) -> pl.DataFrame:
     """Read the horizon's intervals off the local grid into one row per queue and interval."""
     day = (rows["on"].to_numpy().astype("datetime64[D]") - panel.days[0]).astype(int) - panel.over
     slot = rows["slot"].to_numpy()
@@ -176,8 +183,12 @@ def lay_out(panel: Panel, rows: pl.DataFrame, expected: Expected, found: Bands, 
         "aht_p90": found.aht[2],
     }
     size = len(panel.queues)
-    frame = pl.DataFrame({name: value[:, day, slot].ravel().astype(np.float64) for name, value in values.items()})
-    keys = pl.DataFrame({"queue_id": np.repeat(np.array(panel.queues), len(rows))}, schema={"queue_id": pl.String})
+    frame = pl.DataFrame(
+        {name: value[:, day, slot].ravel().astype(np.float64) for name, value in values.items()}
+    )
+    keys = pl.DataFrame(
+        {"queue_id": np.repeat(np.array(panel.queues), len(rows))}, schema={"queue_id": pl.String}
+    )
     when = pl.concat([rows.select("interval_start")] * size)
     return pl.concat([keys, when, frame.fill_nan(None)], how="horizontal").with_columns(
         pl.lit("calendar").alias("model"),

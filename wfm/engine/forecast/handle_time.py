@@ -1,6 +1,6 @@
 """How long a call is handled: a day's level by regression, times the slot's ratio to its day, per queue.
 
-log AHT = X β + noise, noise variance φ + c²/n for n handled calls; c is the coefficient of variation of one call.
+log AHT = x β + noise of variance φ + c²/n for n handled calls; c is one call's coefficient of variation.
 """
 
 from typing import Final
@@ -18,14 +18,12 @@ WEEKDAY_SD: Final = 0.1
 MONTH_SD: Final = 0.02
 SPECIAL_SD: Final = 0.1
 LONGEST: Final = 3.0
-"""An interval's AHT is cut at this many times the queue's plus its noise: one call of eight hours is not a level."""
+"""Standard deviations above the queue's AHT at which an interval is cut: eight hours are not a level."""
 PRIOR_CALLS: Final = 300.0
 SMOOTH: Final = 1.2
 """Standard deviation of the kernel over neighbouring slots, in slots."""
 REACH: Final = 6
 HALF_LIFE: Final = 12.0
-
-
 
 
 def expect_aht(panel: Panel, calendar: Calendar) -> Floats:
@@ -49,17 +47,17 @@ def _cut(spent: Floats, calls: Floats) -> Floats:
 def _fit(calls: Floats, spent: Floats, calendar: Calendar) -> Floats:
     """Fit the AHT of days (queue × day) and extend it over the horizon."""
     n = calls.shape[1]
-    X, sd = _design(calendar, n)
+    x, sd = _design(calendar, n)
     overall = _ratio(spent.sum(axis=1), calls.sum(axis=1))[:, None]
     known = (calls > 0) & (spent > 0)
     y = np.log(np.where(known, spent / np.maximum(calls, 1), 1.0)) - np.log(np.where(known, overall, 1.0))
     variance = DAY_SHAKE + CALL_CV**2 / np.maximum(calls, 1)
     weight = np.where(known, 1 / variance, 0.0)
-    solver, beta = Ridge(X[:n], sd), np.zeros((len(calls), X.shape[1]))
+    solver, beta = Ridge(x[:n], sd), np.zeros((len(calls), x.shape[1]))
     for _ in range(3):
-        off = np.abs(y - beta @ X[:n].T) / np.sqrt(variance)
+        off = np.abs(y - beta @ x[:n].T) / np.sqrt(variance)
         beta = solver(y, weight * np.minimum(1, HUBER / np.maximum(off, 1e-9)))
-    return overall * np.exp(beta @ X.T)
+    return overall * np.exp(beta @ x.T)
 
 
 def _design(calendar: Calendar, over: int) -> tuple[Floats, Floats]:
@@ -69,11 +67,13 @@ def _design(calendar: Calendar, over: int) -> tuple[Floats, Floats]:
     wander, sd = steps(days, over, STEP_SD)
     blocks = [np.ones((days, 1)), weekday, month_waves(calendar.days), kinds.astype(float), wander]
     widths = [block.shape[1] for block in blocks[:4]]
-    return np.concatenate(blocks, axis=1), np.concatenate([np.repeat([1.0, WEEKDAY_SD, MONTH_SD, SPECIAL_SD], widths), sd])
+    return np.concatenate(blocks, axis=1), np.concatenate(
+        [np.repeat([1.0, WEEKDAY_SD, MONTH_SD, SPECIAL_SD], widths), sd]
+    )
 
 
 def _slots(calls: Floats, spent: Floats, level: Floats) -> Floats:
-    """Give each slot's ratio to its day's AHT, smoothed over neighbours and shrunk towards 1: queue × slot."""
+    """Give each slot's ratio to its day's AHT, smoothed and shrunk towards 1: queue × slot."""
     age = (np.arange(calls.shape[1])[::-1] + 0.5) / 7
     recent = 0.5 ** (age / HALF_LIFE)
     expected = np.einsum("qds,qd,d->qs", calls, np.nan_to_num(level), recent)
@@ -87,4 +87,6 @@ def _slots(calls: Floats, spent: Floats, level: Floats) -> Floats:
 
 
 def _ratio(top: Floats, bottom: Floats) -> Floats:
-    return np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=(bottom > 0) & (top > 0))
+    return np.asarray(
+        np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=(bottom > 0) & (top > 0))
+    )

@@ -1,8 +1,9 @@
 """How many calls a day brings: a penalised log-linear regression per queue, for all queues at once.
 
-E[y] = exp(base + X β), Var[y] = μ + φ μ² (Poisson with a day's own shake), β ~ Normal(0, sd²). The penalty is what lets
-a rare thing (a holiday, the end of a month) be learnt from one or two days without believing them wholly. Solved by
-iteratively reweighted least squares (Nelder & Wedderburn 1972) with Huber's weights (1964) against storms.
+E[y] = exp(base + x β), Var[y] = μ + φ μ² (Poisson with a day's own shake), β ~ Normal(0, sd²). The penalty
+lets a rare thing (a holiday, the end of a month) be learnt from one or two days without believing them
+wholly. Solved by iteratively reweighted least squares (Nelder & Wedderburn 1972) with Huber's weights
+(1964) against storms.
 """
 
 from dataclasses import dataclass
@@ -24,24 +25,26 @@ SPECIAL_SD: Final = 0.5
 
 
 class Ridge:
-    """Solve weighted least squares with a prior for many queues that share X: (Xᵀ W X + sd⁻²) β = Xᵀ W y."""
+    """Solve weighted least squares with a prior for many queues that share x: (xᵀ W x + sd⁻²) β = xᵀ W y."""
 
-    def __init__(self, X: Floats, sd: Floats) -> None:
-        self.X, self.prior = X, np.diag(sd**-2.0)
-        self.upper = np.triu_indices(X.shape[1])
-        self.square = X[:, self.upper[0]] * X[:, self.upper[1]]
+    def __init__(self, x: Floats, sd: Floats) -> None:
+        self.x, self.prior = x, np.diag(sd**-2.0)
+        self.upper = np.triu_indices(x.shape[1])
+        self.square = x[:, self.upper[0]] * x[:, self.upper[1]]
 
     def __call__(self, y: Floats, weight: Floats) -> Floats:
         """Give β, queue × column, for y and weights of queue × day."""
-        columns = self.X.shape[1]
+        columns = self.x.shape[1]
         normal = np.zeros((len(y), columns, columns))
-        normal[:, self.upper[0], self.upper[1]] = normal[:, self.upper[1], self.upper[0]] = weight @ self.square
-        return np.asarray(np.linalg.solve(normal + self.prior, ((weight * y) @ self.X)[..., None])[..., 0])
+        normal[:, self.upper[0], self.upper[1]] = normal[:, self.upper[1], self.upper[0]] = (
+            weight @ self.square
+        )
+        return np.asarray(np.linalg.solve(normal + self.prior, ((weight * y) @ self.x)[..., None])[..., 0])
 
 
 @dataclass(frozen=True)
 class Daily:
-    """Hold per queue the day totals expected (`mean`, queue × day, horizon included), the shake φ and day weights."""
+    """Hold the day totals expected (queue × day, horizon included), φ per queue, and Huber's weights."""
 
     mean: Floats
     shake: Floats
@@ -49,7 +52,7 @@ class Daily:
 
 
 def design(calendar: Calendar, acting: Ints, over: int) -> tuple[Floats, Floats]:
-    """Give X (day × column) and the prior standard deviation of every column."""
+    """Give x (day × column) and the prior standard deviation of every column."""
     blocks = [
         (np.ones((len(acting), 1)), 3.0),
         ((acting[:, None] == np.arange(7)).astype(float), WEEKDAY_SD),
@@ -63,11 +66,11 @@ def design(calendar: Calendar, acting: Ints, over: int) -> tuple[Floats, Floats]
 
 def dummies(label: Labels) -> Floats:
     names = np.unique(label[label != ""])
-    return (label[:, None] == names).astype(float)
+    return np.asarray((label[:, None] == names).astype(float))
 
 
 def steps(days: int, over: int, step_sd: float) -> tuple[Floats, Floats]:
-    """Let the level wander back from the origin: by weeks for a quarter, by months for a year, then by quarters."""
+    """Let the level wander back from the origin: weeks for a quarter, months for a year, then quarters."""
     age = np.maximum(over - 0.5 - np.arange(days), 0.0) / 7
     knots = np.concatenate([np.arange(0, 13, 1.0), np.arange(13, 52, 4), np.arange(52, 521, 13)])
     knots = knots[: np.searchsorted(knots, age[0]) + 1]
@@ -88,8 +91,8 @@ def base(total: Floats, acting: Ints, learn: Mask) -> Floats:
     return out
 
 
-def fit_daily(total: Floats, learn: Mask, usual: Mask, acting: Ints, X: Floats, sd: Floats) -> Daily:
-    """Fit day totals (queue × days over) and extend them over the horizon (X has its days too).
+def fit_daily(total: Floats, learn: Mask, usual: Mask, acting: Ints, x: Floats, sd: Floats) -> Daily:
+    """Fit day totals (queue × days over) and extend them over the horizon (x has its days too).
 
     `learn`: days to learn from; `usual`: those with no holiday, for φ and the base.
     """
@@ -98,12 +101,12 @@ def fit_daily(total: Floats, learn: Mask, usual: Mask, acting: Ints, X: Floats, 
     open_ = start > 0
     offset = np.log(np.where(open_, start, 1.0))
     learn = learn & open_[:, :n]
-    solver = Ridge(X[:n], sd)
-    beta = np.zeros((len(total), X.shape[1]))
+    solver = Ridge(x[:n], sd)
+    beta = np.zeros((len(total), x.shape[1]))
     shake = np.full(len(total), 0.01)
     huber = np.ones_like(total)
     for _ in range(ROUNDS):
-        eta = np.clip(beta @ X[:n].T, -6, 6)
+        eta = np.clip(beta @ x[:n].T, -6, 6)
         mean = np.exp(offset[:, :n] + eta)
         residual = np.where(learn, (total - mean) / mean, 0.0)
         spread = np.sqrt(shake[:, None] + 1 / mean)
@@ -111,7 +114,7 @@ def fit_daily(total: Floats, learn: Mask, usual: Mask, acting: Ints, X: Floats, 
         weight = np.where(learn, huber / spread**2, 0.0)
         beta = solver(eta + np.clip(residual, -1.0, 3.0), weight)
         shake = _shake(residual, mean, learn & usual[:n])
-    mean = np.where(open_, np.exp(offset + np.clip(beta @ X.T, -6, 6)), 0.0)
+    mean = np.where(open_, np.exp(offset + np.clip(beta @ x.T, -6, 6)), 0.0)
     return Daily(mean, shake, np.where(learn, huber, 0.0))
 
 
@@ -122,4 +125,4 @@ def _shake(residual: Floats, mean: Floats, learn: Mask) -> Floats:
     middle = order[np.arange(len(order)), (n - 1) // 2]
     middle = np.where(np.isfinite(middle), middle, 0.1)
     poisson = np.where(learn, 1 / mean, 0).sum(axis=1) / n
-    return np.maximum((1.4826 * middle) ** 2 - poisson, LEAST_SHAKE)
+    return np.asarray(np.maximum((1.4826 * middle) ** 2 - poisson, LEAST_SHAKE))

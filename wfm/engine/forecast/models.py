@@ -9,8 +9,8 @@ import numpy as np
 from wfm.engine.forecast.calendar import Calendar
 from wfm.engine.forecast.level import design, fit_daily
 from wfm.engine.forecast.panel import SLOTS, Floats, Ints, Mask, Panel
-from wfm.engine.forecast.similar import acting_weekday
 from wfm.engine.forecast.shape import weekday_shape
+from wfm.engine.forecast.similar import acting_weekday
 
 CLOSED_DAYS: Final = 10
 """Last days of a weekday that say when it is closed."""
@@ -21,7 +21,7 @@ FAR_BELOW: Final = 0.02
 
 
 def per_interval(panel: Panel, measure: str) -> Floats:
-    """Give calls per interval of a slot: an hour that came twice counts once, one that never came is unknown."""
+    """Give calls per interval: an hour that came twice counts once, one that never came is NaN."""
     calls: Floats = getattr(panel, measure)
     return np.where(panel.seen > 0, calls / np.maximum(panel.seen, 1), np.nan)
 
@@ -56,6 +56,23 @@ def mean_8(panel: Panel, calendar: Calendar, measure: str = "entered") -> Floats
     return _over_days(np.nanmean, same_weekdays(panel, calendar, measure, 8))
 
 
+def weekday_level(panel: Panel, calendar: Calendar, measure: str = "entered") -> Floats:
+    """Scale the mean of the last eight same weekdays by what the last fortnight brought against it."""
+    mean = _over_days(np.nanmean, same_weekdays(panel, calendar, measure, 8))
+    week = np.stack(
+        [
+            mean[:, calendar.weekday[panel.over :] == day].sum(axis=2).max(axis=1, initial=0)
+            for day in range(7)
+        ],
+        1,
+    )
+    calls: Floats = getattr(panel, measure)
+    last = np.flatnonzero(~panel.missing[: panel.over])[-14:]
+    last = last[np.isin(calendar.weekday[last], calendar.weekday[panel.over :])]
+    came, due = calls[:, last].sum(axis=(1, 2)), week[:, calendar.weekday[last]].sum(axis=1)
+    return np.asarray(mean * np.divide(came, due, out=np.ones_like(due), where=due > 0)[:, None, None])
+
+
 def _over_days(summary: Callable[..., Floats], stack: Floats) -> Floats:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -77,20 +94,22 @@ def calendar_fit(panel: Panel, calendar: Calendar, measure: str = "entered") -> 
     calls: Floats = getattr(panel, measure)[:, :n]
     acting = acting_weekday(panel, calendar)
     usual = ~calendar.special
-    daily = fit_daily(calls.sum(axis=2).astype(float), panel.usable[:, :n], usual, acting, *design(calendar, acting, n))
+    daily = fit_daily(
+        calls.sum(axis=2).astype(float), panel.usable[:, :n], usual, acting, *design(calendar, acting, n)
+    )
     shape = weekday_shape(calls, panel.seen[:n], daily.weight * usual[:n], acting[:n], daily.shake)
     shape *= ~closed(panel, usual[:n], acting[:n])
     return daily.mean[:, n:, None] * shape[:, acting[n:]], daily.shake
 
 
 def closed(panel: Panel, usual: Mask, acting: Ints) -> Mask:
-    """Learn closed hours, weekday × slot: the centre hardly ever has a call then, and far fewer than at its peak."""
+    """Learn closed hours, weekday × slot: the centre hardly ever has a call then."""
     mean, busy = np.zeros((7, SLOTS)), np.zeros((7, SLOTS))
     for day in range(7):
         at = np.flatnonzero((acting == day) & usual & ~panel.missing[: len(acting)])[-CLOSED_DAYS:]
         if at.size:
             mean[day], busy[day] = panel.centre[at].mean(axis=0), (panel.centre[at] > 0).mean(axis=0)
-    return (busy < SELDOM) & (mean < FAR_BELOW * mean.max())
+    return np.asarray((busy < SELDOM) & (mean < FAR_BELOW * mean.max()))
 
 
 Model = Callable[[Panel, Calendar, str], Floats]
@@ -98,5 +117,6 @@ MODELS: Final[dict[str, Model]] = {
     "last_week": last_week,
     "mean_8": mean_8,
     "median_6": median_6,
+    "weekday_level": weekday_level,
     "calendar": calendar_model,
 }

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from wfm.errors import InputError, UsageError
 from wfm.terms import INTERVAL_S
 
-Floats = NDArray[np.floating[Any]]
+Floats = NDArray[Any]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Days = NDArray[np.datetime64]
@@ -44,9 +44,9 @@ NEIGHBOURS: Final = 6
 class Panel:
     """Hold what is known at the origin.
 
-    `entered`, `handled`, `handle_s`: queue × day × slot; `centre`: day × slot, entered over every queue of the centre;
-    `seen`: day × slot, intervals of the slot that ended by the origin; `first`: per queue the day of its first row;
-    `missing`: per day; `today`: the last day is not over yet.
+    `entered`, `handled`, `handle_s`: queue × day × slot; `centre`: day × slot, entered over every queue of
+    the centre; `seen`: day × slot, intervals of the slot that ended by the origin; `first`: per queue the
+    day of its first row; `missing`: per day; `today`: the last day is not over yet.
     """
 
     queues: tuple[str, ...]
@@ -67,16 +67,23 @@ class Panel:
 
     @property
     def usable(self) -> Mask:
-        """Say which days may be learnt from, queue × day: over, not missing, and not before the queue's first."""
+        """Say which days to learn from, queue × day: over, not missing, not before the queue's first."""
         day = np.arange(len(self.days))
         return ~self.missing & (day < self.over) & (day >= self.first[:, None])
 
     def until(self, days: int) -> "Panel":
         """Cut to what was known at the local midnight after the first `days` days."""
         return replace(
-            self, days=self.days[:days], entered=self.entered[:, :days], handled=self.handled[:, :days],
-            handle_s=self.handle_s[:, :days], centre=self.centre[:days], seen=self.seen[:days], missing=self.missing[:days], today=False,
-        )  # fmt: skip
+            self,
+            days=self.days[:days],
+            entered=self.entered[:, :days],
+            handled=self.handled[:, :days],
+            handle_s=self.handle_s[:, :days],
+            centre=self.centre[:days],
+            seen=self.seen[:days],
+            missing=self.missing[:days],
+            today=False,
+        )
 
 
 def weekday(days: Days) -> Ints:
@@ -87,12 +94,15 @@ def weekday(days: Days) -> Ints:
 def check(interval_volume: pl.DataFrame, timezone: str) -> None:
     """Refuse what cannot be forecast from, saying what to do.
 
-    Raise UsageError for an unknown zone, InputError for absent columns, naive instants, null or negative numbers.
+    Raise UsageError for an unknown zone; InputError for absent columns, naive instants, null or negative
+    numbers.
     """
     try:
         ZoneInfo(timezone)
     except (KeyError, ValueError, OSError) as error:
-        raise UsageError(f"timezone {timezone!r} is not known: give a name such as 'Europe/London'") from error
+        raise UsageError(
+            f"timezone {timezone!r} is not known: give a name such as 'Europe/London'"
+        ) from error
     absent = [name for name in REQUIRED if name not in interval_volume.columns]
     if absent:
         raise InputError(f"interval_volume lacks {', '.join(absent)}: it needs {', '.join(REQUIRED)}")
@@ -108,8 +118,11 @@ def check(interval_volume: pl.DataFrame, timezone: str) -> None:
 
 
 def measures(rows: pl.DataFrame) -> pl.DataFrame:
-    """Give entered, handled and sum_handle_time_s as floats; an unknown handle time says nothing about AHT."""
-    entered, abandoned = pl.col("entered").cast(pl.Float64), pl.col("abandoned").cast(pl.Float64).fill_null(0.0)
+    """Give entered, handled and handle time as floats; an unknown handle time says nothing about AHT."""
+    entered, abandoned = (
+        pl.col("entered").cast(pl.Float64),
+        pl.col("abandoned").cast(pl.Float64).fill_null(0.0),
+    )
     handled = (entered - abandoned).clip(0.0)
     if "handled" in rows.columns:
         handled = pl.col("handled").cast(pl.Float64).fill_null(handled)
@@ -142,14 +155,21 @@ def instants(start: datetime, end: datetime) -> pl.DataFrame:
 
 
 def panels(
-    history: pl.DataFrame, *, origin: datetime, timezone: str, holiday: frozenset[date], missing: frozenset[date]
+    history: pl.DataFrame,
+    *,
+    origin: datetime,
+    timezone: str,
+    holiday: frozenset[date],
+    missing: frozenset[date],
 ) -> Iterator[Panel]:
-    """Lay a checked history out, QUEUES queues at a time; raise InputError when nothing ended by the origin."""
+    """Lay a checked history out, QUEUES queues at a time; raise InputError if nothing ended by the origin."""
     when = pl.col("interval_start").dt.convert_time_zone("UTC").dt.cast_time_unit("us").dt.truncate(INTERVAL)
     known = history.lazy().with_columns(when).filter(pl.col("interval_start") + INTERVAL <= _floor(origin))
     earliest = known.select(pl.min("interval_start")).collect().item()
     if earliest is None:
-        raise InputError(f"interval_volume has no interval that ended by {origin.isoformat()}: give earlier history")
+        raise InputError(
+            f"interval_volume has no interval that ended by {origin.isoformat()}: give earlier history"
+        )
     start = midnight(local_date(earliest, timezone), timezone)
     axis = local_slot(instants(start, _floor(origin)), timezone)
     days = np.arange(np.datetime64(axis["on"][0]), np.datetime64(axis["on"][-1]) + 1)
@@ -163,7 +183,9 @@ def panels(
     names = known.select(pl.col("queue_id").unique().sort()).collect().to_series().to_list()
     for at in range(0, len(names), QUEUES):
         some = names[at : at + QUEUES]
-        rows = measures(known.filter(pl.col("queue_id").is_between(pl.lit(some[0]), pl.lit(some[-1]))).collect())
+        rows = measures(
+            known.filter(pl.col("queue_id").is_between(pl.lit(some[0]), pl.lit(some[-1]))).collect()
+        )
         cubes, first = _lay(rows, days, ["entered", "handled", "sum_handle_time_s"], timezone)
         yield Panel(tuple(some), days, cubes[0], cubes[1], cubes[2], centre, seen, first, gone, today)
 
@@ -181,11 +203,13 @@ def _lay(rows: pl.DataFrame, days: Days, columns: list[str], timezone: str) -> t
     first = np.full(shape[0], len(days), np.int64)
     np.minimum.at(first, queue, day)
     size = shape[0] * shape[1] * shape[2]
-    return [np.bincount(place, rows[name].to_numpy(), size).reshape(shape).astype(np.float32) for name in columns], first
+    return [
+        np.bincount(place, rows[name].to_numpy(), size).reshape(shape).astype(np.float32) for name in columns
+    ], first
 
 
 def find_missing(days: Days, total: Floats, holiday: frozenset[date]) -> Mask:
-    """Find days of the centre with no or nearly no calls where the weekday has many and no holiday explains it."""
+    """Find days with no or nearly no calls where the weekday has many and no holiday explains it."""
     gone = np.zeros(len(days), bool)
     for day in range(7):
         at = np.flatnonzero(weekday(days) == day)
@@ -202,11 +226,11 @@ def _among(days: Days, dates: frozenset[date]) -> Mask:
 
 
 def _day(frame: pl.DataFrame, days: Days) -> Ints:
-    return (frame["on"].to_numpy().astype("datetime64[D]") - days[0]).astype(np.int64)
+    return np.asarray((frame["on"].to_numpy().astype("datetime64[D]") - days[0]).astype(np.int64))
 
 
 def midnight(on: date, timezone: str) -> datetime:
-    """Give the instant at which a local day starts (where midnight does not exist, the first instant after it)."""
+    """Give the instant at which a local day starts."""
     naive = pl.Series([datetime(on.year, on.month, on.day)])  # noqa: DTZ001 - a local clock reading
     zoned = naive.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
     if zoned[0] is None:

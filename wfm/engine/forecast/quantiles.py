@@ -1,14 +1,13 @@
 """Bands from what the same model missed on the past weeks it had not seen.
 
 A miss is put on the scale of its noise, z = (actual − expected) / √(μ + φ μ²) for calls and
-z = (actual − expected) / (expected √(φ + c²/n)) for AHT; the quantiles of z, by size of the interval, give the band
-(split conformal prediction, Papadopoulos et al. 2002, with the newest weeks as the calibration set).
+z = (actual − expected) / (expected √(φ + c²/n)) for AHT; the quantiles of z, by size of the interval, give
+the band (split conformal prediction, Papadopoulos et al. 2002, with the newest weeks as the calibration set).
 """
 
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from wfm.engine.forecast.panel import Floats
 
@@ -21,10 +20,10 @@ PRIOR: Final = 40.0
 
 def volume_scale(mean: Floats, shake: Floats) -> Floats:
     """Give the standard deviation of calls: Poisson with a shaken mean (`shake` broadcasts)."""
-    return np.sqrt(mean + shake * mean**2)
+    return np.asarray(np.sqrt(mean + shake * mean**2))
 
 
-def aht_scale(mean: Floats, calls: Floats, cv: float, shake: ArrayLike) -> Floats:
+def aht_scale(mean: Floats, calls: Floats, cv: float, shake: float) -> Floats:
     """Give the standard deviation of an interval's AHT from the calls expected in it."""
     return np.asarray(mean * np.sqrt(shake + cv**2 / np.maximum(calls, 0.5)))
 
@@ -58,7 +57,7 @@ def _shrink(ranked: Floats, n: Floats) -> Floats:
     ranked = np.where(np.isfinite(ranked), ranked, 0.0)
     below, above = np.take_along_axis(ranked, low, 1), np.take_along_axis(ranked, high, 1)
     empirical = below + (place - low) * (above - below)
-    return (n[:, None] * empirical + PRIOR * NORMAL) / (n[:, None] + PRIOR)
+    return np.asarray((n[:, None] * empirical + PRIOR * NORMAL) / (n[:, None] + PRIOR))
 
 
 def read_quantiles(size: Floats, bins: Floats, found: Floats) -> Floats:

@@ -1,8 +1,8 @@
 """How a day's calls spread over its slots, per queue and weekday.
 
-Each weekday's average is noisy, so it borrows: from weekdays that look alike (weighted by the inverse of their noise
-plus their difference), then from neighbouring slots (James & Stein 1961: the noisier, the smoother). A large queue
-keeps its own shape, a small one gets the shape it can be trusted with.
+Each weekday's average is noisy, so it borrows: from weekdays that look alike (weighted by the inverse of
+their noise plus their difference), then from neighbouring slots (James & Stein 1961: the noisier, the
+smoother). A large queue keeps its own shape, a small one gets the shape it can be trusted with.
 """
 
 from typing import Final
@@ -28,7 +28,7 @@ NEAR: Final = np.ones(13)
 
 
 def weekday_shape(calls: Floats, seen: Floats, weight: Floats, acting: Ints, shake: Floats) -> Floats:
-    """Give the share of a day's calls per slot: queue × 7 × slot, each weekday's sum 1 (0 where it never opens)."""
+    """Give the share of a day's calls per slot, queue × 7 × slot: a weekday sums to 1, or 0 if never open."""
     calls, seen, weight, acting = calls[:, -WINDOW:], seen[-WINDOW:], weight[:, -WINDOW:], acting[-WINDOW:]
     weight = weight * 0.5 ** ((np.arange(calls.shape[1])[::-1] + 0.5) / 7 / HALF_LIFE)
     share, trust = np.zeros((len(calls), 7, SLOTS)), np.zeros((len(calls), 7))
@@ -41,23 +41,29 @@ def weekday_shape(calls: Floats, seen: Floats, weight: Floats, acting: Ints, sha
 
 
 def _share(calls: Floats, seen: Floats, weight: Floats, shake: Floats) -> tuple[Floats, Floats]:
-    """Average days into shares, twice (the first says what is too high to be believed), and count the calls behind."""
+    """Average days into shares, twice (the first says what is too high), and count the calls behind."""
     rate = np.where(seen > 0, calls / np.maximum(seen, 1), 0)
-    for again in (False, True):
-        if again:
-            expected = share[:, None, :] * rate.sum(axis=2, keepdims=True)
-            rate = np.minimum(rate, expected + CAP * np.sqrt(expected + shake[:, None, None] * expected**2) + 1)
-        total = weight * rate.sum(axis=2)
-        share = np.einsum("qd,qds->qs", weight, rate) / np.maximum(total @ (seen > 0), 1e-9)
-    trust = total.sum(axis=1) ** 2 / np.maximum((weight * total).sum(axis=1), 1e-9)
-    return share / np.maximum(share.sum(axis=1, keepdims=True), 1e-9), trust
+    first, _ = _mean_share(rate, seen, weight)
+    expected = first[:, None, :] * rate.sum(axis=2, keepdims=True)
+    top = expected + CAP * np.sqrt(expected + shake[:, None, None] * expected**2) + 1
+    share, total = _mean_share(np.minimum(rate, top), seen, weight)
+    return share, total.sum(axis=1) ** 2 / np.maximum((weight * total).sum(axis=1), 1e-9)
+
+
+def _mean_share(rate: Floats, seen: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Give shares by slot (a slot counts on the days that had it) and each day's weighted total."""
+    total = weight * rate.sum(axis=2)
+    share = np.einsum("qd,qds->qs", weight, rate) / np.maximum(total @ (seen > 0), 1e-9)
+    return share / np.maximum(share.sum(axis=1, keepdims=True), 1e-9), total
 
 
 def borrow_weekdays(share: Floats, trust: Floats) -> tuple[Floats, Floats]:
-    """Mix each weekday's shares with those of weekdays alike at that time of day; give the mix and the calls behind it."""
+    """Mix each weekday's shares with those of weekdays alike then; give the mix and the calls behind it."""
     noise = EXCESS / np.maximum(trust, 1e-9)
     both = share[:, :, None] + share[:, None]
-    apart = np.divide((share[:, :, None] - share[:, None]) ** 2, both / 2, out=np.zeros_like(both), where=both > 0)
+    apart = np.divide(
+        (share[:, :, None] - share[:, None]) ** 2, both / 2, out=np.zeros_like(both), where=both > 0
+    )
     near = _blur(apart, NEAR) / np.maximum(_blur((both > 0).astype(float), NEAR), 1e-9)
     unlike = np.maximum(near - noise[:, :, None, None] - noise[:, None, :, None], 0)
     there = (trust[:, None] > 0) & (trust[:, :, None] > 0)
@@ -70,17 +76,21 @@ def borrow_weekdays(share: Floats, trust: Floats) -> tuple[Floats, Floats]:
 def borrow_slots(share: Floats, trust: Floats) -> Floats:
     """Draw shares towards their neighbours' mean, the more the noisier they are against their own bends."""
     open_ = share > OPEN * share.max(axis=2, keepdims=True)
-    smooth = np.where(open_, _blur(share * open_, KERNEL) / np.maximum(_blur(open_.astype(float), KERNEL), 1e-9), share)
+    smooth = np.where(
+        open_, _blur(share * open_, KERNEL) / np.maximum(_blur(open_.astype(float), KERNEL), 1e-9), share
+    )
     noise = EXCESS / np.maximum(trust, 1e-9)
     bend = np.divide((share - smooth) ** 2, smooth, out=np.zeros_like(share), where=open_ & (smooth > 0))
     bend = bend.sum(axis=2) / np.maximum(open_.sum(axis=2), 1)
     pull = np.clip(noise / np.maximum(bend, 1e-12), 0, 1)[:, :, None]
     mixed = share + pull * (smooth - share)
-    return mixed / np.maximum(mixed.sum(axis=2, keepdims=True), 1e-12)
+    return np.asarray(mixed / np.maximum(mixed.sum(axis=2, keepdims=True), 1e-12))
 
 
 def _blur(values: Floats, kernel: Floats) -> Floats:
     """Average each slot (the last axis) with its neighbours."""
     reach = len(kernel) // 2
     padded = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(reach, reach)])
-    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=-1) @ (kernel / kernel.sum()))
+    return np.asarray(
+        np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=-1) @ (kernel / kernel.sum())
+    )

@@ -28,7 +28,7 @@ def acting_weekday(panel: Panel, calendar: Calendar) -> Ints:
     for label in calendar.label:
         for name in np.unique(label[label != ""]):
             like = label == name
-            past = np.flatnonzero(like[: len(known)] & known)
+            past = np.flatnonzero(like[: len(cost)] & known)
             if past.size:
                 acting[like] = _choose(cost[past], calendar.weekday[past], calendar.weekday[like])
     busier = usual[acting] > BUSIER * usual[calendar.weekday]
@@ -43,7 +43,7 @@ def _choose(cost: Floats, past: Ints, own: Ints) -> Ints:
 
 
 def _costs(panel: Panel, calendar: Calendar) -> Floats:
-    """Give day × weekday: how badly the weekday's typical day, stretched, explains the day; inf where unknown."""
+    """Give day × weekday: how badly a typical one, stretched, explains the day; inf where unknown."""
     n = panel.over
     calls = panel.centre[:n]
     usual = ~calendar.special[:n] & ~panel.missing[:n]
@@ -54,7 +54,7 @@ def _costs(panel: Panel, calendar: Calendar) -> Floats:
         factor = np.clip((calls[day].sum() + 1) / (typical.sum(axis=1) + 1), 0.02, 5.0)
         miss = np.abs(calls[day] - factor[:, None] * typical).sum(axis=1)
         cost[day] = (miss + STRETCH * np.abs(np.log(factor)) * calls[day].sum()) / (calls[day].sum() + 1)
-    return np.minimum(cost, 2.0, where=np.isfinite(cost), out=cost)
+    return np.asarray(np.minimum(cost, 2.0, where=np.isfinite(cost), out=cost))
 
 
 def _usual(panel: Panel, calendar: Calendar) -> Floats:
@@ -71,4 +71,4 @@ def _typical(calls: Floats, usual: Mask, own: Ints, day: int) -> Floats:
     near = np.arange(max(0, day - AROUND), min(len(calls), day + AROUND + 1))
     near = near[usual[near]]
     one = (own[near][:, None] == np.arange(7)).astype(float)
-    return (one.T @ calls[near]) / np.maximum(one.sum(axis=0), 1)[:, None]
+    return np.asarray((one.T @ calls[near]) / np.maximum(one.sum(axis=0), 1)[:, None])
