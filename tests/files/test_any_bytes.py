@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
+import zipfile
 from pathlib import Path
 
 import polars as pl
@@ -52,16 +53,44 @@ def test_random_bytes(form, data):
     read_any(form, data)
 
 
-@pytest.mark.parametrize("form", SEEDS)
-@settings(max_examples=60, deadline=None)
-@given(data=st.data())
-def test_damaged_files(form, data):
-    seed = bytearray(SEEDS[form])
+def damaged(seed, data):
+    seed = bytearray(seed)
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(seed) - 1))
         change = data.draw(st.binary(max_size=4))
         seed[at : at + data.draw(st.integers(0, 6))] = change
-    read_any(form, bytes(seed))
+    return bytes(seed)
+
+
+@pytest.mark.parametrize("form", ["csv", "ics", "xlsx"])
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_damaged_files(form, data):
+    read_any(form, damaged(SEEDS[form], data))
+
+
+@settings(max_examples=6, deadline=None)
+@given(data=st.data())
+def test_damaged_parquet(data):
+    read_any("parquet", b"PAR1" + damaged(SEEDS["parquet"][4:-4], data) + b"PAR1")
+
+
+def test_a_length_that_would_abort_the_process():
+    seed = SEEDS["parquet"]
+    for at in range(4, len(seed) - 4, len(seed) // 8):
+        read_any("parquet", seed[:at] + b"\xff\xff\xff\xff" + seed[at + 4 :])
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_damaged_sheets_in_a_sound_package(data):
+    source = zipfile.ZipFile(io.BytesIO(SEEDS["xlsx"]))
+    name = data.draw(st.sampled_from([n for n in source.namelist() if n.startswith("xl/")]))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as target:
+        for part in source.namelist():
+            target.writestr(part, damaged(source.read(part), data) if part == name else source.read(part))
+    read_any("xlsx", buffer.getvalue())
 
 
 @settings(max_examples=60, deadline=None)

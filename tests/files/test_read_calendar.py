@@ -117,13 +117,28 @@ def test_one_moved_occurrence_takes_the_place_of_the_ruled_one(read):
         ({"end": "X-NONE:1"}, {}, "end_at", "a DTEND or DURATION"),
         ({"start": "X-NONE:1"}, {}, "start_at", "a DTSTART"),
         ({"start": "DTSTART:20260302T080000"}, {}, "start_at", "naive time; give --timezone"),
-        ({"start": "DTSTART:20260327T023000", "end": "DURATION:PT1H"}, {"timezone": ZONE}, "start_at", "does not exist in Asia/Jerusalem"),
-        ({"start": "DTSTART:20261025T013000", "end": "DURATION:PT1H"}, {"timezone": ZONE}, "start_at", "comes twice"),
-        ({"start": "DTSTART;TZID=Mars/Olympus:20260302T080000"}, {"timezone": ZONE}, "start_at", "a TZID that is an IANA timezone"),
+        (
+            {"start": "DTSTART:20260327T023000", "end": "DURATION:PT1H"},
+            {"timezone": ZONE},
+            "start_at",
+            "does not exist in Asia/Jerusalem",
+        ),
+        (
+            {"start": "DTSTART:20261025T013000", "end": "DURATION:PT1H"},
+            {"timezone": ZONE},
+            "start_at",
+            "comes twice",
+        ),
+        (
+            {"start": "DTSTART;TZID=Mars/Olympus:20260302T080000"},
+            {"timezone": ZONE},
+            "start_at",
+            "a TZID that is an IANA timezone",
+        ),
         ({"end": "DTEND:20260302T070000Z"}, {}, "end_at", "an instant after start_at"),
         ({"start": "DTSTART:soon"}, {}, "start_at", ""),
     ],
-)  # fmt: skip
+)
 def test_what_is_unclear_is_a_bad_row(read, more, options, column, said):
     got = read(calendar(event(), event(**more)), "schedule", "x.ics", **options)
     assert got.frame["row_no"].to_list() == [1]
@@ -133,8 +148,15 @@ def test_what_is_unclear_is_a_bad_row(read, more, options, column, said):
 
 
 @pytest.mark.parametrize(
-    "rule", ["FREQ=SECONDLY", "FREQ=DAILY;INTERVAL=0", "FREQ=MONTHLY;BYDAY=MO;BYSETPOS=1", "FREQ=DAILY;COUNT=9999", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"]
-)  # fmt: skip
+    "rule",
+    [
+        "FREQ=SECONDLY",
+        "FREQ=DAILY;INTERVAL=0",
+        "FREQ=MONTHLY;BYDAY=MO;BYSETPOS=1",
+        "FREQ=DAILY;COUNT=9999",
+        "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
+    ],
+)
 def test_rules_that_are_refused(read, rule):
     got = read(calendar(event(f"RRULE:{rule}")), "schedule", "x.ics")
     assert got.frame.is_empty()
@@ -143,8 +165,13 @@ def test_rules_that_are_refused(read, rule):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("", "is empty"), ("hello", "no events|not a calendar"), (calendar(), "no events"), ("BEGIN:VCALENDAR\r\nBEGIN:VEVENT", "not a calendar|no events")],
-)  # fmt: skip
+    [
+        ("", "is empty"),
+        ("hello", "no events|not a calendar"),
+        (calendar(), "no events"),
+        ("BEGIN:VCALENDAR\r\nBEGIN:VEVENT", "not a calendar|no events"),
+    ],
+)
 def test_whole_file_problems(read, content, said):
     with pytest.raises(InputError, match=said):
         read(content, "schedule", "x.ics")

@@ -93,7 +93,8 @@ def test_bad_rows_can_be_corrected_and_read_again(read, tmp_path):
 
 
 def test_what_an_export_adds_is_ignored_in_silence(read):
-    text = "leg_id,source,agent_id,row_no,collection_id,recorded_at,replaced_at\nL1,s,a,1,2,2026-03-02T08:00:00Z,\n"
+    header = "leg_id,source,agent_id,row_no,collection_id,recorded_at,replaced_at"
+    text = f"{header}\nL1,s,a,1,2,2026-03-02T08:00:00Z,\n"
     assert read(text, "call_leg").note == ()
 
 
@@ -173,7 +174,7 @@ def test_whole_file_problems(read, content, said):
         read(content, "agent")
 
 
-def test_files_that_are_not_there(tmp_path, monkeypatch):
+def test_files_that_are_not_there(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         files.read(tmp_path / "no.csv", "agent")
     (tmp_path / "d.csv").mkdir()
@@ -210,7 +211,7 @@ def test_unsupported(read, name, table, said):
 
 
 def test_an_unknown_timezone_is_refused(read):
-    with pytest.raises(InputError, match="unknown timezone 'Asia/Jerusalm'. Did you mean Asia/Jerusalem"):
+    with pytest.raises(InputError, match=r"unknown timezone 'Asia/Jerusalm'. Did you mean Asia/Jerusalem"):
         read("agent_id\n1\n", "agent", timezone="Asia/Jerusalm")
 
 

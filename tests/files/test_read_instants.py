@@ -1,4 +1,5 @@
 """Instants against the standard library as the slow twin."""
+# ruff: noqa: DTZ001 - clock times without a zone are what is tested
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """Parquet: types of its own are taken, converted or refused by name."""
+# ruff: noqa: DTZ001 - clock times without a zone are what is tested
 
 from __future__ import annotations
 
@@ -91,8 +92,11 @@ def test_numbers(read):
     got = read(parquet(volume), "interval_volume", "x.parquet")
     assert got.frame.row(0)[3:6] == (3, 1, 1.0)
     assert got.bad.select("row", "column", "value").rows() == [
-        (3, "entered", "2.5"), (4, "entered", "-1"), (5, "abandoned", "-1"), (5, "sum_handle_time_s", "NaN"),
-    ]  # fmt: skip
+        (3, "entered", "2.5"),
+        (4, "entered", "-1"),
+        (5, "abandoned", "-1"),
+        (5, "sum_handle_time_s", "NaN"),
+    ]
 
 
 def test_columns_nobody_wants_may_hold_anything(read):

@@ -14,12 +14,30 @@ VOLUME = "source,queue_id,interval_start,entered,abandoned,sum_handle_time_s\n"
     [
         ("agent", "agent_id,name\n ,x\n", "agent_id", "", "a value: agent_id must not be empty"),
         ("agent", "agent_id,timezone\n1,Jerusalem\n", "timezone", "Jerusalem", "an IANA timezone"),
-        ("schedule", f"agent_id,start_at,end_at,activity\n1,{T8},{T8},x\n", "end_at", T8, f"an instant after start_at {T8}"),
+        (
+            "schedule",
+            f"agent_id,start_at,end_at,activity\n1,{T8},{T8},x\n",
+            "end_at",
+            T8,
+            f"an instant after start_at {T8}",
+        ),
         ("coverage", f"source,start_at,end_at\n1,{T9},{T8}\n", "end_at", T8, "an instant after start_at"),
-        ("login", f"source,login,agent_id,from_at,to_at\ns,1,a,{T9},{T8}\n", "to_at", T8, "an instant after from_at"),
+        (
+            "login",
+            f"source,login,agent_id,from_at,to_at\ns,1,a,{T9},{T8}\n",
+            "to_at",
+            T8,
+            "an instant after from_at",
+        ),
         ("exemption", f"start_at,end_at,kind\n{T8},{T9},nice\n", "kind", "nice", "one of approved, system"),
         ("activity", "activity,category\nyoga,fun\n", "category", "fun", "one of on_queue, off_queue_work"),
-        ("activity", "activity,category,shrinkage\nyoga,break,maybe\n", "shrinkage", "maybe", "one of planned, unplanned, none"),
+        (
+            "activity",
+            "activity,category,shrinkage\nyoga,break,maybe\n",
+            "shrinkage",
+            "maybe",
+            "one of planned, unplanned, none",
+        ),
         ("activity", "activity,category,paid\nyoga,break,2\n", "paid", "2", "true, false, yes, no, 1 or 0"),
         ("state_map", "source,vendor_state,state\n*,x,unknown\n", "state", "unknown", "one of busy, hold"),
         ("state_map", "source,vendor_state,state\n*,x,unmapped\n", "state", "unmapped", "one of busy, hold"),
@@ -31,20 +49,50 @@ VOLUME = "source,queue_id,interval_start,entered,abandoned,sum_handle_time_s\n"
         ("call_leg", LEG + f"s,1,{T9},{T8},\n", "answered_at", T8, f"an instant not before started_at {T9}"),
         ("call_leg", LEG + f"s,1,,{T9},{T8}\n", "ended_at", T8, "an instant not before answered_at"),
         ("call_leg", LEG + f"s,1,{T9},,{T8}\n", "ended_at", T8, "an instant not before started_at"),
-        ("call_leg", "source,leg_id,direction\ns,1,inbound\n", "direction", "inbound", "one of in, out, internal, unknown"),
+        (
+            "call_leg",
+            "source,leg_id,direction\ns,1,inbound\n",
+            "direction",
+            "inbound",
+            "one of in, out, internal, unknown",
+        ),
         ("call_leg", "source,leg_id,talk_s\ns,1,-1\n", "talk_s", "-1", "a number of seconds, 0 or more"),
         ("call_leg", "source,leg_id,talk_s\ns,1,inf\n", "talk_s", "inf", "a number of seconds, 0 or more"),
         ("call_leg", "source,leg_id,talk_s\ns,1,nan\n", "talk_s", "nan", "a number of seconds, 0 or more"),
-        ("call_leg", "source,leg_id,talk_s\ns,1,1e999\n", "talk_s", "1e999", "a number of seconds, 0 or more"),
-        ("call_leg", "source,leg_id,talk_s\ns,1,00:03:20\n", "talk_s", "00:03:20", "a number of seconds, 0 or more"),
-        ("interval_volume", VOLUME + "s,q,2026-03-02T08:05:00Z,1,0,1\n", "interval_start", "2026-03-02T08:05:00Z", "the start of a quarter"),
+        (
+            "call_leg",
+            "source,leg_id,talk_s\ns,1,1e999\n",
+            "talk_s",
+            "1e999",
+            "a number of seconds, 0 or more",
+        ),
+        (
+            "call_leg",
+            "source,leg_id,talk_s\ns,1,00:03:20\n",
+            "talk_s",
+            "00:03:20",
+            "a number of seconds, 0 or more",
+        ),
+        (
+            "interval_volume",
+            VOLUME + "s,q,2026-03-02T08:05:00Z,1,0,1\n",
+            "interval_start",
+            "2026-03-02T08:05:00Z",
+            "the start of a quarter",
+        ),
         ("interval_volume", VOLUME + f"s,q,{T8},1,2,1\n", "abandoned", "2", "at most entered, 1"),
         ("interval_volume", VOLUME + f"s,q,{T8},1.5,1,1\n", "entered", "1.5", "a whole number, 0 or more"),
         ("interval_volume", VOLUME + f"s,q,{T8},-1,,1\n", "entered", "-1", "a whole number, 0 or more"),
-        ("interval_volume", VOLUME + f's,q,{T8},"1,000",1,1\n', "entered", "1,000", "a whole number, 0 or more"),
+        (
+            "interval_volume",
+            VOLUME + f's,q,{T8},"1,000",1,1\n',
+            "entered",
+            "1,000",
+            "a whole number, 0 or more",
+        ),
         ("interval_volume", VOLUME + f"s,q,{T8},1,1,\n", "sum_handle_time_s", "", "a value"),
     ],
-)  # fmt: skip
+)
 def test_a_rule_names_the_cell(read, table, text, column, value, expected):
     got = read(text, table)
     assert got.frame.is_empty()
@@ -58,8 +106,13 @@ def test_a_rule_names_the_cell(read, table, text, column, value, expected):
 def test_every_problem_of_a_row_is_listed_once(read):
     got = read(VOLUME + f"s,q,{T8},x,y,z\n,,,1,1,1\n", "interval_volume")
     assert got.bad.select("row", "column").rows() == [
-        (2, "entered"), (2, "abandoned"), (2, "sum_handle_time_s"), (3, "source"), (3, "queue_id"), (3, "interval_start"),
-    ]  # fmt: skip
+        (2, "entered"),
+        (2, "abandoned"),
+        (2, "sum_handle_time_s"),
+        (3, "source"),
+        (3, "queue_id"),
+        (3, "interval_start"),
+    ]
     assert got.bad_rows.height == 2
 
 

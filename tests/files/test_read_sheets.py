@@ -1,4 +1,5 @@
 """Workbooks as people make them: titles, merged cells, dates that are numbers, formulas that fail."""
+# ruff: noqa: DTZ001 - clock times without a zone are what is tested
 
 from __future__ import annotations
 
@@ -141,8 +142,10 @@ def test_formulas(read):
         sheet.write_row(5, 0, ["s", "4", None, "#N/A"])
     got = read(buffer.getvalue(), "call_leg", "x.xlsx")
     assert got.frame.select("leg_id", "talk_s", "outcome", "row_no").rows() == [
-        ("1", 2.5, None, 2), ("3", None, None, 5), ("4", None, "#N/A", 6),
-    ]  # fmt: skip
+        ("1", 2.5, None, 2),
+        ("3", None, None, 5),
+        ("4", None, "#N/A", 6),
+    ]
     words = "a value: the formula there ended in an error"
     assert got.bad.rows() == [(3, "leg_id", "#N/A", words), (4, "outcome", "#REF!", words)]
 

@@ -1,4 +1,5 @@
 """Whatever is written is read again as it was, for every table and format."""
+# ruff: noqa: DTZ001 - clock times without a zone are what is tested
 
 from __future__ import annotations
 
@@ -50,6 +51,14 @@ OF_TYPE = {
     pl.Date: st.dates(date(1970, 1, 1), date(2199, 12, 31)),
 }
 BY_NAME = {"timezone": st.sampled_from(["Asia/Jerusalem", "UTC"])}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_trial():
+    """Skip the trial process for parquet: these files are sound, and it takes a quarter of a second each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("wfm.files.parquet._survives", lambda _: True)
+        yield
 
 
 @st.composite

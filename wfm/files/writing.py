@@ -6,6 +6,7 @@ import contextlib
 import errno
 import io
 import os
+import re
 import secrets
 import stat
 import sys
@@ -104,11 +105,18 @@ def _reasons(where: str) -> Iterator[None]:
         yield
     except (BrokenPipeError, OutputError):
         raise
-    except OSError as error:
-        why = _ADVICE.get(error.errno or 0) or error.strerror or str(error)
-        raise OutputError(f"cannot write {where}: {why}.") from error
-    except pl.exceptions.PolarsError as error:
-        raise OutputError(f"cannot write {where}: {(str(error).splitlines() or ['?'])[0][:200]}.") from error
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise OutputError(f"cannot write {where}: {_why(error)}.") from error
+
+
+def _why(error: Exception) -> str:
+    """Say what the system said; polars keeps its number only in the message."""
+    number = getattr(error, "errno", None)
+    if number is None and (found := re.search(r"\(os error (\d+)\)", str(error))):
+        number = int(found[1])
+    if number is not None:
+        return _ADVICE.get(number) or os.strerror(number)
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def _csv(frame: pl.DataFrame, file: BinaryIO) -> None:
