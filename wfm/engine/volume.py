@@ -1,0 +1,604 @@
+"""15-minute intervals per queue: volume, handle time, abandonment, service level and occupancy.
+
+Numbers come from the vendor's own buckets or from the call log, and ``origin`` says which. Where a queue has
+both, the vendor's stand and the call log adds what buckets lack::
+
+    queue     buckets  call log    entered handled abandoned aht    service level, waits
+    sales     yes      yes         vendor                           calls
+    support   yes      no          vendor                           null
+    billing   no       yes         calls                            calls
+
+That is decided once per source and queue over the whole window, so no series changes its meaning half-way.
+Every interval carries what its ratios are made of; `roll_up` sums those first, then divides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from wfm import terms
+from wfm.engine import inputs
+from wfm.engine.codes import fold
+from wfm.engine.inputs import INSTANT, Frame, Window
+from wfm.engine.schedule import local_date
+from wfm.errors import InputError, UsageError
+
+QUEUE: Final = ["source", "queue_id"]
+PLACE: Final = [*QUEUE, "interval_start"]
+INTERVAL_US: Final = terms.INTERVAL_S * 1_000_000
+LONGEST_S: Final = 1e9
+"""A duration beyond this, below zero or not a number is impossible."""
+
+HANDLING: Final = ("busy", "hold", "wrapup")
+WAITING: Final = ("available", "ringing")
+"""Working, no_answer, logged_in and every rest are neither: the queue could not have given a call."""
+
+GAVE_UP: Final = ("abandoned", "callercancelled")
+"""Folded outcomes by which the caller ended an unanswered call."""
+
+COUNTS: Final = (
+    "entered", "handled", "abandoned", "handle_unknown", "calls", "calls_answered", "calls_abandoned",
+    "answered_within", "abandoned_within", "abandoned_short",
+)  # fmt: skip
+SECONDS: Final = ("sum_handle_time_s", "wait_s", "handling_s", "staffed_s")
+LOGGED: Final = (*COUNTS[4:], "wait_s")
+"""What only a call log knows."""
+
+COLUMNS: Final[dict[str, pl.DataType]] = {
+    "source": pl.String(), "queue_id": pl.String(), "interval_start": INSTANT,
+    "entered": pl.Int64(), "handled": pl.Int64(), "abandoned": pl.Int64(),
+    "sum_handle_time_s": pl.Float64(), "handle_unknown": pl.Int64(), "aht_s": pl.Float64(),
+    "abandonment": pl.Float64(), "origin": pl.String(),
+    "calls": pl.Int64(), "calls_answered": pl.Int64(), "calls_abandoned": pl.Int64(),
+    "answered_within": pl.Int64(), "abandoned_within": pl.Int64(), "abandoned_short": pl.Int64(),
+    "wait_s": pl.Float64(), "asa_s": pl.Float64(),
+    "service_level": pl.Float64(), "service_level_variant": pl.String(),
+    "service_level_target_s": pl.Float64(), "service_level_origin": pl.String(),
+    "handling_s": pl.Float64(), "staffed_s": pl.Float64(), "occupancy": pl.Float64(),
+}  # fmt: skip
+"""What `intervals` returns; its docstring says what each column is."""
+
+EVERY: Final = ("15m", "30m", "1h", "1d", "1w", "1mo")
+
+
+# --- service level --------------------------------------------------------------------------------------
+def _share(part: str | pl.Expr, whole: str | pl.Expr) -> pl.Expr:
+    """Divide; null where there is nothing to divide by."""
+    top, base = (pl.col(side) if isinstance(side, str) else side for side in (part, whole))
+    return pl.when(base > 0).then(top / base)
+
+
+def of_entered() -> pl.Expr:
+    """Answered within T / entered: all others count against it (Cisco "abandons impact negatively")."""
+    return _share("answered_within", "calls")
+
+
+def of_answered() -> pl.Expr:
+    """Answered within T / answered: says nothing of the calls that were lost."""
+    return _share("answered_within", "calls_answered")
+
+
+def of_answered_and_abandoned() -> pl.Expr:
+    """Answered within T / (answered + abandoned): voicemail, overflow do not count (Genesys, abandons in)."""
+    return _share("answered_within", pl.col("calls_answered") + pl.col("calls_abandoned"))
+
+
+def with_abandoned_within() -> pl.Expr:
+    """(Answered + abandoned within T) / entered: who left in time was no miss (Cisco "positively")."""
+    return _share(pl.col("answered_within") + pl.col("abandoned_within"), "calls")
+
+
+def without_abandoned_within() -> pl.Expr:
+    """Answered within T / (entered − abandoned within T): who left in time never came (Cisco "ignore")."""
+    return _share("answered_within", pl.col("calls") - pl.col("abandoned_within"))
+
+
+def without_short_abandons() -> pl.Expr:
+    """Answered within T / (answered + abandoned − short abandons), short by its own limit (RingCentral)."""
+    return _share(
+        "answered_within", pl.col("calls_answered") + pl.col("calls_abandoned") - pl.col("abandoned_short")
+    )
+
+
+SERVICE_LEVELS: Final[dict[str, Callable[[], pl.Expr]]] = {
+    each.__name__: each
+    for each in (
+        of_entered, of_answered, of_answered_and_abandoned, with_abandoned_within, without_abandoned_within,
+        without_short_abandons,
+    )
+}  # fmt: skip
+"""The six variants in use, by name, each an expression over the counts of `intervals` and `roll_up`."""
+
+
+@dataclass(frozen=True)
+class ServiceLevel:
+    """Which service level is meant; a percentage without this means nothing.
+
+    target_s: T; a wait of exactly T is within.
+    variant: one of `SERVICE_LEVELS`; by default the strictest, which leaves no call out.
+    short_abandon_s: an abandon after at most so long is short; only ``without_short_abandons`` asks.
+    """
+
+    target_s: float = 20
+    variant: str = "of_entered"
+    short_abandon_s: float = 5
+
+    def __post_init__(self) -> None:
+        if self.variant not in SERVICE_LEVELS:
+            raise UsageError(f"No service level {self.variant!r}; choose from: {', '.join(SERVICE_LEVELS)}.")
+        for name in ("target_s", "short_abandon_s"):
+            seconds = getattr(self, name)
+            if not (math.isfinite(seconds) and seconds >= 0):
+                raise UsageError(f"service level: {name} is {seconds}; give seconds, 0 or more.")
+
+
+def service_levels(frame: pl.DataFrame) -> pl.DataFrame:
+    """Add all six variants to rows of `intervals` or `roll_up`: ``service_level_<variant>``, 0..1."""
+    return frame.with_columns(each().alias(f"service_level_{name}") for name, each in SERVICE_LEVELS.items())
+
+
+# --- intervals ------------------------------------------------------------------------------------------
+def intervals(
+    *,
+    call_leg: Frame | None = None,
+    interval_volume: Frame | None = None,
+    state: Frame | None = None,
+    login: Frame | None = None,
+    queue: Frame | None = None,
+    window: Window | None = None,
+    service_level: ServiceLevel | None = None,
+    timezone: str = "UTC",
+) -> pl.DataFrame:
+    """Measure every queue in every 15 minutes in which it had a call or staff.
+
+    A call enters a queue once, however many agents it was offered to: the legs of one ``call_id`` in one
+    queue are one call, booked with all its seconds on the interval of its earliest ``started_at``. Legs count
+    that have a queue and are incoming (``direction`` in, unknown or empty); of two with one leg_id the later
+    row; a call without any instant is left out.
+
+    - Answered: a leg has ``answered_at``, or outcome answered. An answer before the start waited 0 s.
+    - Abandoned: not answered, and the caller ended it (outcome abandoned or caller_cancelled).
+    - Any other outcome (voicemail, overflow, busy, no_answer, still waiting …): entered, neither of the two.
+    - Handle time: ``talk_s`` (else answered to ended) + ``wrap_s`` of the answered legs.
+
+    Args:
+        call_leg: [source] leg_id queue_id started_at [call_id login direction answered_at ended_at …].
+        interval_volume: [source] queue_id interval_start entered abandoned sum_handle_time_s.
+        state: agent_id start_at end_at state, disjoint per agent, as `Score.slices` gives.
+        login: [source] login agent_id [from_at to_at]; a login with no row is its own agent_id.
+        queue: [source] queue_id [timezone]: whose local day decides who staffed the queue.
+        window: two dates (days of ``timezone``) or two instants; intervals that start in it. None: all.
+        service_level: which one; None: `ServiceLevel()`.
+        timezone: zone of dates and of queues without one.
+
+    Returns:
+        One row per source, queue_id, interval_start, in that order:
+
+        entered handled abandoned: calls; handled is entered − abandoned (at least 0) in a vendor's bucket.
+        sum_handle_time_s: seconds. handle_unknown: handled calls whose seconds are unknown or impossible, and
+        not in that sum. aht_s: sum_handle_time_s / (handled − handle_unknown). abandonment: abandoned /
+        entered. origin: vendor or calls, for everything up to here.
+
+        calls calls_answered calls_abandoned: the same counts by the call log, without calls that were
+        answered or abandoned at an unknown instant. answered_within abandoned_within: of these, within the target.
+        abandoned_short: within ``short_abandon_s``. wait_s: what answered calls waited. asa_s: wait_s /
+        calls_answered. service_level service_level_variant service_level_target_s: see `SERVICE_LEVELS`.
+        service_level_origin: calls; null, like the rest of this paragraph, if the queue has no call log.
+
+        handling_s staffed_s occupancy: seconds handling; handling or waiting; their ratio; of the agents who
+        answered a call of the queue on that local day. Who answered for three queues counts in full for each:
+        for more than one queue ask `occupancy`. Null without states.
+
+        Ratios are 0..1 and null for 0/0.
+
+    Raises:
+        InputError: a frame is not what its table needs, or a vendor's bucket is impossible.
+        UsageError: the window or a zone is not.
+    """
+    level = service_level or ServiceLevel()
+    inputs.zone(timezone, "timezone")
+    bounds = _bounds(window, timezone)
+    legs = _legs(inputs.take(call_leg, "call_leg"))
+    counted = _within(_count(_calls(legs), level), bounds)
+    told = _within(_buckets(inputs.take(interval_volume, "interval_volume")), bounds)
+    served = _served(legs, inputs.take(login, "login"), _zones(queue), timezone)
+    staffed = None if state is None else _within(_staffed(served, state), bounds)
+    joined = _join(counted, told, staffed).with_columns(
+        service_level_variant=pl.lit(level.variant), service_level_target_s=pl.lit(float(level.target_s))
+    )
+    return _ratios(joined).select(pl.col(name).cast(dtype) for name, dtype in COLUMNS.items()).sort(PLACE)
+
+
+def _bounds(window: Window | None, timezone: str) -> tuple[datetime, datetime] | None:
+    """Turn a window of dates into instants."""
+    checked = inputs.window_of(window)
+    if checked is None:
+        return None
+    start, end = (
+        at if isinstance(at, datetime) else datetime.combine(at, time(), ZoneInfo(timezone)) for at in checked
+    )
+    return start, end
+
+
+def _within(rows: pl.DataFrame, bounds: tuple[datetime, datetime] | None) -> pl.DataFrame:
+    if bounds is None:
+        return rows
+    low, high = (at.astimezone(UTC) for at in bounds)
+    return rows.filter(pl.col("interval_start") >= low, pl.col("interval_start") < high)
+
+
+def _us(seconds: pl.Expr) -> pl.Expr:
+    """Turn seconds into whole microseconds, so that sums are exact; null if impossible."""
+    return (pl.when(seconds.is_between(0, LONGEST_S)).then(seconds) * 1_000_000).round().cast(pl.Int64)
+
+
+def _legs(call_leg: pl.DataFrame) -> pl.DataFrame:
+    """Keep the legs that came in through a queue; say what each was: answer, answered, gave_up, handle_us."""
+    outcome, started = fold(pl.col("outcome")), pl.col("started_at")
+    incoming = pl.col("direction").str.to_lowercase().is_in(["in", "unknown"]).fill_null(True)
+    answered = pl.col("answered_at").is_not_null() | (outcome == "answered").fill_null(False)
+    rang = started + pl.duration(microseconds=_us(pl.col("ring_s")))
+    answer = pl.when(answered).then(pl.coalesce("answered_at", rang))
+    talked = (pl.col("ended_at") - answer).dt.total_microseconds()
+    talk = pl.coalesce(_us(pl.col("talk_s")), pl.when(talked >= 0).then(talked))
+    wrap = pl.when(pl.col("wrap_s").is_null()).then(0).otherwise(_us(pl.col("wrap_s")))
+    return (
+        call_leg.unique(["source", "leg_id"], keep="last", maintain_order=True)
+        .filter(incoming, pl.col("queue_id").is_not_null())
+        .with_columns(
+            alone=pl.when(pl.col("call_id").is_null()).then("leg_id"),
+            answer=answer,
+            answered=answered,
+            gave_up=outcome.is_in(GAVE_UP).fill_null(False),
+            handle_us=pl.when(answered).then(talk + wrap),
+        )
+    )
+
+
+def _calls(legs: pl.DataFrame) -> pl.DataFrame:
+    """Join the legs of each call in each queue; wait_us is null where an instant is unknown."""
+    calls = legs.group_by([*QUEUE, "call_id", "alone"]).agg(
+        pl.col("started_at", "answer").min(),
+        pl.col("ended_at").max(),
+        pl.col("answered", "gave_up").any(),
+        pl.col("handle_us").sum(),
+        handle_known=(pl.col("handle_us").is_not_null() | ~pl.col("answered")).all(),
+    )
+    end = pl.when("answered").then("answer").otherwise("ended_at")
+    calls = calls.with_columns(
+        arrival=pl.coalesce("started_at", "answer", "ended_at"),
+        abandoned=~pl.col("answered") & pl.col("gave_up"),
+        wait_us=(end - pl.col("started_at")).dt.total_microseconds().clip(0),
+    )
+    return calls.filter(pl.col("arrival").is_not_null())
+
+
+def _count(calls: pl.DataFrame, level: ServiceLevel) -> pl.DataFrame:
+    """Count calls per interval of their arrival."""
+    answered, abandoned, wait = pl.col("answered"), pl.col("abandoned"), pl.col("wait_us")
+    timed = wait.is_not_null() | ~(answered | abandoned)
+    within, short = (wait <= round(s * 1_000_000) for s in (level.target_s, level.short_abandon_s))
+    counts = {
+        "entered": pl.lit(True), "handled": answered, "abandoned": abandoned,
+        "handle_unknown": answered & ~pl.col("handle_known"),
+        "calls": timed, "calls_answered": timed & answered, "calls_abandoned": timed & abandoned,
+        "answered_within": answered & within, "abandoned_within": abandoned & within,
+        "abandoned_short": abandoned & short,
+    }  # fmt: skip
+    return (
+        calls.with_columns(interval_start=pl.col("arrival").dt.truncate("15m"))
+        .with_columns(**counts)
+        .group_by(PLACE)
+        .agg(
+            pl.col(COUNTS).cast(pl.Int64).sum(),
+            sum_handle_time_s=pl.col("handle_us").filter("handle_known").sum() / 1_000_000,
+            wait_s=wait.filter("answered").sum() / 1_000_000,
+        )
+    )
+
+
+def _buckets(interval_volume: pl.DataFrame) -> pl.DataFrame:
+    """Take the vendors' buckets; the later of two rows about one interval holds."""
+    start = pl.col("interval_start")
+    right = pl.all_horizontal(
+        start.dt.truncate("15m") == start,
+        pl.col("entered", "abandoned") >= 0,
+        pl.col("sum_handle_time_s").is_between(0, LONGEST_S),
+    )
+    wrong = interval_volume.with_row_index("row").filter(~right)
+    if wrong.height:
+        first = wrong.row(0, named=True)
+        raise InputError(
+            f"interval_volume: {wrong.height} impossible row(s), first row {first['row']}: queue "
+            f"{first['queue_id']} at {first['interval_start'].isoformat()} with {first['entered']} entered, "
+            f"{first['abandoned']} abandoned, {first['sum_handle_time_s']} s; a bucket starts on a quarter of "
+            "an hour and counts from 0."
+        )
+    return interval_volume.unique(PLACE, keep="last").select(
+        *PLACE, "entered", "abandoned", "sum_handle_time_s",
+        handled=(pl.col("entered") - pl.col("abandoned")).clip(0),
+        handle_unknown=pl.lit(0, pl.Int64),
+    )  # fmt: skip
+
+
+def _join(counted: pl.DataFrame, told: pl.DataFrame, staffed: pl.DataFrame | None) -> pl.DataFrame:
+    """Put the accounts of each interval side by side and let the vendor's win queue by queue."""
+    staff = _nobody() if staffed is None else staffed
+    rows = pl.concat([part.select(PLACE) for part in (counted, told, staff)]).unique()
+    rows = rows.join(counted, on=PLACE, how="left").join(told, on=PLACE, how="left", suffix="_told")
+    rows = rows.join(staff, on=PLACE, how="left")
+    rows = rows.join(_present("vendor", told), on=QUEUE, how="left")
+    rows = rows.join(_present("log", counted, staff), on=QUEUE, how="left")
+    own = (name for name in told.columns if name not in PLACE)
+    known = LOGGED if staffed is None else (*LOGGED, "handling_s", "staffed_s")
+    return rows.with_columns(
+        *(pl.when("vendor").then(f"{name}_told").otherwise(name).fill_null(0).alias(name) for name in own),
+        *(pl.when("log").then(pl.col(name).fill_null(0)) for name in known),
+        origin=pl.when("vendor").then(pl.lit("vendor")).otherwise(pl.lit("calls")),
+        service_level_origin=pl.when("log").then(pl.lit("calls")),
+    )
+
+
+def _present(name: str, *parts: pl.DataFrame) -> pl.DataFrame:
+    """Mark the queues that occur."""
+    return pl.concat([part.select(QUEUE) for part in parts]).unique().with_columns(pl.lit(True).alias(name))
+
+
+def _ratios(rows: pl.DataFrame) -> pl.DataFrame:
+    """Divide sums that are already there; the variant is the one each row names."""
+    named = pl.col("service_level_variant")
+    return rows.with_columns(
+        aht_s=_share("sum_handle_time_s", pl.col("handled") - pl.col("handle_unknown")),
+        abandonment=_share("abandoned", "entered"),
+        asa_s=_share("wait_s", "calls_answered"),
+        service_level=pl.coalesce(
+            pl.when(named == name).then(variant()) for name, variant in SERVICE_LEVELS.items()
+        ),
+        occupancy=_share("handling_s", "staffed_s"),
+    )
+
+
+# --- occupancy ------------------------------------------------------------------------------------------
+def occupancy(
+    state: Frame, by: Sequence[str] = (), every: str | None = "15m", timezone: str = "UTC"
+) -> pl.DataFrame:
+    """Measure how busy agents were, each counted once whatever queues they serve.
+
+    Occupancy = handling (busy, hold, wrapup) / (handling + available + ringing). Only time in which an agent
+    could take calls counts: working, no_answer and rests are left out.
+
+    ::
+
+        state     available|busy     |wrapup|available|break
+        counts    staffed  |handling |      |staffed  |-
+
+    Args:
+        state: agent_id start_at end_at state [and columns to group by], disjoint per agent (`Score.slices`).
+        by: columns of ``state``: agent_id, or whatever was joined on; none: the whole centre.
+        every: one of `EVERY`, on the local clock of ``timezone``; None: everything at once.
+
+    Returns:
+        ``by``, start_at (unless ``every`` is None), handling_s staffed_s (seconds), occupancy (0..1). A stretch without staff has no row.
+
+    Raises:
+        InputError, UsageError: the frame, or what is asked of it, is wrong.
+    """
+    by = [by] if isinstance(by, str) else list(by)
+    starts = [] if every is None else [_start(every, timezone).alias("start_at")]
+    groups = [*by, *("start_at" for _ in starts)]
+    cut = _cut(state, by).with_columns(*starts, everything=0)
+    return (
+        cut.group_by([*groups, "everything"])
+        .agg(handling_s=pl.col("handling_us").sum() / 1e6, staffed_s=pl.col("staffed_us").sum() / 1e6)
+        .with_columns(occupancy=_share("handling_s", "staffed_s"))
+        .drop("everything")
+        .sort(groups or "staffed_s", nulls_last=True)
+    )
+
+
+def _cut(state: Frame, by: list[str]) -> pl.DataFrame:
+    """Cut handling and waiting at every quarter of an hour: by, interval_start, handling_us, staffed_us.
+
+    ::
+
+        spans     10:10 |--------busy--------| 10:40
+        pieces    10:10 |--|-------|---------| 10:40
+                          10:15   10:30
+    """
+    spans = _states(state, by).filter(
+        pl.col("state").is_in([*HANDLING, *WAITING]), pl.col("end_at") > pl.col("start_at")
+    )
+    low, high = pl.col("start_at").dt.epoch("us"), pl.col("end_at").dt.epoch("us")
+    slot = pl.col("slot") * INTERVAL_US
+    pieces = spans.with_columns(
+        low=low, high=high, slot=pl.int_ranges(low // INTERVAL_US, (high - 1) // INTERVAL_US + 1)
+    ).explode("slot")
+    seconds = pl.min_horizontal("high", slot + INTERVAL_US) - pl.max_horizontal("low", slot)
+    return (
+        pieces.with_columns(
+            interval_start=slot.cast(INSTANT),
+            staffed_us=seconds,
+            handling_us=pl.when(pl.col("state").is_in(HANDLING)).then(seconds).otherwise(0),
+        )
+        .group_by([*by, "interval_start"])
+        .agg(pl.col("handling_us", "staffed_us").sum())
+    )
+
+
+def _states(state: Frame, by: list[str]) -> pl.DataFrame:
+    """Check a frame of states.
+
+    Raises:
+        InputError: a column is missing, an instant has no zone, or a state is none of ours.
+    """
+    data = state.lazy().collect()
+    needed = list(dict.fromkeys([*by, "start_at", "end_at", "state"]))
+    missing = [name for name in needed if name not in data.columns]
+    if missing:
+        raise InputError(
+            f"state: no column {', '.join(missing)}; it has {', '.join(data.columns) or 'none'}."
+        )
+    for name in ("start_at", "end_at"):
+        if data.height and getattr(data.schema[name], "time_zone", None) is None:
+            raise InputError(f"state.{name}: {data.schema[name]} where an instant with a zone is needed.")
+    data = data.select(needed).with_columns(
+        pl.col("start_at", "end_at").cast(INSTANT), pl.col("state").cast(pl.String)
+    )
+    words = data["state"].drop_nulls().unique().sort()
+    foreign = words.filter(~words.is_in(terms.STATES))
+    if foreign.len():
+        raise InputError(
+            f"state: {foreign[0]!r} is no state of ours; map vendors' words first: {', '.join(terms.STATES)}."
+        )
+    return data
+
+
+def _zones(queue: Frame | None) -> pl.DataFrame:
+    """Give the queues' own zones: source, queue_id, zone."""
+    queues = inputs.take(queue, "queue").unique(QUEUE, keep="last").drop_nulls("timezone")
+    for name in queues["timezone"].unique():
+        inputs.zone(name, "queue.timezone")
+    return queues.select(*QUEUE, zone="timezone")
+
+
+def _served(legs: pl.DataFrame, login: pl.DataFrame, zones: pl.DataFrame, timezone: str) -> pl.DataFrame:
+    """Say who answered a call of which queue on which local day: source, queue_id, zone, day, agent_id."""
+    at = pl.col("answer")
+    answers = (
+        legs.filter(at.is_not_null(), pl.col("login").is_not_null())
+        .join(login, on=["source", "login"], how="left")
+        .filter(
+            pl.col("from_at").is_null() | (pl.col("from_at") <= at),
+            pl.col("to_at").is_null() | (pl.col("to_at") > at),
+        )
+        .join(zones, on=QUEUE, how="left")
+        .with_columns(pl.col("zone").fill_null(timezone), agent_id=pl.coalesce("agent_id", "login"))
+    )
+    day = local_date(at, pl.col("zone"), answers["zone"].unique().to_list())
+    return answers.select(*QUEUE, "zone", "agent_id", day=day).unique()
+
+
+def _staffed(served: pl.DataFrame, state: Frame) -> pl.DataFrame:
+    """Add up the states of each queue's agents per interval."""
+    names = served["zone"].unique()
+    pieces = _cut(state, ["agent_id"]).with_columns(pl.col("agent_id").cast(pl.String))
+    days = pieces.join(names.to_frame(), how="cross").with_columns(
+        day=local_date(pl.col("interval_start"), pl.col("zone"), names.to_list())
+    )
+    return (
+        days.join(served, on=["agent_id", "zone", "day"])
+        .group_by(PLACE)
+        .agg(handling_s=pl.col("handling_us").sum() / 1e6, staffed_s=pl.col("staffed_us").sum() / 1e6)
+    )
+
+
+def _nobody() -> pl.DataFrame:
+    return pl.DataFrame(schema={name: COLUMNS[name] for name in (*PLACE, "handling_s", "staffed_s")})
+
+
+# --- grid and roll-ups ----------------------------------------------------------------------------------
+def fill(frame: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
+    """Add the empty quarter-hours of [start, end) to every queue of `intervals`: zero calls, null ratios.
+
+    What was null for the whole queue (a call log, states) stays null: it is not known, rather than nothing.
+
+    Raises:
+        UsageError: an instant has no zone or is not on a quarter of an hour.
+    """
+    for at in (start, end):
+        if at.tzinfo is None or at.timestamp() % terms.INTERVAL_S:
+            raise UsageError(f"{at.isoformat()}: give an instant with a zone on a quarter of an hour.")
+    grid = pl.datetime_range(
+        start.astimezone(UTC), end.astimezone(UTC), "15m", closed="left", time_unit="us", eager=True
+    )
+    labels = ["origin", "service_level_variant", "service_level_target_s", "service_level_origin"]
+    zeros = 0 * pl.col(*COUNTS, *SECONDS).drop_nulls().first()
+    queues = frame.group_by(QUEUE).agg(pl.col(labels).first(), zeros)
+    empty = queues.join(grid.alias("interval_start").to_frame(), how="cross").join(
+        frame, on=PLACE, how="anti"
+    )
+    return pl.concat([frame, _ratios(empty)], how="diagonal").sort(PLACE)
+
+
+def roll_up(
+    frame: pl.DataFrame,
+    by: Sequence[str] = ("source", "queue_id"),
+    every: str | None = "1d",
+    timezone: str = "UTC",
+) -> pl.DataFrame:
+    """Add intervals up, then divide: exact for any grouping.
+
+    Args:
+        frame: rows of `intervals` or `fill`, with any columns joined on.
+        by: its columns to keep apart; none: all queues together.
+        every: one of `EVERY`, on the local clock of ``timezone``; None: the whole time at once.
+
+    Returns:
+        ``by``, start_at (the instant a local day, week from Monday, month … begins; not if ``every`` is None),
+        then the columns of `intervals`. Where a group has intervals from vendors and from calls, origin is
+        mixed. Occupancy and its seconds are null in a group of several queues, whose agents are partly the same.
+
+    Raises:
+        UsageError: there is no such column, stretch of time or zone, or the rows hold two service levels.
+    """
+    by = [by] if isinstance(by, str) else list(by)
+    choices = [name for name in frame.columns if name not in COLUMNS or name in (*PLACE, "origin")]
+    wrong = [name for name in by if name not in choices]
+    if wrong:
+        raise UsageError(f"Cannot group by {', '.join(wrong)}; choose from: {', '.join(choices)}.")
+    labels = ["service_level_variant", "service_level_target_s"]
+    if frame.select(labels).n_unique() > 1:
+        raise UsageError("These intervals hold two definitions of service level; roll each up alone.")
+    starts = [] if every is None else [_start(every, timezone).alias("start_at")]
+    groups = [*by, *("start_at" for _ in starts)]
+    alone = pl.struct(QUEUE).n_unique() == 1
+    origin = (
+        pl.when(pl.col("origin").n_unique() > 1).then(pl.lit("mixed")).otherwise(pl.col("origin").first())
+    )
+    summed = (
+        frame.with_columns(*starts, everything=0)
+        .group_by([*groups, "everything"])
+        .agg(
+            *(_sum(pl.col(name)) for name in COUNTS),
+            *((_sum(_us(pl.col(name))) / 1e6).alias(name) for name in SECONDS[:2]),
+            *(pl.when(alone).then(_sum(_us(pl.col(name))) / 1e6).alias(name) for name in SECONDS[2:]),
+            *(pl.col(name).first() for name in labels),
+            pl.col("service_level_origin").drop_nulls().first(),
+            **({} if "origin" in by else {"origin": origin}),
+        )
+    )
+    order = [*groups, *(name for name in COLUMNS if name not in (*PLACE, *groups))]
+    return _ratios(summed).select(order).sort(groups or "entered", nulls_last=True)
+
+
+def _sum(column: pl.Expr) -> pl.Expr:
+    """Add up what is known; null if nothing is."""
+    return pl.when(column.count() > 0).then(column.sum())
+
+
+def _start(every: str, timezone: str) -> pl.Expr:
+    """Give the instant at which the local quarter-hour, hour, day … of ``interval_start`` begins.
+
+    Hours are found by elapsed time, so the hour that comes twice in autumn stays two; a day whose midnight
+    does not exist begins at one.
+    """
+    if every not in EVERY:
+        raise UsageError(f"every: no {every!r}; choose from: {', '.join(EVERY)}.")
+    zone = inputs.zone(timezone, "timezone")
+    at = pl.col("interval_start")
+    local = at.dt.convert_time_zone(zone).dt.replace_time_zone(None)
+    start = local.dt.truncate(every)
+    if every in ("15m", "30m", "1h"):
+        return at - (local - start)
+    midnights = (
+        each.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+        for each in (start, start + pl.duration(hours=1))
+    )
+    return pl.coalesce(*midnights).dt.convert_time_zone("UTC")
