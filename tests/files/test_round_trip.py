@@ -55,7 +55,7 @@ BY_NAME = {"timezone": st.sampled_from(["Asia/Jerusalem", "UTC"])}
 
 @pytest.fixture(autouse=True, scope="module")
 def _no_trial():
-    """Skip the trial process for parquet: these files are sound, and it takes a quarter of a second each time."""
+    """Skip the trial process for parquet: these files are sound, and it takes a while."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("wfm.files.parquet._survives", lambda _: True)
         yield

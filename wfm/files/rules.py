@@ -11,7 +11,7 @@ from wfm import terms
 from wfm.files.instants import zones
 from wfm.files.names import fold_words
 
-_SKEW = pl.duration(seconds=5)  # clocks of a queue and of a phone differ by a second or two in real logs
+_SKEW = pl.duration(seconds=60)  # a queue's clock and a phone's differ; by up to 24 s in the bank's log
 _KNOWN_STATES = tuple(s for s in terms.STATES if s not in (terms.UNKNOWN, terms.UNMAPPED))
 
 WORDS: dict[tuple[str, str], tuple[str, ...]] = {
