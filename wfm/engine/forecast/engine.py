@@ -1,7 +1,7 @@
 """From history to a forecast frame: expected volume and AHT, and bands from past weekly origins."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -163,10 +163,13 @@ def forecast(
 
 
 def ahead(origin: datetime, horizon: timedelta, timezone: str) -> pl.DataFrame:
-    """List the horizon's intervals, their local dates and slots; the first starts at or after the origin."""
-    start = origin + (datetime.min.replace(tzinfo=origin.tzinfo) - origin) % INTERVAL
-    rows = instants(start, max(origin + horizon, start + INTERVAL))
-    return local_slot(rows, timezone)
+    """List the horizon's intervals, their local dates and slots; the first starts at or after the origin.
+
+    The horizon is time elapsed, whatever clock the origin is written in.
+    """
+    utc = origin.astimezone(UTC)
+    start = utc + (datetime.min.replace(tzinfo=UTC) - utc) % INTERVAL
+    return local_slot(instants(start, max(utc + horizon, start + INTERVAL)), timezone)
 
 
 def lay_out(
