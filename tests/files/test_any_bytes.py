@@ -43,7 +43,7 @@ def read_any(form, data):
 
 
 @pytest.mark.parametrize("form", SEEDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.binary(max_size=300))
 @example(data=b"\n\xff")
 @example(data=b'"')
@@ -63,7 +63,7 @@ def damaged(seed, data):
 
 
 @pytest.mark.parametrize("form", ["csv", "ics", "xlsx"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_damaged_files(form, data):
     read_any(form, damaged(SEEDS[form], data))
@@ -81,7 +81,7 @@ def test_a_length_that_would_abort_the_process():
         read_any("parquet", seed[:at] + b"\xff\xff\xff\xff" + seed[at + 4 :])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_damaged_sheets_in_a_sound_package(data):
     source = zipfile.ZipFile(io.BytesIO(SEEDS["xlsx"]))
@@ -93,14 +93,23 @@ def test_damaged_sheets_in_a_sound_package(data):
     read_any("xlsx", buffer.getvalue())
 
 
-@settings(max_examples=60, deadline=None)
+def test_an_encoding_nobody_knows():
+    source = zipfile.ZipFile(io.BytesIO(SEEDS["xlsx"]))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as target:
+        for part in source.namelist():
+            target.writestr(part, source.read(part).replace(b"UTF-8", b"UTF-3"))
+    read_any("xlsx", buffer.getvalue())
+
+
+@settings(max_examples=40, deadline=None)
 @given(text=st.text('abag_id,;"\n\r\t |é0=', max_size=80))
 def test_random_text(text):
     read_any("csv", b"agent_id;start_at;end_at;activity\n" + text.encode())
     read_any("csv", text.encode())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_shuffled_calendars(data):
     lines = ICS.split(b"\r\n")

@@ -94,7 +94,7 @@ def frames(draw, table, whole_ms):
 @pytest.mark.parametrize("form", ["csv", "parquet", "xlsx"])
 @pytest.mark.parametrize("table", files.importable())
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 @given(data=st.data())
 def test_round_trip(table, form, data):

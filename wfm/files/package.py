@@ -70,7 +70,15 @@ def open_package(data: bytes, path: str) -> Package:
         return Package(parts, *_workbook(parts))
     except InputError:
         raise
-    except (zipfile.BadZipFile, zlib.error, KeyError, OSError, ValueError, EOFError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        LookupError,
+        OSError,
+        ValueError,
+        EOFError,
+        RuntimeError,
+    ) as error:
         raise InputError(damaged) from error
     except (NotImplementedError, ElementTree.ParseError, OverflowError) as error:
         raise InputError(damaged) from error

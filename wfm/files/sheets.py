@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from wfm.files.package import Facts, Package, facts, open_package
 from wfm.files.raw import Raw, count
 
 HEADER_WITHIN = 20
+
+logging.getLogger("calamine").addHandler(logging.NullHandler())  # its asides about charts are not for users
 
 
 @dataclass(frozen=True)
