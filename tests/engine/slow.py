@@ -847,7 +847,9 @@ class _Person:
             if shift.start <= first and past <= shift.end:
                 return shift.workday
         gap = self.walk.shift_gap
-        for shift in self.shifts:
+        before = [shift for shift in self.shifts if shift.start <= first][-1:]
+        after = [shift for shift in self.shifts if shift.start >= past][:1]
+        for shift in before + after:
             if first - shift.end <= gap and shift.start - past <= gap:
                 return shift.workday
         return self.workday(first)

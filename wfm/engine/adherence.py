@@ -22,7 +22,8 @@ SUMS = ["scheduled_s", *SPLIT, "scheduled_work_s", "worked_s"]
 
 def rule_table(rule: pl.DataFrame) -> pl.Series:
     """Turn rows ``category, state, in_adherence`` into flags at ``category code * 32 + state code``."""
-    yes = set(rule.filter("in_adherence").select("category", "state").iter_rows())
+    held = rule.unique(["category", "state"], keep="last", maintain_order=True)
+    yes = set(held.filter("in_adherence").select("category", "state").iter_rows())
     categories = [*terms.CATEGORIES, "outside"]
     return pl.Series(
         [

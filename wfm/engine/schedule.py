@@ -43,28 +43,33 @@ def in_force(schedule: pl.DataFrame, zone_of: pl.DataFrame, as_of: datetime | No
     several = schedule.group_by("agent").agg(pl.col("published_at").n_unique() > 1).filter("published_at")
     if several.is_empty():
         return schedule
-    zones = zone_of["zone"].unique().to_list()
-    rows = (
-        schedule.with_row_index("arrival")
-        .join(several.select("agent"), on="agent", how="semi")
-        .sort("agent", "published_at", "start_at", "end_at", nulls_last=False)
-        .join(zone_of, on="agent", how="left")
+    rows = with_workday(
+        schedule.with_row_index("arrival").join(several.select("agent"), on="agent", how="semi"), zone_of
     )
-    end = pl.col("end_at").cum_max().over("agent", "published_at")
-    gap = (pl.col("start_at") - end.shift(1).over("agent", "published_at")) > SHIFT_GAP
-    long = ~pl.col("counted") & (pl.col("end_at") - pl.col("start_at") >= APART)
-    fresh = gap | (long != long.shift(1).over("agent", "published_at"))
-    rows = rows.with_columns(number=fresh.fill_null(True).cum_sum())
-    shifts = (
-        rows.group_by("agent", "published_at", "number", "zone")
-        .agg(pl.col("start_at").min(), pl.col("end_at").max())
-        .with_columns(workday=local_date(pl.col("start_at"), pl.col("zone"), zones))
+    shifts = rows.group_by("agent", "published_at", "number", "workday").agg(
+        pl.col("start_at").min(), pl.col("end_at").max()
     )
     return (
         schedule.with_row_index("arrival")
         .join(_replaced(shifts).join(rows, on="number").select("arrival"), on="arrival", how="anti")
         .drop("arrival")
     )
+
+
+def with_workday(schedule: pl.DataFrame, zone_of: pl.DataFrame) -> pl.DataFrame:
+    """Add ``number`` of the shift within its publication, and the shift's ``workday``, to schedule rows."""
+    rows = schedule.sort("agent", "published_at", "start_at", "end_at", nulls_last=False).join(
+        zone_of, on="agent", how="left", maintain_order="left"
+    )
+    publication = ["agent", "published_at"]
+    end = pl.col("end_at").cum_max().over(publication)
+    gap = (pl.col("start_at") - end.shift(1).over(publication)) > SHIFT_GAP
+    long = ~pl.col("counted") & (pl.col("end_at") - pl.col("start_at") >= APART)
+    fresh = gap | (long != long.shift(1).over(publication))
+    rows = rows.with_columns(number=fresh.fill_null(True).cum_sum())
+    zones = zone_of["zone"].unique().to_list()
+    first = pl.col("start_at").min().over("number")
+    return rows.with_columns(workday=local_date(first, pl.col("zone"), zones)).drop("zone")
 
 
 def _replaced(shifts: pl.DataFrame) -> pl.DataFrame:

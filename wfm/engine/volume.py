@@ -187,8 +187,8 @@ def intervals(
         entered. origin: vendor or calls, for everything up to here.
 
         calls calls_answered calls_abandoned: the same counts by the call log, without calls that were
-        answered or abandoned at an unknown instant. answered_within abandoned_within: of these, within the target.
-        abandoned_short: within ``short_abandon_s``. wait_s: what answered calls waited. asa_s: wait_s /
+        answered or abandoned at an unknown instant. answered_within abandoned_within: of these, within the
+        target. abandoned_short: within ``short_abandon_s``. wait_s: what answered calls waited. asa_s: wait_s /
         calls_answered. service_level service_level_variant service_level_target_s: see `SERVICE_LEVELS`.
         service_level_origin: calls; null, like the rest of this paragraph, if the queue has no call log.
 
@@ -318,8 +318,8 @@ def _buckets(interval_volume: pl.DataFrame) -> pl.DataFrame:
         raise InputError(
             f"interval_volume: {wrong.height} impossible row(s), first row {first['row']}: queue "
             f"{first['queue_id']} at {first['interval_start'].isoformat()} with {first['entered']} entered, "
-            f"{first['abandoned']} abandoned, {first['sum_handle_time_s']} s; a bucket starts on a quarter of "
-            "an hour and counts from 0."
+            f"{first['abandoned']} abandoned, {first['sum_handle_time_s']} s; a bucket starts on a "
+            "quarter of an hour and counts from 0."
         )
     return interval_volume.unique(PLACE, keep="last").select(
         *PLACE, "entered", "abandoned", "sum_handle_time_s",
@@ -385,7 +385,8 @@ def occupancy(
         every: one of `EVERY`, on the local clock of ``timezone``; None: everything at once.
 
     Returns:
-        ``by``, start_at (unless ``every`` is None), handling_s staffed_s (seconds), occupancy (0..1). A stretch without staff has no row.
+        ``by``, start_at (unless ``every`` is None), handling_s staffed_s (seconds), occupancy (0..1). A
+        stretch without staff has no row.
 
     Raises:
         InputError, UsageError: the frame, or what is asked of it, is wrong.
@@ -542,8 +543,8 @@ def roll_up(
 
     Returns:
         ``by``, start_at (the instant a local day, week from Monday, month … begins; not if ``every`` is None),
-        then the columns of `intervals`. Where a group has intervals from vendors and from calls, origin is
-        mixed. Occupancy and its seconds are null in a group of several queues, whose agents are partly the same.
+        then the columns of `intervals`. Where a group has intervals from vendors and from calls, origin is mixed.
+        Occupancy and its seconds are null in a group of several queues, whose agents are partly the same.
 
     Raises:
         UsageError: there is no such column, stretch of time or zone, or the rows hold two service levels.

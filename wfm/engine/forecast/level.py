@@ -30,14 +30,14 @@ class Ridge:
     def __init__(self, x: Floats, sd: Floats) -> None:
         self.x, self.prior = x, np.diag(sd**-2.0)
         self.upper = np.triu_indices(x.shape[1])
-        self.square = x[:, self.upper[0]] * x[:, self.upper[1]]
+        self.square = (x[:, self.upper[0]] * x[:, self.upper[1]]).astype(np.float32)
 
     def __call__(self, y: Floats, weight: Floats) -> Floats:
         """Give β, queue × column, for y and weights of queue × day."""
         columns = self.x.shape[1]
         normal = np.zeros((len(y), columns, columns))
         normal[:, self.upper[0], self.upper[1]] = normal[:, self.upper[1], self.upper[0]] = (
-            weight @ self.square
+            weight.astype(np.float32) @ self.square
         )
         return np.asarray(np.linalg.solve(normal + self.prior, ((weight * y) @ self.x)[..., None])[..., 0])
 

@@ -175,9 +175,9 @@ def panels(
     days = np.arange(np.datetime64(axis["on"][0]), np.datetime64(axis["on"][-1]) + 1)
     today = midnight(axis["on"][-1] + timedelta(days=1), timezone) > _floor(origin)
     by_interval = known.group_by("interval_start").agg(pl.sum("entered")).collect()
-    ones = axis.with_columns(pl.lit(1.0).alias("seen"))
-    seen = _lay(ones, days, ["seen"], timezone)[0][0][0]
-    centre = _lay(by_interval, days, ["entered"], timezone)[0][0][0]
+    grid = Grid(start, _day(axis, days) * SLOTS + axis["slot"].to_numpy(), len(days))
+    seen = grid.lay(axis.with_columns(pl.lit(1.0).alias("seen")), "seen")[0]
+    centre = grid.lay(by_interval, "entered")[0]
     gone = find_missing(days, centre.sum(axis=1), holiday) | _among(days, missing)
     gone &= ~(today & (np.arange(len(days)) == len(days) - 1))
     names = known.select(pl.col("queue_id").unique().sort()).collect().to_series().to_list()
@@ -186,26 +186,33 @@ def panels(
         rows = measures(
             known.filter(pl.col("queue_id").is_between(pl.lit(some[0]), pl.lit(some[-1]))).collect()
         )
-        cubes, first = _lay(rows, days, ["entered", "handled", "sum_handle_time_s"], timezone)
+        queue = rows["queue_id"].cast(pl.Enum(some)).to_physical().to_numpy().astype(np.int64)
+        cubes = [
+            grid.lay(rows, name, queue, len(some)) for name in ("entered", "handled", "sum_handle_time_s")
+        ]
+        first = np.full(len(some), len(days), np.int64)
+        np.minimum.at(first, queue, grid.place[grid.step(rows)] // SLOTS)
         yield Panel(tuple(some), days, cubes[0], cubes[1], cubes[2], centre, seen, first, gone, today)
 
 
-def _lay(rows: pl.DataFrame, days: Days, columns: list[str], timezone: str) -> tuple[list[Floats], Ints]:
-    """Sum columns into queue × day × slot (day × slot without queue_id), and give each queue's first day."""
-    rows = local_slot(rows, timezone)
-    day = (rows["on"].to_numpy().astype("datetime64[D]") - days[0]).astype(np.int64)
-    if "queue_id" in rows.columns:
-        queue = rows["queue_id"].rank("dense").to_numpy().astype(np.int64) - 1
-        shape: tuple[int, ...] = (int(queue.max()) + 1, len(days), SLOTS)
-    else:
-        queue, shape = np.zeros(len(rows), np.int64), (1, len(days), SLOTS)
-    place = (queue * len(days) + day) * SLOTS + rows["slot"].to_numpy()
-    first = np.full(shape[0], len(days), np.int64)
-    np.minimum.at(first, queue, day)
-    size = shape[0] * shape[1] * shape[2]
-    return [
-        np.bincount(place, rows[name].to_numpy(), size).reshape(shape).astype(np.float32) for name in columns
-    ], first
+@dataclass(frozen=True)
+class Grid:
+    """Know the place (day · SLOTS + slot) of every interval from `start` on."""
+
+    start: datetime
+    place: Ints
+    days: int
+
+    def step(self, rows: pl.DataFrame) -> Ints:
+        """Count intervals from the start."""
+        steps = rows.select((pl.col("interval_start") - self.start).dt.total_seconds() // INTERVAL_S)
+        return np.asarray(steps.to_series().to_numpy())
+
+    def lay(self, rows: pl.DataFrame, name: str, queue: Ints | int = 0, queues: int = 1) -> Floats:
+        """Sum a column into queue × day × slot."""
+        size = self.days * SLOTS
+        sums = np.bincount(queue * size + self.place[self.step(rows)], rows[name].to_numpy(), queues * size)
+        return sums.reshape(queues, self.days, SLOTS).astype(np.float32)
 
 
 def find_missing(days: Days, total: Floats, holiday: frozenset[date]) -> Mask:

@@ -1,0 +1,326 @@
+"""The command line: arguments to jobs, frames to a screen or a file. The only place that prints."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from wfm import files, jobs, schema
+from wfm.cli.screen import Format, explanation, imported, remark, say, show, working
+from wfm.engine.score import BY
+from wfm.errors import UsageError, WfmError
+from wfm.report import Report, to_csv, to_xlsx, write_html
+from wfm.report.sentence import sentence
+
+INTERVAL_SHOWN = (
+    "queue_id", "interval_start", "entered", "handled", "abandoned", "aht_s", "abandonment", "service_level",
+    "occupancy", "origin", "service_level_variant",
+)  # fmt: skip
+app = typer.Typer(
+    name="wfm",
+    help="What agents did against what they were scheduled to do, how adherent that was, and why not.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Fold(StrEnum):
+    """Which of two equal local times is meant."""
+
+    earlier = "earlier"
+    later = "later"
+
+
+@dataclass
+class Given:
+    """What was said before the command."""
+
+    settings_file: Path | None = None
+    database: Path | None = None
+
+
+given = Given()
+From = Annotated[str, typer.Option("--from", metavar="DAY", help="First local workday, like 2026-03-02; or an instant with offset.")]
+To = Annotated[str, typer.Option("--to", metavar="DAY", help="The day after the last one: not included.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", metavar="INSTANT", help="Answer with what was known then.")]
+Agents = Annotated[list[str] | None, typer.Option("--agent", help="Only this agent_id; may be repeated.")]
+Queues = Annotated[list[str] | None, typer.Option("--queue", help="Only this queue_id; may be repeated.")]
+FormatOption = Annotated[Format | None, typer.Option("--format", help="table on a screen; by the ending of --out; else csv.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Write to this file; it is complete or not there.")]
+
+
+@app.callback()
+def _before(
+    settings_file: Annotated[Path | None, typer.Option("--settings", help="Settings file instead of settings.env.")] = None,
+    database: Annotated[Path | None, typer.Option("--database", help="Database instead of WFM_DATABASE.")] = None,
+) -> None:
+    given.settings_file, given.database = settings_file, database
+
+
+def _centre() -> jobs.Centre:
+    return jobs.open_centre(given.database, settings_file=given.settings_file)
+
+
+# --- data in and out ------------------------------------------------------------------------------------
+@app.command("import")
+def import_(
+    table: Annotated[str, typer.Argument(help=f"One of: {', '.join(files.importable())}.")],
+    file: Annotated[Path, typer.Argument(help="csv, parquet, xlsx; for schedule also ics.")],
+    source: Annotated[str | None, typer.Option(help="The account the rows are from, where the file has no such column.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="What times without an offset mean, like Europe/London.")] = None,
+    fold: Annotated[Fold | None, typer.Option(help="Which of two equal local times is meant when clocks go back.")] = None,
+    map_: Annotated[list[str] | None, typer.Option("--map", metavar="THEIRS=OURS", help="Rename a column; may be repeated.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="COLUMN=VALUE", help="A column the file does not have; may be repeated.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Which sheet of a workbook.")] = None,
+    skip_bad: Annotated[Path | None, typer.Option("--skip-bad", metavar="FILE", help="Write bad rows here and import the others.")] = None,
+    covers: Annotated[str | None, typer.Option(metavar="FROM/TO", help="agent_state: the span that was watched; else the days its rows touch.")] = None,
+) -> None:
+    """Import a file into a table, all or nothing; the same file twice changes nothing.
+
+    Example: wfm import schedule march.xlsx --timezone Europe/London --map "Employee=agent_id"
+    """
+    span = tuple(covers.split("/")) if covers else None
+    if span is not None and len(span) != 2:
+        raise UsageError(f"--covers {covers!r}: give two days or instants, like 2026-03-02/2026-03-09.")
+    with working(f"Importing {file.name}"):
+        done = _centre().put(
+            table, file, source=source, timezone=timezone, fold=fold.value if fold else None,
+            renames=_pairs(map_, "--map"), values=_pairs(set_, "--set"), sheet=sheet, skip_bad=skip_bad,
+            covers=span,  # type: ignore[arg-type]
+        )  # fmt: skip
+    for note in done.note:
+        remark(f"note: {note}")
+    imported(done)
+    if done.skipped:
+        remark(f"{done.skipped:,} bad row(s) are in {skip_bad}; correct them there and import that file.")
+        raise typer.Exit(3)
+
+
+@app.command()
+def export(
+    table: Annotated[str, typer.Argument(help=f"One of: {', '.join(schema.tables())}.")],
+    as_of: AsOf = None,
+    format: FormatOption = None,
+    out: Out = None,
+) -> None:
+    """Give a table back as it was stored.
+
+    Example: wfm export agent_state --format parquet --out states.parquet
+    """
+    show(_centre().get(table, as_of=as_of), format, out)
+
+
+# --- scores ---------------------------------------------------------------------------------------------
+@app.command()
+def adherence(
+    from_: From,
+    to: To,
+    by: Annotated[str, typer.Option(help=f"Group by, separated by commas: {', '.join(BY)}; empty: everything together.")] = "agent,workday",
+    agent: Agents = None,
+    as_of: AsOf = None,
+    format: FormatOption = None,
+    out: Out = None,
+) -> None:
+    """Score: where every scheduled second went, and what that makes of adherence.
+
+    Example: wfm adherence --from 2026-03-02 --to 2026-03-09 --by team,workday
+    """
+    names = ["agent_id" if name == "agent" else name for name in (part.strip() for part in by.split(",")) if name]
+    with working("Scoring"):
+        rows = _centre().adherence(from_, to, by=names, agents=agent, as_of=as_of)
+    show(rows, format, out)
+
+
+@app.command()
+def exceptions(
+    from_: From,
+    to: To,
+    agent: Agents = None,
+    class_: Annotated[list[str] | None, typer.Option("--class", help="Only this class; may be repeated.")] = None,
+    as_of: AsOf = None,
+    format: FormatOption = None,
+    out: Out = None,
+) -> None:
+    """List adherence exceptions with reason and evidence, and work outside the shift.
+
+    Example: wfm exceptions --from 2026-03-02 --to 2026-03-09 --class controllable
+    """
+    with working("Scoring"):
+        rows = _centre().exceptions(from_, to, agents=agent, classes=class_, as_of=as_of)
+    show(rows, format, out)
+
+
+@app.command()
+def explain(
+    agent: Annotated[str, typer.Argument(help="agent_id.")],
+    day: Annotated[str, typer.Argument(help="Local workday, like 2026-03-02.")],
+    as_of: AsOf = None,
+    format: FormatOption = None,
+    out: Out = None,
+) -> None:
+    """Explain one agent's day: the timeline, the class of every stretch, and the raw rows behind it.
+
+    Example: wfm explain agent-001 2026-03-02
+    """
+    with working("Scoring"):
+        told = _centre().explain(agent, day, as_of=as_of)
+    if out is not None or format not in (None, Format.table):
+        show(told.slices, format, out)
+        return
+    explanation(told)
+
+
+# --- volume and forecast --------------------------------------------------------------------------------
+@app.command()
+def intervals(from_: From, to: To, queue: Queues = None, format: FormatOption = None, out: Out = None) -> None:
+    """Show volume, handle time, abandonment, service level and occupancy per queue and 15 minutes.
+
+    Example: wfm intervals --from 2026-03-02 --to 2026-03-03 --queue sales
+    """
+    with working("Counting"):
+        rows = _centre().intervals(from_, to, queues=queue)
+    show(rows, format, out, INTERVAL_SHOWN)
+
+
+@app.command()
+def forecast(
+    queue: Queues = None,
+    horizon: Annotated[str, typer.Option(help="How far ahead, like 14d or 36h.")] = "14d",
+    origin: Annotated[str | None, typer.Option(help="Use only what ended by this instant or day.")] = None,
+    format: FormatOption = None,
+    out: Out = None,
+) -> None:
+    """Forecast volume and handle time per interval, with a band; the snapshot is kept in table forecast.
+
+    Example: wfm forecast --queue sales --horizon 14d --out next.csv
+    """
+    with working("Forecasting"):
+        rows = _centre().forecast(queues=queue, horizon=_horizon(horizon), origin=origin)
+    show(rows, format, out)
+
+
+@app.command()
+def accuracy(
+    queue: Queues = None,
+    weeks: Annotated[int, typer.Option(min=1, max=52, help="How many weekly origins.")] = 8,
+    format: FormatOption = None,
+    out: Out = None,
+) -> None:
+    """Measure the forecast on the past: its error beside simple rivals and the noise floor.
+
+    Example: wfm accuracy --queue sales --weeks 8
+    """
+    with working("Forecasting the past"):
+        rows = _centre().accuracy(queues=queue, weeks=weeks)
+    show(rows, format, out)
+
+
+# --- people ---------------------------------------------------------------------------------------------
+@app.command()
+def report(
+    from_: From,
+    to: To,
+    out: Annotated[Path, typer.Option(help="html for people; xlsx or csv by the ending.")] = Path("report.html"),
+    as_of: AsOf = None,
+) -> None:
+    """Write the report: one file that explains itself.
+
+    Example: wfm report --from 2026-03-02 --to 2026-03-09 --out report.html
+    """
+    if out.suffix.lower() not in WRITERS:
+        raise UsageError(f"--out {out}: a report is written as {', '.join(WRITERS)}.")
+    with working("Assembling the report"):
+        made = _centre().report(from_, to, as_of=as_of)
+        _write_report(made, out)
+    say(f"Wrote {out}.")
+
+
+@app.command()
+def demo(directory: Annotated[Path, typer.Option(help="Where the database and the report go.")] = Path("wfm-demo")) -> None:
+    """Show the whole product on two real weeks of a bank's calls; nothing to configure.
+
+    Example: wfm demo
+    """
+    with working("Importing, scoring and forecasting"):
+        centre, taken, made = jobs.demo(directory)
+        page = directory / "report.html"
+        _write_report(made, page)
+    for done in taken:
+        imported(done)
+    say("")
+    show(centre.adherence(*jobs.SAMPLE_WINDOW, by=["team"]), Format.table, None)
+    say(f"\n{formats.headline_text(made)}" if hasattr(formats, "headline_text") else "")
+    say(f"Report: {page.resolve()}")
+    say(
+        f"Next:   wfm --database {centre.store.path} --settings … explain agent-001 1999-06-20", err=False
+    )
+
+
+# --- arguments ------------------------------------------------------------------------------------------
+def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in given or ()]
+    for left, equals, right in pairs:
+        if not (left.strip() and equals and right.strip()):
+            raise UsageError(f"{option} {left}{equals}{right}: write two names with = between them.")
+    return {left.strip(): right.strip() for left, _, right in pairs}
+
+
+def _horizon(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d{1,4})([dhw])", text.strip())
+    if match is None or not int(match[1]):
+        raise UsageError(f"--horizon {text!r}: give days, weeks or hours ahead, like 14d, 2w or 36h.")
+    return {"d": timedelta(days=1), "w": timedelta(weeks=1), "h": timedelta(hours=1)}[match[2]] * int(match[1])
+
+
+def _write_report(made: Report, out: Path) -> None:
+    WRITERS[out.suffix.lower()](made, out)
+
+
+WRITERS = {".html": write_html, ".xlsx": to_xlsx, ".csv": to_csv}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command line; returns the exit code: 0 done, 1 failed, 2 wrong usage or settings, 3 partly done."""
+    try:
+        code = app(argv, standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.format_message())
+        return 2
+    except click.UsageError as error:
+        return _fail(f"{error.format_message()} See `{error.ctx.command_path if error.ctx else 'wfm'} --help`.", 2)
+    except click.Abort:
+        return _fail("Stopped.", 130)
+    except WfmError as error:
+        return _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return _fail("Stopped.", 130)
+    except MemoryError:
+        return _fail("Not enough memory: ask for a shorter window or fewer agents.", 1)
+    except OSError as error:
+        return _fail(f"{error.filename or 'output'}: {error.strerror or error}.", 1)
+
+
+def _fail(text: str, code: int) -> int:
+    remark(f"error: {text}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,240 @@
+"""What a terminal, a pipe or a file gets to see; with `wfm.cli.commands` the only place that prints."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import polars as pl
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from wfm import files
+from wfm.errors import UsageError
+from wfm.jobs import Explanation, Imported
+from wfm.report import formats
+from wfm.report.lanes import CLASS_LETTERS, Lane, picture
+
+SHOWN_ROWS = 200
+CLASS_STYLE = {
+    "in": "green", "call_driven": "cyan", "approved": "blue", "system": "magenta", "unknown": "yellow",
+    "controllable": "bold red",
+}  # fmt: skip
+RATIOS = (
+    "adherence", "adherence_adjusted", "adherence_low", "adherence_high", "coverage", "conformance", "abandonment",
+    "service_level", "occupancy", "wape15", "bias", "noise_floor",
+)  # fmt: skip
+
+
+class Format(StrEnum):
+    """How a table is written."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+    xlsx = "xlsx"
+
+
+def say(text: str) -> None:
+    """Print a line of the answer."""
+    print(text)
+
+
+def remark(text: str) -> None:
+    """Print a line about the answer, where it does not mix with it."""
+    print(text, file=sys.stderr)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show on a terminal that something is being done; nothing in a pipe."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(f"{what} …"):
+        yield
+
+
+def show(frame: pl.DataFrame, format: Format | None, out: Path | None, columns: Sequence[str] | None = None) -> None:
+    """Write a frame to a file or to the screen; ``columns`` are those that a table on a screen has room for."""
+    chosen = _format(format, out)
+    if out is not None:
+        if chosen == Format.table:
+            raise UsageError(f"--out {out}: a table is for the screen; use --format csv, json, parquet or xlsx.")
+        files.write(_whole(frame) if chosen in (Format.csv, Format.json) else frame, out, chosen.value)
+        remark(f"Wrote {frame.height:,} rows to {out}.")
+    elif chosen == Format.table:
+        _table(frame.select([c for c in columns if c in frame.columns]) if columns else frame)
+    else:
+        if chosen in (Format.parquet, Format.xlsx) and sys.stdout.isatty():
+            raise UsageError(f"--format {chosen.value} is not for a screen: add --out FILE.")
+        files.write(_whole(frame) if chosen in (Format.csv, Format.json) else frame, sys.stdout.buffer, chosen.value)
+
+
+def _format(format: Format | None, out: Path | None) -> Format:
+    if format is not None:
+        return format
+    if out is None:
+        return Format.table
+    ending = out.suffix.lower().lstrip(".")
+    if ending not in Format.__members__ or ending == "table":
+        raise UsageError(f"--out {out}: use the ending .csv, .json, .parquet or .xlsx, or say --format.")
+    return Format(ending)
+
+
+def _whole(frame: pl.DataFrame) -> pl.DataFrame:
+    """Write seconds that are whole without a fraction: text has no types that could change from run to run."""
+    whole = [
+        name
+        for name in frame.columns
+        if (name == "seconds" or name.endswith("_s"))
+        and frame.schema[name] == pl.Float64
+        and (frame[name] == frame[name].round()).fill_null(True).all()
+    ]
+    return frame.with_columns(pl.col(whole).cast(pl.Int64))
+
+
+def _table(frame: pl.DataFrame) -> None:
+    """Print a frame for reading: percentages, hours and minutes, local spelling of nothing."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in frame.columns:
+        numeric = frame.schema[name].is_numeric()
+        table.add_column(_title(name), justify="right" if numeric else "left", no_wrap=numeric or name.endswith("_at"))
+    for row in frame.head(SHOWN_ROWS).iter_rows():
+        table.add_row(*(Text(_cell(name, value)) for name, value in zip(frame.columns, row, strict=True)))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=500, color_system=None)
+    console.print(table)
+    if frame.height > SHOWN_ROWS:
+        remark(f"{frame.height - SHOWN_ROWS:,} more rows: --format csv or --out FILE gives all {frame.height:,}.")
+    if frame.is_empty():
+        remark("No rows.")
+
+
+def _title(name: str) -> str:
+    return name.removesuffix("_s").replace("_", " ")
+
+
+def _cell(name: str, value: object) -> str:
+    if value is None:
+        return formats.NOTHING
+    if name in RATIOS and isinstance(value, (int, float)):
+        return formats.percent(value)
+    if (name == "seconds" or name.endswith("_s")) and isinstance(value, (int, float)):
+        return formats.clock(value)
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    if name.endswith(("_at", "_start")) or name == "origin":
+        return f"{value:%Y-%m-%d %H:%M:%S}Z" if hasattr(value, "strftime") else str(value)
+    return str(value)
+
+
+def imported(done: Imported) -> None:
+    """Print what an import did."""
+    w = done.written
+    parts = [f"{w.added:,} new"]
+    if w.replaced:
+        parts.append(f"{w.replaced:,} corrected")
+    if w.same:
+        parts.append(f"{w.same:,} known already")
+    say(f"{done.table:<16} {w.read:>9,} rows from {done.path.name}: {', '.join(parts)}")
+
+
+def explanation(told: Explanation) -> None:
+    """Print a day: the lanes, the score, every stretch with the rule that decided it, and the raw rows behind it."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=140, color_system=None)
+    zone = ZoneInfo(told.timezone)
+    drawn = picture(told.slices, told.timezone, console.width - 12)
+    console.print(Text(f"{told.agent_id}, {formats.day(told.day)}, local time {told.timezone}", style="bold"))
+    console.print(f"{'':10}{drawn.ruler}")
+    for lane in drawn.lanes:
+        console.print(Text(f"{lane.name:<10}") + _coloured(lane))
+    console.print(f"{'':10}one letter is {formats.clock(drawn.cell.total_seconds())}")
+    for line in drawn.legend:
+        console.print(Text(f"{'':10}{line}", style="dim"))
+    _figures(console, told)
+    stretches = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for title in ("from", "to", "lasted", "scheduled", "state", "vendor's word", "class", "reason", "call leg"):
+        stretches.add_column(title, justify="right" if title == "lasted" else "left")
+    for row in told.slices.iter_rows(named=True):
+        kind = row["class"]
+        stretches.add_row(
+            f"{row['start_at'].astimezone(zone):%H:%M:%S}",
+            f"{row['end_at'].astimezone(zone):%H:%M:%S}",
+            formats.clock(row["seconds"]),
+            Text(row["activity"] or formats.NOTHING),
+            row["state"],
+            Text(row["vendor_state"] or formats.NOTHING),
+            Text(f"{CLASS_LETTERS[kind]} {formats.spoken(kind)}", style=CLASS_STYLE[kind]) if kind else formats.NOTHING,
+            formats.spoken(row["reason"]),
+            Text(row["leg_id"] or ""),
+        )
+    console.print(stretches)
+    _evidence(console, told, zone)
+    _raw(console, told, zone)
+
+
+def _coloured(lane: Lane) -> Text:
+    text = Text()
+    for letter, word in zip(lane.letters, lane.meaning, strict=True):
+        text.append(letter, style=CLASS_STYLE.get(word or "", "") if lane.name == "class" else "")
+    return text
+
+
+def _figures(console: Console, told: Explanation) -> None:
+    if told.totals.is_empty():
+        console.print("Nothing was scheduled.")
+        return
+    t = told.totals.row(0, named=True)
+    console.print(
+        f"adherence {formats.percent(t['adherence'])}, adjusted {formats.percent(t['adherence_adjusted'])}, "
+        f"conformance {formats.percent(t['conformance'])}, seen {formats.percent(t['coverage'])}",
+        style="bold",
+    )
+    shares = [
+        f"{formats.spoken(name)} {formats.clock(t[f'{name}_s'])}"
+        for name in ("in", "call_driven", "approved", "system", "unknown", "controllable")
+        if t[f"{name}_s"]
+    ]
+    console.print(f"scheduled {formats.clock(t['scheduled_s'])} = {' + '.join(shares)}")
+
+
+def _evidence(console: Console, told: Explanation, zone: ZoneInfo) -> None:
+    proven = told.exceptions.filter(pl.col("evidence_kind").is_not_null())
+    for row in proven.iter_rows(named=True):
+        what = " ".join(row["evidence"]) or "the states themselves"
+        console.print(
+            f"{row['start_at'].astimezone(zone):%H:%M:%S} {formats.spoken(row['class'])}, "
+            f"{formats.spoken(row['reason'])}: by {row['evidence_kind']} {what}",
+            markup=False,
+        )
+
+
+def _raw(console: Console, told: Explanation, zone: ZoneInfo) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, title="The rows behind it", title_justify="left")
+    for title in ("at", "table", "says", "until", "source", "file, row", "recorded"):
+        table.add_column(title)
+    for row in told.rows.iter_rows(named=True):
+        until = f"{row['until'].astimezone(zone):%H:%M:%S}" if row["until"] else ""
+        place = f"{row['file_name'] or formats.NOTHING}, {row['row_no']}"
+        table.add_row(
+            f"{row['at'].astimezone(zone):%m-%d %H:%M:%S}", row["table"], Text(row["what"] or ""), until,
+            Text(row["source"] or ""), Text(place), f"{row['recorded_at']:%Y-%m-%d %H:%M:%SZ}",
+        )  # fmt: skip
+    console.print()
+    console.print(table)
+
+
