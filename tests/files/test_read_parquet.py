@@ -16,6 +16,13 @@ T8 = datetime(2026, 3, 2, 8)
 LOG = {"source": ["s"], "login": ["1"], "at": [T8.replace(tzinfo=UTC)], "vendor_state": ["Busy"]}
 
 
+@pytest.fixture(autouse=True)
+def _no_trial(request, monkeypatch):
+    """Skip the trial process where the file is sound; it takes a while."""
+    if "whole_file" not in request.node.name:
+        monkeypatch.setattr("wfm.files.parquet._survives", lambda _: True)
+
+
 def parquet(columns):
     buffer = io.BytesIO()
     pl.DataFrame(columns).write_parquet(buffer)
