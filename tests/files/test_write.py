@@ -166,7 +166,7 @@ def test_a_full_disk_leaves_nothing(tmp_path):
         import polars as pl
         from wfm import files
         from wfm.errors import OutputError
-        long = pl.DataFrame({"a": pl.int_range(200_000, eager=True).cast(pl.String)})
+        long = pl.DataFrame({"a": pl.int_range(20_000, eager=True).cast(pl.String)})
         for size in (0, 10_000):
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
             for form in files.FORMATS:
