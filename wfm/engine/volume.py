@@ -188,9 +188,10 @@ def intervals(
 
         calls calls_answered calls_abandoned: the same counts by the call log, without calls that were
         answered or abandoned at an unknown instant. answered_within abandoned_within: of these, within the
-        target. abandoned_short: within ``short_abandon_s``. wait_s: what answered calls waited. asa_s: wait_s /
-        calls_answered. service_level service_level_variant service_level_target_s: see `SERVICE_LEVELS`.
-        service_level_origin: calls; null, like the rest of this paragraph, if the queue has no call log.
+        target. abandoned_short: within ``short_abandon_s``. wait_s: what answered calls waited. asa_s:
+        wait_s / calls_answered. service_level service_level_variant service_level_target_s: see
+        `SERVICE_LEVELS`. service_level_origin: calls; null, like the rest of this paragraph but the variant
+        and its target, if the queue has no call log.
 
         handling_s staffed_s occupancy: seconds handling; handling or waiting; their ratio; of the agents who
         answered a call of the queue on that local day. Who answered for three queues counts in full for each:
@@ -520,7 +521,7 @@ def fill(frame: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
         start.astimezone(UTC), end.astimezone(UTC), "15m", closed="left", time_unit="us", eager=True
     )
     labels = ["origin", "service_level_variant", "service_level_target_s", "service_level_origin"]
-    zeros = 0 * pl.col(*COUNTS, *SECONDS).drop_nulls().first()
+    zeros = pl.col(*COUNTS, *SECONDS).drop_nulls().first() * 0
     queues = frame.group_by(QUEUE).agg(pl.col(labels).first(), zeros)
     empty = queues.join(grid.alias("interval_start").to_frame(), how="cross").join(
         frame, on=PLACE, how="anti"
@@ -542,9 +543,10 @@ def roll_up(
         every: one of `EVERY`, on the local clock of ``timezone``; None: the whole time at once.
 
     Returns:
-        ``by``, start_at (the instant a local day, week from Monday, month … begins; not if ``every`` is None),
-        then the columns of `intervals`. Where a group has intervals from vendors and from calls, origin is mixed.
-        Occupancy and its seconds are null in a group of several queues, whose agents are partly the same.
+        ``by``, start_at (the instant a local day, week from Monday, month … begins; not if ``every`` is
+        None), then the columns of `intervals`. Where a group has intervals from vendors and from calls,
+        origin is mixed. Occupancy and its seconds are null in a group of several queues: their agents are
+        partly the same.
 
     Raises:
         UsageError: there is no such column, stretch of time or zone, or the rows hold two service levels.
