@@ -241,7 +241,7 @@ def _us(seconds: pl.Expr) -> pl.Expr:
 
 
 def _legs(call_leg: pl.DataFrame) -> pl.DataFrame:
-    """Keep the legs that came in through a queue; say what each was: answer, answered, gave_up, handle_us."""
+    """Keep the legs that came in through a queue; say what each was: answer, answered, gave_up, untimed."""
     outcome, started = fold(pl.col("outcome")), pl.col("started_at")
     incoming = pl.col("direction").str.to_lowercase().is_in(["in", "unknown"]).fill_null(True)
     answered = pl.col("answered_at").is_not_null() | (outcome == "answered").fill_null(False)
@@ -258,8 +258,9 @@ def _legs(call_leg: pl.DataFrame) -> pl.DataFrame:
             answer=answer,
             answered=answered,
             gave_up=outcome.is_in(GAVE_UP).fill_null(False),
-            handle_us=pl.when(answered).then(talk + wrap),
+            handle_us=pl.when(answered).then(talk + wrap).otherwise(0),
         )
+        .with_columns(untimed=pl.col("handle_us").is_null())
     )
 
 
@@ -268,14 +269,14 @@ def _calls(legs: pl.DataFrame) -> pl.DataFrame:
     calls = legs.group_by([*QUEUE, "call_id", "alone"]).agg(
         pl.col("started_at", "answer").min(),
         pl.col("ended_at").max(),
-        pl.col("answered", "gave_up").any(),
+        pl.col("answered", "gave_up", "untimed").any(),
         pl.col("handle_us").sum(),
-        handle_known=(pl.col("handle_us").is_not_null() | ~pl.col("answered")).all(),
     )
     end = pl.when("answered").then("answer").otherwise("ended_at")
     calls = calls.with_columns(
         arrival=pl.coalesce("started_at", "answer", "ended_at"),
         abandoned=~pl.col("answered") & pl.col("gave_up"),
+        handle_us=pl.when(~pl.col("untimed")).then("handle_us"),
         wait_us=(end - pl.col("started_at")).dt.total_microseconds().clip(0),
     )
     return calls.filter(pl.col("arrival").is_not_null())
@@ -288,19 +289,19 @@ def _count(calls: pl.DataFrame, level: ServiceLevel) -> pl.DataFrame:
     within, short = (wait <= round(s * 1_000_000) for s in (level.target_s, level.short_abandon_s))
     counts = {
         "entered": pl.lit(True), "handled": answered, "abandoned": abandoned,
-        "handle_unknown": answered & ~pl.col("handle_known"),
+        "handle_unknown": pl.col("untimed"),
         "calls": timed, "calls_answered": timed & answered, "calls_abandoned": timed & abandoned,
         "answered_within": answered & within, "abandoned_within": abandoned & within,
         "abandoned_short": abandoned & short,
     }  # fmt: skip
     return (
-        calls.with_columns(interval_start=pl.col("arrival").dt.truncate("15m"))
+        calls.with_columns(interval_start=pl.col("arrival").dt.truncate("15m"), waited=wait * answered)
         .with_columns(**counts)
         .group_by(PLACE)
         .agg(
-            pl.col(COUNTS).cast(pl.Int64).sum(),
-            sum_handle_time_s=pl.col("handle_us").filter("handle_known").sum() / 1_000_000,
-            wait_s=wait.filter("answered").sum() / 1_000_000,
+            pl.col(COUNTS).sum(),
+            sum_handle_time_s=pl.col("handle_us").sum() / 1_000_000,
+            wait_s=pl.col("waited").sum() / 1_000_000,
         )
     )
 
