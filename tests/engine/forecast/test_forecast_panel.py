@@ -62,7 +62,16 @@ def test_days_beside_a_holiday_are_labelled():
     )
     labels = calendar(days, holidays_of(holiday)).label
     assert labels[0].tolist() == ["", "before", "holiday", "after", "", ""]
-    assert labels[2][2] == "holiday|public|Christmas"
+    assert labels[1].tolist()[1:4] == ["before Christmas", "holiday Christmas", "after Christmas"]
+
+
+def test_an_observance_only_teaches_its_own_name_and_yields_to_an_eve():
+    days = pl.date_range(date(1999, 4, 18), date(1999, 4, 22), eager=True).to_numpy().astype("datetime64[D]")
+    on = [date(1999, 4, 18), date(1999, 4, 20), date(1999, 4, 21), date(1999, 4, 21)]
+    names = ["School day", "Remembrance Day", "Independence Day", "Fair"]
+    holiday = pl.DataFrame({"on": on, "name": names, "category": ["school", "optional", "public", "school"]})
+    labels = calendar(days, holidays_of(holiday)).label
+    assert labels[0].tolist() == ["observance School day", "", "before", "holiday", "after"]
 
 
 def test_month_waves_close_over_the_turn_of_the_month():

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from wfm.engine.forecast.calendar import Calendar, calendar, dates, holidays_of
+from wfm.engine.forecast.calendar import Calendar, calendar, closing, dates, holidays_of
 from wfm.engine.forecast.engine import LEAST_DAYS, WEEKS, Bands, Expected, bands, expect, misses, past_misses
 from wfm.engine.forecast.measures import bias, coverage, noise_floor, pinball, wape
 from wfm.engine.forecast.models import MODELS
@@ -38,7 +38,7 @@ def backtest(
     named = holidays_of(holiday)
     origin = midnight(until or _last_full_day(interval_volume, timezone), timezone)
     whole = panels(
-        interval_volume, origin=origin, timezone=timezone, holiday=dates(named), missing=dates(missing)
+        interval_volume, origin=origin, timezone=timezone, holiday=closing(named), missing=dates(missing)
     )
     return pl.concat([_roll(panel, weeks, named) for panel in whole])
 

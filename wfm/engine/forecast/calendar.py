@@ -13,14 +13,17 @@ from wfm.errors import InputError
 
 Labels = NDArray[np.str_]
 
-DETAILS: Final = ("kind", "category", "name")
-"""A holiday's effect is learnt at three levels, each shrunk towards the one before."""
+PUBLIC: Final = ("", "public")
+HALF_DAY: Final = "half_day"
 MONTH_WAVES: Final = 2
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """Hold the days of history and horizon; `label`: detail × day, "" on a usual day."""
+    """Hold the days of history and horizon; `label`: (kind, name) × day, "" on a usual day.
+
+    An effect is learnt for the kind, and for the name shrunk towards its kind.
+    """
 
     days: Days
     weekday: Ints
@@ -50,7 +53,10 @@ def holidays_of(holiday: pl.DataFrame | None) -> pl.DataFrame:
         pl.col("category").cast(pl.String).fill_null("") if "category" in holiday.columns else pl.lit("")
     )
     rows = holiday.select(pl.col("on").cast(pl.Date), plain.alias("name"), category.alias("category"))
-    return pl.concat([empty, rows]).drop_nulls("on").unique("on", keep="first", maintain_order=True)
+    order = pl.col("category").is_in(PUBLIC).not_()
+    return (
+        pl.concat([empty, rows]).drop_nulls("on").sort(order, maintain_order=True).unique("on", keep="first")
+    )
 
 
 def dates(frame: pl.DataFrame | None) -> frozenset[date]:
@@ -62,26 +68,37 @@ def dates(frame: pl.DataFrame | None) -> frozenset[date]:
     return frozenset(frame["on"].cast(pl.Date).drop_nulls())
 
 
+def closing(holiday: pl.DataFrame) -> frozenset[date]:
+    """Return the holidays that may explain a day without calls: no observances."""
+    return dates(holiday.filter(pl.col("category").is_in([*PUBLIC, HALF_DAY])))
+
+
 def calendar(days: Days, holiday: pl.DataFrame) -> Calendar:
-    """Label days as holiday, before or after one; a day between two is before the second."""
+    """Label days as holiday, half day, before or after a holiday, or as an observance.
+
+    A day between two is before the second. An observance (a category that is neither public nor half_day: school
+    holidays, memorial days) teaches nothing but its own name, and only where no holiday is next to it.
+    """
     start, end = days[0].astype(date) - timedelta(days=1), days[-1].astype(date) + timedelta(days=1)
     axis = pl.date_range(start, end, "1d", eager=True).alias("on").to_frame()
     axis = axis.join(holiday, on="on", how="left", maintain_order="left")
-    parts = [("holiday", 0), ("before", -1), ("after", 1)]
-    label = axis.with_columns(
-        pl.coalesce(
-            pl.when(pl.col("name").shift(by).is_not_null()).then(
-                pl.concat_str(
-                    [pl.lit(kind), *(pl.col(c).shift(by) for c in DETAILS[1 : depth + 1])], separator="|"
-                )
-            )
-            for kind, by in parts
-        )
-        .fill_null("")
-        .alias(detail)
-        for depth, detail in enumerate(DETAILS)
-    )[1:-1]
-    return Calendar(days, weekday(days), np.array([label[detail].to_list() for detail in DETAILS], np.str_))
+    name = pl.col("name")
+    public, half = name.is_not_null() & pl.col("category").is_in(PUBLIC), pl.col("category") == HALF_DAY
+    kinds = [
+        (public, name, "holiday"),
+        (half, name, "half day"),
+        (public.shift(-1), name.shift(-1), "before"),
+        (public.shift(1), name.shift(1), "after"),
+    ]
+    own = pl.when(name.is_not_null()).then(pl.lit("observance ") + name)
+    kind = pl.coalesce(*(pl.when(is_so).then(pl.lit(word)) for is_so, _, word in kinds), own, pl.lit(""))
+    named = pl.coalesce(
+        *(pl.when(is_so).then(pl.lit(word + " ") + who) for is_so, who, word in kinds), own, pl.lit("")
+    )
+    label = axis.select(kind.alias("kind"), named.alias("name"))[1:-1]
+    return Calendar(
+        days, weekday(days), np.array([label["kind"].to_list(), label["name"].to_list()], np.str_)
+    )
 
 
 def month_waves(days: Days) -> Floats:

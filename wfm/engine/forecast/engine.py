@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from wfm.engine.forecast.calendar import Calendar, calendar, dates, holidays_of
+from wfm.engine.forecast.calendar import Calendar, calendar, closing, dates, holidays_of
 from wfm.engine.forecast.handle_time import CALL_CV, DAY_SHAKE, expect_aht
 from wfm.engine.forecast.level import STEP_SD
 from wfm.engine.forecast.models import calendar_fit
@@ -154,7 +154,7 @@ def forecast(
     rows = ahead(origin, horizon, timezone)
     frames = []
     for panel in panels(
-        interval_volume, origin=origin, timezone=timezone, holiday=dates(named), missing=dates(missing)
+        interval_volume, origin=origin, timezone=timezone, holiday=closing(named), missing=dates(missing)
     ):
         days = calendar(np.arange(panel.days[0], np.datetime64(rows["on"][-1]) + 1), named)
         expected = catch_up(panel, expect(panel, days))
