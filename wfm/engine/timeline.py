@@ -18,6 +18,7 @@ from wfm.engine.codes import CODE, LOGGED_OUT, NO_LOGIN, NOBODY, STATE, UNKNOWN,
 from wfm.engine.spans import Axis, layer, steps, union
 
 EVERY_SOURCE = "*"
+MOST_LOOKED_UP = 10_000_000
 NONE, EXPIRED, BEFORE_FIRST, NO_LOGIN_SPEAKS = 0, 1, 2, 3
 """The first entries of `Lines.entries`: no such login, a lost logout, nothing said yet, nobody to say anything."""
 
@@ -36,6 +37,19 @@ class Lines:
     slots: int
 
 
+def number(frame: pl.DataFrame, words: list[str]) -> tuple[pl.Series, int]:
+    """Give rows with the same words the same whole number below the returned size; empty words count as words."""
+    numbers, size = pl.Series([0], dtype=pl.Int64).new_from_index(0, frame.height), 1
+    for word in words:
+        column = frame[word]
+        if column.null_count() == frame.height:
+            continue
+        known = pl.Enum(column.unique().drop_nulls().sort())
+        code = (column.cast(known).to_physical().cast(pl.Int64) + 1).fill_null(0)
+        numbers, size = numbers * (len(known.categories) + 1) + code, size * (len(known.categories) + 1)
+    return numbers, size
+
+
 def map_states(agent_state: pl.DataFrame, state_map: pl.DataFrame) -> pl.Series:
     """Say what each vendor state means, as codes; the most particular mapping wins.
 
@@ -46,14 +60,11 @@ def map_states(agent_state: pl.DataFrame, state_map: pl.DataFrame) -> pl.Series:
         state_map: source, vendor_state, vendor_reason, state; a later row beats an earlier one.
     """
     words = ["source", "vendor_state", "vendor_reason"]
-    ids = {word: pl.Enum(agent_state[word].unique().drop_nulls().sort()) for word in words}
-    number = pl.lit(0, pl.Int64)
-    for word in words:
-        size = len(ids[word].categories) + 1
-        number = number * size + (pl.col(word).cast(ids[word]).to_physical().cast(pl.Int64) + 1).fill_null(0)
-    numbered = agent_state.select(*words, number=number)
-    said = numbered.group_by("number").first().with_columns(
-        fold(pl.col("vendor_state")), fold(pl.col("vendor_reason"))
+    numbers, size = number(agent_state, words)
+    said = (
+        agent_state.select(*words, number=numbers)
+        .unique("number", keep="any")
+        .with_columns(fold(pl.col("vendor_state")), fold(pl.col("vendor_reason")))
     )
     known = state_map.with_row_index("rank").with_columns(
         fold(pl.col("vendor_state")),
@@ -71,11 +82,14 @@ def map_states(agent_state: pl.DataFrame, state_map: pl.DataFrame) -> pl.Series:
         .group_by("number", maintain_order=True)
         .last()
     )
+    codes = said.select("number").join(best.select("number", "code"), on="number", how="left").sort("number")
+    if size <= MOST_LOOKED_UP:
+        everything = pl.DataFrame({"number": pl.int_range(size, eager=True)})
+        meaning = everything.join(codes, on="number", how="left", maintain_order="left")["code"]
+        return meaning.gather(numbers).fill_null(UNMAPPED)
     return (
-        numbered.select("number")
-        .join(best.select("number", "code"), on="number", how="left", maintain_order="left")["code"]
-        .fill_null(UNMAPPED)
-    )
+        pl.DataFrame({"number": numbers}).join(codes, on="number", how="left", maintain_order="left")["code"]
+    ).fill_null(UNMAPPED)
 
 
 def state_lines(
@@ -182,23 +196,24 @@ def _entries(agent_state: pl.DataFrame) -> pl.DataFrame:
 def _login_spans(agent_state: pl.DataFrame, axis: Axis, renewal: timedelta) -> pl.DataFrame:
     """Give every login's states as spans: source, login, at, until, entry; from the axis' origin to its end."""
     origin, end = _edges(axis)
-    who = ["source", "login"]
+    who, _ = number(agent_state, ["source", "login"])
+    rows = agent_state.select("at", "code", who=who, entry=pl.int_range(4, pl.len() + 4, dtype=pl.Int32))
+    names = agent_state.select("source", "login", who=who).unique("who", keep="any")
+    new = pl.col("who") != pl.col("who").shift(1)
+    if not rows.select((new | (pl.col("at") >= pl.col("at").shift(1))).all() & (new.sum() < names.height)).item():
+        rows = rows.sort("who", "at", maintain_order=True)
+    same = pl.col("who") == pl.col("who").shift(-1)
     rows = (
-        agent_state.select(
-            *who, "at", "code", entry=pl.int_range(4, pl.len() + 4, dtype=pl.Int32)
-        )
-        .sort(*who, "at", maintain_order=True)
-        .unique([*who, "at"], keep="last", maintain_order=True)
+        rows.filter(~(same & (pl.col("at") == pl.col("at").shift(-1))).fill_null(False))
+        .with_columns(until=pl.when(same).then(pl.col("at").shift(-1)).otherwise(end))
+        .with_columns(lost=(pl.col("code") != LOGGED_OUT) & (pl.col("until") - pl.col("at") > renewal))
     )
-    same = (pl.col("source") == pl.col("source").shift(-1)) & (pl.col("login") == pl.col("login").shift(-1))
-    rows = rows.with_columns(until=pl.when(same).then(pl.col("at").shift(-1)).otherwise(end))
-    lost = (pl.col("code") != CODE["logged_out"]) & (pl.col("until") - pl.col("at") > renewal)
-    expired = rows.filter(lost).select(
-        *who, pl.col("at") + renewal, "until", entry=pl.lit(EXPIRED, pl.Int32)
+    lost_at = pl.col("at") + renewal
+    expired = rows.filter("lost").select("who", at=lost_at, until="until", entry=pl.lit(EXPIRED, pl.Int32))
+    rows = rows.with_columns(until=pl.when("lost").then(lost_at).otherwise("until"))
+    first = rows.filter((pl.col("who") != pl.col("who").shift(1)).fill_null(True)).select(
+        "who", at=origin, until="at", entry=pl.lit(BEFORE_FIRST, pl.Int32)
     )
-    rows = rows.with_columns(until=pl.when(lost).then(pl.col("at") + renewal).otherwise(pl.col("until")))
-    first = rows.unique(who, keep="first", maintain_order=True).select(
-        *who, origin.alias("at"), until=pl.col("at"), entry=pl.lit(BEFORE_FIRST, pl.Int32)
-    )
-    columns = [*who, "at", "until", "entry"]
-    return pl.concat([first.select(columns), rows.select(columns), expired.select(columns)])
+    columns = ["who", "at", "until", "entry"]
+    spans = pl.concat([first.select(columns), rows.select(columns), expired.select(columns)])
+    return spans.join(names, on="who")

@@ -46,7 +46,8 @@ class Panel:
 
     `entered`, `handled`, `handle_s`: queue × day × slot; `centre`: day × slot, entered over every queue of
     the centre; `seen`: day × slot, intervals of the slot that ended by the origin; `first`: per queue the
-    day of its first row; `missing`: per day; `today`: the last day is not over yet.
+    day of its first row; `missing`: per day, told or found; `told`: missing as the caller says; `excused`: days that a holiday may empty;
+    `today`: the last day is not over yet.
     """
 
     queues: tuple[str, ...]
@@ -58,6 +59,8 @@ class Panel:
     seen: Floats
     first: Ints
     missing: Mask
+    told: Mask
+    excused: Mask
     today: bool
 
     @property
@@ -81,7 +84,10 @@ class Panel:
             handle_s=self.handle_s[:, :days],
             centre=self.centre[:days],
             seen=self.seen[:days],
-            missing=self.missing[:days],
+            missing=self.told[:days]
+            | find_missing(self.days[:days], self.centre[:days].sum(axis=1), self.excused[:days]),
+            told=self.told[:days],
+            excused=self.excused[:days],
             today=False,
         )
 
@@ -178,7 +184,8 @@ def panels(
     grid = Grid(start, _day(axis, days) * SLOTS + axis["slot"].to_numpy(), len(days))
     seen = grid.lay(axis.with_columns(pl.lit(1.0).alias("seen")), "seen")[0]
     centre = grid.lay(by_interval, "entered")[0]
-    gone = find_missing(days, centre.sum(axis=1), holiday) | _among(days, missing)
+    told, excused = _among(days, missing), _among(days, holiday)
+    gone = told | find_missing(days, centre.sum(axis=1), excused) | _after_the_feed(by_interval, grid)
     gone &= ~(today & (np.arange(len(days)) == len(days) - 1))
     names = known.select(pl.col("queue_id").unique().sort()).collect().to_series().to_list()
     for at in range(0, len(names), QUEUES):
@@ -192,7 +199,9 @@ def panels(
         ]
         first = np.full(len(some), len(days), np.int64)
         np.minimum.at(first, queue, grid.place[grid.step(rows)] // SLOTS)
-        yield Panel(tuple(some), days, cubes[0], cubes[1], cubes[2], centre, seen, first, gone, today)
+        yield Panel(
+            tuple(some), days, cubes[0], cubes[1], cubes[2], centre, seen, first, gone, told, excused, today
+        )
 
 
 @dataclass(frozen=True)
@@ -215,7 +224,7 @@ class Grid:
         return sums.reshape(queues, self.days, SLOTS).astype(np.float32)
 
 
-def find_missing(days: Days, total: Floats, holiday: frozenset[date]) -> Mask:
+def find_missing(days: Days, total: Floats, excused: Mask) -> Mask:
     """Find days with no or nearly no calls where the weekday has many and no holiday explains it."""
     gone = np.zeros(len(days), bool)
     for day in range(7):
@@ -225,7 +234,13 @@ def find_missing(days: Days, total: Floats, holiday: frozenset[date]) -> Mask:
         padded = np.pad(total[at].astype(float), NEIGHBOURS, constant_values=np.nan)
         around = np.nanmedian(np.lib.stride_tricks.sliding_window_view(padded, 2 * NEIGHBOURS + 1), axis=1)
         gone[at] = (around >= MANY) & (total[at] < NEARLY_NONE * around)
-    return gone & ~_among(days, holiday)
+    return gone & ~excused
+
+
+def _after_the_feed(by_interval: pl.DataFrame, grid: Grid) -> Mask:
+    """Say which days come after the last one with a row of any queue: nobody has recorded them yet."""
+    last = int(grid.place[grid.step(by_interval)].max()) // SLOTS
+    return np.asarray(np.arange(grid.days) > last)
 
 
 def _among(days: Days, dates: frozenset[date]) -> Mask:
