@@ -22,8 +22,7 @@ from wfm.engine.inputs import Frame, activities, take
 from wfm.engine.schedule import in_force, with_workday
 from wfm.engine.score import Options, Score, score
 from wfm.errors import BadRowsError, InputError, NoDataError, OutputError, UsageError
-from wfm.report.assemble import assemble
-from wfm.report.report import Report
+from wfm.report import Report, assemble
 from wfm.settings import Settings
 from wfm.store import Span, Store, Written
 
@@ -706,9 +705,12 @@ def demo(directory: Path) -> tuple[Centre, list[Imported], Report]:
         database = directory / "wfm.duckdb"
         database.unlink(missing_ok=True)
         database.with_suffix(".duckdb.wal").unlink(missing_ok=True)
+        lines = [f"WFM_{name.upper()}={value}" for name, value in SAMPLE_SETTINGS.items()]
+        text = "\n".join([f"WFM_DATABASE={database}", *lines]) + "\n"
+        (directory / "settings.env").write_text(text, encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{directory} cannot be written: {error.strerror}.") from error
-    centre = Centre(settings.Settings.model_construct(database=database, **SAMPLE_SETTINGS))
+    centre = Centre(settings.load(directory / "settings.env"))
     imported = []
     for table in SAMPLE:
         for file in sorted((defaults.folder() / "sample").glob(f"{table}.*")):

@@ -18,13 +18,18 @@ from wfm import files, jobs, schema
 from wfm.cli.screen import Format, explanation, imported, remark, say, show, working
 from wfm.engine.score import BY
 from wfm.errors import UsageError, WfmError
-from wfm.report import Report, to_csv, to_xlsx, write_html
-from wfm.report.sentence import sentence
+from wfm.report import headline_text, write
+from wfm.report.writing import ENDINGS
 
 INTERVAL_SHOWN = (
     "queue_id", "interval_start", "entered", "handled", "abandoned", "aht_s", "abandonment", "service_level",
     "occupancy", "origin", "service_level_variant",
 )  # fmt: skip
+TEAM_SHOWN = (
+    "team", "scheduled_s", "adherence", "adherence_adjusted", "conformance", "in_s", "approved_s", "call_driven_s",
+    "system_s", "unknown_s", "controllable_s",
+)  # fmt: skip
+
 app = typer.Typer(
     name="wfm",
     help="What agents did against what they were scheduled to do, how adherent that was, and why not.",
@@ -239,12 +244,12 @@ def report(
 
     Example: wfm report --from 2026-03-02 --to 2026-03-09 --out report.html
     """
-    if out.suffix.lower() not in WRITERS:
-        raise UsageError(f"--out {out}: a report is written as {', '.join(WRITERS)}.")
+    if out.suffix.lower() not in ENDINGS:
+        raise UsageError(f"--out {out}: a report ends in {', '.join(ENDINGS)}.")
     with working("Assembling the report"):
-        made = _centre().report(from_, to, as_of=as_of)
-        _write_report(made, out)
-    say(f"Wrote {out}.")
+        written = write(_centre().report(from_, to, as_of=as_of), out)
+    for path in written:
+        say(f"Wrote {path}.")
 
 
 @app.command()
@@ -255,17 +260,15 @@ def demo(directory: Annotated[Path, typer.Option(help="Where the database and th
     """
     with working("Importing, scoring and forecasting"):
         centre, taken, made = jobs.demo(directory)
-        page = directory / "report.html"
-        _write_report(made, page)
+        (page,) = write(made, directory / "report.html")
     for done in taken:
         imported(done)
     say("")
-    show(centre.adherence(*jobs.SAMPLE_WINDOW, by=["team"]), Format.table, None)
-    say(f"\n{formats.headline_text(made)}" if hasattr(formats, "headline_text") else "")
+    say(headline_text(made))
+    say("")
+    show(made.by_team, Format.table, None, TEAM_SHOWN)
     say(f"Report: {page.resolve()}")
-    say(
-        f"Next:   wfm --database {centre.store.path} --settings … explain agent-001 1999-06-20", err=False
-    )
+    say(f"Next:   wfm --settings {directory / 'settings.env'} explain agent-001 1999-06-20")
 
 
 # --- arguments ------------------------------------------------------------------------------------------
@@ -282,13 +285,6 @@ def _horizon(text: str) -> timedelta:
     if match is None or not int(match[1]):
         raise UsageError(f"--horizon {text!r}: give days, weeks or hours ahead, like 14d, 2w or 36h.")
     return {"d": timedelta(days=1), "w": timedelta(weeks=1), "h": timedelta(hours=1)}[match[2]] * int(match[1])
-
-
-def _write_report(made: Report, out: Path) -> None:
-    WRITERS[out.suffix.lower()](made, out)
-
-
-WRITERS = {".html": write_html, ".xlsx": to_xlsx, ".csv": to_csv}
 
 
 def main(argv: list[str] | None = None) -> int:
