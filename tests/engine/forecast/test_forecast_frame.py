@@ -194,3 +194,18 @@ def test_a_backtest_origin_says_what_a_forecast_from_it_says():
 def test_too_short_a_history_for_a_backtest_is_refused():
     with pytest.raises(UsageError, match="weekly origins"):
         backtest(HISTORY, timezone="UTC", weeks=20)
+
+
+def test_days_after_the_last_row_are_not_taken_for_silence():
+    ask = {"horizon": WEEK, "timezone": "UTC"}
+    fresh = forecast(HISTORY, origin=utc(2024, 4, 29), **ask)
+    stale = forecast(HISTORY, origin=utc(2024, 5, 20), **ask)
+    assert stale["volume"].sum() == pytest.approx(fresh["volume"].sum(), rel=0.1)
+
+
+def test_one_row_and_no_calls_at_all_are_enough():
+    ask = {"origin": utc(2024, 4, 22), "horizon": WEEK, "timezone": "UTC"}
+    sane(forecast(HISTORY.filter(pl.col("interval_start") < ask["origin"]).tail(1), **ask))
+    none = forecast(HISTORY.with_columns(pl.lit(0).alias("entered"), pl.lit(0).alias("abandoned")), **ask)
+    sane(none)
+    assert none["volume"].max() == 0.0

@@ -76,8 +76,8 @@ def closing(holiday: pl.DataFrame) -> frozenset[date]:
 def calendar(days: Days, holiday: pl.DataFrame) -> Calendar:
     """Label days as holiday, half day, before or after a holiday, or as an observance.
 
-    A day between two is before the second. An observance (a category that is neither public nor half_day, such
-    as school holidays) teaches nothing but its own name, and only where no holiday is next to it.
+    A day between two is before the second. An observance (a category that is neither public nor half_day,
+    such as school holidays) teaches nothing but its own name, and only where no holiday is next to it.
     """
     start, end = days[0].astype(date) - timedelta(days=1), days[-1].astype(date) + timedelta(days=1)
     axis = pl.date_range(start, end, "1d", eager=True).alias("on").to_frame()

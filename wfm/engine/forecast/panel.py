@@ -44,10 +44,10 @@ NEIGHBOURS: Final = 6
 class Panel:
     """Hold what is known at the origin.
 
-    `entered`, `handled`, `handle_s`: queue × day × slot; `centre`: day × slot, entered over every queue of
-    the centre; `seen`: day × slot, intervals of the slot that ended by the origin; `first`: per queue the
-    day of its first row; `missing`: per day, told or found; `told`: missing as the caller says; `excused`: days that a holiday may empty;
-    `today`: the last day is not over yet.
+    `entered`, `handled`, `handle_s`: queue × day × slot; `centre`: day × slot, entered over every queue
+    of the centre; `seen`: day × slot, intervals of the slot that ended by the origin; `first`: per queue the day of
+    its first row; `missing`: per day, told or found; `told`: missing as the caller says; `excused`: days that
+    a holiday may empty; `today`: the last day is not over yet.
     """
 
     queues: tuple[str, ...]
@@ -185,7 +185,8 @@ def panels(
     seen = grid.lay(axis.with_columns(pl.lit(1.0).alias("seen")), "seen")[0]
     centre = grid.lay(by_interval, "entered")[0]
     told, excused = _among(days, missing), _among(days, holiday)
-    gone = told | find_missing(days, centre.sum(axis=1), excused) | _after_the_feed(by_interval, grid)
+    total, last = centre.sum(axis=1), int(grid.place[grid.step(by_interval)].max()) // SLOTS
+    gone = told | find_missing(days, total, excused) | after_the_feed(days, total, last)
     gone &= ~(today & (np.arange(len(days)) == len(days) - 1))
     names = known.select(pl.col("queue_id").unique().sort()).collect().to_series().to_list()
     for at in range(0, len(names), QUEUES):
@@ -237,10 +238,10 @@ def find_missing(days: Days, total: Floats, excused: Mask) -> Mask:
     return gone & ~excused
 
 
-def _after_the_feed(by_interval: pl.DataFrame, grid: Grid) -> Mask:
-    """Say which days come after the last one with a row of any queue: nobody has recorded them yet."""
-    last = int(grid.place[grid.step(by_interval)].max()) // SLOTS
-    return np.asarray(np.arange(grid.days) > last)
+def after_the_feed(days: Days, total: Floats, last: int) -> Mask:
+    """Say which days come after the last one with a row of any queue, on a weekday that has had calls."""
+    opens = np.bincount(weekday(days), total, 7) > 0
+    return np.asarray((np.arange(len(days)) > last) & opens[weekday(days)])
 
 
 def _among(days: Days, dates: frozenset[date]) -> Mask:
