@@ -243,7 +243,7 @@ class Reader:
             'WHERE (s."at" >= ? AND s."at" < ?) OR e.source IS NOT NULL '
             "ORDER BY s.collection_id, s.row_no, s.arrival"
         )
-        rows = self._con.execute(sql, [*values, span[0], *values, *span]).pl()
+        rows = self._con.execute(sql, [span[0], *values, *values, *span]).pl()
         return rows.cast(schema.table("agent_state").own)  # type: ignore[arg-type]
 
     def legs(self, span: Span) -> pl.DataFrame:
