@@ -1,0 +1,99 @@
+"""How a number, a duration or an instant is spelt, on every screen; nothing else in wfm formats one."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from math import floor
+from typing import Final
+from zoneinfo import ZoneInfo
+
+NOTHING: Final = "–"
+"""Stands where a ratio has no denominator or a value is not known; never a zero."""
+
+DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def _half_up(value: float) -> int:
+    return floor(value + 0.5)
+
+
+def percent(ratio: float | None) -> str:
+    """Write a ratio 0..1 as percent; what is not all is never written as 100.0, what is something never as 0.0."""
+    if ratio is None or ratio != ratio:
+        return NOTHING
+    if 0 < ratio < 0.0005:
+        return "<0.1 %"
+    if 0.9995 <= ratio < 1:
+        return ">99.9 %"
+    return f"{_half_up(ratio * 1000) / 10:.1f} %"
+
+
+def points(ratio: float | None) -> str:
+    """Write a difference of two ratios in percentage points."""
+    return NOTHING if ratio is None else percent(ratio).removesuffix(" %")
+
+
+def clock(seconds: float | None) -> str:
+    """Write a duration for reading: ``45 s``, ``12 min 05 s``, ``1 h 05 min``; the exact value is `exact`."""
+    if seconds is None:
+        return NOTHING
+    whole = _half_up(abs(seconds))
+    sign = "−" if seconds < 0 and whole else ""
+    if whole < 60:
+        return f"{sign}{whole} s"
+    if whole < 3600:
+        return f"{sign}{whole // 60} min {whole % 60:02d} s"
+    minutes = _half_up(whole / 60)
+    return f"{sign}{minutes // 60:,} h {minutes % 60:02d} min"
+
+
+def exact(seconds: float | None) -> str:
+    """Write a duration in seconds, with a fraction only where there is one."""
+    if seconds is None:
+        return NOTHING
+    return f"{seconds:,.6f}".rstrip("0").rstrip(".") + " s"
+
+
+def hours(seconds: float | None) -> str:
+    """Write a long duration in whole hours, a short one as `clock` does."""
+    if seconds is None or seconds < 36_000:
+        return clock(seconds)
+    return f"{_half_up(seconds / 3600):,} h"
+
+
+def count(number: float | None) -> str:
+    """Write a count; an expected one with a decimal while it is small."""
+    if number is None:
+        return NOTHING
+    if number == int(number) or abs(number) >= 100:
+        return f"{_half_up(number):,}"
+    return f"{number:,.1f}"
+
+
+def day(on: date, year: bool = True) -> str:
+    """Write a local date the same in every locale: ``Sun 20 Jun 1999``."""
+    text = f"{DAYS[on.weekday()]} {on.day} {MONTHS[on.month - 1]}"
+    return f"{text} {on.year}" if year else text
+
+
+def moment(at: datetime, timezone: str) -> str:
+    """Write an instant in a zone, with its offset."""
+    local = at.astimezone(ZoneInfo(timezone))
+    offset = local.strftime("%z")
+    return f"{day(local.date())}, {local:%H:%M} (UTC{offset[:3]}:{offset[3:5]})"
+
+
+def iso(at: datetime) -> str:
+    """Write an instant for machines: ISO 8601 in UTC."""
+    return at.astimezone(ZoneInfo("UTC")).isoformat().replace("+00:00", "Z")
+
+
+def spoken(word: str | None) -> str:
+    """Write a name of ours without its underscores."""
+    return NOTHING if word is None else word.replace("_", " ")
+
+
+def plural(n: int, one: str, many: str | None = None) -> str:
+    """Write a count with its noun."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
