@@ -60,7 +60,7 @@ class Facts:
             state_map=inputs.states(inputs.take(state_map, "state_map")),
             activity=known,
             call_leg=legs,
-            exemption=inputs.check_spans(inputs.take(exemption, "exemption"), "exemption"),
+            exemption=inputs.kinds(inputs.check_spans(inputs.take(exemption, "exemption"), "exemption")),
             coverage=None if coverage is None else inputs.check_spans(inputs.take(coverage, "coverage"), "coverage"),
             agent=inputs.take(agent, "agent").unique("agent_id", keep="last", maintain_order=True),
             login=inputs.take(login, "login"),

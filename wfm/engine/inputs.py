@@ -60,7 +60,10 @@ def _cast(data: pl.DataFrame, table: str, name: str, dtype: pl.DataType) -> pl.S
     try:
         return column.dt.convert_time_zone("UTC").cast(dtype) if dtype == INSTANT and column.dtype != pl.Null else column.cast(dtype)
     except pl.exceptions.PolarsError as error:
-        raise InputError(f"{table}.{name}: {column.dtype} where {dtype} is needed.") from error
+        hint = '.str.to_datetime(time_unit="us", time_zone="UTC")' if dtype == INSTANT else ".cast(...)"
+        raise InputError(
+            f"{table}.{name}: {column.dtype} where {dtype} is needed; convert the column with {hint} or the like."
+        ) from error
 
 
 def check_spans(frame: pl.DataFrame, table: str) -> pl.DataFrame:
@@ -158,3 +161,28 @@ def states(state_map: pl.DataFrame) -> pl.DataFrame:
             f"state_map: {bad['vendor_state'][0]!r} leads to {bad['state'][0]!r}; choose from {', '.join(sayable)}."
         )
     return state_map
+
+
+def kinds(exemption: pl.DataFrame) -> pl.DataFrame:
+    """Check that exemptions are of a kind that exists; another would excuse nothing and nobody would know.
+
+    Raises:
+        InputError: one is not.
+    """
+    return _sayable(exemption, "exemption", "kind", terms.EXEMPTION_KINDS)
+
+
+def rules(rule: pl.DataFrame) -> pl.DataFrame:
+    """Check that rules are about categories and states that exist.
+
+    Raises:
+        InputError: one is not.
+    """
+    return _sayable(_sayable(rule, "rule", "category", terms.CATEGORIES), "rule", "state", terms.STATES)
+
+
+def _sayable(frame: pl.DataFrame, table: str, name: str, words: tuple[str, ...]) -> pl.DataFrame:
+    bad = frame.filter(~pl.col(name).is_in(words))[name]
+    if bad.len():
+        raise InputError(f"{table}.{name}: no {name} {bad[0]!r}; choose from {', '.join(words)}.")
+    return frame

@@ -216,12 +216,12 @@ def score(
     """
     options = options or Options()
     window = inputs.window_of(window)
-    if as_of is not None and as_of.tzinfo is None:
-        raise UsageError(f"as_of: {as_of.isoformat()} has no zone.")
+    if as_of is not None and (not isinstance(as_of, datetime) or as_of.tzinfo is None):
+        raise UsageError(f"as_of: {as_of} is not an instant with a zone; give one like 2026-03-02T08:00:00+00:00.")
     facts = Facts.read(schedule, agent_state, state_map, activity, call_leg, exemption, coverage, agent, login)
     axis = facts.axis(window)
     zone_of = facts.zones(axis, timezone)
-    rules = adherence.rule_table(inputs.take(rule, "rule"))
+    rules = adherence.rule_table(inputs.rules(inputs.take(rule, "rule")))
 
     placed = facts.schedule.with_columns(agent=pl.col("agent_id").cast(axis.agents))
     held = in_force(placed, zone_of, as_of)
