@@ -7,8 +7,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-import wfm
 from days import golden
+
+import wfm
 
 DAY = date(2026, 3, 2)
 
@@ -50,19 +51,78 @@ def test_every_figure(scored: Any) -> None:
 def test_every_exception(scored: Any) -> None:
     found = scored.exceptions()
     assert found.columns == [
-        "agent_id", "workday", "start_at", "end_at", "seconds", "activity", "state", "vendor_state", "class",
-        "reason", "evidence", "evidence_kind", "impact",
-    ]  # fmt: skip
+        "agent_id",
+        "workday",
+        "start_at",
+        "end_at",
+        "seconds",
+        "activity",
+        "state",
+        "vendor_state",
+        "class",
+        "reason",
+        "evidence",
+        "evidence_kind",
+        "impact",
+    ]
     assert found["start_at"].dtype == found["end_at"].dtype == pl.Datetime("us", "UTC")
     assert found["agent_id"].unique().to_list() == ["a"]
     assert found["workday"].unique().to_list() == [DAY]
     told = [(clock(row[2]), clock(row[3]), *row[4:]) for row in found.rows()]
     assert told == [
-        ("08:00", "08:03", 180, "on_queue", "logged_out", None, "controllable", "late_start", [], None, "negative"),
-        ("10:00", "10:06", 360, "break", "busy", "busy", "call_driven", "call_overrun", ["leg-1"], "call", "positive"),
-        ("10:15", "10:21", 360, "on_queue", "break", "break", "call_driven", "shifted_break", ["leg-1"], "call", "negative"),
-        ("16:00", "16:10", 600, None, "available", "available", None, "unscheduled_work", [], None, "positive"),
-    ]  # fmt: skip
+        (
+            "08:00",
+            "08:03",
+            180,
+            "on_queue",
+            "logged_out",
+            None,
+            "controllable",
+            "late_start",
+            [],
+            None,
+            "negative",
+        ),
+        (
+            "10:00",
+            "10:06",
+            360,
+            "break",
+            "busy",
+            "busy",
+            "call_driven",
+            "call_overrun",
+            ["leg-1"],
+            "call",
+            "positive",
+        ),
+        (
+            "10:15",
+            "10:21",
+            360,
+            "on_queue",
+            "break",
+            "break",
+            "call_driven",
+            "shifted_break",
+            ["leg-1"],
+            "call",
+            "negative",
+        ),
+        (
+            "16:00",
+            "16:10",
+            600,
+            None,
+            "available",
+            "available",
+            None,
+            "unscheduled_work",
+            [],
+            None,
+            "positive",
+        ),
+    ]
 
 
 def test_every_slice(scored: Any) -> None:
