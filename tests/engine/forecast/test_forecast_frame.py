@@ -209,3 +209,8 @@ def test_one_row_and_no_calls_at_all_are_enough():
     none = forecast(HISTORY.with_columns(pl.lit(0).alias("entered"), pl.lit(0).alias("abandoned")), **ask)
     sane(none)
     assert none["volume"].max() == 0.0
+
+
+def test_a_history_without_a_full_day_is_refused():
+    with pytest.raises(InputError, match="full local day"):
+        forecast(draw(date(2024, 4, 22), 1), origin=utc(2024, 4, 22, 12), horizon=WEEK, timezone="UTC")

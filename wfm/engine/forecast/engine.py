@@ -109,30 +109,21 @@ class Bands:
 
 
 def bands(expected: Expected, past: list[Misses]) -> Bands:
-    """Turn expectations into bands by the misses of past origins."""
-    shape = expected.volume.shape
-    flat = (shape[0], -1)
-    none = np.zeros((shape[0], 0))
-    week = np.arange(shape[1])[:, None] / 7
+    """Turn expectations into bands by the misses of past origins; they widen as the level may wander."""
+    week = np.arange(expected.volume.shape[1])[:, None] / 7
     shake = expected.shake[:, None, None] + STEP_SD**2 * np.maximum(week - 1, 0)
-    scale = volume_scale(expected.volume, shake)
-    z = read_quantiles(
-        expected.volume.reshape(flat),
-        *miss_quantiles(
-            np.concatenate([none, *[m.volume for m in past]], 1),
-            np.concatenate([none, *[m.volume_size for m in past]], 1),
-        ),
-    ).reshape(-1, *shape)
-    volume = np.where(expected.volume > 0, np.maximum(expected.volume + z * scale, 0), 0)
-    z = read_quantiles(
-        expected.handled.reshape(flat),
-        *miss_quantiles(
-            np.concatenate([none, *[m.aht for m in past]], 1),
-            np.concatenate([none, *[m.aht_size for m in past]], 1),
-        ),
-    ).reshape(-1, *shape)
+    z = _usual_misses(expected.volume, [m.volume for m in past], [m.volume_size for m in past])
+    volume = np.maximum(expected.volume + z * volume_scale(expected.volume, shake), 0)
+    z = _usual_misses(expected.handled, [m.aht for m in past], [m.aht_size for m in past])
     aht = np.maximum(expected.aht + z * aht_scale(expected.aht, expected.handled, CALL_CV, DAY_SHAKE), 0)
     return Bands(volume, aht)
+
+
+def _usual_misses(size: Floats, z: list[Floats], past_size: list[Floats]) -> Floats:
+    """Read the quantiles of past z at each interval's size: level × the shape of `size`."""
+    none = np.zeros((len(size), 0))
+    found = miss_quantiles(np.concatenate([none, *z], axis=1), np.concatenate([none, *past_size], axis=1))
+    return read_quantiles(size.reshape(len(size), -1), *found).reshape(-1, *size.shape)
 
 
 def forecast(
@@ -144,7 +135,18 @@ def forecast(
     holiday: pl.DataFrame | None = None,
     missing: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Forecast volume and AHT of every queue for each interval of [origin, origin + horizon)."""
+    """Forecast volume and AHT of every queue for each 15-minute interval of [origin, origin + horizon).
+
+    `interval_volume`: queue_id, interval_start (instant), entered, abandoned, sum_handle_time_s and maybe
+    handled (else entered − abandoned); an absent row is an interval without calls. Only intervals that ended
+    by `origin` are used; the first forecast interval starts at or after it. `holiday`: on (local date), name
+    and maybe category, past and ahead; without category every row must be a public holiday. `missing`: on
+    (local dates) not to learn from; days nobody recorded are found as well.
+
+    Columns: queue_id interval_start volume volume_p10 volume_p50 volume_p90 (calls that enter; volume is their
+    mean) aht_s aht_p10 aht_p90 (seconds; null for a queue that never handled a call) model origin.
+    Raise InputError for an unusable frame and UsageError for a wrong argument (both are ValueErrors).
+    """
     if origin.tzinfo is None:
         raise UsageError("origin has no zone: give an instant such as 2026-03-01T00:00+00:00")
     if horizon <= timedelta(0):

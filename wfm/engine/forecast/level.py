@@ -65,6 +65,7 @@ def design(calendar: Calendar, acting: Ints, over: int) -> tuple[Floats, Floats]
 
 
 def dummies(label: Labels) -> Floats:
+    """Give a 0/1 column per label, "" left out."""
     names = np.unique(label[label != ""])
     return np.asarray((label[:, None] == names).astype(float))
 

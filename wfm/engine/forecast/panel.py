@@ -44,9 +44,9 @@ NEIGHBOURS: Final = 6
 class Panel:
     """Hold what is known at the origin.
 
-    `entered`, `handled`, `handle_s`: queue × day × slot; `centre`: day × slot, entered over every queue
-    of the centre; `seen`: day × slot, intervals of the slot that ended by the origin; `first`: per queue the day of
-    its first row; `missing`: per day, told or found; `told`: missing as the caller says; `excused`: days that
+    `entered`, `handled`, `handle_s`: queue × day × slot; `centre`: day × slot, entered over every queue;
+    `seen`: day × slot, intervals of the slot that ended by the origin; `first`: per queue the day of its
+    first row; `missing`: per day, told or found; `told`: missing as the caller says; `excused`: days that
     a holiday may empty; `today`: the last day is not over yet.
     """
 
@@ -170,7 +170,11 @@ def panels(
 ) -> Iterator[Panel]:
     """Lay a checked history out, QUEUES queues at a time; raise InputError if nothing ended by the origin."""
     when = pl.col("interval_start").dt.convert_time_zone("UTC").dt.cast_time_unit("us").dt.truncate(INTERVAL)
-    known = history.lazy().with_columns(when).filter(pl.col("interval_start") + INTERVAL <= _floor(origin))
+    known = (
+        history.lazy()
+        .with_columns(when, pl.col("queue_id").cast(pl.String))
+        .filter(pl.col("interval_start") + INTERVAL <= _floor(origin))
+    )
     earliest = known.select(pl.min("interval_start")).collect().item()
     if earliest is None:
         raise InputError(
@@ -181,6 +185,10 @@ def panels(
     days = np.arange(np.datetime64(axis["on"][0]), np.datetime64(axis["on"][-1]) + 1)
     today = midnight(axis["on"][-1] + timedelta(days=1), timezone) > _floor(origin)
     by_interval = known.group_by("interval_start").agg(pl.sum("entered")).collect()
+    if len(days) == int(today):
+        raise InputError(
+            f"the history begins on the day of {origin.isoformat()}: give at least one full local day"
+        )
     grid = Grid(start, _day(axis, days) * SLOTS + axis["slot"].to_numpy(), len(days))
     seen = grid.lay(axis.with_columns(pl.lit(1.0).alias("seen")), "seen")[0]
     centre = grid.lay(by_interval, "entered")[0]
