@@ -143,7 +143,7 @@ def forecast(
     and maybe category, past and ahead; without category every row must be a public holiday. `missing`: on
     (local dates) not to learn from; days nobody recorded are found as well.
 
-    Columns: queue_id interval_start volume volume_p10 volume_p50 volume_p90 (calls that enter; volume is their
+    Columns: queue_id interval_start volume volume_p10 volume_p50 volume_p90 (calls that enter; volume is the
     mean) aht_s aht_p10 aht_p90 (seconds; null for a queue that never handled a call) model origin.
     Raise InputError for an unusable frame and UsageError for a wrong argument (both are ValueErrors).
     """
