@@ -211,7 +211,7 @@ def _spanning(legs: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame:
         legs.join_where(asked, pl.col("key") < pl.col("start"), pl.col("key_end") > pl.col("start"))
         .sort("key", "leg_id")
         .group_by("segment", maintain_order=True)
-        .agg(leg_ids="leg_id")
+        .agg(leg_ids=pl.col("leg_id").unique(maintain_order=True))
     )
 
 

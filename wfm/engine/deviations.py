@@ -165,10 +165,11 @@ def _outside(slices: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.DataFrame
     runs = (
         slices.select("key", "key_end", "state", "entry", run=run_start(work))
         .filter(pl.col("run").is_not_null())
+        .with_columns(in_state=(pl.col("key_end") - pl.col("key")).sum().over("run", "state"))
         .group_by("run", maintain_order=True)
         .agg(
             pl.col("key_end").last(),
-            pl.col("state", "entry").sort_by(pl.col("key_end") - pl.col("key"), descending=True).first(),
+            pl.col("state", "entry").sort_by("in_state", descending=True, maintain_order=True).first(),
         )
         .rename({"run": "key"})
         .with_columns(agent=axis.agent(pl.col("key")), at=axis.at(pl.col("key")))

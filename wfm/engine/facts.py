@@ -88,6 +88,9 @@ class Facts:
             )
             ends += [low - MARGIN, high + MARGIN]
         instants = [at for at in ends if isinstance(at, datetime)] or [EPOCH]
+        if window is None:  # a call that began before all else must begin before it on the axis, too
+            under_way = self.call_leg.filter(pl.col("ended_at") > min(instants))["answered_at"].min()
+            instants += [under_way] if isinstance(under_way, datetime) else []
         low, high = ((at - EPOCH) // timedelta(microseconds=1) for at in (min(instants), max(instants)))
         return Axis(pl.Enum(agents.unique().sort()), low, max(high, low + 1))
 
