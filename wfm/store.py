@@ -243,7 +243,7 @@ class Reader:
             'WHERE (s."at" >= ? AND s."at" < ?) OR e.source IS NOT NULL '
             "ORDER BY s.collection_id, s.row_no, s.arrival"
         )
-        rows = self._con.execute(sql, [span[0], *values, *values, *span]).pl()
+        rows = self._con.sql(sql, params=[span[0], *values, *values, *span]).pl()
         return rows.cast(schema.table("agent_state").own)  # type: ignore[arg-type]
 
     def legs(self, span: Span) -> pl.DataFrame:
@@ -252,7 +252,7 @@ class Reader:
         sql = (
             f"SELECT source, min(leg_id) AS leg_id FROM call_leg WHERE {' AND '.join(where)} GROUP BY source"
         )
-        logs = self._con.execute(sql, values).pl().cast(pl.String)
+        logs = self._con.sql(sql, params=values).pl().cast(pl.String)
         inside = self._select("call_leg", [*where, "ended_at > ? AND answered_at < ?"], [*values, *span], None)
         missing = logs.join(inside, on="source", how="anti")
         return pl.concat([inside, missing], how="diagonal")
@@ -271,7 +271,7 @@ class Reader:
         chosen = list(columns or known.own)
         order = "collection_id, row_no, rowid" if known.versioned else "rowid"
         sql = f"SELECT {', '.join(_quoted(chosen))} FROM {_name(name)} WHERE {' AND '.join(where)} ORDER BY {order}"
-        return self._con.execute(sql, values).pl().cast({c: known.columns[c] for c in chosen})  # type: ignore[arg-type]
+        return self._con.sql(sql, params=values).pl().cast({c: known.columns[c] for c in chosen})  # type: ignore[arg-type]
 
 
 def _put(
@@ -379,7 +379,7 @@ def _quietly(con: duckdb.DuckDBPyConnection, sql: str) -> None:
 
 
 def _one(con: duckdb.DuckDBPyConnection, sql: str) -> object:
-    return con.execute(sql).pl().item()  # fetchall of an instant would need pytz
+    return con.sql(sql).pl().item()  # fetchall of an instant would need pytz
 
 
 def _name(name: str) -> str:
