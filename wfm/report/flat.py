@@ -15,8 +15,9 @@ from wfm.report.whole import write_whole
 def to_csv(report: Report, path: str | Path) -> tuple[Path, Path]:
     """Write scores per agent and workday to ``path``, exceptions to ``<name>-exceptions<ending>`` beside it.
 
-    The columns are those of ``wfm adherence`` and ``wfm exceptions``; instants are ISO 8601 with Z, evidence is joined
-    by spaces. Returns both paths; OutputError leaves both as they were.
+    The columns are those of ``wfm adherence`` and ``wfm exceptions``; instants are ISO 8601 with Z, evidence
+    is
+    joined by spaces. Returns both paths; OutputError leaves both as they were.
     """
     path = Path(path)
     other = path.with_name(f"{path.stem}-exceptions{path.suffix}")

@@ -19,7 +19,7 @@ def _half_up(value: float) -> int:
 
 
 def percent(ratio: float | None) -> str:
-    """Write a ratio 0..1 as percent; what is not all is never written as 100.0, what is something never as 0.0."""
+    """Write a ratio 0..1 as percent; only all is written as 100.0, only nothing as 0.0."""
     if ratio is None or ratio != ratio:
         return NOTHING
     if 0 < ratio < 0.0005:
@@ -27,6 +27,17 @@ def percent(ratio: float | None) -> str:
     if 0.9995 <= ratio < 1:
         return ">99.9 %"
     return f"{_half_up(ratio * 1000) / 10:.1f} %"
+
+
+def between(low: float | None, high: float | None) -> str:
+    """Write a range of ratios with as many decimals as it takes to tell its ends apart, at most four."""
+    if low is None or high is None:
+        return NOTHING
+    for decimals in range(1, 5):
+        ends = [f"{100 * ratio:.{decimals}f} %" for ratio in (low, high)]
+        if ends[0] != ends[1]:
+            break
+    return " and ".join(ends)
 
 
 def points(ratio: float | None) -> str:
@@ -82,6 +93,11 @@ def moment(at: datetime, timezone: str) -> str:
     local = at.astimezone(ZoneInfo(timezone))
     offset = local.strftime("%z")
     return f"{day(local.date())}, {local:%H:%M} (UTC{offset[:3]}:{offset[3:5]})"
+
+
+def short_day(on: date) -> str:
+    """Write a local date under an axis: ``20 Jun``."""
+    return f"{on.day} {MONTHS[on.month - 1]}"
 
 
 def iso(at: datetime) -> str:

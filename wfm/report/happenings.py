@@ -15,12 +15,13 @@ UTC: Final = pl.Datetime("us", "UTC")
 EXCEPTION: Final[dict[str, pl.DataType]] = {
     "agent_id": pl.String(), "workday": pl.Date(), "start_at": UTC, "end_at": UTC, "seconds": pl.Float64(),
     "activity": pl.String(), "state": pl.String(), "vendor_state": pl.String(), "class": pl.String(),
-    "reason": pl.String(), "evidence": pl.List(pl.String), "evidence_kind": pl.String(), "impact": pl.String(),
+    "reason": pl.String(), "evidence": pl.List(pl.String), "evidence_kind": pl.String(),
+    "impact": pl.String(),
 }  # fmt: skip
 SLICE: Final[dict[str, pl.DataType]] = {
-    name: dtype for name, dtype in EXCEPTION.items() if name in ("agent_id", "start_at", "end_at", "activity", "state",
-                                                                  "vendor_state", "class", "reason")
-}  # fmt: skip
+    name: EXCEPTION[name]
+    for name in ("agent_id", "start_at", "end_at", "activity", "state", "vendor_state", "class", "reason")
+}
 PERSON: Final = ("agent_id", "name", "team", "timezone")
 STRIPS: Final = 60
 STRIPS_EACH: Final = 2
@@ -77,7 +78,7 @@ def exceptions(frame: Frame | None, persons: pl.DataFrame, timezone: str) -> pl.
 
 
 def strips(slices: Frame | None, by_agent_day: pl.DataFrame, persons: pl.DataFrame) -> pl.DataFrame:
-    """Cut the slices of the days with most controllable time, at most `STRIPS` days and `STRIPS_EACH` an agent."""
+    """Cut the slices of the days with most controllable time: `STRIPS` days, `STRIPS_EACH` an agent."""
     worst = (
         by_agent_day.filter(pl.col("controllable_s") > 0)
         .sort("controllable_s", "agent_id", "workday", descending=[True, False, False])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from wfm.report.formats import clock, percent, plural
+from wfm.report.formats import between, clock, percent, plural
 from wfm.report.happenings import SLICE, typed
 from wfm.report.scores import Frame, eager
 
@@ -17,9 +17,10 @@ def coverage(total: dict[str, float | None]) -> list[str]:
     if not unknown:
         return []
     found = (
-        f"{clock(unknown)} of the scheduled time ({percent(unknown / scheduled)}) is unknown: not watched, or in a "
-        f"state without a mapping. Adherence lies between {percent(total['adherence_low'])} and "
-        f"{percent(total['adherence_high'])}."
+        f"{clock(unknown)} of the scheduled time ({percent(unknown / scheduled)}) is unknown: not "
+        "watched, or "
+        "in a state without a mapping. Adherence lies between "
+        f"{between(total['adherence_low'], total['adherence_high'])}."
     )
     return [found]
 
@@ -66,7 +67,8 @@ def rules_on_states(exceptions: pl.DataFrame) -> list[str]:
     if on_states.is_empty():
         return []
     n = on_states["agent_id"].n_unique()
+    lasted = clock(float(on_states["seconds"].sum()))
     return [
-        f"For {plural(n, 'agent')} without a call log, call-driven time ({clock(on_states['seconds'].sum())}) rests on "
-        "states alone, not on call leg ids."
+        f"For {plural(n, 'agent')} without a call log, call-driven time ({lasted}) rests on states alone, "
+        "not on call leg ids."
     ]

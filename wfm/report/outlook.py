@@ -21,6 +21,7 @@ ACCURACY: Final[dict[str, pl.DataType]] = {
 }  # fmt: skip
 FLOOR: Final = "noise_floor"
 RIVALS: Final = ("last_week", "median_6", "mean_8", FLOOR)
+DENSE: Final = 0.5
 MEASURES: Final = ("volume", "handle_s", "aht_s")
 
 
@@ -40,7 +41,12 @@ def forecast(frame: Frame | None, queue: Frame | None, timezone: str) -> pl.Data
 
 
 def per_day(rows: pl.DataFrame) -> pl.DataFrame:
-    """Sum per queue and day; the band is the sum of the quarter-hours' bands."""
+    """Sum per queue and day; the band is the sum of the quarter-hours' bands.
+
+    Quantiles of rare calls do not add up (of 0.1 calls a quarter-hour the p90 is 0, of a day's 10 it is
+    not): a queue
+    with fewer than `DENSE` expected calls per quarter-hour of its open time has no band.
+    """
     volumes = pl.col("volume", "volume_p10", "volume_p90").sum()
     talk = (pl.col("volume") * pl.col("aht_s")).sum() / pl.col("volume").filter(
         pl.col("aht_s").is_not_null()
@@ -49,6 +55,7 @@ def per_day(rows: pl.DataFrame) -> pl.DataFrame:
         rows.group_by("queue_id", "label", "on", maintain_order=True)
         .agg(volumes, aht_s=talk, intervals=pl.len())
         .with_columns(pl.col("aht_s").fill_nan(None))
+        .pipe(_drawn, rows)
         .sort("queue_id", "on")
     )
 
@@ -58,17 +65,28 @@ def profile(rows: pl.DataFrame) -> pl.DataFrame:
     return (
         rows.group_by("queue_id", "label", "slot", maintain_order=True)
         .agg(pl.col("volume", "volume_p10", "volume_p90", "aht_s").mean(), days=pl.len())
+        .pipe(_drawn, rows)
         .sort("queue_id", "slot")
     )
 
 
+def _drawn(sums: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Leave out the bands of queues with too few calls for one."""
+    open_ = rows.filter(pl.col("volume") > 0)
+    usual = open_.group_by("queue_id").agg(usual=pl.col("volume").mean())
+    dense = sums.join(usual, on="queue_id", how="left", maintain_order="left")
+    return dense.with_columns(
+        pl.when(pl.col("usual") >= DENSE).then(pl.col("volume_p10", "volume_p90"))
+    ).drop("usual")
+
+
 def accuracy(frame: Frame | None) -> pl.DataFrame:
-    """Take measured errors, one row per model or one column per model, as queue_id measure model wape bias coverage."""
+    """Take errors, a row or a column per model, as queue_id measure model wape bias coverage."""
     rows = eager(frame)
     if rows is None or rows.is_empty():
         return pl.DataFrame(schema=ACCURACY)
     rows = rows.rename({"wape15": "wape", "floor": FLOOR}, strict=False)
-    keys = [name for name in ("queue_id", "measure") if name in rows.columns]
+    keys: list[str] = [name for name in ("queue_id", "measure") if name in rows.columns]
     long = _long(rows, keys) if "wape" in rows.columns else _wide(rows, keys)
     lacking = {name: dtype for name, dtype in ACCURACY.items() if name not in long.columns}
     full = long.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in lacking.items())

@@ -12,15 +12,18 @@ import polars as pl
 class Report:
     """Hold what the page, the workbook and the terminal show, so that no two of them can disagree.
 
-    title, from_on, to_on (exclusive), timezone, made_at, as_of: what was asked, when. ``as_of`` None: all that is known.
-    headline: one row with the columns of ``wfm adherence``. by_team, by_agent, by_day, by_agent_day: the same columns
+    title, from_on, to_on (exclusive), timezone, made_at, as_of: what was asked, when. ``as_of`` None: all
+    that is known.
+    headline: one row with the columns of ``wfm adherence``. by_team, by_agent, by_day, by_agent_day: the
+    same columns
     per group; teams and agents also label, explained, top_reason, top_reason_s; in order of controllable_s.
-    reasons: class reason n agents seconds share (of scheduled), largest first.
+    reasons: class reason n agents seconds share (of scheduled); controllable first, then largest first.
     exceptions: the columns of ``wfm exceptions`` and name, team, zone, start_local, end_local.
     strips: the slices of the days worth drawing, with workday, start_local, end_local.
     intervals: the columns of ``wfm intervals``, with label (the queue's name) and on (local date).
     volume: per queue; volume_by_day: per queue and on, with typical.
-    forecast: the columns of ``wfm forecast``; outlook: per queue and on; profile: per queue and slot (minute of the
+    forecast: the columns of ``wfm forecast``; outlook: per queue and on; profile: per queue and slot (minute
+    of the
     day), averaged over days. accuracy: queue_id measure model wape bias coverage.
     definitions: name, value, of other products' definitions of adherence.
     sources: figure, source. notes: what one must know before using the numbers.

@@ -30,7 +30,7 @@ def eager(frame: Frame | None) -> pl.DataFrame | None:
 def scores(frame: Frame | None, by: tuple[str, ...], where: str) -> pl.DataFrame:
     """Take a score frame with the columns of ``by``; None gives an empty one."""
     wanted = [*by, *SECONDS, *RATIOS]
-    types = {**{name: KEYS[name] for name in by}, **dict.fromkeys((*SECONDS, *RATIOS), pl.Float64())}
+    types = {name: KEYS.get(name, pl.Float64()) for name in wanted}
     rows = eager(frame)
     if rows is None:
         return pl.DataFrame(schema=types)
@@ -49,7 +49,7 @@ def headline(overall: Frame) -> pl.DataFrame:
         raise InputError(f"overall has {rows.height} rows; give what Score.adherence([]) returns.")
     if rows.is_empty():
         return pl.DataFrame(
-            {**dict.fromkeys(SECONDS, [0.0]), **dict.fromkeys(RATIOS, [None])}, schema=rows.schema
+            {name: [0.0 if name in SECONDS else None] for name in rows.columns}, schema=rows.schema
         )
     return rows.with_columns(pl.col(SECONDS).fill_null(0.0))
 
@@ -72,11 +72,16 @@ def ranked(rows: pl.DataFrame, exceptions: pl.DataFrame, key: str, label: pl.Exp
 
 
 def reasons(exceptions: pl.DataFrame, scheduled_s: float) -> pl.DataFrame:
-    """Sum exceptions per class and reason: class reason n agents seconds share (of scheduled; null outside it)."""
+    """Sum exceptions per class and reason: class reason n agents seconds share (of scheduled).
+
+    The share is null outside the shift. Controllable reasons first, each class largest first.
+    """
+    order = ["controllable", "call_driven", "approved", "system", "unknown", "in"]
+    rank = pl.col("class").replace_strict(order, range(len(order)), default=len(order), return_dtype=pl.Int32)
     share = pl.col("seconds") / scheduled_s if scheduled_s else pl.lit(None, pl.Float64)
     return (
         exceptions.group_by("class", "reason")
         .agg(n=pl.len(), agents=pl.col("agent_id").n_unique(), seconds=pl.col("seconds").sum())
         .with_columns(share=pl.when(pl.col("class").is_not_null()).then(share))
-        .sort("seconds", "class", "reason", descending=[True, False, False])
+        .sort(rank, "seconds", "reason", descending=[False, True, False])
     )

@@ -18,13 +18,14 @@ def biggest(report: Report) -> tuple[str, float] | None:
 
 
 def sentence(report: Report) -> str:
-    """Say the headline in two or three sentences anybody understands; the parts add up to all observed time."""
+    """Say the headline in sentences anybody understands; the parts add up to all observed time."""
     if not report.is_scheduled:
         return NOTHING_SCHEDULED
     total = {name: value or 0.0 for name, value in report.total.items()}
     scheduled, seen = total["scheduled_s"], total["scheduled_s"] - total["unknown_s"]
     if not seen:
-        return f"{hours(scheduled).capitalize()} were scheduled, but nobody watched: nothing can be said of them."
+        said = f"{hours(scheduled)} were scheduled, but nobody watched: "
+        return said + "nothing can be said of them."
     of = f"Of {hours(scheduled)} scheduled"
     if seen < scheduled:
         of += f", {clock(scheduled - seen)} are unknown; of the rest"
@@ -44,7 +45,7 @@ def sentence(report: Report) -> str:
 
 
 def _joined(told: list[str]) -> str:
-    text = told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
+    text = told[0] if len(told) == 1 else f"{', '.join(told[:-1])}, and {told[-1]}"
     return text[0].upper() + text[1:]
 
 

@@ -16,8 +16,8 @@ COUNTS: Final = (
 RATIOS: Final = ("aht_s", "abandonment", "service_level", "occupancy")
 INTERVAL: Final[dict[str, pl.DataType]] = {
     "source": pl.String(), "queue_id": pl.String(), "interval_start": UTC,
-    **dict.fromkeys(COUNTS, pl.Int64()),
-    **dict.fromkeys(("sum_handle_time_s", *RATIOS, "service_level_target_s"), pl.Float64()),
+    **{name: pl.Int64() for name in COUNTS},
+    **{name: pl.Float64() for name in ("sum_handle_time_s", *RATIOS, "service_level_target_s")},
     "service_level_variant": pl.String(), "origin": pl.String(),
 }  # fmt: skip
 OLDER: Final = {"answered_within_n": "answered_within"}
@@ -70,14 +70,16 @@ def named(rows: pl.DataFrame, queue: Frame | None) -> pl.DataFrame:
     known = eager(queue)
     if known is None or "name" not in known.columns:
         return rows.with_columns(label=pl.col("queue_id"))
-    names = known.select("queue_id", label=pl.col("name")).unique("queue_id", keep="first", maintain_order=True)
+    names = known.select("queue_id", label=pl.col("name")).unique(
+        "queue_id", keep="first", maintain_order=True
+    )
     return rows.join(names, on="queue_id", how="left", maintain_order="left").with_columns(
         pl.col("label").fill_null(pl.col("queue_id"))
     )
 
 
 def variant(rows: pl.DataFrame) -> str | None:
-    """Name the one variant of service level the rows hold; None if they hold several or one we do not know."""
+    """Name the one variant of service level the rows hold; None if several or one we do not know."""
     found = rows["service_level_variant"].drop_nulls().unique().to_list()
     if not found:
         return "of_entered"
@@ -119,7 +121,7 @@ def by_queue(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def by_day(rows: pl.DataFrame, history: Frame | None, timezone: str) -> pl.DataFrame:
-    """Sum per queue and local day, with typical: the median of that weekday in the six weeks before the day."""
+    """Sum per queue and day, with typical: the median of that weekday in the six weeks before the day."""
     past = rows if history is None else _with_history(rows, intervals(history, None, timezone))
     per_day = past.group_by("queue_id", "on").agg(pl.col("entered").sum())
     shifted = pl.concat(

@@ -13,7 +13,7 @@ from wfm.errors import OutputError
 
 
 def write_whole(files: Mapping[Path, Callable[[Path], None]]) -> None:
-    """Let each writer make a file beside its target, then put all in place; on failure every target is as it was.
+    """Let each writer make a file beside its target, then put all in place; on failure all is as it was.
 
     Raises:
         OutputError: one of them cannot be written.

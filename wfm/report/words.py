@@ -23,9 +23,11 @@ class Class:
 CLASS: Final[dict[str, Class]] = {
     "in": Class("I", "In adherence", "the state belongs to what was scheduled"),
     "approved": Class("A", "Approved", "out, but inside an exemption somebody approved"),
-    "call_driven": Class("C", "Call-driven", "out, because a call ran into a break or pushed it back; proved by the call log"),
+    "call_driven": Class("C", "Call-driven", "out, because a call ran into a break or pushed it back; "
+        "proved by the call log"),
     "system": Class("S", "System", "out, but inside a declared outage"),
-    "unknown": Class("U", "Unknown", "nobody watched, or the phone system's word has no mapping; counted neither in nor out"),
+    "unknown": Class("U", "Unknown", "nobody watched, or the phone system's word has no mapping; "
+        "counted neither in nor out"),
     "controllable": Class("X", "Controllable", "out, and nothing of the above explains it: the agent's own"),
 }  # fmt: skip
 
@@ -53,8 +55,10 @@ IMPACT: Final = {
 }
 
 GOLDEN_RULE: Final = (
-    "Every scheduled second is in exactly one class: in + approved + call-driven + system + unknown + controllable = "
-    "scheduled. Always, for every agent, team, day and for the whole. Roll-ups add seconds first and divide then; "
+    "Every scheduled second is in exactly one class: in + approved + call-driven + system + unknown + "
+    "controllable = "
+    "scheduled. Always, for every agent, team, day and for the whole. Roll-ups add seconds first and "
+    "divide then; "
     "never is a percentage averaged."
 )
 
@@ -72,7 +76,8 @@ FIGURES: Final = (
     Figure("Scheduled", "seconds of counted activities in the shifts",
            "time off and unavailable are not counted; break, meal, training and meeting are"),
     Figure("D (observed)", "scheduled − unknown", "the scheduled seconds somebody watched"),
-    Figure("Adherence (raw)", "in ÷ D", "the share of the observed time in which the agent did what was scheduled"),
+    Figure("Adherence (raw)", "in ÷ D", "the share of the observed time in which the agent did what was "
+        "scheduled"),
     Figure("Adherence (adjusted)", "(D − controllable) ÷ D",
            "the same, with call-driven, approved and system time not held against anybody"),
     Figure("Explained", "adjusted − raw", "percentage points that calls, approvals and outages account for"),
@@ -80,18 +85,23 @@ FIGURES: Final = (
     Figure("Range", "in ÷ scheduled … (in + unknown) ÷ scheduled",
            "between these adherence must lie, whatever happened while nobody watched"),
     Figure("Conformance", "worked ÷ scheduled work",
-           "seconds of the shift in a queue state over seconds scheduled on queue; the right amount, maybe at the wrong "
-           "time; may exceed 100 %"),
+           "seconds of the shift in a queue state over seconds scheduled on queue; the right amount, "
+           "maybe at the "
+           "wrong time; may exceed 100 %"),
     Figure("Entered", "calls that came into the queue", "handled and abandoned ones together"),
     Figure("Abandoned", "calls that gave up before an agent answered", "in percent: abandoned ÷ entered"),
-    Figure("AHT", "Σ handle seconds ÷ Σ handled calls", "average handle time; weighted by calls, never a mean of means"),
-    Figure("Typical", "median of the same weekday in up to six weeks before", "what a day of this kind usually brings"),
+    Figure("AHT", "Σ handle seconds ÷ Σ handled calls", "average handle time; weighted by calls, never "
+        "a mean of means"),
+    Figure("Typical", "median of the same weekday in up to six weeks before", "what a day of this kind "
+        "usually brings"),
     Figure("p10–p90", "one time in ten fewer than p10, one time in ten more than p90",
-           "made per quarter-hour; a day's band is the sum of its quarter-hours' bands: exact only if a whole day runs "
-           "high or low together, else wider than needed"),
+           "made per quarter-hour; a day's band is the sum of its quarter-hours' bands: exact only if a "
+           "whole day "
+           "runs high or low together, else wider than needed; not shown for queues with few calls"),
     Figure("Error (WAPE)", "Σ |forecast − actual| ÷ Σ actual",
            "measured by forecasting past weeks from only what was known then"),
-    Figure("Noise floor", "Σ √(2·v ÷ π) ÷ Σ v", "the error chance alone leaves to a perfect forecast of v random calls"),
+    Figure("Noise floor", "Σ √(2·v ÷ π) ÷ Σ v", "the error chance alone leaves to a perfect forecast of "
+        "v random calls"),
 )  # fmt: skip
 
 DEFINITION: Final[dict[str, str]] = {
@@ -107,7 +117,8 @@ DEFINITION: Final[dict[str, str]] = {
 }
 
 SOURCES: Final = (
-    ("Adherence, coverage, conformance", "agent states as the phone systems said them, schedules in force, state mapping, rules"),
+    ("Adherence, coverage, conformance", "agent states as the phone systems said them, schedules in "
+        "force, state mapping, rules"),
     ("Call-driven time", "call log: answered and ended instants of each leg; the leg ids stand as evidence"),
     ("Approved and system time", "exemptions in force as of the report's as-of time"),
     ("Entered, handled, abandoned, AHT", "15-minute interval volume"),

@@ -1,4 +1,4 @@
-"""The forecast: per day with its band, the average day, and its measured error beside simple rivals and chance."""
+"""The forecast: per day, as an average day, and its measured error beside simple rivals and chance."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from typing import Any
 
 import polars as pl
 
-from wfm.report.formats import NOTHING, count, day, moment, percent, spoken
-from wfm.report.outlook import FLOOR, MEASURES, RIVALS
-from wfm.report.page.markup import Content, Html, figure, lasting, name, section, tag
+from wfm.report.formats import NOTHING, count, day, moment, short_day
+from wfm.report.page.accuracy import error_table
+from wfm.report.page.markup import Html, figure, lasting, name, section, tag
 from wfm.report.page.plot import Scale, area, axis, dashes, picture, ranges, rounded_up
-from wfm.report.page.table import Column, Row, table
+from wfm.report.page.table import Column, table
 from wfm.report.report import Report
 
 QUEUES = 6
-MEASURE = {"volume": "calls", "handle_s": "workload (handle seconds)", "aht_s": "AHT"}
 
 
 def ahead(report: Report) -> Html:
@@ -33,9 +32,12 @@ def ahead(report: Report) -> Html:
         "Forecast",
         _origin(report),
         tag("div", pictures, class_="panels"),
-        tag("p", f"The {QUEUES} busiest queues; {more:,} more in the spreadsheet (sheet Forecast).", class_="remark") if more else None,
-        tag("p", "Left: each day, its band p10–p90 and the expected number (line). A day's band adds up its quarter-hours' "
-            "bands: right if a whole day runs high or low together, else too wide. Right: an average day by quarter-hour.", class_="remark"),
+        tag("p", f"The {QUEUES} busiest queues; {more:,} more in the spreadsheet (sheet Forecast).",
+        class_="remark") if more else None,
+        tag("p", "Left: each day, its band p10–p90 and the expected number (line). A day's band adds up "
+            "its quarter-hours' "
+            "bands: right if a whole day runs high or low together, else too wide; queues with few "
+            "calls have none. Right: an average day by quarter-hour.", class_="remark"),
         _day_table(report, queues["queue_id"].to_list()),
         error_table(report),
     )  # fmt: skip
@@ -54,8 +56,13 @@ def _origin(report: Report) -> Html:
 
 
 def _queue(report: Report, queue_id: str, label: str) -> Html:
-    return tag("div", _days(label, report.outlook.filter(pl.col("queue_id") == queue_id)),
-               _average(label, report.profile.filter(pl.col("queue_id") == queue_id)), class_="pair")  # fmt: skip
+    mine = pl.col("queue_id") == queue_id
+    days, average = report.outlook.filter(mine), report.profile.filter(mine)
+    return tag("div", _days(label, days), _average(label, average), class_="pair")
+
+
+def _whole(expected: float | None) -> str:
+    return count(None if expected is None else round(expected))
 
 
 def _days(label: str, rows: pl.DataFrame) -> Html:
@@ -68,10 +75,10 @@ def _days(label: str, rows: pl.DataFrame) -> Html:
     every = max(1, -(-len(days) // 7))
     spans = list(rows.select("volume_p10", "volume_p90").iter_rows())
     titles = [
-        f"{day(r['on'])}: {count(round(r['volume'] or 0))} calls, {count(round(r['volume_p10'] or 0))} to {count(round(r['volume_p90'] or 0))}"
-        for r in rows.iter_rows(named=True)
+        f"{day(on)}: {_whole(volume)} calls, {_whole(low)} to {_whole(high)}"
+        for on, volume, low, high in rows.select("on", "volume", "volume_p10", "volume_p90").iter_rows()
     ]
-    ticks = [(i + 0.5, f"{on.day}.{on.month}.") for i, on in enumerate(days) if i % every == 0]
+    ticks = [(i + 0.5, short_day(on)) for i, on in enumerate(days) if i % every == 0]
     known = [span if None not in span else None for span in spans]
     drawn = [
         *axis(scale, "calls", ticks),
@@ -82,32 +89,35 @@ def _days(label: str, rows: pl.DataFrame) -> Html:
         f"{label}: per day",
         picture(
             drawn,
-            f"{label}: {count(round(rows['volume'].sum()))} calls expected in {len(days)} days. The table has each day.",
+            f"{label}: {count(round(rows['volume'].sum()))} calls expected in {len(days)} days. The "
+            "table has each day.",
         ),
     )
 
 
 def _average(label: str, rows: pl.DataFrame) -> Html:
-    """Draw the quarter-hours in which anything is expected."""
-    busy = rows.filter(pl.col("volume_p90") > 0) if rows["volume_p90"].is_not_null().any() else rows
+    """Draw the quarter-hours from the first to the last in which anything is expected."""
+    high = pl.max_horizontal("volume", "volume_p90")
+    busy = rows.filter(high > 0)
     if busy.height < 2:
         return Html("")
-    begin, end = int(busy["slot"].min()), int(busy["slot"].max()) + 15  # type: ignore[call-overload]
+    slots: list[int] = busy["slot"].to_list()
+    begin, end = min(slots), max(slots) + 15
     rows = rows.filter(pl.col("slot").is_between(begin, end - 15))
-    scale = Scale(
-        0,
-        rounded_up(max(float(busy["volume_p90"].max() or 0), float(busy["volume"].max() or 0))),
-        (end - begin) // 15,
-    )  # type: ignore[arg-type]
+    most: float = rows.select(high.max()).item()
+    scale = Scale(0, rounded_up(most), (end - begin) // 15)
     step = 60 * max(1, -(-(end - begin) // 60 // 6))
-    ticks = [((slot - begin) / 15, f"{slot // 60}:00") for slot in range(-(-begin // 60) * 60, end, step)]
+    hours = range(-(-begin // 60) * 60, end, step)
+    ticks = [((slot - begin) / 15, f"{slot // 60}:00") for slot in hours]
     places = [(slot - begin) / 15 + 0.5 for slot in rows["slot"]]
-    drawn = [
-        *axis(scale, "calls per quarter-hour", ticks),
-        area(scale, places, rows["volume_p10"].fill_null(0).to_list(), rows["volume_p90"].fill_null(0).to_list(), rows["volume"].to_list()),
-    ]  # fmt: skip
+    band = rows.with_columns(pl.col("volume_p10", "volume_p90").fill_null(pl.col("volume")))
+    lines = (band[name].to_list() for name in ("volume_p10", "volume_p90", "volume"))
     peak = rows.sort("volume", descending=True).row(0, named=True)
-    said = f"{label}, average day: busiest at {peak['slot'] // 60}:{peak['slot'] % 60:02d} with {count(peak['volume'])} calls a quarter-hour."
+    said = (
+        f"{label}, average day: busiest at {peak['slot'] // 60}:{peak['slot'] % 60:02d} "
+        f"with {count(peak['volume'])} calls a quarter-hour."
+    )
+    drawn = [*axis(scale, "calls per quarter-hour", ticks), area(scale, places, *lines)]
     return figure(f"{label}: average day", picture(drawn, said))
 
 
@@ -116,65 +126,10 @@ def _day_table(report: Report, queues: list[str]) -> Html:
     listed = [
         Column("Queue", lambda r: name(r["label"])),
         Column("Day", lambda r: day(r["on"])),
-        Column("Expected", lambda r: count(round(r["volume"])), lambda r: r["volume"]),
-        Column("p10", lambda r: count(round(r["volume_p10"] or 0)), lambda r: r["volume_p10"]),
-        Column("p90", lambda r: count(round(r["volume_p90"] or 0)), lambda r: r["volume_p90"]),
+        Column("Expected", lambda r: _whole(r["volume"]), lambda r: r["volume"]),
+        Column("p10", lambda r: _whole(r["volume_p10"]), lambda r: r["volume_p10"]),
+        Column("p90", lambda r: _whole(r["volume_p90"]), lambda r: r["volume_p90"]),
         Column("AHT", lambda r: lasting(round(r["aht_s"])) if r["aht_s"] else NOTHING, lambda r: r["aht_s"]),
     ]
     made = table("Forecast per queue and day", listed, rows.iter_rows(named=True), anchor="outlook-table")
     return tag("details", tag("summary", "Table of the days"), made)
-
-
-def error_table(report: Report) -> Content:
-    """List the measured error per queue and measure: ours first, then the rivals and what chance alone leaves."""
-    rows = report.accuracy
-    if rows.is_empty():
-        return tag("p", "The forecast's error has not been measured: run wfm accuracy.", class_="remark")
-    found = rows["model"].unique(maintain_order=True).to_list()
-    stored = set(report.forecast["model"].to_list())
-    ours = [m for m in found if m in stored] or [m for m in found if m not in RIVALS]
-    models = [*ours, *sorted({*found} - {*ours, FLOOR}), *(m for m in found if m == FLOOR)]
-    wide = rows.pivot("model", index=["queue_id", "measure"], values="wape", aggregate_function="first")
-    rank = pl.col("measure").replace_strict(
-        dict(zip(MEASURES, range(3), strict=True)), default=3, return_dtype=pl.Int32
-    )
-    wide = wide.sort(rank, "queue_id", nulls_last=False, maintain_order=True)
-    names = dict(report.outlook.select("queue_id", "label").unique().iter_rows())
-
-    def who(row: Row) -> Content:
-        return name(names.get(row["queue_id"], row["queue_id"]) if row["queue_id"] else "all queues")
-
-    listed = [
-        Column("Queue", who),
-        Column("Of", lambda r: MEASURE.get(r["measure"], spoken(r["measure"]))),
-        *(_error(model, model in ours) for model in models),
-    ]
-    told = _coverage(rows, ours)
-    made = table(
-        "Error (WAPE) of quarter-hours, by forecasting past weeks; smaller is better",
-        listed,
-        wide.iter_rows(named=True),
-        anchor="accuracy-table",
-    )
-    return [tag("h3", "How far off it was"), made, tag("p", told, class_="remark")]
-
-
-def _error(model: str, ours: bool) -> Column:
-    word = {
-        FLOOR: "Noise floor",
-        "last_week": "Last week again",
-        "median_6": "Median of 6 weeks",
-        "mean_8": "Mean of 8 weeks",
-    }
-    head = word.get(model, f"This model ({spoken(model)})" if ours else spoken(model))
-    return Column(head, lambda r: percent(r[model]), lambda r: r[model])
-
-
-def _coverage(rows: pl.DataFrame, ours: list[str]) -> str:
-    told = "The noise floor is what chance alone leaves to a perfect forecast; nothing can be below it."
-    band = rows.filter(pl.col("model").is_in(ours), pl.col("measure") == "volume").drop_nulls("coverage")
-    if band.is_empty():
-        return told
-    low, high = band["coverage"].min(), band["coverage"].max()
-    span = percent(low) if low == high else f"{percent(low)} to {percent(high)}"  # type: ignore[arg-type]
-    return f"{told} Of past quarter-hours, {span} fell into the band p10–p90 (meant: 80 %)."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from wfm.report.formats import NOTHING, count, day, percent
+from wfm.report.formats import NOTHING, count, day, percent, short_day
 from wfm.report.page.markup import Content, Html, figure, lasting, name, section, tag
 from wfm.report.page.plot import Scale, axis, columns, dashes, picture, rounded_up
 from wfm.report.page.table import Column, table
@@ -82,7 +82,7 @@ def _queue(label: str, rows: pl.DataFrame) -> Html:
     )
     every = max(1, -(-rows.height // 7))
     days = rows["on"].to_list()
-    ticks = [(i + 0.5, f"{on.day}.{on.month}.") for i, on in enumerate(days) if i % every == 0]
+    ticks = [(i + 0.5, short_day(on)) for i, on in enumerate(days) if i % every == 0]
     titles = [
         f"{day(on)}: {count(came)} entered, typical {count(typical)}"
         for on, came, typical in zip(days, entered, usual, strict=True)
@@ -100,7 +100,8 @@ def _untypical(report: Report) -> Content:
     if report.volume_by_day["typical"].is_null().all():
         return tag(
             "p",
-            "Columns: calls that entered. No dashes: fewer than two earlier days of the same weekday are known.",
+            "Columns: calls that entered. No dashes: fewer than two earlier days of the same weekday "
+            "are known.",
             class_="remark",
         )
     off = (
@@ -115,9 +116,13 @@ def _untypical(report: Report) -> Content:
     if not off.is_empty():
         row = off.row(0, named=True)
         more = "more" if row["ratio"] > 0 else "fewer"
-        told = f" Furthest from typical: {day(row['on'])}, {percent(abs(row['ratio']))} {more} calls than usual over all queues."
+        told = (
+            f" Furthest from typical: {day(row['on'])}, {percent(abs(row['ratio']))} {more} calls "
+            "than usual over all queues."
+        )
     return tag(
         "p",
-        f"Columns: calls that entered. Dashes: the median of the same weekday in up to six weeks before.{told}",
+        "Columns: calls that entered. Dashes: the median of the same weekday in up to six weeks "
+        f"before.{told}",
         class_="remark",
     )

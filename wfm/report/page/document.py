@@ -7,18 +7,22 @@ from importlib.resources import files
 from wfm.report.formats import day
 from wfm.report.page.ahead import ahead
 from wfm.report.page.calls import calls
-from wfm.report.page.detail import agents, largest
+from wfm.report.page.compare import compare
+from wfm.report.page.detail import agents
 from wfm.report.page.headline import headline, masthead, other_definitions
+from wfm.report.page.listing import largest
 from wfm.report.page.look import look
 from wfm.report.page.markup import Html, tag
-from wfm.report.page.people import compare, teams
+from wfm.report.page.people import teams
 from wfm.report.page.seen import glossary, seen, sources
 from wfm.report.report import Report
 
 CONTENTS = (
     ("headline", "Headline"), ("look", "What to look at"), ("teams", "Teams and days"), ("agents", "Agents"),
-    ("exceptions", "Longest exceptions"), ("compare", "Raw and adjusted"), ("volume", "Volume"), ("forecast", "Forecast"),
-    ("seen", "How much was seen"), ("others", "Other definitions"), ("definitions", "Definitions"), ("sources", "Sources"),
+    ("exceptions", "Longest exceptions"), ("compare", "Raw and adjusted"), ("volume", "Volume"),
+    ("forecast", "Forecast"),
+    ("seen", "How much was seen"), ("others", "Other definitions"), ("definitions", "Definitions"),
+    ("sources", "Sources"),
 )  # fmt: skip
 
 
@@ -38,7 +42,8 @@ def _contents(body: str) -> Html:
 def to_html(report: Report) -> str:
     """Draw the report as one HTML file that needs no network, no script and no other file."""
     parts = [
-        headline(report), look(report), teams(report), agents(report), largest(report), compare(report), calls(report),
+        headline(report), look(report), teams(report), agents(report), largest(report), compare(report),
+        calls(report),
         ahead(report), seen(report), other_definitions(report), glossary(), sources(report),
     ]  # fmt: skip
     body = "\n".join(part for part in parts if part is not None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wfm.report.formats import clock, day, exact, iso, moment, percent, plural, points
+from wfm.report.formats import between, clock, day, exact, iso, moment, percent, plural, points
 from wfm.report.page.marks import bar, chip, parts
 from wfm.report.page.markup import Content, Html, lasting, section, tag
 from wfm.report.page.table import Column, Row, table
@@ -42,18 +42,20 @@ def cards(report: Report) -> Html:
     gained = points(adjusted - raw) if adjusted is not None and raw is not None else None
     span = ""
     if (total["coverage"] or 0) < 1 and total["adherence_low"] is not None:
-        span = (
-            f"adherence lies between {percent(total['adherence_low'])} and {percent(total['adherence_high'])}"
-        )
+        span = f"adherence lies between {between(total['adherence_low'], total['adherence_high'])}"
     return tag(
         "dl",
         _card("Adherence, raw", percent(raw), "did what was scheduled", "main"),
-        _card("Adherence, adjusted", percent(adjusted),
-              f"calls, approvals and outages explain {gained} points" if gained else "", "main"),
+        _card(
+            "Adherence, adjusted",
+            percent(adjusted),
+            f"calls, approvals and outages explain {gained} points" if gained else "",
+            "main",
+        ),
         _card("Conformance", percent(total["conformance"]), "queue work done ÷ queue work scheduled"),
         _card("Coverage", percent(total["coverage"]), span or "of the scheduled time was watched"),
         class_="cards",
-    )  # fmt: skip
+    )
 
 
 def split_table(report: Report) -> Html:

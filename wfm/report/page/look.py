@@ -87,8 +87,14 @@ def look(report: Report) -> Html:
     return section(
         "look",
         "What to look at",
-        tag("p", "Only ", tag("em", "controllable"), " time is the agent's own. Call-driven, approved and system time "
-            "is explained already and needs no talk."),
+        tag(
+            "p",
+            "Only ",
+            tag("em", "controllable"),
+            " time is the agent's own. Call-driven, approved "
+            "and system time "
+            "is explained already and needs no talk.",
+        ),
         reason_table(report),
         featured(report),
-    )  # fmt: skip
+    )

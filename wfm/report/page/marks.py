@@ -1,4 +1,4 @@
-"""Small drawings in percent of their own width: they fit a phone and a sheet of paper, and their text stays upright."""
+"""Small drawings in percent of their own width: they fit a phone and paper, and text stays upright."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def parts(row: Mapping[str, Any]) -> list[tuple[str, float]]:
 
 
 def bar(split: Iterable[tuple[str, float]], *, tall: bool = False, label: str | None = None) -> Html:
-    """Stack classes over the whole width; with a label it is a picture, without one a decoration of numbers nearby."""
+    """Stack classes over the whole width; with a label it is a picture, without one a decoration."""
     split = list(split)
     total = sum(seconds for _, seconds in split)
     drawn, at = [], 0.0

@@ -123,6 +123,10 @@ def area(
         "svg",
         tag("path", d="M" + " L".join([*upper, *reversed(lower)]) + " Z", class_="band"),
         tag("path", d="M" + " L".join(middle), class_="line"),
-        x=f"{100 * LEFT:.2f}%", y="0", width=f"{100 * (1 - LEFT):.2f}%", height=str(HEIGHT),
-        viewBox=f"0 0 1000 {HEIGHT}", preserveAspectRatio="none",
-    )  # fmt: skip
+        x=f"{100 * LEFT:.2f}%",
+        y="0",
+        width=f"{100 * (1 - LEFT):.2f}%",
+        height=str(HEIGHT),
+        viewBox=f"0 0 1000 {HEIGHT}",
+        preserveAspectRatio="none",
+    )

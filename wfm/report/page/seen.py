@@ -19,14 +19,21 @@ def seen(report: Report) -> Html:
         content.append(
             tag(
                 "p",
-                f"Coverage is {percent(total['coverage'])}: of {exact(scheduled)} scheduled, {exact(scheduled - unknown)} were watched.",
+                f"Coverage is {percent(total['coverage'])}: of {exact(scheduled)} scheduled, "
+                f"{exact(scheduled - unknown)} were watched.",
             )
         )
     if report.notes:
         content.append(tag("ul", [tag("li", note) for note in report.notes], class_="notes"))
     else:
-        content.append(tag("p", "Nothing was left out: every state is mapped and every scheduled second was watched."
-                           if report.is_scheduled else "There is nothing to say about coverage."))  # fmt: skip
+        content.append(
+            tag(
+                "p",
+                "Every state is mapped and every scheduled second was watched."
+                if report.is_scheduled
+                else "There is nothing to say about coverage.",
+            )
+        )
     return section("seen", "How much was seen", content)
 
 
@@ -46,7 +53,8 @@ def glossary() -> Html:
         tag("p", GOLDEN_RULE, class_="rule"),
         tag(
             "p",
-            "Percentages are rounded for reading, so shown parts may add up to 99.9 or 100.1; the seconds always add up exactly.",
+            "Percentages are rounded for reading, so shown parts may add up to 99.9 or 100.1; the "
+            "seconds always add up exactly.",
         ),
         tag("h3", "Classes, in the order in which they are shown"),
         tag("dl", classes, class_="words"),

@@ -16,10 +16,13 @@ from wfm.report.words import CLASS
 LEFT: Final = 13.0
 LANE: Final = 17
 GAP: Final = 3
-LETTER_FITS: Final = 2.6
+LETTER_FITS, WORD_FITS = 2.6, 2.2
+"""Percent of the width that a letter needs on a phone, alone and in a word."""
 LEGEND: Final = (
-    "Three lanes per day: Plan is the schedule, Did is the state, Class is how it counts. Letters: Q on queue, B break, "
-    "M meal, T training or meeting, W other work, L logged out, – anything else; I in, A approved, C call-driven, "
+    "Three lanes per day: Plan is the schedule, Did is the state, Class is how it counts. Letters: Q on "
+    "queue, B break, "
+    "M meal, T training or meeting, W other work, L logged out, – anything else; I in, A approved, C "
+    "call-driven, "
     "S system, U unknown, X controllable."
 )
 _WORD: Final = {
@@ -33,6 +36,9 @@ _WORD: Final = {
     "unknown": ("U", "dark"),
     "unmapped": ("U", "dark"),
 }
+_WORDS: Final = {"queue": "on queue"}
+"""Queue states are joined in a lane, so one of their names would be wrong."""
+
 Row = dict[str, Any]
 
 
@@ -55,7 +61,7 @@ def _runs(rows: pl.DataFrame, column: str) -> list[Row]:
 def strip(rows: pl.DataFrame) -> Html:
     """Draw the slices of one shift; the text alternative names what counted against the agent."""
     first: datetime = rows["start_at"][0]
-    length = (rows["end_at"][-1] - first).total_seconds()
+    length: float = (rows["end_at"][-1] - first).total_seconds()
 
     def at(instant: datetime) -> float:
         return LEFT + (100 - LEFT) * (instant - first).total_seconds() / length
@@ -85,9 +91,11 @@ def _block(run: Row, column: str, y: float, at: Callable[[datetime], float]) -> 
         letter, class_, word = CLASS[run["class"]].letter, f"k-{run['class']}", CLASS[run["class"]].word
     else:
         letter, class_ = run["key"]
-        class_, word = f"s-{class_}", spoken(run[column])
+        class_, word = f"s-{class_}", _WORDS.get(class_) or spoken(run[column])
     told = f"{word}, {run['start_local']:%H:%M:%S} to {run['end_local']:%H:%M:%S}"
     rect = tag("rect", x=f"{x:.2f}%", width=f"{wide:.2f}%", y=y, height=float(LANE), class_=class_)
+    if wide >= WORD_FITS * (len(word) + 1):
+        letter = word
     fits = wide >= LETTER_FITS
     return tag(
         "g",

@@ -1,4 +1,4 @@
-"""Tables for people: a caption, headers with a scope, a name per row, numbers that line up and can be sorted."""
+"""Tables for people: a caption, headers with a scope, a name per row, numbers that can be sorted."""
 
 from __future__ import annotations
 
