@@ -55,8 +55,7 @@ def score(day: Day, **more: Any) -> Any:
     return wfm.score(**{"window": around(day), **inputs_of(day), **more})
 
 
-def seconds(frame: pl.DataFrame) -> pl.Expr:
-    return (pl.col("end_at") - pl.col("start_at")).dt.total_microseconds() / 1_000_000
+SECONDS = (pl.col("end_at") - pl.col("start_at")).dt.total_microseconds / 1_000_000
 
 
 def same(one: Any, other: Any) -> None:
@@ -115,16 +114,16 @@ def test_slices_tile_and_every_view_adds_up(day: Day) -> None:
         assert mine["start_at"][1:].to_list() == mine["end_at"][:-1].to_list()
         assert (mine["start_at"] < mine["end_at"]).all()
     total = scored.adherence([]).to_dicts()[0]
-    lasted = dict(slices.group_by("class").agg(seconds(slices).sum()).rows())
+    lasted = dict(slices.group_by("class").agg(SECONDS.sum()).rows())
     for name in CLASSES:
         assert lasted.get(name, 0) == total[f"{name}_s"]
     told = dict(found.group_by("class").agg(pl.col("seconds").sum()).rows())
     for name in OUT:
         assert told.get(name, 0) == total[f"{name}_s"]
     assert set(told) <= {*OUT, None}
-    assert found["seconds"].to_list() == found.select(seconds(found).alias("s"))["s"].to_list()
+    assert found["seconds"].to_list() == found.select(SECONDS.alias("s"))["s"].to_list()
     outside = slices.filter(pl.col("reason") == "unscheduled_work", pl.col("activity").is_null())
-    assert told.get(None, 0) == outside.select(seconds(outside).sum()).item()
+    assert told.get(None, 0) == outside.select(SECONDS.sum()).item()
     # every exception is what its slices say, and no two of them overlap
     assert (
         (found["start_at"].shift(-1) >= found["end_at"])
@@ -136,7 +135,7 @@ def test_slices_tile_and_every_view_adds_up(day: Day) -> None:
     found = found.cast({"reason": pl.String})
     assert (
         out.group_by(by_reason)
-        .agg(seconds(out).sum().alias("seconds"))
+        .agg(SECONDS.sum().alias("seconds"))
         .sort(by_reason)
         .equals(found.group_by(by_reason).agg(pl.col("seconds").sum()).sort(by_reason))
     )
@@ -165,8 +164,8 @@ def test_a_split_of_the_window_changes_no_total(day: Day, cuts: list[float]) -> 
     assert listed.group_by(lasted).agg(pl.col("seconds").sum().round(6)).sort(lasted).equals(wanted)
     assert (
         pl.concat([part.slices() for part in parts])
-        .select(seconds(whole.slices()).sum().round(6))
-        .equals(whole.slices().select(seconds(whole.slices()).sum().round(6)))
+        .select(SECONDS.sum().round(6))
+        .equals(whole.slices().select(SECONDS.sum().round(6)))
     )
 
 
