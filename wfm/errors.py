@@ -12,6 +12,11 @@
     │   ├── NotADatabaseError    the file is something else
     │   ├── NewerDatabaseError   written by a newer wfm
     │   └── DatabaseBusyError    another process holds it             (transient)
+    ├── CollectError             a vendor did not give what was asked for             exit 1
+    │   ├── AuthError            it refuses the credentials
+    │   ├── ThrottledError       it asks for patience                 (transient)
+    │   ├── UnreachableError     no connection, a time-out, a 5xx     (transient)
+    │   └── BadReplyError        an answer that cannot be read
     └── OutputError              a result cannot be written where it was asked for    exit 1
 
 ``transient`` says whether the same call can succeed later with nothing changed; it is decided here and nowhere else.
@@ -89,6 +94,37 @@ class DatabaseBusyError(StoreError):
     """Give up on a database that another process holds."""
 
     transient = True
+
+
+class CollectError(WfmError):
+    """Say that a vendor did not give what was asked for; no secret is in the text."""
+
+
+class AuthError(CollectError):
+    """Say that a vendor refuses the credentials."""
+
+
+class ThrottledError(CollectError):
+    """Give up, for now, on a vendor that asks for patience.
+
+    ``retry_after_s``: how long it asked for, if it said.
+    """
+
+    transient = True
+
+    def __init__(self, text: str, retry_after_s: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+
+
+class UnreachableError(CollectError):
+    """Say that a vendor cannot be reached: no connection, a time-out, an error on its side."""
+
+    transient = True
+
+
+class BadReplyError(CollectError):
+    """Say that a vendor's answer cannot be read: HTML, cut short, too long, or of another shape."""
 
 
 class OutputError(WfmError, OSError):

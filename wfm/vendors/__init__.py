@@ -1,0 +1,189 @@
+"""The contract between wfm and a phone system, and the discovery of those there are. Names no vendor.
+
+A vendor is one file in this folder. A sixth one costs that file, its test and its recordings, and no other edit. The
+file says what its account needs (`Settings`), which feeds it has (`FEEDS`), how to ask for one (`fetch`) and how to read
+what came back (`parse_<feed>`)::
+
+    fetch   asks over HTTP, hands over bytes as they came      (nothing is interpreted: bytes can be replayed)
+    parse_  bytes -> a frame with the table's own columns      (pure; empty input gives the same columns)
+
+The machinery around it (retries, rate limits, redaction, the ledger of windows, the spool, raw payloads, replay) is the
+same for all and lives elsewhere.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from importlib import import_module
+from typing import Any, ClassVar, Literal, Protocol, cast
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+Kind = Literal["window", "snapshot", "list"]
+
+
+class SourceSettings(BaseModel):
+    """What every configured source has; a vendor's `Settings` adds its own. Secrets are `pydantic.SecretStr`.
+
+    vendor: discriminates. requests_per_minute, concurrent: the rate limit; None: the vendor's own `LIMITS`.
+    timeout_s: of one request.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    vendor: str
+    requests_per_minute: float | None = None
+    concurrent: int | None = None
+    timeout_s: float = 30.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How hard a vendor may be asked; shared by every process of this machine that uses the source.
+
+    max_body_bytes: a longer answer is refused, unpacked.
+    stop_after_401: refuse to ask again after so many refusals in a row (accounts get locked).
+    """
+
+    requests_per_minute: float = 60.0
+    concurrent: int = 2
+    max_body_bytes: int = 64_000_000
+    stop_after_401: int = 2
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Something a vendor can be asked for; it is named after the table it fills.
+
+    kind: window (rows of [from, to)), snapshot (what is so now) or list (everything there is).
+    every_s: how often to ask. overlap_s: how far behind the cursor each cycle starts again, for late and corrected
+    rows. settle_s: how long after its end a window is left alone. slice_s: the longest window asked for at once.
+    """
+
+    name: str
+    kind: Kind
+    every_s: int
+    overlap_s: int = 0
+    settle_s: int = 0
+    slice_s: int = 86_400
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch [start, end) to ask for; None for snapshots and lists."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class Payload:
+    """Bytes as they came, and what one must know beside them to read them.
+
+    context: short texts such as the user a page belongs to; never a secret. It is stored with the bytes.
+    """
+
+    feed: str
+    received_at: datetime
+    body: bytes
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that went wrong for a part of what was asked; the rest goes on.
+
+    permanent: asking again will not help (a user without the service): noted, and the window still counts as complete.
+    Otherwise the window is partial and is asked for again.
+    """
+
+    what: str
+    permanent: bool
+
+
+class Reply(Protocol):
+    """An answer as `Client` gives it: status 2xx or one the caller said it expects."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def received_at(self) -> datetime: ...
+
+
+class Client(Protocol):
+    """The HTTP client a vendor is handed: it waits its turn, retries what is transient, and tells no secret.
+
+    It raises `wfm.errors.CollectError` (see there) for everything that is not an answer one can read: time-outs and
+    refused connections, 401 and 403 (`AuthError`), 429 and 5xx after all retries, HTML or another type where JSON or
+    XML is expected, truncated or oversized bodies, redirects to another host.
+    """
+
+    async def get(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        basic: tuple[str, str] | None = None,
+        expect: Literal["json", "xml", "any"] = "json",
+        accept_status: tuple[int, ...] = (),
+    ) -> Reply:
+        """Ask; ``accept_status`` are statuses that come back instead of being raised (404, say)."""
+
+    async def post(
+        self,
+        url: str,
+        *,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        basic: tuple[str, str] | None = None,
+        expect: Literal["json", "xml", "any"] = "json",
+        accept_status: tuple[int, ...] = (),
+    ) -> Reply:
+        """Send; only for vendors whose reading is a POST."""
+
+
+class Session(Protocol):
+    """One use of a source: made by `Vendor.session`, kept while it is polled, thrown away on errors of settings."""
+
+    def fetch(self, feed: Feed, window: Window | None) -> AsyncIterator[Payload | Trouble]:
+        """Ask for a feed; every payload that is handed over was received whole."""
+
+
+class Vendor(Protocol):
+    """A module of this folder."""
+
+    NAME: ClassVar[str]
+    TITLE: ClassVar[str]
+    Settings: ClassVar[type[SourceSettings]]
+    FEEDS: ClassVar[tuple[Feed, ...]]
+    LIMITS: ClassVar[Limits]
+    STATES: ClassVar[Mapping[str, str]]
+    """The vendor's words for states beside those every vendor shares; → ours."""
+
+    def session(self, settings: Any, client: Client) -> Session:
+        """Begin to use a source."""
+
+    def parse(self, feed: str, payload: Payload, settings: Any) -> pl.DataFrame:
+        """Read a payload: the own columns of the feed's table but ``source``; in order of arrival.
+
+        A feed that fills `call_audit` too adds a column ``payload``: the raw entry, as text. Warnings about values
+        that are kept but hardly believed go into a column ``alarm`` (null: none).
+        """
+
+
+@cache
+def vendors() -> dict[str, Vendor]:
+    """Find the vendors there are, by file name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    return {name: cast(Vendor, import_module(f"{__name__}.{name}")) for name in names}
