@@ -172,40 +172,48 @@ def _outside(slices: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.DataFrame
             pl.col("state", "entry").sort_by("in_state", descending=True, maintain_order=True).first(),
         )
         .rename({"run": "key"})
-        .with_columns(agent=axis.agent(pl.col("key")), at=axis.at(pl.col("key")))
+        .with_columns(agent=axis.agent(pl.col("key")))
     )
-    shifts = segments.select("shift_key", "shift_end", "workday", owner="agent").unique(
-        "shift_key", keep="first", maintain_order=True
-    )
-    near = (
-        runs.join_asof(shifts, left_on="key", right_on="shift_key", strategy="backward", check_sortedness=False)
-        .with_columns(
-            earlier=pl.when(
-                (pl.col("owner") == pl.col("agent")) & (pl.col("key") - pl.col("shift_end") <= SHIFT_GAP)
-            ).then("workday")
-        )
-        .drop("owner", "shift_key", "shift_end", "workday")
-        .join_asof(shifts, left_on="key_end", right_on="shift_key", strategy="forward", check_sortedness=False)
-        .with_columns(
-            later=pl.when(
-                (pl.col("owner") == pl.col("agent")) & (pl.col("shift_key") - pl.col("key_end") <= SHIFT_GAP)
-            ).then("workday")
-        )
-        .join(zone_of, on="agent", how="left", maintain_order="left")
-    )
-    zones = zone_of["zone"].unique().to_list()
-    own = local_date(pl.col("at"), pl.col("zone"), zones)
-    return near.select(
+    runs = runs.with_columns(workday_outside(runs, segments, zone_of, axis))
+    return runs.select(
         "key",
         "key_end",
         "agent",
-        workday=pl.coalesce("earlier", "later", own),
+        "workday",
         activity=pl.lit(None, pl.String),
         state="state",
         entry="entry",
         reason=pl.lit("unscheduled_work", REASON),
         impact=pl.lit("positive", IMPACT),
     )
+
+
+def workday_outside(runs: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.DataFrame, axis: Axis) -> pl.Series:
+    """Say to which workday time with nothing scheduled belongs: that of the shift it lies in or near, else its own.
+
+    Args:
+        runs: agent, key, key_end; in order of key.
+        segments, zone_of, axis: as for `exceptions`.
+    """
+    shifts = segments.select("shift_key", "shift_end", "workday", owner="agent").unique(
+        "shift_key", keep="first", maintain_order=True
+    )
+    mine = pl.col("owner") == pl.col("agent")
+    near = (
+        runs.select("agent", "key", "key_end")
+        .join_asof(shifts, left_on="key", right_on="shift_key", strategy="backward", check_sortedness=False)
+        .with_columns(
+            earlier=pl.when(mine & (pl.col("key") - pl.col("shift_end") <= SHIFT_GAP)).then("workday")
+        )
+        .drop("owner", "shift_key", "shift_end", "workday")
+        .join_asof(shifts, left_on="key_end", right_on="shift_key", strategy="forward", check_sortedness=False)
+        .with_columns(
+            later=pl.when(mine & (pl.col("shift_key") - pl.col("key_end") <= SHIFT_GAP)).then("workday")
+        )
+        .join(zone_of, on="agent", how="left", maintain_order="left")
+    )
+    own = local_date(axis.at(pl.col("key")), pl.col("zone"), zone_of["zone"].unique().to_list())
+    return near.select(workday=pl.coalesce("earlier", "later", own))["workday"]
 
 
 def words(frame: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:

@@ -14,8 +14,8 @@ from wfm.engine import adherence, deviations, inputs
 from wfm.engine.codes import is_queue
 from wfm.engine.facts import Facts
 from wfm.engine.inputs import EPOCH, Frame, Window
-from wfm.engine.schedule import in_force, local_date, segments
-from wfm.engine.spans import Axis, layer, overlay, resolve, steps
+from wfm.engine.schedule import in_force, segments
+from wfm.engine.spans import Axis, layer, overlay, resolve, run_end, run_start, steps
 from wfm.engine.timeline import Lines, state_lines
 from wfm.errors import UsageError
 
@@ -108,12 +108,15 @@ class Score:
             "segment", "state", "entry", "class", pl.col("reason").cast(pl.String)
         )[cut["row"]]
         named = pl.concat([cut, facts, self._segments_of(facts["segment"])], how="horizontal")
-        agent = self.axis.agent(pl.col("key"))
-        named = named.with_columns(agent=agent).join(self._zone_of, on="agent", how="left", maintain_order="left")
-        zones = self._zone_of["zone"].unique().to_list()
+        work = is_queue() & (pl.col("segment") == 0)
+        named = named.with_columns(agent=self.axis.agent(pl.col("key")))
+        runs = named.select(
+            "agent", key=pl.coalesce(run_start(work), "key"), key_end=pl.coalesce(run_end(work), "key_end")
+        )
+        outside = deviations.workday_outside(runs, self._segments, self._zone_of, self.axis)
         named = named.with_columns(
-            workday=pl.coalesce("workday", local_date(self.axis.at(pl.col("key")), pl.col("zone"), zones)),
-            reason=pl.when(pl.col("segment") == 0, is_queue()).then(pl.lit("unscheduled_work")).otherwise("reason"),
+            workday=pl.coalesce("workday", outside),
+            reason=pl.when(work).then(pl.lit("unscheduled_work")).otherwise("reason"),
             leg_id=self._legs["leg_id"].gather(pl.select(pl.when(cut["leg"] >= 0).then(cut["leg"])).to_series()),
         )
         return self._spoken(self._clip(named)).select(
