@@ -722,6 +722,28 @@ def test_unscheduled_work_around_and_inside_a_split_shift() -> None:
     assert sums(scored, "scheduled", "worked", "scheduled_work") == (240, 180, 240)
 
 
+def test_unscheduled_work_after_midnight_is_seen_on_the_day_of_its_shift() -> None:
+    """In every view of that day, and in none of the next."""
+    tables = {
+        "schedule": plan(("02T20:00", "03T00:00", "on_queue")),
+        "agent_state": said(
+            ("02T20:00", "available"), ("03T00:10", "break"), ("03T00:20", "busy"), ("03T00:30", "away")
+        ),
+    }
+    first, second = (wfm.score(**tables, window=days) for days in ((DAY, THIRD), (THIRD, FOURTH)))
+    work = [("00:00", "00:10", "available"), ("00:20", "00:30", "busy")]
+    assert told(first, "state") == work
+    rows = first.slices().filter(pl.col("reason") == "unscheduled_work")
+    assert [
+        (f"{start:%H:%M}", f"{end:%H:%M}", state)
+        for start, end, state in rows.select("start_at", "end_at", "state").rows()
+    ] == work
+    everything = first.slices()
+    assert everything["start_at"][1:].to_list() == everything["end_at"][:-1].to_list()
+    assert second.exceptions().is_empty()
+    assert second.slices()["reason"].null_count() == second.slices().height
+
+
 def test_unscheduled_work_is_named_after_the_state_that_lasted_longest() -> None:
     assert told(drawn("state AABBBAA"), "state") == [("08:00", "08:07", "available")]
     assert told(drawn("state ABBBA"), "state") == [("08:00", "08:05", "busy")]
