@@ -19,7 +19,8 @@
     │   └── BadReplyError        an answer that cannot be read
     └── OutputError              a result cannot be written where it was asked for    exit 1
 
-``transient`` says whether the same call can succeed later with nothing changed; it is decided here and nowhere else.
+``transient`` says whether the same call can succeed later with nothing changed; it is decided here and
+nowhere else.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class InputError(WfmError, ValueError):
 class BadRowsError(InputError):
     """Refuse a file for some of its rows.
 
-    ``rows`` is a frame: row (1-based as the file's reader counts, the header is row 1), column, value, expected.
+    ``rows`` is a frame: row (1-based as the file's reader counts, the header is row 1), column, value,
+    expected.
     """
 
     def __init__(self, where: str, rows: pl.DataFrame, advice: str = "") -> None:
@@ -67,7 +69,9 @@ class BadRowsError(InputError):
         n = rows["row"].n_unique()
         lines = [f"{where}: {n:,} bad row{'s' if n > 1 else ''}, nothing was imported."]
         for row in rows.head(SHOWN_BAD_ROWS).iter_rows(named=True):
-            lines.append(f"  row {row['row']}, {row['column']}: {row['value']!r} - expected {row['expected']}")
+            lines.append(
+                f"  row {row['row']}, {row['column']}: {row['value']!r} - expected {row['expected']}"
+            )
         if rows.height > SHOWN_BAD_ROWS:
             lines.append(f"  and {rows.height - SHOWN_BAD_ROWS:,} more")
         lines.append(advice or "Correct them, or import the good rows with --skip-bad FILE.")

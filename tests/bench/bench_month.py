@@ -4,8 +4,8 @@
     python tests/bench/bench_month.py --agents 10000 --only score
 
 Each step runs in a process of its own, in turn with its peer, so that the ratio holds when the machine's speed drifts.
-Peers on the same data: for the import DuckDB reading the same csv into a table (no checks, no keys); for scoring a range
-join in DuckDB that only finds the seconds in adherence (no calls, no reasons, no exemptions, no coverage).
+Peers on the same data: for the import DuckDB reading the same csv into a table (no checks, no keys); for scoring a
+range join in DuckDB that only finds the seconds in adherence (no calls, no reasons, no exemptions, no coverage).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -29,6 +30,17 @@ from wfm.report import write as write_report
 from wfm.settings import load
 
 LAST = "2026-03-31"
+
+
+def step_make(directory: Path, agents: int, days: int) -> None:
+    """Make the data: in a process of its own too, since a child starts with its parent's peak memory."""
+    made = frames(agents, days)
+    for table, frame in made.items():
+        frame.write_parquet(directory / f"{table}.parquet")
+    print(", ".join(f"{frame.height:,} {table}" for table, frame in made.items()))
+    centre = wfm.Centre(load(database=directory / "month.duckdb"))
+    for table, path in write(made, directory).items():
+        centre.put(table, path)
 
 
 def step_import(directory: Path) -> int:
@@ -74,7 +86,7 @@ def step_score_peer(directory: Path) -> int:
     cuts = sorted({edge for start, end, _ in PLAN for edge in (start, end)})
     pieces = [
         (low, high, min((p for p in PLAN if p[0] <= low and p[1] >= high), key=lambda p: p[1] - p[0])[2])
-        for low, high in zip(cuts, cuts[1:], strict=False)
+        for low, high in pairwise(cuts)
     ]
     with duckdb.connect() as con:
         con.register("rules", rules)
@@ -94,14 +106,18 @@ def step_score_peer(directory: Path) -> int:
             JOIN rules r ON r.category = p.activity AND r.state = s.state
             GROUP BY ALL""").fetchall()
         assert rows
-        return int(con.execute(f"SELECT count(*) FROM '{directory / 'agent_state.parquet'}'").fetchall()[0][0])
+        return int(
+            con.execute(f"SELECT count(*) FROM '{directory / 'agent_state.parquet'}'").fetchall()[0][0]
+        )
 
 
 def step_report(directory: Path) -> int:
     """Assemble the month's report from the database and write the page."""
     made = wfm.open(directory / "month.duckdb").report("2026-03-01", LAST)
     (page,) = write_report(made, directory / "report.html")
-    print(f"# page {page.stat().st_size / 1e6:.2f} MB, {made.exceptions.height:,} exceptions", file=sys.stderr)
+    print(
+        f"# page {page.stat().st_size / 1e6:.2f} MB, {made.exceptions.height:,} exceptions", file=sys.stderr
+    )
     return made.exceptions.height
 
 
@@ -126,7 +142,9 @@ def measure(name: str, directory: Path) -> tuple[float, float, int]:
 
 def main() -> None:
     """Make the data, run every step and its peer in turn, print medians and ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--agents", type=int, default=1000)
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--runs", type=int, default=3)
@@ -134,7 +152,14 @@ def main() -> None:
     parser.add_argument("--step", help=argparse.SUPPRESS)
     parser.add_argument("--directory", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    steps = {name: run for name, pair in STEPS.items() for name, run in ((name, pair[0]), (f"{name}-peer", pair[1]))}
+    steps = {
+        name: run
+        for name, pair in STEPS.items()
+        for name, run in ((name, pair[0]), (f"{name}-peer", pair[1]))
+    }
+    if given.step == "make":
+        step_make(given.directory, given.agents, given.days)
+        return
     if given.step:
         began = time.perf_counter()
         rows = steps[given.step](given.directory)
@@ -142,14 +167,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as place:
         directory = Path(place)
-        made = frames(given.agents, given.days)
-        print(", ".join(f"{frame.height:,} {table}" for table, frame in made.items()))
-        for table, frame in made.items():
-            frame.write_parquet(directory / f"{table}.parquet")
-        if given.only in (None, "import", "report"):
-            centre = wfm.Centre(load(database=directory / "month.duckdb"))
-            for table, path in write(made, directory).items():
-                centre.put(table, path)
+        size = ["--agents", str(given.agents), "--days", str(given.days)]
+        subprocess.run([sys.executable, __file__, "--step", "make", "--directory", place, *size], check=True)
         for name in [given.only] if given.only else STEPS:
             pairs = [
                 (measure(name, directory), measure(f"{name}-peer", directory) if STEPS[name][1] else None)
@@ -161,7 +180,8 @@ def main() -> None:
             if STEPS[name][1]:
                 theirs = [peer for _, peer in pairs if peer]
                 ratio = statistics.median(ours[0] / peer[0] for ours, peer in pairs if peer)
-                line += f"   peer {statistics.median(p[0] for p in theirs):.2f} s {max(p[1] for p in theirs):.2f} GB, {ratio:.2f} x its time"
+                peer, room = statistics.median(p[0] for p in theirs), max(p[1] for p in theirs)
+                line += f"   peer {peer:.2f} s {room:.2f} GB, {ratio:.2f} x its time"
             print(line)
 
 

@@ -27,9 +27,9 @@ def frames(agents: int, days: int) -> dict[str, pl.DataFrame]:
         return pl.Series(seconds.ravel() * 1_000_000).cast(pl.Datetime("us", "UTC"))
 
     schedule = pl.concat(
-        pl.DataFrame({"agent_id": names.gather(who), "start_at": at(start + a), "end_at": at(start + b)}).with_columns(
-            activity=pl.lit(what)
-        )
+        pl.DataFrame(
+            {"agent_id": names.gather(who), "start_at": at(start + a), "end_at": at(start + b)}
+        ).with_columns(activity=pl.lit(what))
         for a, b, what in PLAN
     )
     offsets = np.sort(chance.integers(0, SHIFT_S + 600, size=(len(who), STATES)), axis=1)
@@ -38,7 +38,9 @@ def frames(agents: int, days: int) -> dict[str, pl.DataFrame]:
     begins = np.sort(chance.integers(0, SHIFT_S, size=(len(who), LEGS)), axis=1)
     lasts = chance.integers(10, 600, size=(len(who), LEGS))
     return {
-        "agent": pl.DataFrame({"agent_id": names, "team": pl.Series([f"team-{i % 20:02d}" for i in range(agents)])}),
+        "agent": pl.DataFrame(
+            {"agent_id": names, "team": pl.Series([f"team-{i % 20:02d}" for i in range(agents)])}
+        ),
         "schedule": schedule,
         "agent_state": pl.DataFrame(
             {
@@ -51,7 +53,9 @@ def frames(agents: int, days: int) -> dict[str, pl.DataFrame]:
             {
                 "leg_id": pl.Series(np.arange(len(who) * LEGS)).cast(pl.String),
                 "login": names.gather(np.repeat(who, LEGS)),
-                "queue_id": pl.Series([f"queue-{i:02d}" for i in range(50)]).gather(chance.integers(0, 50, len(who) * LEGS)),
+                "queue_id": pl.Series([f"queue-{i:02d}" for i in range(50)]).gather(
+                    chance.integers(0, 50, len(who) * LEGS)
+                ),
                 "direction": pl.Series(["in"]).new_from_index(0, len(who) * LEGS),
                 "started_at": at(start[:, None] + begins - 10),
                 "answered_at": at(start[:, None] + begins),

@@ -6,15 +6,17 @@ from datetime import timedelta
 from typing import Any
 
 import polars as pl
-from hypothesis import HealthCheck, Phase, given, settings
-
 from days import Day, days
+from hypothesis import HealthCheck, Phase, given, settings
 from slow import SUMS, slow_score
+
 from wfm import defaults
 from wfm.engine.inputs import EPOCH
 from wfm.engine.score import Score, score
 
-slowly = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+slowly = settings(
+    max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+)
 
 
 def fast(day: Day, **more: Any) -> Score:
@@ -24,7 +26,8 @@ def fast(day: Day, **more: Any) -> Score:
         own = inputs.pop(table, None)
         both = [defaults.frame(table)] + ([] if own is None else [own])
         if table == "state_map" and own is not None:
-            both[1] = own.with_columns(pl.col("source").fill_null("*")) if "source" in own.columns else own.with_columns(source=pl.lit("*"))
+            source = pl.col("source").fill_null("*") if "source" in own.columns else pl.lit("*")
+            both[1] = own.with_columns(source.alias("source"))
         inputs[table] = pl.concat(both, how="diagonal_relaxed")
     rule = defaults.frame("rule")
     if rules is not None:

@@ -12,7 +12,18 @@ from datetime import timedelta
 import polars as pl
 
 from wfm import terms
-from wfm.engine.codes import CLASS, CODE, LOGGED_OUT, NO_LOGIN, NOBODY, NOBODY_SEEN, UNKNOWN, UNMAPPED, is_queue, is_rest
+from wfm.engine.codes import (
+    CLASS,
+    CODE,
+    LOGGED_OUT,
+    NO_LOGIN,
+    NOBODY,
+    NOBODY_SEEN,
+    UNKNOWN,
+    UNMAPPED,
+    is_queue,
+    is_rest,
+)
 from wfm.engine.spans import run_end
 
 STATE_BITS = 32
@@ -56,7 +67,9 @@ def merge_logins(slices: pl.DataFrame, codes: pl.Series, rules: pl.Series, slots
         slices = slices.with_columns(code)
         if f"watched_{slot}" in slices.columns:
             blind = (pl.col(f"watched_{slot}") == 0) & (pl.col(f"state_{slot}") != NO_LOGIN)
-            unseen = pl.when(pl.col(f"state_{slot}") == NOBODY).then(NOBODY_SEEN).otherwise(UNKNOWN).cast(pl.UInt8)
+            unseen = (
+                pl.when(pl.col(f"state_{slot}") == NOBODY).then(NOBODY_SEEN).otherwise(UNKNOWN).cast(pl.UInt8)
+            )
             slices = slices.with_columns(
                 pl.when(blind).then(unseen).otherwise(f"state_{slot}").alias(f"state_{slot}")
             )
@@ -66,19 +79,21 @@ def merge_logins(slices: pl.DataFrame, codes: pl.Series, rules: pl.Series, slots
     states = [f"state_{slot}" for slot in range(slots)]
     slices = slices.with_columns(queue=pl.any_horizontal(*(is_queue(state) for state in states)))
     for slot, state in enumerate(states):
-        fits = is_in(rules, slices["category"].to_physical(), slices[state]) & slices["counted"]
+        inside = is_in(rules, slices["category"].to_physical(), slices[state]) & slices["counted"]
         code = pl.col(state).cast(pl.Int32)
         silent = (pl.col(state) == NO_LOGIN) | (pl.col("queue") & is_rest(state))
         outside_queue = ~pl.col("counted") & is_queue(state)
         rank = (
             pl.when(silent).then(code + 4000)
             .when(pl.col(state) >= NOBODY).then(code + 3000)
-            .when(fits | outside_queue).then(code)
+            .when(pl.col("fits") | outside_queue).then(code)
             .when(pl.col(state) == UNMAPPED).then(1000)
             .when(pl.col(state) == UNKNOWN).then(1001)
             .otherwise(code + 2000)
         )  # fmt: skip
-        slices = slices.with_columns(fits=fits).with_columns((rank * slots + slot).alias(f"rank_{slot}"))
+        slices = slices.with_columns(inside.alias("fits")).with_columns(
+            (rank * slots + slot).alias(f"rank_{slot}")
+        )
     winner = pl.min_horizontal(*(f"rank_{slot}" for slot in range(slots))) % slots
     slices = slices.with_columns(winner=winner)
     for name in ("state", "entry"):
@@ -120,7 +135,9 @@ class Legs:
     by_state: bool
 
 
-def call_driven(slices: pl.DataFrame, segments: pl.DataFrame, legs: Legs, wrapup: timedelta) -> tuple[pl.DataFrame, pl.DataFrame]:
+def call_driven(
+    slices: pl.DataFrame, segments: pl.DataFrame, legs: Legs, wrapup: timedelta
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Apply the two rules on calls: call overrun, and the break it shifted.
 
     ::
@@ -137,7 +154,9 @@ def call_driven(slices: pl.DataFrame, segments: pl.DataFrame, legs: Legs, wrapup
     """
     overruns = _overruns(slices, segments, legs, wrapup)
     if overruns.is_empty():
-        return slices.with_columns(rule=pl.lit(None, pl.String)), overruns.select("segment", "leg_ids", "evidence_kind")
+        return slices.with_columns(rule=pl.lit(None, pl.String)), overruns.select(
+            "segment", "leg_ids", "evidence_kind"
+        )
     first = _excuse(slices, overruns.select("segment", stop="stop"), "call_overrun")
     credits = _credits(slices, segments, first, overruns)
     second = _excuse(slices, credits.select("segment", "stop"), "shifted_break")
@@ -199,9 +218,7 @@ def _on_states(slices: pl.DataFrame, begun: pl.DataFrame, kind: pl.Expr) -> pl.D
         until=run_end(talking),
         spans=talking & talking.shift(1) & (pl.col("key_end").shift(1) == pl.col("key")),
     )
-    return (
-        begun.join(runs, on="key").filter("spans").drop("spans").with_columns(evidence_kind=kind)
-    )
+    return begun.join(runs, on="key").filter("spans").drop("spans").with_columns(evidence_kind=kind)
 
 
 def _spanning(legs: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame:
@@ -218,7 +235,9 @@ def _spanning(legs: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame:
 def _excuse(slices: pl.DataFrame, stops: pl.DataFrame, rule: str) -> pl.DataFrame:
     """Cut the slices of the given segments at ``stop`` and make what is controllable before it call_driven."""
     mine = slices.join(stops, on="segment", maintain_order="left")
-    before = mine.filter(pl.col("key") < pl.col("stop")).with_columns(key_end=pl.min_horizontal("key_end", "stop"))
+    before = mine.filter(pl.col("key") < pl.col("stop")).with_columns(
+        key_end=pl.min_horizontal("key_end", "stop")
+    )
     after = mine.filter(pl.col("key_end") > pl.col("stop")).with_columns(key=pl.max_horizontal("key", "stop"))
     driven = pl.col("class") == "controllable"
     before = before.with_columns(
@@ -242,8 +261,14 @@ def _credits(
         .join(segments.select("segment", "shift"), on="segment")
         .with_columns(pl.col("segment") + 1)
     )
-    spent = segments.filter("counted").select("segment", "shift", start="key").join(earned, on=["segment", "shift"])
-    resting = slices.select("key", "segment", rest_end=run_end(is_rest()), before=is_rest().shift(1) & _adjoins())
+    spent = (
+        segments.filter("counted")
+        .select("segment", "shift", start="key")
+        .join(earned, on=["segment", "shift"])
+    )
+    resting = slices.select(
+        "key", "segment", rest_end=run_end(is_rest()), before=is_rest().shift(1) & _adjoins()
+    )
     spent = spent.join(
         resting.filter("before", pl.col("rest_end").is_not_null()).select("key", "rest_end"),
         left_on="start", right_on="key",
@@ -297,4 +322,3 @@ def ratios(summed: pl.DataFrame) -> pl.DataFrame:
     return summed.with_columns(
         *(pl.when(below != 0).then(above / below).alias(name) for name, (above, below) in figures.items())
     ).with_columns(pl.col(SUMS) / 1_000_000)
-

@@ -37,8 +37,13 @@ def give_reasons(slices: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
         rest_to=run_end(resting),
         off_from=run_start(off, new_segment),
         off_to=run_end(off, new_segment),
-        break_end=pl.when(in_break & new_segment.shift(-1).fill_null(True)).then(pl.col("key_end")).forward_fill(),
-        break_start=pl.when(in_break & new_segment.fill_null(True)).then(pl.col("key")).backward_fill().shift(-1),
+        break_end=pl.when(in_break & new_segment.shift(-1).fill_null(True))
+        .then(pl.col("key_end"))
+        .forward_fill(),
+        break_start=pl.when(in_break & new_segment.fill_null(True))
+        .then(pl.col("key"))
+        .backward_fill()
+        .shift(-1),
     ).join(shifts, on="segment", how="left", maintain_order="left")
     start, end = pl.col("shift_key"), pl.col("shift_end")
     reason = (
@@ -64,7 +69,7 @@ def give_reasons(slices: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
 
 
 def _shifts(slices: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
-    """Say of each segment's shift whether its agent was absent, and whether at work just before it: one row a segment."""
+    """Say of each segment's shift whether its agent was absent, and whether at work just before it."""
     served = slices.filter(is_queue(), pl.col("segment") > 0).select("segment").unique()
     expected = (pl.col("category") == "on_queue").any()
     per_shift = (
@@ -104,7 +109,9 @@ def exceptions(
         key, key_end, agent, workday, activity, state (the one that lasted longest), entry (its first transaction),
         class, reason, evidence, evidence_kind, impact; in order of agent and time.
     """
-    listed = pl.concat([_within(slices, segments, evidence), _outside(slices, segments, zone_of, axis)], how="diagonal")
+    listed = pl.concat(
+        [_within(slices, segments, evidence), _outside(slices, segments, zone_of, axis)], how="diagonal"
+    )
     names = exemption.select(number="number", label="label")
     return (
         listed.join(names, on="number", how="left", maintain_order="left")
@@ -145,7 +152,10 @@ def _within(slices: pl.DataFrame, segments: pl.DataFrame, evidence: pl.DataFrame
         .otherwise(pl.lit("neutral"))
     )  # fmt: skip
     named = runs.join(
-        segments.select("segment", "agent", "activity", "workday"), on="segment", how="left", maintain_order="left"
+        segments.select("segment", "agent", "activity", "workday"),
+        on="segment",
+        how="left",
+        maintain_order="left",
     ).with_columns(
         pl.col("activity").cast(pl.String),
         impact=impact.cast(IMPACT),
@@ -188,7 +198,9 @@ def _outside(slices: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.DataFrame
     )
 
 
-def workday_outside(runs: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.DataFrame, axis: Axis) -> pl.Series:
+def workday_outside(
+    runs: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.DataFrame, axis: Axis
+) -> pl.Series:
     """Say to which workday time with nothing scheduled belongs: that of the shift it lies in or near, else its own.
 
     Args:
@@ -206,7 +218,9 @@ def workday_outside(runs: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.Data
             earlier=pl.when(mine & (pl.col("key") - pl.col("shift_end") <= SHIFT_GAP)).then("workday")
         )
         .drop("owner", "shift_key", "shift_end", "workday")
-        .join_asof(shifts, left_on="key_end", right_on="shift_key", strategy="forward", check_sortedness=False)
+        .join_asof(
+            shifts, left_on="key_end", right_on="shift_key", strategy="forward", check_sortedness=False
+        )
         .with_columns(
             later=pl.when(mine & (pl.col("shift_key") - pl.col("key_end") <= SHIFT_GAP)).then("workday")
         )
@@ -219,6 +233,4 @@ def workday_outside(runs: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.Data
 def words(frame: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
     """Replace state codes and entries by words: ``state``, ``vendor_state``."""
     spoken = entries["vendor_state"].gather(frame["entry"])
-    return frame.with_columns(
-        pl.col("state").cat.to(STATE), vendor_state=spoken
-    )
+    return frame.with_columns(pl.col("state").cat.to(STATE), vendor_state=spoken)

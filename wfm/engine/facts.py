@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
-from datetime import timezone as tz
+from datetime import UTC, datetime, time, timedelta
 
 import polars as pl
 
@@ -51,7 +50,8 @@ class Facts:
             InputError: one is not what its table needs.
         """
         known, planned = inputs.activities(
-            inputs.take(activity, "activity"), inputs.check_spans(inputs.take(schedule, "schedule"), "schedule")
+            inputs.take(activity, "activity"),
+            inputs.check_spans(inputs.take(schedule, "schedule"), "schedule"),
         )
         legs = inputs.take(call_leg, "call_leg")
         return cls(
@@ -61,7 +61,9 @@ class Facts:
             activity=known,
             call_leg=legs,
             exemption=inputs.kinds(inputs.check_spans(inputs.take(exemption, "exemption"), "exemption")),
-            coverage=None if coverage is None else inputs.check_spans(inputs.take(coverage, "coverage"), "coverage"),
+            coverage=None
+            if coverage is None
+            else inputs.check_spans(inputs.take(coverage, "coverage"), "coverage"),
             agent=inputs.take(agent, "agent").unique("agent_id", keep="last", maintain_order=True),
             login=inputs.take(login, "login"),
         )
@@ -84,15 +86,15 @@ class Facts:
             ends += [self.agent_state["at"].min(), self.agent_state["at"].max()]
         else:
             low, high = (
-                at if isinstance(at, datetime) else datetime.combine(at, time(), tz.utc) for at in window
+                at if isinstance(at, datetime) else datetime.combine(at, time(), UTC) for at in window
             )
             ends += [low - MARGIN, high + MARGIN]
         instants = [at for at in ends if isinstance(at, datetime)] or [EPOCH]
         if window is None:  # a call that began before all else must begin before it on the axis, too
             under_way = self.call_leg.filter(pl.col("ended_at") > min(instants))["answered_at"].min()
             instants += [under_way] if isinstance(under_way, datetime) else []
-        low, high = ((at - EPOCH) // timedelta(microseconds=1) for at in (min(instants), max(instants)))
-        return Axis(pl.Enum(agents.unique().sort()), low, max(high, low + 1))
+        origin, end = ((at - EPOCH) // timedelta(microseconds=1) for at in (min(instants), max(instants)))
+        return Axis(pl.Enum(agents.unique().sort()), origin, max(end, origin + 1))
 
     def zones(self, axis: Axis, default: str) -> pl.DataFrame:
         """Give every agent's zone: agent, zone.
@@ -115,7 +117,9 @@ class Facts:
 
     def coded_states(self) -> pl.DataFrame:
         """Give the transactions with ``code``, what they mean, and ``row``, where they stood."""
-        return self.agent_state.with_row_index("row").with_columns(code=map_states(self.agent_state, self.state_map))
+        return self.agent_state.with_row_index("row").with_columns(
+            code=map_states(self.agent_state, self.state_map)
+        )
 
     def slots(self, axis: Axis) -> pl.DataFrame:
         """Number every agent's logins: agent, slot, source, login, from_at, to_at.
@@ -143,7 +147,9 @@ class Facts:
 
     def legs(self, axis: Axis) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Give the answered legs (key, key_end, leg_id) and the agents who have a call log (agent)."""
-        logins = pl.concat([self.agent_state.select(LOGIN), self.call_leg.select(LOGIN), self.login.select(LOGIN)])
+        logins = pl.concat(
+            [self.agent_state.select(LOGIN), self.call_leg.select(LOGIN), self.login.select(LOGIN)]
+        )
         logs = self.call_leg["source"].unique()
         here = pl.col("agent_id").is_in(axis.agents.categories.implode())
         logged = self.owners(logins).filter(here, pl.col("source").is_in(logs.implode()))
@@ -159,10 +165,10 @@ class Facts:
             )
             .with_columns(agent=pl.col("agent_id").cast(axis.agents))
             .select(
-                key=axis.key(pl.col("agent"), at), key_end=axis.key(pl.col("agent"), pl.col("ended_at")), leg_id="leg_id"
+                key=axis.key(pl.col("agent"), at),
+                key_end=axis.key(pl.col("agent"), pl.col("ended_at")),
+                leg_id="leg_id",
             )
             .sort("key", "leg_id")
         )
         return legs, logged.select(pl.col("agent_id").cast(axis.agents).alias("agent")).unique()
-
-

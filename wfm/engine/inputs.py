@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from functools import cache
 from zoneinfo import available_timezones
 
@@ -14,7 +14,7 @@ from wfm.errors import InputError, UsageError
 
 INSTANT = pl.Datetime("us", "UTC")
 ONE_SOURCE = "-"
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Frame = pl.DataFrame | pl.LazyFrame
 Window = tuple[datetime | date, datetime | date]
 
@@ -42,7 +42,9 @@ def take(frame: Frame | None, table: str) -> pl.DataFrame:
     data = data.select(*(_cast(data, table, name, dtype) for name, dtype in wanted.own.items()))
     for name in wanted.required:
         if data[name].null_count():
-            raise InputError(f"{table}.{name}: empty in row {data[name].is_null().arg_max()}; it must not be.")
+            raise InputError(
+                f"{table}.{name}: empty in row {data[name].is_null().arg_max()}; it must not be."
+            )
     return data
 
 
@@ -58,7 +60,11 @@ def _cast(data: pl.DataFrame, table: str, name: str, dtype: pl.DataType) -> pl.S
             f'.dt.replace_time_zone("Europe/London") or whichever holds.'
         )
     try:
-        return column.dt.convert_time_zone("UTC").cast(dtype) if dtype == INSTANT and column.dtype != pl.Null else column.cast(dtype)
+        return (
+            column.dt.convert_time_zone("UTC").cast(dtype)
+            if dtype == INSTANT and column.dtype != pl.Null
+            else column.cast(dtype)
+        )
     except pl.exceptions.PolarsError as error:
         hint = '.str.to_datetime(time_unit="us", time_zone="UTC")' if dtype == INSTANT else ".cast(...)"
         raise InputError(
@@ -107,8 +113,10 @@ def window_of(window: Window | None) -> Window | None:
         raise UsageError("window: give two dates (workdays) or two instants, not one of each.")
     for at in (start, end):
         if isinstance(at, datetime) and at.tzinfo is None:
-            raise UsageError(f"window: {at.isoformat()} has no zone; give an instant like {at.isoformat()}+00:00.")
-    if not start < end:  # type: ignore[operator]
+            raise UsageError(
+                f"window: {at.isoformat()} has no zone; give an instant like {at.isoformat()}+00:00."
+            )
+    if not start < end:
         raise UsageError(f"window: {end} is not after {start}; the end is not included.")
     return window
 

@@ -18,9 +18,7 @@ that say "unavailable" from one shift to the next, would glue all shifts into on
 
 def local_date(at: pl.Expr, zone: pl.Expr, zones: list[str]) -> pl.Expr:
     """Give the local date of an instant in the zone named beside it; ``zones`` lists every name that occurs."""
-    dates = [
-        pl.when(zone == name).then(at.dt.convert_time_zone(name).dt.date()) for name in zones
-    ]
+    dates = [pl.when(zone == name).then(at.dt.convert_time_zone(name).dt.date()) for name in zones]
     return pl.coalesce([*dates, pl.lit(None, pl.Date)])
 
 
@@ -92,7 +90,9 @@ def _replaced(shifts: pl.DataFrame) -> pl.DataFrame:
     return shifts.join(near, on=["agent", "workday"]).filter(newer, same | overlap).select("number").unique()
 
 
-def segments(schedule: pl.DataFrame, activity: pl.DataFrame, zone_of: pl.DataFrame, axis: Axis) -> pl.DataFrame:
+def segments(
+    schedule: pl.DataFrame, activity: pl.DataFrame, zone_of: pl.DataFrame, axis: Axis
+) -> pl.DataFrame:
     """Resolve nested rows, join what touches, and number segments and shifts.
 
     Args:
@@ -111,13 +111,20 @@ def segments(schedule: pl.DataFrame, activity: pl.DataFrame, zone_of: pl.DataFra
         key_end=axis.key(pl.col("agent"), pl.col("end_at")),
         activity=pl.col("activity").cast(pl.Enum(names)),
     )
-    change = (pl.col("activity") != pl.col("activity").shift(1)) | (pl.col("key") != pl.col("key_end").shift(1))
+    change = (pl.col("activity") != pl.col("activity").shift(1)) | (
+        pl.col("key") != pl.col("key_end").shift(1)
+    )
     rows = (
         resolve(spans, "activity")
         .with_columns(segment=change.fill_null(True).cum_sum().cast(pl.Int32))
         .group_by("segment", maintain_order=True)
         .agg(pl.col("key").first(), pl.col("key_end").last(), pl.col("activity").first())
-        .join(activity.with_columns(pl.col("activity").cast(pl.Enum(names))), on="activity", how="left", maintain_order="left")
+        .join(
+            activity.with_columns(pl.col("activity").cast(pl.Enum(names))),
+            on="activity",
+            how="left",
+            maintain_order="left",
+        )
     )
     long = ~pl.col("counted") & (pl.col("key_end") - pl.col("key") >= APART // timedelta(microseconds=1))
     fresh = (

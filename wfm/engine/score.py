@@ -104,9 +104,9 @@ class Score:
         calls = layer(steps(resolve(spans, "leg"), "leg", -1), "leg", self.axis, -1)
         numbers = self._reasoned.select("key", row=pl.int_range(pl.len(), dtype=pl.Int32))
         cut = overlay([layer(numbers, "row", self.axis, -1), calls], self.axis).filter(pl.col("row") >= 0)
-        facts = self._reasoned.select(
-            "segment", "state", "entry", "class", pl.col("reason").cast(pl.String)
-        )[cut["row"]]
+        facts = self._reasoned.select("segment", "state", "entry", "class", pl.col("reason").cast(pl.String))[
+            cut["row"]
+        ]
         named = pl.concat([cut, facts, self._segments_of(facts["segment"])], how="horizontal")
         work = is_queue() & (pl.col("segment") == 0)
         named = named.with_columns(agent=self.axis.agent(pl.col("key")))
@@ -117,7 +117,9 @@ class Score:
         named = named.with_columns(
             workday=pl.coalesce("workday", outside),
             reason=pl.when(work).then(pl.lit("unscheduled_work")).otherwise("reason"),
-            leg_id=self._legs["leg_id"].gather(pl.select(pl.when(cut["leg"] >= 0).then(cut["leg"])).to_series()),
+            leg_id=self._legs["leg_id"].gather(
+                pl.select(pl.when(cut["leg"] >= 0).then(cut["leg"])).to_series()
+            ),
         )
         return self._spoken(self._clip(named)).select(
             "agent_id", "start_at", "end_at", "activity", "state", "vendor_state", "class", "reason", "leg_id"
@@ -220,8 +222,12 @@ def score(
     options = options or Options()
     window = inputs.window_of(window)
     if as_of is not None and (not isinstance(as_of, datetime) or as_of.tzinfo is None):
-        raise UsageError(f"as_of: {as_of} is not an instant with a zone; give one like 2026-03-02T08:00:00+00:00.")
-    facts = Facts.read(schedule, agent_state, state_map, activity, call_leg, exemption, coverage, agent, login)
+        raise UsageError(
+            f"as_of: {as_of} is not an instant with a zone; give one like 2026-03-02T08:00:00+00:00."
+        )
+    facts = Facts.read(
+        schedule, agent_state, state_map, activity, call_leg, exemption, coverage, agent, login
+    )
     axis = facts.axis(window)
     zone_of = facts.zones(axis, timezone)
     rules = adherence.rule_table(inputs.rules(inputs.take(rule, "rule")))
@@ -273,11 +279,15 @@ def _exemptions(facts: Facts, axis: Axis, as_of: datetime | None) -> tuple[list[
     team = valid.filter(pl.col("agent_id").is_null(), pl.col("team").is_not_null()).join(whose, on="team")
     everyone = valid.filter(pl.col("agent_id").is_null(), pl.col("team").is_null()).join(whose, how="cross")
     columns = ["agent", "number", "kind", "start_at", "end_at"]
-    spans = pl.concat([part.select(columns) for part in (one, team, everyone)]).sort("number").select(
-        "number",
-        "kind",
-        key=axis.key(pl.col("agent"), pl.col("start_at")),
-        key_end=axis.key(pl.col("agent"), pl.col("end_at")),
+    spans = (
+        pl.concat([part.select(columns) for part in (one, team, everyone)])
+        .sort("number")
+        .select(
+            "number",
+            "kind",
+            key=axis.key(pl.col("agent"), pl.col("start_at")),
+            key_end=axis.key(pl.col("agent"), pl.col("end_at")),
+        )
     )
     layers = []
     for kind in terms.EXEMPTION_KINDS:

@@ -96,7 +96,9 @@ def steps(spans: pl.DataFrame, name: str, default: int) -> pl.DataFrame:
     """
     spans = spans.filter(pl.col("key") < pl.col("key_end")).sort("key")
     free = pl.col("key_end") != pl.col("key").shift(-1).fill_null(-1)
-    ends = spans.filter(free).select(key="key_end").with_columns(pl.lit(default, spans.schema[name]).alias(name))
+    ends = (
+        spans.filter(free).select(key="key_end").with_columns(pl.lit(default, spans.schema[name]).alias(name))
+    )
     return ends.merge_sorted(spans.select("key", name), key="key")
 
 

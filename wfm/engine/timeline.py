@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from wfm.engine.codes import CODE, LOGGED_OUT, NO_LOGIN, NOBODY, STATE, UNKNOWN, UNMAPPED, fold
+from wfm.engine.codes import LOGGED_OUT, NO_LOGIN, NOBODY, STATE, UNKNOWN, UNMAPPED, fold
 from wfm.engine.spans import Axis, layer, steps, union
 
 EVERY_SOURCE = "*"
@@ -111,7 +111,9 @@ def state_lines(
     """
     origin, end = _edges(axis)
     silent = logins.join(agent_state, on=["source", "login"], how="anti", nulls_equal=True).with_columns(
-        at=origin, until=end, entry=pl.when(pl.col("login").is_null()).then(NO_LOGIN_SPEAKS).otherwise(BEFORE_FIRST).cast(pl.Int32)
+        at=origin,
+        until=end,
+        entry=pl.when(pl.col("login").is_null()).then(NO_LOGIN_SPEAKS).otherwise(BEFORE_FIRST).cast(pl.Int32),
     )
     heard = _login_spans(agent_state, axis, renewal).join(logins, on=["source", "login"])
     placed = pl.concat([silent, heard], how="diagonal").select(
@@ -151,7 +153,10 @@ def _watched(logins: pl.DataFrame, coverage: pl.DataFrame, axis: Axis, slots: in
             logins.filter(pl.col("slot") == slot)
             .select("agent", "source")
             .join(watches, on="source", nulls_equal=True)
-            .select(key=axis.key(pl.col("agent"), pl.col("start_at")), key_end=axis.key(pl.col("agent"), pl.col("end_at")))
+            .select(
+                key=axis.key(pl.col("agent"), pl.col("start_at")),
+                key_end=axis.key(pl.col("agent"), pl.col("end_at")),
+            )
         )
         ones = union(spans).with_columns(pl.lit(1, pl.Int8).alias(name))
         layers.append(layer(steps(ones, name, 0), name, axis, 0))
@@ -168,9 +173,7 @@ def _where_all_watch(coverage: pl.DataFrame) -> pl.DataFrame:
     if not merged:
         return coverage
     spans = pl.concat(merged)
-    change = pl.concat(
-        [spans.select(key="key", n=pl.lit(1)), spans.select(key="key_end", n=pl.lit(-1))]
-    )
+    change = pl.concat([spans.select(key="key", n=pl.lit(1)), spans.select(key="key_end", n=pl.lit(-1))])
     instant = pl.Datetime("us", "UTC")
     return (
         change.group_by("key")
@@ -200,7 +203,9 @@ def _login_spans(agent_state: pl.DataFrame, axis: Axis, renewal: timedelta) -> p
     rows = agent_state.select("at", "code", who=who, entry=pl.int_range(4, pl.len() + 4, dtype=pl.Int32))
     names = agent_state.select("source", "login", who=who).unique("who", keep="any")
     new = pl.col("who") != pl.col("who").shift(1)
-    if not rows.select((new | (pl.col("at") >= pl.col("at").shift(1))).all() & (new.sum() < names.height)).item():
+    if not rows.select(
+        (new | (pl.col("at") >= pl.col("at").shift(1))).all() & (new.sum() < names.height)
+    ).item():
         rows = rows.sort("who", "at", maintain_order=True)
     same = pl.col("who") == pl.col("who").shift(-1)
     rows = (

@@ -101,12 +101,15 @@ def _most(cells: pl.DataFrame, column: str, name: str, letters: dict[str, str], 
 
 def _calls(cells: pl.DataFrame, n: int) -> Lane:
     busy = set(cells.filter(pl.col("leg_id").is_not_null())["cell"])
-    return _lane("calls", dict.fromkeys(busy, "call"), {"call": "#"}, n)
+    says: dict[int, str | None] = dict.fromkeys(busy, "call")
+    return _lane("calls", says, {"call": "#"}, n)
 
 
 def _classes(cells: pl.DataFrame, n: int) -> Lane:
     there = cells.drop_nulls("class").group_by("cell").agg(pl.col("class"))
-    first = {cell: next(c for c in CLASS_ORDER if c in classes) for cell, classes in there.iter_rows()}
+    first: dict[int, str | None] = {
+        cell: next(one for one in CLASS_ORDER if one in classes) for cell, classes in there.iter_rows()
+    }
     return _lane("class", first, CLASS_LETTERS, n)
 
 

@@ -1,8 +1,8 @@
 """The contract between wfm and a phone system, and the discovery of those there are. Names no vendor.
 
 A vendor is one file in this folder. A sixth one costs that file, its test and its recordings, and no other edit. The
-file says what its account needs (`Settings`), which feeds it has (`FEEDS`), how to ask for one (`fetch`) and how to read
-what came back (`parse_<feed>`)::
+file says what its account needs (`Settings`), which feeds it has (`FEEDS`), how to ask for one (`fetch`) and how to
+read what came back (`parse_<feed>`)::
 
     fetch   asks over HTTP, hands over bytes as they came      (nothing is interpreted: bytes can be replayed)
     parse_  bytes -> a frame with the table's own columns      (pure; empty input gives the same columns)
@@ -185,5 +185,7 @@ class Vendor(Protocol):
 @cache
 def vendors() -> dict[str, Vendor]:
     """Find the vendors there are, by file name."""
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    names = sorted(
+        module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")
+    )
     return {name: cast(Vendor, import_module(f"{__name__}.{name}")) for name in names}
