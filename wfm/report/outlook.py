@@ -110,4 +110,5 @@ def _wide(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     numeric = [
         n for n, d in rows.schema.items() if d.is_numeric() and n in ("model", "ours", "calendar", *RIVALS)
     ]
-    return rows.select(*keys, *numeric).unpivot(numeric, index=keys, variable_name="model", value_name="wape")
+    long = rows.select(*keys, *numeric).unpivot(numeric, index=keys, variable_name="of", value_name="wape")
+    return long.rename({"of": "model"}).with_columns(pl.col("model").replace("model", "ours"))

@@ -49,9 +49,9 @@ REASON: Final[dict[str, str]] = {
 MEANING: Final = terms.REASON_MEANING
 
 IMPACT: Final = {
-    "positive": "more on queue than planned",
-    "negative": "less on queue than planned",
-    "neutral": "no effect on the queue",
+    "positive": "more on queue",
+    "negative": "less on queue",
+    "neutral": "no effect",
 }
 
 GOLDEN_RULE: Final = (

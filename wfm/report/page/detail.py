@@ -15,10 +15,11 @@ from wfm.report.page.strip import strip
 from wfm.report.page.table import Column, Row, table
 from wfm.report.report import Report
 
-EXCEPTIONS: Final = 4000
+EXCEPTIONS: Final = 3000
 """At most so many exceptions on the page; the workbook has all."""
 EACH: Final = 40
-DAYS: Final = 4000
+DAYS: Final = 3000
+AGENTS: Final = 1500
 
 
 def agents(report: Report) -> Html:
@@ -28,7 +29,8 @@ def agents(report: Report) -> Html:
     shown = _shown(report)
     numbers = {who: i for i, who in enumerate(shown)}
     columns = score_columns(Column("Agent", lambda r: _who(r, numbers)))
-    rows = report.by_agent.iter_rows(named=True)
+    rows = report.by_agent.head(AGENTS).iter_rows(named=True)
+    unlisted = report.by_agent.height - AGENTS
     folds = [_fold(report, row, numbers) for row in report.by_agent.head(len(shown)).iter_rows(named=True)]
     more = report.by_agent.height - len(shown)
     said = (
@@ -42,6 +44,9 @@ def agents(report: Report) -> Html:
             "p", "Sorted by controllable time. Choose a name for the days and exceptions behind its figures."
         ),
         table("Agents, most controllable time first", columns, rows, anchor="agents-table", sortable=True),
+        tag("p", f"{unlisted:,} more in the spreadsheet (sheet Agents).", class_="remark")
+        if unlisted > 0
+        else None,
         tag(
             "div",
             tag("h3", "Behind each figure"),

@@ -29,7 +29,7 @@ def reason_table(report: Report) -> Html:
         Column("In words", lambda r: MEANING.get(r["reason"], ""), class_="long"),
     ]
     return table(
-        "Reasons, most time first",
+        "Reasons: controllable first, then what is explained already",
         columns,
         report.reasons.iter_rows(named=True),
         anchor="reasons",
@@ -46,14 +46,20 @@ def featured(report: Report) -> Content:
     """Draw the days with most controllable time."""
     if report.strips.is_empty():
         return None
+    # A day nobody came has nothing to show but one bar; the reasons count it.
+    came = report.strips.filter(
+        (pl.col("reason") != "absent").fill_null(True).all().over("agent_id", "workday")
+    )
+    if came.is_empty():
+        return None
     days = (
-        report.strips.unique(["agent_id", "workday"], keep="first", maintain_order=True)
+        came.unique(["agent_id", "workday"], keep="first", maintain_order=True)
         .sort("controllable_s", descending=True)
         .head(FEATURED)
     )
     people = dict(report.by_agent.select("agent_id", "label").iter_rows())
     return [
-        tag("h3", "The days with most controllable time"),
+        tag("h3", "The days with most controllable time, absences aside"),
         tag("p", LEGEND, class_="remark"),
         [
             tag(

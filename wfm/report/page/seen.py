@@ -62,7 +62,7 @@ def glossary() -> Html:
         tag("dl", figures, class_="words"),
         tag("h3", "Reasons"),
         tag("dl", reasons, class_="words"),
-        tag("h3", "Impact on the queue"),
+        tag("h3", "Impact: on queue against the plan"),
         tag("dl", impacts, class_="words"),
     )
 

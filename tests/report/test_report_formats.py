@@ -1,0 +1,68 @@
+"""Numbers are spelt so that nobody reads more or less into them than there is."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wfm.report import formats
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        (0.96875, "96.9 %"), (1.0, "100.0 %"), (0.0, "0.0 %"), (None, "–"), (float("nan"), "–"),
+        (0.00001, "<0.1 %"),
+        (0.99999, ">99.9 %"), (1.25, "125.0 %"), (0.0005, "0.1 %"), (0.9995, ">99.9 %"),
+    ],
+)  # fmt: skip
+def test_percent(ratio: float | None, text: str) -> None:
+    assert formats.percent(ratio) == text
+
+
+@given(st.floats(0, 1))
+def test_only_all_reads_as_all_and_only_nothing_as_nothing(ratio: float) -> None:
+    assert (formats.percent(ratio) == "100.0 %") == (ratio == 1)
+    assert (formats.percent(ratio) == "0.0 %") == (ratio == 0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"), (59.4, "59 s"), (59.5, "1 min 00 s"), (725, "12 min 05 s"), (3600, "1 h 00 min"),
+        (3900, "1 h 05 min"), (7199, "2 h 00 min"), (4_956_300, "1,376 h 45 min"), (-65, "−1 min 05 s"),
+        (None, "–"),
+    ],
+)  # fmt: skip
+def test_clock(seconds: float | None, text: str) -> None:
+    assert formats.clock(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(4_406_481.0, "4,406,481 s"), (0.25, "0.25 s"), (10.0, "10 s"), (0, "0 s"), (None, "–")],
+)
+def test_exact_seconds_keep_every_microsecond(seconds: float | None, text: str) -> None:
+    assert formats.exact(seconds) == text
+
+
+def test_a_range_is_told_with_decimals_enough() -> None:
+    assert formats.between(0.88, 0.9) == "88.0 % and 90.0 %"
+    assert formats.between(0.889067, 0.889319) == "88.91 % and 88.93 %"
+    assert formats.between(0.5, 0.5) == "50.0000 % and 50.0000 %"
+    assert formats.between(None, 1) == "–"
+
+
+def test_instants_name_their_offset() -> None:
+    at = datetime(2026, 7, 1, 21, 30, tzinfo=UTC)
+    assert formats.moment(at, "Asia/Jerusalem") == "Thu 2 Jul 2026, 00:30 (UTC+03:00)"
+    assert formats.moment(at, "Asia/Kathmandu").endswith("(UTC+05:45)")
+    assert formats.iso(at) == "2026-07-01T21:30:00Z"
+    assert formats.day(date(2026, 3, 2)) == "Mon 2 Mar 2026"
+
+
+def test_counts_and_hours() -> None:
+    assert [formats.count(n) for n in (0, 12, 2.5, 1234567, None)] == ["0", "12", "2.5", "1,234,567", "–"]
+    assert [formats.hours(s) for s in (1200, 36_000, 4_956_300)] == ["20 min 00 s", "10 h", "1,377 h"]
+    assert [formats.plural(n, "day") for n in (1, 1200)] == ["1 day", "1,200 days"]
