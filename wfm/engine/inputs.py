@@ -133,7 +133,8 @@ def activities(activity: pl.DataFrame, schedule: pl.DataFrame) -> tuple[pl.DataF
     bad = activity.filter(~pl.col("category").is_in(terms.CATEGORIES))
     if bad.height:
         raise InputError(
-            f"activity {bad['activity'][0]!r}: no category {bad['category'][0]!r}; choose from {', '.join(terms.CATEGORIES)}."
+            f"activity {bad['activity'][0]!r}: no category {bad['category'][0]!r}; "
+            f"choose from {', '.join(terms.CATEGORIES)}."
         )
     folded = (
         activity.with_columns(key=fold(pl.col("activity")))

@@ -150,7 +150,7 @@ def union(spans: pl.DataFrame) -> pl.DataFrame:
 
 
 def resolve(spans: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Let the span that started last win wherever several overlap; on a tie the one that ends first, then the later row.
+    """Let the span that started last win where several overlap; on a tie the one that ends first, then the later row.
 
     Takes ``key, key_end, <name>`` in order of arrival; returns disjoint spans of the same columns, cut where the
     winner changes::
