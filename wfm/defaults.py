@@ -1,4 +1,4 @@
-"""The tables wfm brings along: what vendors' words mean, which activities there are, and what is in adherence."""
+"""The tables wfm brings along: vendors' words, activities, and what is in adherence."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ POLARS: dict[str, pl.DataType] = {
     "INTEGER": pl.Int32(),
     "DOUBLE": pl.Float64(),
     "BOOLEAN": pl.Boolean(),
+    "BLOB": pl.Binary(),
     "DATE": pl.Date(),
     "TIMESTAMP WITH TIME ZONE": pl.Datetime("us", "UTC"),
 }
@@ -71,9 +72,7 @@ def _text() -> str:
 def migrations() -> tuple[Migration, ...]:
     """Split `schema.sql` into its numbered sections, in order."""
     parts = _SECTION.split(_text())[1:]
-    return tuple(
-        Migration(int(parts[i]), parts[i + 1], parts[i + 2]) for i in range(0, len(parts), 3)
-    )
+    return tuple(Migration(int(parts[i]), parts[i + 1], parts[i + 2]) for i in range(0, len(parts), 3))
 
 
 @cache

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
 import holidays
-from pydantic import AfterValidator, Field, ValidationError
+from dotenv.parser import parse_stream
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from pydantic_settings.sources import DotEnvSettingsSource
 
 from wfm.errors import SettingsError
 
@@ -21,9 +22,15 @@ FILE = "settings.env"
 FILE_VARIABLE = "WFM_SETTINGS"
 
 
+SERVICE_LEVEL = re.compile(r"(0(\.\d+)?|1(\.0+)?)/\d{1,4}")
+
+
 def _zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError("not an IANA time zone; use a name like Asia/Jerusalem or UTC")
+    known = available_timezones() - {"Factory", "localtime"}
+    if name not in known:
+        near = difflib.get_close_matches(name.title(), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else "use a name like Asia/Jerusalem or UTC"
+        raise ValueError(f"not an IANA time zone; {hint}")
     return name
 
 
@@ -31,23 +38,39 @@ def _country(code: str) -> str:
     known = holidays.list_supported_countries(include_aliases=False)
     country, _, subdivision = code.partition("-")
     if code and (country not in known or (subdivision and subdivision not in known[country])):
-        raise ValueError("not a country the holidays library knows; use a code like IL, US or DE-BY, or leave it empty")
+        raise ValueError(
+            "not a country the holidays library knows; use a code like IL, US or DE-BY, or leave it empty"
+        )
     return code
+
+
+def _service_level(goal: str) -> str:
+    if SERVICE_LEVEL.fullmatch(goal) is None:
+        raise ValueError("not a share of calls / seconds; use one like 0.8/20")
+    return goal
+
+
+def _database(path: Any) -> Any:
+    if not str(path).strip():
+        raise ValueError("names no file; use one like wfm.duckdb")
+    return path
 
 
 class Settings(BaseSettings):
     """What an operator may set; every field is a line `WFM_<FIELD>=…`, explained in settings.example.env."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True
+    )
 
-    database: Path = Path("wfm.duckdb")
+    database: Annotated[Path, BeforeValidator(_database)] = Path("wfm.duckdb")
     timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
     country: Annotated[str, AfterValidator(_country)] = ""
     database_wait_s: float = Field(10.0, ge=0, le=3600)
     state_renewal_s: int = Field(16 * 3600, ge=60)
     wrapup_grace_s: int = Field(120, ge=0, le=3600)
     state_evidence: bool = True
-    service_level: str = Field("0.8/20", pattern=r"^(0(\.\d+)?|1(\.0+)?)/\d+$")
+    service_level: Annotated[str, AfterValidator(_service_level)] = "0.8/20"
 
     @property
     def state_renewal(self) -> timedelta:
@@ -69,7 +92,7 @@ def load(path: Path | str | None = None, **over: Any) -> Settings:
     """Read the settings: arguments win over the environment, the environment over the file.
 
     Args:
-        path: the file; None: what WFM_SETTINGS names, else settings.env in the working directory if it is there.
+        path: the file; None: what WFM_SETTINGS names, else settings.env in the working directory, if any.
         over: fields that the caller decides; None means not decided.
 
     Raises:
@@ -86,25 +109,42 @@ def load(path: Path | str | None = None, **over: Any) -> Settings:
         return Settings(_env_file=env_file, **given)  # type: ignore[call-arg]
     except ValidationError as error:
         raise SettingsError(_explain(error, env_file)) from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{file} is not a text file in UTF-8.") from error
+
+
+def quoted(value: str) -> str:
+    """Write a value so that a settings file gives it back, whatever blanks, # or quotes it has."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _refuse_unknown(file: Path | None) -> None:
-    """A setting with a typing error must not be ignored in silence."""
+    """Refuse a setting with a typing error, which must not be ignored in silence."""
     known = {PREFIX + name.upper() for name in Settings.model_fields} | {FILE_VARIABLE}
-    places = {name: "the environment" for name in os.environ}
+    places = {name: "the environment" for name in os.environ if name.upper().startswith(PREFIX)}
     if file is not None:
-        try:
-            lines = DotEnvSettingsSource(Settings, env_file=file, env_file_encoding="utf-8", case_sensitive=True)
-            places |= {name: str(file) for name in lines.env_vars}
-        except UnicodeDecodeError as error:
-            raise SettingsError(f"{file} is not a text file in UTF-8.") from error
+        places |= dict.fromkeys(_names_in(file), str(file))
     for name, place in places.items():
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}."
-            raise SettingsError(f"{name} in {place} is not a setting{hint}")
+        if name.upper() not in known:
+            near = difflib.get_close_matches(PREFIX + name.upper().removeprefix(PREFIX), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}."
+            raise SettingsError(f"{name} in {place} is not a setting; {hint}")
+
+
+def _names_in(file: Path) -> list[str]:
+    """Return the names that a settings file sets."""
+    names = []
+    try:
+        with file.open(encoding="utf-8") as lines:
+            for line in parse_stream(lines):
+                if line.error:
+                    text = line.original.string.strip()
+                    raise SettingsError(f"{file}, line {line.original.line}: {text!r} is not NAME=value.")
+                if line.key is not None:
+                    names.append(line.key)
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file} is not a text file in UTF-8.") from error
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}.") from error
+    return names
 
 
 def _explain(error: ValidationError, file: Path | None) -> str:

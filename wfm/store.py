@@ -1,20 +1,26 @@
 """One DuckDB file, and nobody holds it: every unit of work opens it, works, and closes it.
 
-DuckDB lets one process write or several read. A unit therefore waits, with a bound, while another process has the
-file, and says so when the bound is reached. Nothing is overwritten: a row whose key comes again with other values is
-marked as replaced at that instant and the new row is added beside it, so that any past answer can be read again.
+DuckDB lets one process write or several read. A unit therefore waits, with a bound, while another process has
+the file, and says so when the bound is reached. Nothing is overwritten: a row whose key comes again with
+other values is marked as replaced at that instant and the new row is added beside it, so that any past answer
+can be read again.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
+import secrets
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import duckdb
 import polars as pl
@@ -29,29 +35,61 @@ from wfm.errors import (
 )
 
 Span = tuple[datetime, datetime]
-SPANS = {
+SPANS: Final = {
     "schedule": ("start_at", "end_at"),
     "coverage": ("start_at", "end_at"),
     "exemption": ("start_at", "end_at"),
-    "call_leg": ("started_at", "coalesce(ended_at, started_at) + INTERVAL 1 MICROSECOND"),
+    "call_leg": (
+        "coalesce(started_at, answered_at, ended_at)",
+        "coalesce(ended_at, answered_at, started_at) + INTERVAL 1 MICROSECOND",
+    ),
     "agent_state": ('"at"', '"at" + INTERVAL 1 MICROSECOND'),
     "interval_volume": ("interval_start", "interval_start + INTERVAL 15 MINUTE"),
     "forecast": ("interval_start", "interval_start + INTERVAL 15 MINUTE"),
 }
 """From where to where a row of a table reaches, in SQL."""
 
+KNOWN_SINCE: Final = {
+    "migration": "applied_at",
+    "collection": "made_at",
+    "forecast": "made_at",
+    "call_audit": "seen_at",
+    "payload": "received_at",
+    "batch": "(SELECT made_at FROM collection AS c WHERE c.collection_id = batch.collection_id)",
+}
+"""Since when a row of a table without versions is known, in SQL."""
+
+NAMED_IN: Final = {
+    "agent": (
+        ("agent", "agent_id"),
+        ("login", "agent_id"),
+        ("schedule", "agent_id"),
+        ("agent_state", "login"),
+    ),
+    "queue": (("queue", "queue_id"), ("interval_volume", "queue_id"), ("call_leg", "queue_id")),
+}
+"""Every table and column in which an agent or a queue is named."""
+
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.5
-_one_at_a_time: defaultdict[Path, threading.RLock] = defaultdict(threading.RLock)
+TICK = timedelta(microseconds=1)
+OFFLINE: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+"""Without it DuckDB takes a file of SQLite for an invitation to download an extension."""
+
+_one_at_a_time: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
 
 
 @dataclass(frozen=True)
 class Written:
-    """What became of a batch: rows read, new, in place of an earlier one, and known already."""
+    """What became of a batch: rows read, new, and in place of an earlier one; and what was decided."""
 
     collection_id: int
     read: int
     added: int
     replaced: int
+    note: tuple[str, ...] = ()
 
     @property
     def same(self) -> int:
@@ -59,12 +97,16 @@ class Written:
         return self.read - self.added - self.replaced
 
 
+Revise = Callable[["Reader", pl.DataFrame, datetime], tuple[pl.DataFrame, tuple[str, ...]]]
+"""What is in force, the rows of a batch, the instant of the write → the rows to store, what was decided."""
+
+
 class Store:
     """The door to the database at ``path``; cheap to make, holds nothing between calls.
 
     Args:
         path: the DuckDB file; created by the first write.
-        wait_s: how long a unit of work waits while another process has the file.
+        wait_s: how long a unit of work waits while another process or thread has the file.
     """
 
     def __init__(self, path: Path | str, *, wait_s: float = 10.0) -> None:
@@ -85,7 +127,7 @@ class Store:
                 yield con
                 con.execute("COMMIT")
             except BaseException:
-                _quietly(con, "ROLLBACK")
+                _roll_back(con)
                 raise
 
     @contextmanager
@@ -93,9 +135,9 @@ class Store:
         """Open for reading beside other readers.
 
         Args:
-            as_of: read what this database knew at that instant. Before it knew anything there is nothing to replay:
-                then everything is read, and only the times that rows themselves state (publication, approval,
-                revocation) can tell what held.
+            as_of: read what this database knew at that instant. Before it knew anything there is nothing to
+                replay: then everything is read, and only the times that rows themselves state (publication,
+                approval, revocation) can tell what held.
 
         Raises:
             NoDataError: there is no database yet.
@@ -103,7 +145,7 @@ class Store:
         """
         if not self.path.exists():
             raise NoDataError(
-                f"No database at {self.path}: import something first (wfm import TABLE FILE), or name another."
+                f"No database at {self.path}: import something first (wfm import TABLE FILE) or name another."
             )
         with self._open(read_only=True) as con:
             began = _one(con, "SELECT min(applied_at) FROM migration")
@@ -112,26 +154,43 @@ class Store:
 
     @contextmanager
     def _open(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        with _one_at_a_time[self.path.absolute()]:
-            con = self._connect(read_only)
+        deadline = time.monotonic() + self.wait_s
+        with self._turn():
+            if not self.path.exists():
+                self._create()
+            con = self._connect(read_only, deadline)
             try:
                 if _version(con, self.path) < schema.migrations()[-1].version:
                     if read_only:
                         con.close()
-                        con = self._connect(read_only=False)
+                        con = self._connect(False, deadline)
                     _migrate(con)
                 yield con
             except duckdb.Error as error:
                 raise _translate(error, self.path) from error
+            except RuntimeError as error:
+                if "interrupted" in str(error):  # which is how DuckDB passes Ctrl-C on
+                    raise KeyboardInterrupt from error
+                raise
             finally:
                 con.close()
 
-    def _connect(self, read_only: bool) -> duckdb.DuckDBPyConnection:
-        deadline = time.monotonic() + self.wait_s
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait for the other threads of this process."""
+        mine = _one_at_a_time[os.path.realpath(self.path)]
+        if not mine.acquire(timeout=self.wait_s):
+            raise DatabaseBusyError(f"{self.path} is in use by another thread: try again when it is done.")
+        try:
+            yield
+        finally:
+            mine.release()
+
+    def _connect(self, read_only: bool, deadline: float) -> duckdb.DuckDBPyConnection:
         pause = FIRST_PAUSE_S
         while True:
             try:
-                con = duckdb.connect(str(self.path), read_only=read_only)
+                con = _connect(self.path, read_only)
                 con.execute("SET TimeZone = 'UTC'")
                 return con
             except duckdb.Error as error:
@@ -140,6 +199,22 @@ class Store:
                     raise wrong from error
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    def _create(self) -> None:
+        """Make an empty database beside the path and name it when it is whole: it is never half there."""
+        beside = self.path.with_name(f".{self.path.name}.{secrets.token_hex(6)}")
+        try:
+            with _connect(beside, read_only=False) as con:
+                _migrate(con)
+            _appear(beside, self.path)
+        except duckdb.Error as error:
+            raise _translate(error, self.path) from error
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be created: {error.strerror}.") from error
+        finally:
+            for left in (beside, beside.with_name(f"{beside.name}.wal")):
+                with contextlib.suppress(OSError):
+                    left.unlink()
 
     # --- writing ----------------------------------------------------------------------------------------
     def write(
@@ -150,39 +225,50 @@ class Store:
         source: str,
         origin: str,
         file_name: str | None = None,
-        window: tuple[datetime, datetime] | None = None,
+        window: Span | None = None,
         skipped: int = 0,
-        note: str | None = None,
-        known: int = 0,
+        note: Sequence[str] = (),
         coverage: pl.DataFrame | None = None,
+        revise: Revise | None = None,
     ) -> Written:
-        """Store a batch: new rows are added, rows that say something else replace, rows already known change nothing.
+        """Store a batch: new rows are added, changed ones replace, and those already known change nothing.
 
         Args:
             table: the table's name.
             frame: its own columns, perhaps row_no; of two rows with one key the later counts.
             source, origin, file_name, window, skipped, note: for the ledger of collections.
-            known: how many rows more were read and found to be in force already.
             coverage: what the batch says was watched (source start_at end_at); stored with it.
+            revise: decides, in the same transaction, what of the batch is stored given what is in force.
 
         Raises:
             DatabaseBusyError, NotADatabaseError, NewerDatabaseError, StoreError: nothing was stored.
         """
-        now = datetime.now(UTC)
+        read = frame.height
         with self.writing() as con:
+            now = instant_of(con)
             number = _one(con, "SELECT coalesce(max(collection_id), 0) + 1 FROM collection")
-            added, replaced = _put(con, table, frame, number, now)
+            assert isinstance(number, int)
+            if revise is not None:
+                frame, said = revise(Reader(con, None), frame, now)
+                note = (*note, *said)
+            added, replaced = merge(con, table, frame, number, now)
             if coverage is not None:
-                _put(con, "coverage", coverage, number, now)
-            start, end = window or (None, None)
+                merge(con, "coverage", coverage, number, now)
             con.execute(
                 "INSERT INTO collection VALUES (?, ?, ?, ?, ?, ?, 'complete', ?, ?, ?, ?, ?, ?, ?)",
-                [number, source, table, origin, start, end, file_name, frame.height + known, added, replaced, skipped, note, now],
-            )
-        return Written(number, frame.height + known, added, replaced)
+                [
+                    number, source, table, origin, *(window or (None, None)), file_name, read, added,
+                    replaced, skipped, "; ".join(note) or None, now,
+                ],
+            )  # fmt: skip
+        return Written(number, read, added, replaced, tuple(note))
 
     def append(self, table: str, frame: pl.DataFrame) -> None:
-        """Add rows to a table that has no versions, such as forecast."""
+        """Add rows to a table that has no versions, such as forecast.
+
+        Raises:
+            DatabaseBusyError, NotADatabaseError, NewerDatabaseError, StoreError: nothing was stored.
+        """
         with self.writing() as con:
             columns = ", ".join(_quoted(schema.table(table).columns))
             con.register("incoming", frame.select(list(schema.table(table).columns)))
@@ -190,7 +276,7 @@ class Store:
 
 
 class Reader:
-    """What one unit of work can read: rows in force, or those in force as of an instant; in order of arrival."""
+    """What one unit of work can read: rows in force, now or as of an instant; in order of arrival."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, as_of: datetime | None) -> None:
         self._con = con
@@ -201,7 +287,7 @@ class Reader:
         name: str,
         *,
         span: Span | None = None,
-        among: dict[str, Sequence[str]] | None = None,
+        among: Mapping[str, Sequence[str]] | None = None,
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
         """Return a table's own columns, or ``columns``.
@@ -222,44 +308,65 @@ class Reader:
             values.append(list(wanted))
         return self._select(name, where, values, columns)
 
-    def states(self, span: Span, logins: Sequence[str] | None = None) -> pl.DataFrame:
+    def states(
+        self, span: Span, logins: Sequence[str] | None = None, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
         """Return the agent states of a span and, of every login, the last one before it, however old.
 
         A login first heard of later is there too, with its first state: it exists.
+
+        Args:
+            span: [start, end).
+            logins: only these; None: all.
+            columns: which columns; None: the table's own.
         """
+        table = schema.table("agent_state")
         where, values = self._known("agent_state")
         if logins is not None:
             where.append("list_contains(?::VARCHAR[], login)")
             values.append(list(logins))
         known = f"(SELECT *, rowid AS arrival FROM agent_state WHERE {' AND '.join(where)})"
         edge = (
-            f'SELECT source, login, coalesce(max("at") FILTER ("at" < ?), min("at")) AS "at" FROM {known} '
-            "GROUP BY source, login"
+            'SELECT source, login, coalesce(max("at") FILTER ("at" < ?), min("at")) AS "at" '
+            f"FROM {known} GROUP BY source, login"
         )
-        columns = ", ".join(f"s.{c}" for c in _quoted(schema.table("agent_state").own))
+        chosen = list(columns or table.own)
         sql = (
-            f"WITH edge AS ({edge}) SELECT {columns} FROM {known} AS s "
+            f"WITH edge AS ({edge}) SELECT {', '.join(f's.{c}' for c in _quoted(chosen))} FROM {known} AS s "
             'LEFT JOIN edge AS e ON s.source = e.source AND s.login = e.login AND s."at" = e."at" '
             'WHERE (s."at" >= ? AND s."at" < ?) OR e.source IS NOT NULL '
             "ORDER BY s.collection_id, s.row_no, s.arrival"
         )
         rows = self._con.sql(sql, params=[span[0], *values, *values, *span]).pl()
-        return rows.cast(schema.table("agent_state").own)  # type: ignore[arg-type]
+        return rows.cast({name: table.columns[name] for name in chosen})
 
     def legs(self, span: Span) -> pl.DataFrame:
-        """Return the answered legs that overlap a span and one of every source, so that its call log is known of."""
+        """Return the answered legs that overlap a span, and one of every source that has a call log."""
         where, values = self._known("call_leg")
         sql = (
             f"SELECT source, min(leg_id) AS leg_id FROM call_leg WHERE {' AND '.join(where)} GROUP BY source"
         )
         logs = self._con.sql(sql, params=values).pl().cast(pl.String)
-        inside = self._select("call_leg", [*where, "ended_at > ? AND answered_at < ?"], [*values, *span], None)
+        inside = self._select(
+            "call_leg", [*where, "ended_at > ? AND answered_at < ?"], [*values, *span], None
+        )
         missing = logs.join(inside, on="source", how="anti")
         return pl.concat([inside, missing], how="diagonal")
 
+    def names(self, kind: str) -> list[str]:
+        """Return every agent or queue that is named anywhere, in order; ``kind`` is a key of `NAMED_IN`."""
+        parts, values = [], []
+        for table, column in NAMED_IN[kind]:
+            where, given = self._known(table)
+            parts.append(f"SELECT {column} AS name FROM {_name(table)} WHERE {' AND '.join(where)}")
+            values += given
+        sql = f"SELECT DISTINCT name FROM ({' UNION ALL '.join(parts)}) WHERE name IS NOT NULL ORDER BY name"
+        return [name for (name,) in self._con.execute(sql, values).fetchall()]
+
     def _known(self, name: str) -> tuple[list[str], list[object]]:
+        """Return the condition under which a row is in force, or was, and its parameters."""
         if not schema.table(name).versioned:
-            return ["true"], []
+            return (["true"], []) if self._as_of is None else ([f"{KNOWN_SINCE[name]} <= ?"], [self._as_of])
         if self._as_of is None:
             return ["replaced_at IS NULL"], []
         return ["recorded_at <= ? AND (replaced_at IS NULL OR replaced_at > ?)"], [self._as_of, self._as_of]
@@ -270,14 +377,26 @@ class Reader:
         known = schema.table(name)
         chosen = list(columns or known.own)
         order = "collection_id, row_no, rowid" if known.versioned else "rowid"
-        sql = f"SELECT {', '.join(_quoted(chosen))} FROM {_name(name)} WHERE {' AND '.join(where)} ORDER BY {order}"
-        return self._con.sql(sql, params=values).pl().cast({c: known.columns[c] for c in chosen})  # type: ignore[arg-type]
+        picked = f"SELECT {', '.join(_quoted(chosen))} FROM {_name(name)}"
+        sql = f"{picked} WHERE {' AND '.join(where)} ORDER BY {order}"
+        return self._con.sql(sql, params=values).pl().cast({c: known.columns[c] for c in chosen})
 
 
-def _put(
+# --- merging ----------------------------------------------------------------------------------------------
+def instant_of(con: duckdb.DuckDBPyConnection) -> datetime:
+    """Return the instant of a write: later than every one before it, even if the clock was put back."""
+    last = _one(
+        con,
+        "SELECT greatest((SELECT max(made_at) FROM collection), (SELECT max(applied_at) FROM migration))",
+    )
+    assert isinstance(last, datetime)
+    return max(datetime.now(UTC), last + TICK)
+
+
+def merge(
     con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, number: int, now: datetime
 ) -> tuple[int, int]:
-    """Merge a batch into a versioned table; returns how many rows were added and how many replaced another."""
+    """Merge a batch into a versioned table; return how many rows were added and how many replaced another."""
     known = schema.table(table)
     own = list(known.own)
     row_no = pl.col("row_no") if "row_no" in frame.columns else pl.int_range(1, pl.len() + 1, dtype=pl.Int64)
@@ -291,41 +410,48 @@ def _put(
     differs = " OR ".join(f"t.{c} IS DISTINCT FROM b.{c}" for c in _quoted(known.values)) or "false"
     name = _name(table)
     try:
-        replaced = con.execute(
-            f"UPDATE {name} AS t SET replaced_at = ? FROM batch AS b WHERE t.replaced_at IS NULL AND {same_key} AND ({differs})",
+        replaced = _count(
+            con,
+            f"UPDATE {name} AS t SET replaced_at = ? FROM batch AS b "
+            f"WHERE t.replaced_at IS NULL AND {same_key} AND ({differs})",
             [now],
-        ).fetchall()[0][0]
-        columns = ", ".join(_quoted([*dict.fromkeys([*own, "row_no"]), "collection_id", "recorded_at"]))
-        fresh = con.execute(
+        )
+        columns = ", ".join(_quoted([*batch.columns, "collection_id", "recorded_at"]))
+        fresh = _count(
+            con,
             f"INSERT INTO {name} ({columns}) SELECT b.*, ?, ? FROM batch AS b "
             f"WHERE NOT EXISTS (SELECT 1 FROM {name} AS t WHERE t.replaced_at IS NULL AND {same_key})",
             [number, now],
-        ).fetchall()[0][0]
+        )
     finally:
         con.unregister("batch")
     return fresh - replaced, replaced
 
 
+# --- migrating --------------------------------------------------------------------------------------------
 def _migrate(con: duckdb.DuckDBPyConnection) -> None:
     """Apply the sections of schema.sql this database has not seen, each in a transaction."""
     done = _version_of(con)
-    for migration in schema.migrations():
-        if migration.version <= done:
-            continue
+    pending = [migration for migration in schema.migrations() if migration.version > done]
+    for migration in pending:
         con.execute("BEGIN")
         try:
             con.execute(migration.sql)
-            con.execute(
-                "INSERT INTO migration VALUES (?, ?, ?)", [migration.version, migration.name, datetime.now(UTC)]
-            )
-            for table in schema.tables().values():
-                for column, comment in table.comments.items():
-                    text = comment.replace("'", "''")
-                    con.execute(f"COMMENT ON COLUMN {_name(table.name)}.{_name(column)} IS '{text}'")
+            values = [migration.version, migration.name, datetime.now(UTC)]
+            con.execute("INSERT INTO migration VALUES (?, ?, ?)", values)
+            if migration is pending[-1]:
+                _comment(con)
             con.execute("COMMIT")
         except BaseException:
-            _quietly(con, "ROLLBACK")
+            _roll_back(con)
             raise
+
+
+def _comment(con: duckdb.DuckDBPyConnection) -> None:
+    for table in schema.tables().values():
+        for column, comment in table.comments.items():
+            text = comment.replace("'", "''")
+            con.execute(f"COMMENT ON COLUMN {_name(table.name)}.{_name(column)} IS '{text}'")
 
 
 def _version(con: duckdb.DuckDBPyConnection, path: Path) -> int:
@@ -335,56 +461,98 @@ def _version(con: duckdb.DuckDBPyConnection, path: Path) -> int:
         NotADatabaseError: the file has tables, but not ours.
         NewerDatabaseError: it has sections we do not know.
     """
-    tables = {row[0] for row in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    if tables and "migration" not in tables:
+    columns = con.execute(
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
+    ).fetchall()
+    if columns and not {("migration", "version"), ("collection", "made_at")} <= set(columns):
         raise NotADatabaseError(f"{path} is a DuckDB file, but not one of wfm's: name another database.")
-    done = _version_of(con) if tables else 0
+    done = _version_of(con) if columns else 0
     ours = schema.migrations()[-1].version
     if done > ours:
         raise NewerDatabaseError(
-            f"{path} was written by a newer wfm (schema {done}, this one knows {ours}): upgrade wfm, or name another database."
+            f"{path} was written by a newer wfm (schema {done}, this one knows {ours}): upgrade wfm, or name "
+            "another database."
         )
     return done
 
 
 def _version_of(con: duckdb.DuckDBPyConnection) -> int:
-    exists = con.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'migration'").fetchall()[0][0]
-    return int(_one(con, "SELECT coalesce(max(version), 0) FROM migration")) if exists else 0  # type: ignore[call-overload,no-any-return]
+    exists = _count(con, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'migration'")
+    return _count(con, "SELECT coalesce(max(version), 0) FROM migration") if exists else 0
+
+
+# --- DuckDB's ways ----------------------------------------------------------------------------------------
+def _connect(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(str(path), read_only=read_only, config=OFFLINE)
+    except duckdb.ConnectionException:  # this process has it open already, with the options of somebody else
+        return duckdb.connect(str(path), read_only=read_only)
+
+
+def _appear(beside: Path, path: Path) -> None:
+    """Give a whole file its name, unless another process was quicker: theirs is as good."""
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without links
+        if not path.exists():
+            os.rename(beside, path)
 
 
 def _translate(error: duckdb.Error, path: Path) -> StoreError:
     """Say in our words what DuckDB's error means."""
     said = str(error)
-    first = said.strip().splitlines()[0] if said.strip() else type(error).__name__
-    if "Could not set lock" in said or "different configuration" in said or "being used by another process" in said:
-        return DatabaseBusyError(f"{path} is in use by another process: try again when it is done.")
-    if "not a valid DuckDB database" in said or "is not a database" in said or path.is_dir():
+
+    def any_of(*words: str) -> bool:
+        return any(word in said.lower() for word in words)
+
+    if any_of("could not set lock", "different configuration", "being used by another process"):
+        holder = re.search(r"PID (\d+)", said)
+        who = f"another process ({holder[1]})" if holder else "another process"
+        return DatabaseBusyError(f"{path} is in use by {who}: try again when it is done.")
+    if path.is_dir() or any_of("not a valid duckdb database", "extension"):
         return NotADatabaseError(f"{path} is not a database: name another with WFM_DATABASE or --database.")
-    if "database file with version number" in said or "storage version" in said.lower():
-        return NewerDatabaseError(f"{path} was written by a newer DuckDB: upgrade duckdb, or name another database.")
-    if "No space left" in said or "File too large" in said or "disk full" in said.lower() or "Could not write" in said:
+    if any_of("corrupt", "could not read enough bytes", "failure while replaying wal"):
+        return NotADatabaseError(
+            f"{path} is damaged: put a copy of it back, or import into another database."
+        )
+    if any_of("database file with version number"):
+        other = "a newer" if any_of("newer") else "another"
+        return NewerDatabaseError(
+            f"{path} was written by {other} DuckDB: upgrade duckdb, or name another database."
+        )
+    if any_of("no space left", "file too large", "disk full", "quota", "could not write"):
         return StoreError(f"{path}: the disk is full, nothing was stored; make room and do it again.")
-    if "Permission denied" in said or "Read-only file system" in said or "read-only" in said.lower():
+    if any_of("permission denied", "read-only", "not permitted"):
         return StoreError(f"{path} cannot be written: check the permissions of {path.parent}.")
-    if "Cannot open file" in said or "No such file or directory" in said:
-        return StoreError(f"{path} cannot be opened: check that the directory {path.parent} exists and can be written.")
+    if any_of("cannot open file", "no such file or directory"):
+        return StoreError(
+            f"{path} cannot be opened: check that the directory {path.parent} exists and can be written."
+        )
+    first = said.strip().splitlines()[0] if said.strip() else type(error).__name__
     return StoreError(f"{path}: {first}")
 
 
-def _quietly(con: duckdb.DuckDBPyConnection, sql: str) -> None:
-    try:
-        con.execute(sql)
-    except duckdb.Error:
-        pass  # the connection is closed right after, and what was not committed is gone with it
+def _roll_back(con: duckdb.DuckDBPyConnection) -> None:
+    # the connection is closed right after, and what was not committed is gone with it
+    with contextlib.suppress(duckdb.Error):
+        con.execute("ROLLBACK")
 
 
 def _one(con: duckdb.DuckDBPyConnection, sql: str) -> object:
-    return con.sql(sql).pl().item()  # fetchall of an instant would need pytz
+    value: object = con.sql(sql).pl().item()  # fetchall of an instant would need pytz
+    return value
+
+
+def _count(con: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] = ()) -> int:
+    """Run a statement that answers with one number."""
+    return int(con.execute(sql, list(values)).fetchall()[0][0])
 
 
 def _name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _quoted(names: Sequence[str] | dict[str, pl.DataType]) -> list[str]:
+def _quoted(names: Sequence[str] | Mapping[str, pl.DataType]) -> list[str]:
     return [_name(name) for name in names]

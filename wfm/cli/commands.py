@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
+import traceback
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -12,10 +14,11 @@ from pathlib import Path
 from typing import Annotated
 
 import click
+import polars as pl
 import typer
 
 from wfm import files, jobs, schema
-from wfm.cli.screen import Format, explanation, imported, remark, say, show, working
+from wfm.cli.screen import Format, Target, explanation, imported, remark, say, show, working
 from wfm.engine.score import BY
 from wfm.errors import UsageError, WfmError
 from wfm.report import headline_text, write
@@ -26,8 +29,8 @@ INTERVAL_SHOWN = (
     "occupancy", "origin", "service_level_variant",
 )  # fmt: skip
 TEAM_SHOWN = (
-    "team", "scheduled_s", "adherence", "adherence_adjusted", "conformance", "in_s", "approved_s", "call_driven_s",
-    "system_s", "unknown_s", "controllable_s",
+    "team", "scheduled_s", "adherence", "adherence_adjusted", "conformance", "in_s", "approved_s",
+    "call_driven_s", "system_s", "unknown_s", "controllable_s",
 )  # fmt: skip
 
 app = typer.Typer(
@@ -57,19 +60,32 @@ class Given:
 
 
 given = Given()
-From = Annotated[str, typer.Option("--from", metavar="DAY", help="First local workday, like 2026-03-02; or an instant with offset.")]
+From = Annotated[
+    str,
+    typer.Option(
+        "--from", metavar="DAY", help="First local workday, like 2026-03-02; or an instant with offset."
+    ),
+]
 To = Annotated[str, typer.Option("--to", metavar="DAY", help="The day after the last one: not included.")]
-AsOf = Annotated[str | None, typer.Option("--as-of", metavar="INSTANT", help="Answer with what was known then.")]
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", metavar="INSTANT", help="Answer with what was known then.")
+]
 Agents = Annotated[list[str] | None, typer.Option("--agent", help="Only this agent_id; may be repeated.")]
 Queues = Annotated[list[str] | None, typer.Option("--queue", help="Only this queue_id; may be repeated.")]
-FormatOption = Annotated[Format | None, typer.Option("--format", help="table on a screen; by the ending of --out; else csv.")]
+FormatOption = Annotated[
+    Format | None, typer.Option("--format", help="table on a screen; by the ending of --out; else csv.")
+]
 Out = Annotated[Path | None, typer.Option("--out", help="Write to this file; it is complete or not there.")]
 
 
 @app.callback()
 def _before(
-    settings_file: Annotated[Path | None, typer.Option("--settings", help="Settings file instead of settings.env.")] = None,
-    database: Annotated[Path | None, typer.Option("--database", help="Database instead of WFM_DATABASE.")] = None,
+    settings_file: Annotated[
+        Path | None, typer.Option("--settings", help="Settings file instead of settings.env.")
+    ] = None,
+    database: Annotated[
+        Path | None, typer.Option("--database", help="Database instead of WFM_DATABASE.")
+    ] = None,
 ) -> None:
     given.settings_file, given.database = settings_file, database
 
@@ -83,27 +99,46 @@ def _centre() -> jobs.Centre:
 def import_(
     table: Annotated[str, typer.Argument(help=f"One of: {', '.join(files.importable())}.")],
     file: Annotated[Path, typer.Argument(help="csv, parquet, xlsx; for schedule also ics.")],
-    source: Annotated[str | None, typer.Option(help="The account the rows are from, where the file has no such column.")] = None,
-    timezone: Annotated[str | None, typer.Option(help="What times without an offset mean, like Europe/London.")] = None,
-    fold: Annotated[Fold | None, typer.Option(help="Which of two equal local times is meant when clocks go back.")] = None,
-    map_: Annotated[list[str] | None, typer.Option("--map", metavar="THEIRS=OURS", help="Rename a column; may be repeated.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="COLUMN=VALUE", help="A column the file does not have; may be repeated.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="The account the rows are from, where the file has no such column.")
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="What times without an offset mean, like Europe/London.")
+    ] = None,
+    fold: Annotated[
+        Fold | None, typer.Option(help="Which of two equal local times is meant when clocks go back.")
+    ] = None,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="THEIRS=OURS", help="Rename a column; may be repeated."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="COLUMN=VALUE", help="A column the file does not have; may be repeated."
+        ),
+    ] = None,
     sheet: Annotated[str | None, typer.Option(help="Which sheet of a workbook.")] = None,
-    skip_bad: Annotated[Path | None, typer.Option("--skip-bad", metavar="FILE", help="Write bad rows here and import the others.")] = None,
-    covers: Annotated[str | None, typer.Option(metavar="FROM/TO", help="agent_state: the span that was watched; else the days its rows touch.")] = None,
+    skip_bad: Annotated[
+        Path | None,
+        typer.Option("--skip-bad", metavar="FILE", help="Write bad rows here and import the others."),
+    ] = None,
+    covers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FROM/TO", help="agent_state: the span that was watched; else the days its rows touch."
+        ),
+    ] = None,
 ) -> None:
     """Import a file into a table, all or nothing; the same file twice changes nothing.
 
     Example: wfm import schedule march.xlsx --timezone Europe/London --map "Employee=agent_id"
     """
-    span = tuple(covers.split("/")) if covers else None
-    if span is not None and len(span) != 2:
-        raise UsageError(f"--covers {covers!r}: give two days or instants, like 2026-03-02/2026-03-09.")
+    renames, values, span = _pairs(map_, "--map"), _pairs(set_, "--set"), _span(covers)
     with working(f"Importing {file.name}"):
         done = _centre().put(
             table, file, source=source, timezone=timezone, fold=fold.value if fold else None,
-            renames=_pairs(map_, "--map"), values=_pairs(set_, "--set"), sheet=sheet, skip_bad=skip_bad,
-            covers=span,  # type: ignore[arg-type]
+            renames=renames, values=values, sheet=sheet, skip_bad=skip_bad, covers=span,
         )  # fmt: skip
     for note in done.note:
         remark(f"note: {note}")
@@ -124,7 +159,8 @@ def export(
 
     Example: wfm export agent_state --format parquet --out states.parquet
     """
-    show(_centre().get(table, as_of=as_of), format, out)
+    target = Target.of(format, out)
+    show(_centre().get(table, as_of=as_of), target)
 
 
 # --- scores ---------------------------------------------------------------------------------------------
@@ -132,7 +168,9 @@ def export(
 def adherence(
     from_: From,
     to: To,
-    by: Annotated[str, typer.Option(help=f"Group by, separated by commas: {', '.join(BY)}; empty: everything together.")] = "agent,workday",
+    by: Annotated[
+        str, typer.Option(help=f"Group by, separated by commas: {', '.join(BY)}; empty: everything together.")
+    ] = "agent,workday",
     agent: Agents = None,
     as_of: AsOf = None,
     format: FormatOption = None,
@@ -142,10 +180,13 @@ def adherence(
 
     Example: wfm adherence --from 2026-03-02 --to 2026-03-09 --by team,workday
     """
-    names = ["agent_id" if name == "agent" else name for name in (part.strip() for part in by.split(",")) if name]
+    target = Target.of(format, out)
+    names = [
+        "agent_id" if name == "agent" else name for name in (part.strip() for part in by.split(",")) if name
+    ]
     with working("Scoring"):
         rows = _centre().adherence(from_, to, by=names, agents=agent, as_of=as_of)
-    show(rows, format, out)
+    show(rows, target)
 
 
 @app.command()
@@ -153,7 +194,9 @@ def exceptions(
     from_: From,
     to: To,
     agent: Agents = None,
-    class_: Annotated[list[str] | None, typer.Option("--class", help="Only this class; may be repeated.")] = None,
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", help="Only this class; may be repeated.")
+    ] = None,
     as_of: AsOf = None,
     format: FormatOption = None,
     out: Out = None,
@@ -162,9 +205,10 @@ def exceptions(
 
     Example: wfm exceptions --from 2026-03-02 --to 2026-03-09 --class controllable
     """
+    target = Target.of(format, out)
     with working("Scoring"):
         rows = _centre().exceptions(from_, to, agents=agent, classes=class_, as_of=as_of)
-    show(rows, format, out)
+    show(rows, target)
 
 
 @app.command()
@@ -179,24 +223,28 @@ def explain(
 
     Example: wfm explain agent-001 2026-03-02
     """
+    target = Target.of(format, out)
     with working("Scoring"):
         told = _centre().explain(agent, day, as_of=as_of)
-    if out is not None or format not in (None, Format.table):
-        show(told.slices, format, out)
-        return
-    explanation(told)
+    if target.format == Format.table:
+        explanation(told)
+    else:
+        show(told.slices, target)
 
 
 # --- volume and forecast --------------------------------------------------------------------------------
 @app.command()
-def intervals(from_: From, to: To, queue: Queues = None, format: FormatOption = None, out: Out = None) -> None:
+def intervals(
+    from_: From, to: To, queue: Queues = None, format: FormatOption = None, out: Out = None
+) -> None:
     """Show volume, handle time, abandonment, service level and occupancy per queue and 15 minutes.
 
     Example: wfm intervals --from 2026-03-02 --to 2026-03-03 --queue sales
     """
+    target = Target.of(format, out)
     with working("Counting"):
         rows = _centre().intervals(from_, to, queues=queue)
-    show(rows, format, out, INTERVAL_SHOWN)
+    show(rows, target, INTERVAL_SHOWN)
 
 
 @app.command()
@@ -211,9 +259,10 @@ def forecast(
 
     Example: wfm forecast --queue sales --horizon 14d --out next.csv
     """
+    target, ahead = Target.of(format, out), _horizon(horizon)
     with working("Forecasting"):
-        rows = _centre().forecast(queues=queue, horizon=_horizon(horizon), origin=origin)
-    show(rows, format, out)
+        rows = _centre().forecast(queues=queue, horizon=ahead, origin=origin)
+    show(rows, target)
 
 
 @app.command()
@@ -227,9 +276,10 @@ def accuracy(
 
     Example: wfm accuracy --queue sales --weeks 8
     """
+    target = Target.of(format, out)
     with working("Forecasting the past"):
         rows = _centre().accuracy(queues=queue, weeks=weeks)
-    show(rows, format, out)
+    show(rows, target)
 
 
 # --- people ---------------------------------------------------------------------------------------------
@@ -237,7 +287,9 @@ def accuracy(
 def report(
     from_: From,
     to: To,
-    out: Annotated[Path, typer.Option(help="html for people; xlsx or csv by the ending.")] = Path("report.html"),
+    out: Annotated[Path, typer.Option(help="html for people; xlsx or csv by the ending.")] = Path(
+        "report.html"
+    ),
     as_of: AsOf = None,
 ) -> None:
     """Write the report: one file that explains itself.
@@ -253,42 +305,61 @@ def report(
 
 
 @app.command()
-def demo(directory: Annotated[Path, typer.Option(help="Where the database and the report go.")] = Path("wfm-demo")) -> None:
+def demo(
+    directory: Annotated[Path, typer.Option(help="Where the database and the report go.")] = Path("wfm-demo"),
+) -> None:
     """Show the whole product on two real weeks of a bank's calls; nothing to configure.
 
     Example: wfm demo
     """
     with working("Importing, scoring and forecasting"):
-        centre, taken, made = jobs.demo(directory)
+        _, taken, made = jobs.demo(directory)
         (page,) = write(made, directory / "report.html")
     for done in taken:
         imported(done)
     say("")
     say(headline_text(made))
     say("")
-    show(made.by_team, Format.table, None, TEAM_SHOWN)
+    show(made.by_team, Target(Format.table, None), TEAM_SHOWN)
     say(f"Report: {page.resolve()}")
-    say(f"Next:   wfm --settings {directory / 'settings.env'} explain agent-001 1999-06-20")
+    file = shlex.quote(str(directory / "settings.env"))
+    say(f"Next:   wfm --settings {file} explain agent-001 1999-06-20")
 
 
 # --- arguments ------------------------------------------------------------------------------------------
 def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
-    pairs = [pair.partition("=") for pair in given or ()]
-    for left, equals, right in pairs:
-        if not (left.strip() and equals and right.strip()):
-            raise UsageError(f"{option} {left}{equals}{right}: write two names with = between them.")
-    return {left.strip(): right.strip() for left, _, right in pairs}
+    pairs: dict[str, str] = {}
+    for pair in given or ():
+        left, equals, right = (part.strip() for part in pair.partition("="))
+        if not (left and equals and right):
+            raise UsageError(f"{option} {pair}: write two names with = between them.")
+        if left in pairs:
+            raise UsageError(f"{option} {pair}: {left} was given before, as {pairs[left]}.")
+        pairs[left] = right
+    return pairs
+
+
+def _span(text: str | None) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    start, slash, end = (part.strip() for part in text.partition("/"))
+    if not (start and slash and end) or "/" in end:
+        raise UsageError(f"--covers {text!r}: give two days or instants, like 2026-03-02/2026-03-09.")
+    return start, end
 
 
 def _horizon(text: str) -> timedelta:
-    match = re.fullmatch(r"(\d{1,4})([dhw])", text.strip())
+    match = re.fullmatch(r"(\d{1,4})([dhw])", text.strip(), re.ASCII)
     if match is None or not int(match[1]):
         raise UsageError(f"--horizon {text!r}: give days, weeks or hours ahead, like 14d, 2w or 36h.")
-    return {"d": timedelta(days=1), "w": timedelta(weeks=1), "h": timedelta(hours=1)}[match[2]] * int(match[1])
+    return {"d": timedelta(days=1), "w": timedelta(weeks=1), "h": timedelta(hours=1)}[match[2]] * int(
+        match[1]
+    )
 
 
+# --- from errors to exit codes --------------------------------------------------------------------------
 def main(argv: list[str] | None = None) -> int:
-    """Run a command line; returns the exit code: 0 done, 1 failed, 2 wrong usage or settings, 3 partly done."""
+    """Run a command line; return 0 done, 1 failed, 2 wrong usage or settings, 3 partly done, 130 stopped."""
     try:
         code = app(argv, standalone_mode=False)
         sys.stdout.flush()
@@ -297,26 +368,44 @@ def main(argv: list[str] | None = None) -> int:
         say(error.format_message())
         return 2
     except click.UsageError as error:
-        return _fail(f"{error.format_message()} See `{error.ctx.command_path if error.ctx else 'wfm'} --help`.", 2)
-    except click.Abort:
+        where = error.ctx.command_path if error.ctx else "wfm"
+        return _fail(f"{error.format_message()} See `{where} --help`.", 2)
+    except (click.Abort, KeyboardInterrupt):
         return _fail("Stopped.", 130)
     except WfmError as error:
         return _fail(str(error), error.exit_code)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        return _fail("Stopped.", 130)
+        return _nobody_reads()
+    except SystemExit:  # what rich makes of a closed pipe
+        return _nobody_reads()
     except MemoryError:
         return _fail("Not enough memory: ask for a shorter window or fewer agents.", 1)
     except OSError as error:
         return _fail(f"{error.filename or 'output'}: {error.strerror or error}.", 1)
+    except (Exception, pl.exceptions.PanicException) as error:
+        return _fail(_bug(error), 1)
+
+
+def _nobody_reads() -> int:
+    """End quietly when the reader of a pipe has seen enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _bug(error: BaseException) -> str:
+    """Say in two lines what nobody has thought of, and where."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    ours = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if "wfm" in Path(frame.filename).parts
+    ]
+    place = ours[-1] if ours else last
+    said = (str(error).strip().splitlines() or [""])[0][:200]
+    return (
+        f"{type(error).__name__}: {said}\n"
+        f"This is a bug in wfm ({Path(place.filename).name}, line {place.lineno}): please report it."
+    )
 
 
 def _fail(text: str, code: int) -> int:
     remark(f"error: {text}")
     return code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -27,8 +28,8 @@ CLASS_STYLE = {
     "controllable": "bold red",
 }  # fmt: skip
 RATIOS = (
-    "adherence", "adherence_adjusted", "adherence_low", "adherence_high", "coverage", "conformance", "abandonment",
-    "service_level", "occupancy", "wape15", "bias", "noise_floor",
+    "adherence", "adherence_adjusted", "adherence_low", "adherence_high", "coverage", "conformance",
+    "abandonment", "service_level", "occupancy", "wape15", "bias", "noise_floor",
 )  # fmt: skip
 
 
@@ -40,6 +41,9 @@ class Format(StrEnum):
     json = "json"
     parquet = "parquet"
     xlsx = "xlsx"
+
+
+FILE_FORMATS: dict[Format, files.Format] = {Format(name): name for name in files.FORMATS}
 
 
 def say(text: str) -> None:
@@ -63,31 +67,50 @@ def working(what: str) -> Iterator[None]:
         yield
 
 
-def show(frame: pl.DataFrame, format: Format | None, out: Path | None, columns: Sequence[str] | None = None) -> None:
-    """Write a frame to a file or to the screen; ``columns`` are those that a table on a screen has room for."""
-    chosen = _format(format, out)
-    if out is not None:
-        if chosen == Format.table:
-            raise UsageError(f"--out {out}: a table is for the screen; use --format csv, json, parquet or xlsx.")
-        files.write(_whole(frame) if chosen in (Format.csv, Format.json) else frame, out, chosen.value)
-        remark(f"Wrote {frame.height:,} rows to {out}.")
-    elif chosen == Format.table:
+@dataclass(frozen=True)
+class Target:
+    """Where an answer goes and how it is written."""
+
+    format: Format
+    out: Path | None
+
+    @classmethod
+    def of(cls, format: Format | None, out: Path | None) -> Target:
+        """Decide before anything is done: without ``format``, by the ending of ``out``, else a table.
+
+        Raises:
+            UsageError: the two do not go together.
+        """
+        if out is None:
+            if format in (Format.parquet, Format.xlsx) and sys.stdout.isatty():
+                raise UsageError(f"--format {format.value} is not for a screen: add --out FILE.")
+            return cls(format or Format.table, out)
+        if format == Format.table:
+            raise UsageError(
+                f"--out {out}: a table is for the screen; use --format csv, json, parquet or xlsx."
+            )
+        ending = out.suffix.lower().lstrip(".")
+        if format is None and ending not in files.FORMATS:
+            raise UsageError(f"--out {out}: use the ending .csv, .json, .parquet or .xlsx, or say --format.")
+        return cls(format or Format(ending), out)
+
+
+def show(frame: pl.DataFrame, target: Target, columns: Sequence[str] | None = None) -> None:
+    """Write a frame to a file or to the screen.
+
+    Args:
+        frame: the answer.
+        target: where it goes.
+        columns: those that a table on a screen has room for; None: all.
+    """
+    if target.format == Format.table:
         _table(frame.select([c for c in columns if c in frame.columns]) if columns else frame)
-    else:
-        if chosen in (Format.parquet, Format.xlsx) and sys.stdout.isatty():
-            raise UsageError(f"--format {chosen.value} is not for a screen: add --out FILE.")
-        files.write(_whole(frame) if chosen in (Format.csv, Format.json) else frame, sys.stdout.buffer, chosen.value)
-
-
-def _format(format: Format | None, out: Path | None) -> Format:
-    if format is not None:
-        return format
-    if out is None:
-        return Format.table
-    ending = out.suffix.lower().lstrip(".")
-    if ending not in Format.__members__ or ending == "table":
-        raise UsageError(f"--out {out}: use the ending .csv, .json, .parquet or .xlsx, or say --format.")
-    return Format(ending)
+        return
+    if target.format in (Format.csv, Format.json):
+        frame = _whole(frame)
+    files.write(frame, target.out or sys.stdout.buffer, FILE_FORMATS[target.format])
+    if target.out is not None:
+        remark(f"Wrote {frame.height:,} rows to {target.out}.")
 
 
 def _whole(frame: pl.DataFrame) -> pl.DataFrame:
@@ -103,21 +126,28 @@ def _whole(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _table(frame: pl.DataFrame) -> None:
-    """Print a frame for reading: percentages, hours and minutes, local spelling of nothing."""
+    """Print a frame for reading: percentages, hours and minutes, a dash for nothing."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in frame.columns:
         numeric = frame.schema[name].is_numeric()
-        table.add_column(_title(name), justify="right" if numeric else "left", no_wrap=numeric or name.endswith("_at"))
+        table.add_column(
+            _title(name), justify="right" if numeric else "left", no_wrap=numeric or name.endswith("_at")
+        )
     for row in frame.head(SHOWN_ROWS).iter_rows():
         table.add_row(*(Text(_cell(name, value)) for name, value in zip(frame.columns, row, strict=True)))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=500, color_system=None)
-    console.print(table)
+    _console(500).print(table)
     if frame.height > SHOWN_ROWS:
-        remark(f"{frame.height - SHOWN_ROWS:,} more rows: --format csv or --out FILE gives all {frame.height:,}.")
+        remark(
+            f"{frame.height - SHOWN_ROWS:,} more rows: --format csv or --out FILE gives all {frame.height:,}."
+        )
     if frame.is_empty():
         remark("No rows.")
+
+
+def _console(width: int) -> Console:
+    """Return the screen; in a pipe, plain text of a width that does not depend on who reads it."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=width, color_system=None)
 
 
 def _title(name: str) -> str:
@@ -135,7 +165,7 @@ def _cell(name: str, value: object) -> str:
         return f"{value:,.2f}"
     if isinstance(value, list):
         return " ".join(map(str, value))
-    if name.endswith(("_at", "_start")) or name == "origin":
+    if name.endswith(("_at", "_start")) or name in ("at", "origin"):
         return f"{value:%Y-%m-%d %H:%M:%S}Z" if hasattr(value, "strftime") else str(value)
     return str(value)
 
@@ -152,11 +182,16 @@ def imported(done: Imported) -> None:
 
 
 def explanation(told: Explanation) -> None:
-    """Print a day: the lanes, the score, every stretch with the rule that decided it, and the raw rows behind it."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=140, color_system=None)
-    zone = ZoneInfo(told.timezone)
+    """Print a day: lanes, score, every stretch with the rule that decided it, and the raw rows behind it."""
+    console, zone = _console(140), ZoneInfo(told.timezone)
+    _lanes(console, told)
+    _figures(console, told)
+    _stretches(console, told, zone)
+    _evidence(console, told, zone)
+    _raw(console, told, zone)
+
+
+def _lanes(console: Console, told: Explanation) -> None:
     drawn = picture(told.slices, told.timezone, console.width - 12)
     console.print(Text(f"{told.agent_id}, {formats.day(told.day)}, local time {told.timezone}", style="bold"))
     console.print(f"{'':10}{drawn.ruler}")
@@ -165,26 +200,28 @@ def explanation(told: Explanation) -> None:
     console.print(f"{'':10}one letter is {formats.clock(drawn.cell.total_seconds())}")
     for line in drawn.legend:
         console.print(Text(f"{'':10}{line}", style="dim"))
-    _figures(console, told)
-    stretches = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for title in ("from", "to", "lasted", "scheduled", "state", "vendor's word", "class", "reason", "call leg"):
-        stretches.add_column(title, justify="right" if title == "lasted" else "left")
+
+
+def _stretches(console: Console, told: Explanation, zone: ZoneInfo) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    titles = ("from", "to", "lasted", "scheduled", "state", "vendor's word", "class", "reason", "call leg")
+    for title in titles:
+        table.add_column(title, justify="right" if title == "lasted" else "left")
     for row in told.slices.iter_rows(named=True):
         kind = row["class"]
-        stretches.add_row(
+        letter = f"{CLASS_LETTERS[kind]} {formats.spoken(kind)}" if kind else formats.NOTHING
+        table.add_row(
             f"{row['start_at'].astimezone(zone):%H:%M:%S}",
             f"{row['end_at'].astimezone(zone):%H:%M:%S}",
             formats.clock(row["seconds"]),
             Text(row["activity"] or formats.NOTHING),
             row["state"],
             Text(row["vendor_state"] or formats.NOTHING),
-            Text(f"{CLASS_LETTERS[kind]} {formats.spoken(kind)}", style=CLASS_STYLE[kind]) if kind else formats.NOTHING,
+            Text(letter, style=CLASS_STYLE.get(kind, "")),
             formats.spoken(row["reason"]),
             Text(row["leg_id"] or ""),
         )
-    console.print(stretches)
-    _evidence(console, told, zone)
-    _raw(console, told, zone)
+    console.print(table)
 
 
 def _coloured(lane: Lane) -> Text:
@@ -224,7 +261,9 @@ def _evidence(console: Console, told: Explanation, zone: ZoneInfo) -> None:
 
 
 def _raw(console: Console, told: Explanation, zone: ZoneInfo) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, title="The rows behind it", title_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, title="The rows behind it", title_justify="left"
+    )
     for title in ("at", "table", "says", "until", "source", "file, row", "recorded"):
         table.add_column(title)
     for row in told.rows.iter_rows(named=True):
@@ -236,5 +275,3 @@ def _raw(console: Console, told: Explanation, zone: ZoneInfo) -> None:
         )  # fmt: skip
     console.print()
     console.print(table)
-
-

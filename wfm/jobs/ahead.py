@@ -1,0 +1,73 @@
+"""Volume, measured and expected: what the forecast learns from, and which days are special."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import holidays
+import polars as pl
+
+from wfm import terms
+from wfm.engine import volume
+from wfm.errors import NoDataError, UsageError
+from wfm.jobs.scoring import check_names
+from wfm.settings import Settings
+from wfm.store import Reader
+
+INTERVAL: Final = timedelta(seconds=terms.INTERVAL_S)
+FURTHEST: Final = timedelta(days=366)
+
+
+def check_horizon(horizon: timedelta) -> None:
+    """Refuse a horizon that is no time ahead, or further than anybody can say.
+
+    Raises:
+        UsageError
+    """
+    if not timedelta(0) < horizon <= FURTHEST:
+        raise UsageError(
+            f"horizon: {horizon} is not within {FURTHEST.days} days ahead; give one like 14d or 36h."
+        )
+
+
+def history(known: Reader, queues: Sequence[str] | None) -> pl.DataFrame:
+    """Return every interval with calls: queue_id interval_start entered abandoned handled sum_handle_time_s.
+
+    Raises:
+        NoDataError: there is none, or no such queue.
+    """
+    check_names(known, "queue", queues or ())
+    found = volume.intervals(call_leg=known.table("call_leg"), interval_volume=known.table("interval_volume"))
+    if queues is not None:
+        found = found.filter(pl.col("queue_id").is_in(list(queues)))
+    if found.is_empty():
+        raise NoDataError(
+            "No interval volume and no calls to learn from: import interval_volume or call_leg first."
+        )
+    columns = ["entered", "abandoned", "handled", "sum_handle_time_s"]
+    return found.group_by("queue_id", "interval_start", maintain_order=True).agg(pl.col(columns).sum())
+
+
+def extent(past: pl.DataFrame) -> tuple[datetime, datetime]:
+    """Return when the first interval of a history starts and when its last one ends."""
+    first, last = past["interval_start"].min(), past["interval_start"].max()
+    assert isinstance(first, datetime)
+    assert isinstance(last, datetime)
+    return first, last + INTERVAL
+
+
+def special_days(known: Reader, configured: Settings, first: datetime, end: datetime) -> pl.DataFrame | None:
+    """Return the holidays of the configured country and those of table holiday, which win: on, name."""
+    own = known.table("holiday").select(on="on_date", name="name")
+    country, _, region = configured.country.partition("-")
+    if country:
+        years = range(first.year, end.year + 1)
+        calendar = holidays.country_holidays(country, subdiv=region or None, years=years)
+        public = pl.DataFrame(
+            {"on": list(calendar), "name": list(calendar.values())},
+            schema={"on": pl.Date, "name": pl.String},
+        )
+        own = pl.concat([own, public.join(own, on="on", how="anti")])
+    return own if own.height else None

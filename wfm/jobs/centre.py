@@ -1,0 +1,458 @@
+"""A contact centre: its database and what can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from wfm import files, schema, settings, terms
+from wfm.engine import volume
+from wfm.engine.facts import MARGIN
+from wfm.engine.forecast import accuracy as measure
+from wfm.engine.forecast import backtest
+from wfm.engine.forecast import forecast as forecast_volume
+from wfm.engine.inputs import INSTANT
+from wfm.engine.score import Options, Score, score
+from wfm.errors import BadRowsError, InputError, NoDataError, UsageError
+from wfm.jobs import ahead, explaining, importing, publication, when
+from wfm.jobs.explaining import Explanation
+from wfm.jobs.importing import Imported
+from wfm.jobs.scoring import check_names, is_silent, names, stored, with_defaults
+from wfm.jobs.when import DAY, When, Window
+from wfm.report import Report, assemble
+from wfm.settings import Settings
+from wfm.store import Reader, Span, Store
+
+IMPORT_SOURCE = "import"
+
+
+class Centre:
+    """A contact centre: its database and how to read it. Holds no lock between calls."""
+
+    def __init__(self, configured: Settings) -> None:
+        self.settings = configured
+        self.store = Store(configured.database, wait_s=configured.database_wait_s)
+
+    # --- bringing data in and out -------------------------------------------------------------------------
+    def put(
+        self,
+        table: str,
+        path: Path | str,
+        *,
+        source: str | None = None,
+        timezone: str | None = None,
+        fold: Literal["earlier", "later"] | None = None,
+        renames: Mapping[str, str] | None = None,
+        sheet: str | None = None,
+        values: Mapping[str, str] | None = None,
+        skip_bad: Path | None = None,
+        covers: tuple[When, When] | None = None,
+    ) -> Imported:
+        """Import a file into a table, all or nothing; doing it twice changes nothing.
+
+        Args:
+            table: one of `wfm.files.importable()`.
+            path: csv, parquet, xlsx, or ics for schedule.
+            source: the account the rows are from, where the file does not say.
+            timezone: what a time without an offset means.
+            fold: which of two equal local times is meant when clocks go back.
+            renames: their column → ours.
+            sheet: which sheet of a workbook.
+            values: a column → its value in every row, for columns the file does not have.
+            skip_bad: write the bad rows to this file and import the others.
+            covers: for agent_state: the span that was watched; None: the local days the rows touch.
+
+        Raises:
+            UsageError: the table, or what was said about it, is wrong.
+            InputError, BadRowsError, OutputError, StoreError: nothing was imported.
+        """
+        path = Path(path)
+        _check_import(table, path, skip_bad, covers)
+        span = None if covers is None else self._covered(covers)
+        given = dict(values or {})
+        if "source" in schema.table(table).own:
+            given.setdefault("source", source or ("*" if table == "state_map" else IMPORT_SOURCE))
+        known = self._activities() if table == "schedule" else None
+        reading = files.read(
+            path,
+            table,
+            defaults=given,
+            timezone=timezone,
+            fold=fold,
+            renames=renames or {},
+            activities=known,
+            sheet=sheet,
+        )
+        skipped = _set_aside(reading, path, skip_bad)
+        written = self.store.write(
+            table,
+            reading.frame,
+            source=given.get("source", "-"),
+            origin="import",
+            file_name=path.name,
+            window=importing.extent(reading.frame),
+            skipped=skipped,
+            note=reading.note,
+            coverage=self._watched(reading.frame, span) if table == "agent_state" else None,
+            revise=self._published if table == "schedule" else None,
+        )
+        return Imported(table, path, written, skipped, written.note)
+
+    def get(self, table: str, *, as_of: When | None = None) -> pl.DataFrame:
+        """Return a table as it was stored: its own columns, in the order in which the rows came.
+
+        Raises:
+            UsageError: there is no such table.
+            NoDataError, StoreError.
+        """
+        if table not in schema.tables():
+            raise UsageError(f"There is no table {table!r}: choose from {', '.join(schema.tables())}.")
+        with self.store.reading(self._instant(as_of)) as known:
+            frame = known.table(table)
+            return frame if table != "call_leg" else _with_agent(frame, known.table("login"))
+
+    # --- scoring ------------------------------------------------------------------------------------------
+    def score(
+        self,
+        from_: When,
+        to: When,
+        *,
+        agents: str | Sequence[str] | None = None,
+        as_of: When | None = None,
+    ) -> Score:
+        """Score a window: whole workdays if given as dates, else to the microsecond; ``to`` is not included.
+
+        With ``agents``, only their schedules; a login they shared may still bring the states of another.
+
+        Raises:
+            UsageError: the window is wrong.
+            NoDataError: nothing is known about it, or about one of the agents.
+        """
+        window, instant, chosen = self.window(from_, to), self._instant(as_of), names(agents)
+        low, high = (when.midnight(at, "UTC") for at in window)
+        span = (low - MARGIN, high + MARGIN)
+        with self.store.reading(instant) as known:
+            check_names(known, "agent", chosen or ())
+            frames = stored(known, span, chosen)
+        if is_silent(frames, span):
+            who = f" of {', '.join(chosen)}" if chosen else ""
+            raise NoDataError(
+                f"Nothing is known{who} from {from_} to {to}: no schedule and no agent states. "
+                "`wfm export collection` lists what was imported, and for which time."
+            )
+        return score(
+            window=window,
+            as_of=instant,
+            timezone=self.settings.timezone,
+            options=Options(
+                state_renewal=self.settings.state_renewal,
+                wrapup_grace=self.settings.wrapup_grace,
+                state_evidence=self.settings.state_evidence,
+            ),
+            **frames,
+        )
+
+    def adherence(
+        self,
+        from_: When,
+        to: When,
+        *,
+        by: str | Sequence[str] = ("agent_id", "workday"),
+        agents: str | Sequence[str] | None = None,
+        as_of: When | None = None,
+    ) -> pl.DataFrame:
+        """Score and roll up; columns as in `Score.adherence`."""
+        return self.score(from_, to, agents=agents, as_of=as_of).adherence(by)
+
+    def exceptions(
+        self,
+        from_: When,
+        to: When,
+        *,
+        agents: str | Sequence[str] | None = None,
+        classes: str | Sequence[str] | None = None,
+        as_of: When | None = None,
+    ) -> pl.DataFrame:
+        """List adherence exceptions; columns as in `Score.exceptions`."""
+        kinds = names(classes)
+        for name in kinds or ():
+            if name not in terms.CLASSES:
+                raise UsageError(f"There is no class {name!r}: choose from {', '.join(terms.CLASSES)}.")
+        found = self.score(from_, to, agents=agents, as_of=as_of).exceptions()
+        if chosen := names(agents):
+            found = found.filter(pl.col("agent_id").is_in(chosen))
+        return found if not kinds else found.filter(pl.col("class").cast(pl.String).is_in(kinds))
+
+    def explain(self, agent: str, day: When, *, as_of: When | None = None) -> Explanation:
+        """Explain one agent's workday down to the raw rows.
+
+        Raises:
+            UsageError: the day is not a date.
+            NoDataError: nobody knows the agent, or nothing is known of the day.
+        """
+        on = when.parse(day, "day")
+        if isinstance(on, datetime):
+            raise UsageError(f"{day}: explain takes a day, like 2026-03-02.")
+        scored = self.score(on, on + DAY, agents=[agent], as_of=as_of)
+        mine = pl.col("agent_id") == agent
+        slices = explaining.shown(scored.slices().filter(mine))
+        if slices.is_empty():
+            raise NoDataError(f"{agent} has no schedule on {on} and did no work then.")
+        with self.store.reading(self._instant(as_of)) as known:
+            zone = explaining.zone_of(known, agent, self.settings.timezone)
+            rows = explaining.raw_rows(known, agent, (slices["start_at"][0], slices["end_at"][-1]))
+        totals = scored.adherence().filter(mine)
+        return Explanation(agent, on, zone, slices, scored.exceptions().filter(mine), totals, rows)
+
+    # --- volume and forecast ------------------------------------------------------------------------------
+    def intervals(
+        self,
+        from_: When,
+        to: When,
+        *,
+        queues: str | Sequence[str] | None = None,
+        as_of: When | None = None,
+    ) -> pl.DataFrame:
+        """Return volume, handle time, abandonment, service level and occupancy per queue and 15 minutes.
+
+        Columns as in `wfm.engine.volume.intervals`.
+
+        Raises:
+            UsageError: the window is wrong.
+            NoDataError: nothing is known of it, or of the queue.
+        """
+        span, chosen = self._bounds(self.window(from_, to)), names(queues)
+        wide = (span[0] - DAY, span[1] + DAY)  # who staffed a queue is decided by whole local days
+        with self.store.reading(self._instant(as_of)) as known:
+            check_names(known, "queue", chosen or ())
+            buckets, legs = known.table("interval_volume", span=wide), known.table("call_leg", span=wide)
+            login, queue = known.table("login"), known.table("queue")
+            spoken = not known.states(span).is_empty()
+        found = volume.intervals(
+            call_leg=legs,
+            interval_volume=buckets,
+            state=self.score(*span, as_of=as_of).slices() if spoken else None,
+            login=login,
+            queue=queue,
+            window=span,
+            service_level=volume.ServiceLevel(target_s=self.settings.service_level_s),
+            timezone=self.settings.timezone,
+        )
+        found = found if chosen is None else found.filter(pl.col("queue_id").is_in(chosen))
+        if found.is_empty():
+            of = f" of {', '.join(chosen)}" if chosen else ""
+            raise NoDataError(f"No interval volume and no calls{of} are known from {from_} to {to}.")
+        return found
+
+    def forecast(
+        self,
+        *,
+        queues: str | Sequence[str] | None = None,
+        horizon: timedelta = timedelta(days=14),
+        origin: When | None = None,
+        as_of: When | None = None,
+        keep: bool = True,
+    ) -> pl.DataFrame:
+        """Forecast volume and handle time from the origin on and keep the snapshot.
+
+        Args:
+            queues: which; None: all.
+            horizon: how far.
+            origin: only intervals that ended by it are used; None: the last interval there is.
+            as_of: learn only from what was known then.
+            keep: store the snapshot in table forecast.
+
+        Returns:
+            queue_id interval_start volume volume_p10 volume_p50 volume_p90 aht_s aht_p10 aht_p90 model origin
+            made_at.
+
+        Raises:
+            UsageError: the horizon is wrong.
+            NoDataError: there is no volume to learn from.
+        """
+        ahead.check_horizon(horizon)
+        start = when.instant(origin, self.settings.timezone, "--origin")
+        with self.store.reading(self._instant(as_of)) as known:
+            history = ahead.history(known, names(queues))
+            first, end = ahead.extent(history)
+            start = start or end
+            special = ahead.special_days(known, self.settings, first, start + horizon)
+        if first + ahead.INTERVAL > start:
+            raise NoDataError(f"No interval ended by {start.isoformat()}; the first is {first.isoformat()}.")
+        made = forecast_volume(
+            history, origin=start, horizon=horizon, timezone=self.settings.timezone, holiday=special
+        ).with_columns(made_at=pl.lit(datetime.now(UTC), INSTANT))
+        snapshot = made.select(list(schema.table("forecast").columns))
+        if keep:
+            self.store.append("forecast", snapshot)
+        return snapshot
+
+    def accuracy(
+        self,
+        *,
+        queues: str | Sequence[str] | None = None,
+        weeks: int = 8,
+        as_of: When | None = None,
+    ) -> pl.DataFrame:
+        """Measure the forecast over the last weeks, beside simple rivals and the noise floor.
+
+        Columns as in `wfm.engine.forecast.accuracy`, per queue.
+
+        Raises:
+            NoDataError: there is no volume.
+            UsageError, InputError: there is too little of it.
+        """
+        with self.store.reading(self._instant(as_of)) as known:
+            history = ahead.history(known, names(queues))
+            special = ahead.special_days(known, self.settings, *ahead.extent(history))
+        tested = backtest(history, timezone=self.settings.timezone, weeks=weeks, holiday=special)
+        return measure(tested, by=["queue_id"])
+
+    # --- the report ---------------------------------------------------------------------------------------
+    def report(
+        self,
+        from_: When,
+        to: When,
+        *,
+        as_of: When | None = None,
+        horizon: timedelta = timedelta(days=14),
+    ) -> Report:
+        """Assemble every figure of a report: scores, exceptions, volume and, with a history, the forecast.
+
+        Nothing is stored, the forecast neither.
+
+        Raises:
+            UsageError: the window is not two dates.
+            NoDataError: nothing is known of it.
+        """
+        start, end = self.window(from_, to)
+        if isinstance(start, datetime) or isinstance(end, datetime):
+            raise UsageError("A report is about whole days: give dates like 2026-03-02.")
+        scored = self.score(start, end, as_of=as_of)
+        with self.store.reading(self._instant(as_of)) as known:
+            agent, queue = known.table("agent"), known.table("queue")
+        outlook, notes = self._outlook(start, end, as_of, horizon)
+        return assemble(
+            overall=scored.adherence([]),
+            by_team=scored.adherence(["team"]),
+            by_agent=scored.adherence(["agent_id", "name", "team"]),
+            by_day=scored.adherence(["workday"]),
+            by_agent_day=scored.adherence(["agent_id", "workday"]),
+            exceptions=scored.exceptions(),
+            slices=scored.slices(),
+            agent=agent,
+            queue=queue,
+            from_on=start,
+            to_on=end,
+            made_at=datetime.now(UTC),
+            timezone=self.settings.timezone,
+            as_of=self._instant(as_of),
+            notes_before=notes,
+            **outlook,
+        )
+
+    def _outlook(
+        self, start: date, end: date, as_of: When | None, horizon: timedelta
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Return a report's frames about calls (interval history forecast accuracy), and notes."""
+        found: dict[str, Any] = {}
+        try:
+            found["interval"] = self.intervals(start, end, as_of=as_of)
+            with self.store.reading(self._instant(as_of)) as known:
+                found["history"] = ahead.history(known, None)
+            found["forecast"] = self.forecast(horizon=horizon, as_of=as_of, keep=False)
+            found["accuracy"] = self.accuracy(as_of=as_of)
+        except NoDataError:
+            return found, []
+        except (UsageError, InputError) as short:
+            return found, [f"No forecast: {short}"]
+        return found, []
+
+    # --- what callers write as text -----------------------------------------------------------------------
+    def window(self, from_: When, to: When, *, names: tuple[str, str] = ("--from", "--to")) -> Window:
+        """Read a window: two dates (workdays) or two instants; a date beside an instant is its midnight.
+
+        Raises:
+            UsageError: it is neither, or the end is not after the start.
+        """
+        return when.window(from_, to, self.settings.timezone, names)
+
+    def _bounds(self, window: Window) -> Span:
+        return when.bounds(window, self.settings.timezone)
+
+    def _instant(self, as_of: When | None) -> datetime | None:
+        return when.instant(as_of, self.settings.timezone, "--as-of")
+
+    # --- what is known at import --------------------------------------------------------------------------
+    def _activities(self) -> list[str]:
+        own = self.get("activity") if self.store.path.exists() else schema.empty("activity")
+        return with_defaults("activity", own)["activity"].unique(maintain_order=True).to_list()
+
+    def _published(
+        self, known: Reader, frame: pl.DataFrame, now: datetime
+    ) -> tuple[pl.DataFrame, tuple[str, ...]]:
+        return publication.publish(known, frame, now, self.settings.timezone)
+
+    def _covered(self, covers: tuple[When, When]) -> Span:
+        return self._bounds(self.window(*covers, names=("--covers", "its end")))
+
+    def _watched(self, states: pl.DataFrame, span: Span | None) -> pl.DataFrame:
+        if span is not None:
+            return importing.spanned(states, span)
+        return importing.touched(states, self.settings.timezone, datetime.now(UTC))
+
+
+def _check_import(table: str, path: Path, skip_bad: Path | None, covers: tuple[When, When] | None) -> None:
+    if table not in files.importable():
+        there = ", ".join(files.importable())
+        raise UsageError(f"There is no table {table!r} to import into: choose from {there}.")
+    if covers is not None and table != "agent_state":
+        raise UsageError("--covers says what was watched of agent states; it goes with agent_state only.")
+    if skip_bad is not None and skip_bad.resolve() == path.resolve():
+        raise UsageError(f"--skip-bad {skip_bad} is the file to import: name another for its bad rows.")
+
+
+def _set_aside(reading: files.Reading, path: Path, skip_bad: Path | None) -> int:
+    """Refuse a file for its bad rows, or write them to ``skip_bad``; return how many there are."""
+    bad = reading.bad["row"].n_unique()
+    if bad and skip_bad is None:
+        raise BadRowsError(str(path), reading.bad)
+    if bad and skip_bad is not None:
+        files.write(reading.bad_rows, skip_bad, "csv")
+    if reading.frame.is_empty():
+        raise InputError(f"{path}: no good row is left, nothing was imported.")
+    return bad
+
+
+def _with_agent(legs: pl.DataFrame, login: pl.DataFrame) -> pl.DataFrame:
+    """Add ``agent_id``: whose login it was when the call came."""
+    at = pl.coalesce("answered_at", "started_at", "ended_at")
+    owners = (
+        legs.with_row_index("row")
+        .select("row", "source", "login", at=at)
+        .join(login, on=["source", "login"])
+        .filter(
+            pl.col("from_at").is_null() | (pl.col("from_at") <= pl.col("at")),
+            pl.col("to_at").is_null() | (pl.col("to_at") > pl.col("at")),
+        )
+        .unique("row", keep="last")
+    )
+    return (
+        legs.with_row_index("row")
+        .join(owners.select("row", "agent_id"), on="row", how="left", maintain_order="left")
+        .with_columns(agent_id=pl.coalesce("agent_id", "login"))
+        .drop("row")
+    )
+
+
+def open_centre(database: Path | str | None = None, *, settings_file: Path | str | None = None) -> Centre:
+    """Open the configured database, or another; nothing is held until something is asked.
+
+    Raises:
+        SettingsError: the settings are wrong.
+    """
+    return Centre(settings.load(settings_file, database=database))

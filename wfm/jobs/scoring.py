@@ -1,0 +1,116 @@
+"""What scoring reads: from a database, or from frames alone."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from datetime import datetime
+
+import polars as pl
+
+from wfm import defaults, schema
+from wfm.engine.inputs import Frame, take
+from wfm.engine.score import Options, Score, score
+from wfm.errors import NoDataError
+from wfm.jobs.when import When, parse
+from wfm.store import Reader, Span
+
+
+def with_defaults(table: str, own: pl.DataFrame) -> pl.DataFrame:
+    """Put a table's own rows behind the ones wfm brings along; the later of two wins."""
+    return pl.concat([defaults.frame(table), own])
+
+
+def names(given: str | Sequence[str] | None) -> list[str] | None:
+    """Take one name for a list of one, and no name for no choice."""
+    if given is None or isinstance(given, str):
+        return None if given is None else [given]
+    return list(given) or None
+
+
+def check_names(known: Reader, kind: str, asked: Sequence[str]) -> None:
+    """Refuse agents or queues of whom nothing was ever heard.
+
+    Raises:
+        NoDataError: and says which there are.
+    """
+    if not asked:
+        return
+    there = known.names(kind)
+    for name in asked:
+        if name not in there:
+            near = difflib.get_close_matches(name, there, n=3) or difflib.get_close_matches(
+                name.lower(), there, n=3
+            )
+            some = ", ".join(there[:20]) + (" …" if len(there) > 20 else "")
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {some or 'none yet'}."
+            raise NoDataError(f"No {kind} {name!r} is known; {hint}")
+
+
+def stored(known: Reader, span: Span, agents: Sequence[str] | None) -> dict[str, pl.DataFrame]:
+    """Read everything that decides the scores of a span, by the names of `wfm.engine.score.score`."""
+    login = known.table("login")
+    logins, among = None, None
+    if agents is not None:
+        among = {"agent_id": list(agents)}
+        logins = [*agents, *login.filter(pl.col("agent_id").is_in(list(agents)))["login"]]
+    exemption = known.table("exemption", span=span, columns=[*schema.table("exemption").own, "recorded_at"])
+    return {
+        "agent": known.table("agent"),
+        "login": login,
+        "schedule": known.table("schedule", span=span, among=among),
+        "agent_state": known.states(span, logins),
+        "call_leg": known.legs(span),
+        "coverage": known.table("coverage", span=span),
+        "exemption": exemption.with_columns(made_at=pl.coalesce("made_at", "recorded_at")),
+        **{name: with_defaults(name, known.table(name)) for name in defaults.TABLES},
+    }
+
+
+def is_silent(frames: dict[str, pl.DataFrame], span: Span) -> bool:
+    """Say whether nothing was planned and no state entered in a span."""
+    at = pl.col("at")
+    states = frames["agent_state"].filter(at >= span[0], at < span[1])
+    return frames["schedule"].is_empty() and states.is_empty()
+
+
+def score_frames(
+    *,
+    schedule: Frame,
+    agent_state: Frame,
+    call_leg: Frame | None = None,
+    exemption: Frame | None = None,
+    activity: Frame | None = None,
+    state_map: Frame | None = None,
+    rule: Frame | None = None,
+    coverage: Frame | None = None,
+    agent: Frame | None = None,
+    login: Frame | None = None,
+    window: tuple[When, When] | None = None,
+    as_of: datetime | None = None,
+    timezone: str = "UTC",
+    options: Options | None = None,
+) -> Score:
+    """Score frames, without a database: see `wfm.engine.score.score`.
+
+    ``activity``, ``state_map`` and ``rule`` add to the tables that come with wfm; a later row wins.
+
+    Raises:
+        InputError: a frame is not what it should be.
+        UsageError: the window or the zone is not.
+    """
+    tables = {"activity": activity, "state_map": state_map, "rule": rule}
+    return score(
+        schedule=schedule,
+        agent_state=agent_state,
+        call_leg=call_leg,
+        exemption=exemption,
+        coverage=coverage,
+        agent=agent,
+        login=login,
+        window=None if window is None else (parse(window[0], "window"), parse(window[1], "window")),
+        as_of=as_of,
+        timezone=timezone,
+        options=options,
+        **{name: with_defaults(name, take(own, name)) for name, own in tables.items()},
+    )
