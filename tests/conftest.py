@@ -1,0 +1,102 @@
+"""A clean place to run in, two databases to copy, and the command line as a function."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import tiny_centre
+
+import wfm
+from wfm.cli import main
+from wfm.jobs.demo import SAMPLE
+
+SAMPLE_FILES = Path(__file__).parents[1] / "data" / "sample"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did: its exit code, and what it printed where."""
+
+    code: int
+    raw: bytes
+    err: str
+
+    @property
+    def out(self) -> str:
+        return self.raw.decode()
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path_factory, monkeypatch) -> Path:
+    """Run every test in an empty directory, and with no setting of whoever runs it."""
+    for name in os.environ:
+        if name.upper().startswith("WFM_"):
+            monkeypatch.delenv(name)
+    here: Path = tmp_path_factory.mktemp("here")
+    monkeypatch.chdir(here)
+    return here
+
+
+@pytest.fixture
+def run(capsysbinary) -> Run:
+    """Run a command line; whatever happens, no traceback, and an error is told on stderr alone."""
+
+    def command(*words: object) -> Ran:
+        capsysbinary.readouterr()
+        code = main([str(word) for word in words])
+        printed = capsysbinary.readouterr()
+        ran = Ran(code, printed.out, printed.err.decode())
+        assert "Traceback" not in ran.err
+        assert "bug in wfm" not in ran.err
+        if code in (1, 2) and words:
+            assert ran.raw == b""
+            assert ran.err.startswith("error: ")
+        return ran
+
+    return command
+
+
+@pytest.fixture(scope="session")
+def _tiny(tmp_path_factory) -> Path:
+    home = tmp_path_factory.mktemp("tiny")
+    tiny_centre.write(home / "files")
+    centre = wfm.open(home / "wfm.duckdb")
+    for table in tiny_centre.FILES:
+        centre.put(table, home / "files" / f"{table}.csv", source="pbx")
+    return home
+
+
+@pytest.fixture
+def tiny(_tiny, place, monkeypatch) -> Path:
+    """Give a directory with the golden day: `wfm.duckdb`, which is the configured database, and its `files`."""
+    shutil.copytree(_tiny, place, dirs_exist_ok=True)
+    monkeypatch.setenv("WFM_DATABASE", str(place / "wfm.duckdb"))
+    return place
+
+
+@pytest.fixture(scope="session")
+def _sample(tmp_path_factory) -> Path:
+    database = tmp_path_factory.mktemp("sample") / "wfm.duckdb"
+    centre = wfm.open(database)
+    object.__setattr__(centre.settings, "timezone", "Asia/Jerusalem")
+    for table in SAMPLE:
+        for file in sorted(SAMPLE_FILES.glob(f"{table}.*")):
+            centre.put(table, file, source="bank")
+    return database
+
+
+@pytest.fixture
+def sample(_sample, place, monkeypatch) -> Path:
+    """Give a copy of the database with the sample, which is the configured one."""
+    shutil.copy(_sample, place / "wfm.duckdb")
+    monkeypatch.setenv("WFM_DATABASE", str(place / "wfm.duckdb"))
+    monkeypatch.setenv("WFM_TIMEZONE", "Asia/Jerusalem")
+    return place / "wfm.duckdb"
