@@ -80,20 +80,18 @@ def merge_logins(slices: pl.DataFrame, codes: pl.Series, rules: pl.Series, slots
     slices = slices.with_columns(queue=pl.any_horizontal(*(is_queue(state) for state in states)))
     for slot, state in enumerate(states):
         inside = is_in(rules, slices["category"].to_physical(), slices[state]) & slices["counted"]
-        code = pl.col(state).cast(pl.Int32)
+        place = pl.col(state).cast(pl.Int32)
         silent = (pl.col(state) == NO_LOGIN) | (pl.col("queue") & is_rest(state))
         outside_queue = ~pl.col("counted") & is_queue(state)
         rank = (
-            pl.when(silent).then(code + 4000)
-            .when(pl.col(state) >= NOBODY).then(code + 3000)
-            .when(pl.col("fits") | outside_queue).then(code)
+            pl.when(silent).then(place + 4000)
+            .when(pl.col(state) >= NOBODY).then(place + 3000)
+            .when(pl.col("fits") | outside_queue).then(place)
             .when(pl.col(state) == UNMAPPED).then(1000)
             .when(pl.col(state) == UNKNOWN).then(1001)
-            .otherwise(code + 2000)
+            .otherwise(place + 2000)
         )  # fmt: skip
-        slices = slices.with_columns(inside.alias("fits")).with_columns(
-            (rank * slots + slot).alias(f"rank_{slot}")
-        )
+        slices = slices.with_columns(fits=inside).with_columns((rank * slots + slot).alias(f"rank_{slot}"))
     winner = pl.min_horizontal(*(f"rank_{slot}" for slot in range(slots))) % slots
     slices = slices.with_columns(winner=winner)
     for name in ("state", "entry"):

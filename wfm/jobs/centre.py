@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -225,17 +226,26 @@ class Centre:
             UsageError: the window is wrong.
             NoDataError: nothing is known of it, or of the queue.
         """
-        span, chosen = self._bounds(self.window(from_, to)), names(queues)
+        window = self.window(from_, to)
+        span = self._bounds(window)
+        with self.store.reading(self._instant(as_of)) as known:
+            spoken = not known.states(span).is_empty()
+        state = self.score(*span, as_of=as_of).slices() if spoken else None
+        return self._intervals(window, names(queues), as_of, state)
+
+    def _intervals(
+        self, window: Window, chosen: Sequence[str] | None, as_of: When | None, state: pl.DataFrame | None
+    ) -> pl.DataFrame:
+        span = self._bounds(window)
         wide = (span[0] - DAY, span[1] + DAY)  # who staffed a queue is decided by whole local days
         with self.store.reading(self._instant(as_of)) as known:
             check_names(known, "queue", chosen or ())
             buckets, legs = known.table("interval_volume", span=wide), known.table("call_leg", span=wide)
             login, queue = known.table("login"), known.table("queue")
-            spoken = not known.states(span).is_empty()
         found = volume.intervals(
             call_leg=legs,
             interval_volume=buckets,
-            state=self.score(*span, as_of=as_of).slices() if spoken else None,
+            state=state,
             login=login,
             queue=queue,
             window=span,
@@ -245,7 +255,9 @@ class Centre:
         found = found if chosen is None else found.filter(pl.col("queue_id").is_in(chosen))
         if found.is_empty():
             of = f" of {', '.join(chosen)}" if chosen else ""
-            raise NoDataError(f"No interval volume and no calls{of} are known from {from_} to {to}.")
+            raise NoDataError(
+                f"No interval volume and no calls{of} are known from {window[0]} to {window[1]}."
+            )
         return found
 
     def forecast(
@@ -283,13 +295,19 @@ class Centre:
             special = ahead.special_days(known, self.settings, first, start + horizon)
         if first + ahead.INTERVAL > start:
             raise NoDataError(f"No interval ended by {start.isoformat()}; the first is {first.isoformat()}.")
-        made = forecast_volume(
-            history, origin=start, horizon=horizon, timezone=self.settings.timezone, holiday=special
-        ).with_columns(made_at=pl.lit(datetime.now(UTC), INSTANT))
-        snapshot = made.select(list(schema.table("forecast").columns))
+        snapshot = self._forecast(history, start, horizon, special)
         if keep:
             self.store.append("forecast", snapshot)
         return snapshot
+
+    def _forecast(
+        self, past: pl.DataFrame, origin: datetime, horizon: timedelta, special: pl.DataFrame | None
+    ) -> pl.DataFrame:
+        made = forecast_volume(
+            past, origin=origin, horizon=horizon, timezone=self.settings.timezone, holiday=special
+        )
+        now = pl.lit(datetime.now(UTC), INSTANT)
+        return made.with_columns(made_at=now).select(list(schema.table("forecast").columns))
 
     def accuracy(
         self,
@@ -309,7 +327,10 @@ class Centre:
         with self.store.reading(self._instant(as_of)) as known:
             history = ahead.history(known, names(queues))
             special = ahead.special_days(known, self.settings, *ahead.extent(history))
-        tested = backtest(history, timezone=self.settings.timezone, weeks=weeks, holiday=special)
+        return self._accuracy(history, weeks, special)
+
+    def _accuracy(self, past: pl.DataFrame, weeks: int, special: pl.DataFrame | None) -> pl.DataFrame:
+        tested = backtest(past, timezone=self.settings.timezone, weeks=weeks, holiday=special)
         return measure(tested, by=["queue_id"])
 
     # --- the report ---------------------------------------------------------------------------------------
@@ -335,7 +356,8 @@ class Centre:
         scored = self.score(start, end, as_of=as_of)
         with self.store.reading(self._instant(as_of)) as known:
             agent, queue = known.table("agent"), known.table("queue")
-        outlook, notes = self._outlook(start, end, as_of, horizon)
+        state = replace(scored, window=self._bounds((start, end))).slices()
+        outlook, notes = self._outlook(start, end, as_of, horizon, state)
         return assemble(
             overall=scored.adherence([]),
             by_team=scored.adherence(["team"]),
@@ -356,16 +378,18 @@ class Centre:
         )
 
     def _outlook(
-        self, start: date, end: date, as_of: When | None, horizon: timedelta
+        self, start: date, end: date, as_of: When | None, horizon: timedelta, state: pl.DataFrame
     ) -> tuple[dict[str, Any], list[str]]:
         """Return a report's frames about calls (interval history forecast accuracy), and notes."""
         found: dict[str, Any] = {}
         try:
-            found["interval"] = self.intervals(start, end, as_of=as_of)
+            found["interval"] = self._intervals((start, end), None, as_of, state)
             with self.store.reading(self._instant(as_of)) as known:
-                found["history"] = ahead.history(known, None)
-            found["forecast"] = self.forecast(horizon=horizon, as_of=as_of, keep=False)
-            found["accuracy"] = self.accuracy(as_of=as_of)
+                found["history"] = past = ahead.history(known, None)
+                first, last = ahead.extent(past)
+                special = ahead.special_days(known, self.settings, first, last + horizon)
+            found["forecast"] = self._forecast(past, last, horizon, special)
+            found["accuracy"] = self._accuracy(past, 8, special)
         except NoDataError:
             return found, []
         except (UsageError, InputError) as short:
