@@ -136,8 +136,9 @@ def _names_in(file: Path) -> list[str]:
         with file.open(encoding="utf-8") as lines:
             for line in parse_stream(lines):
                 if line.error:
-                    text = line.original.string.strip()
-                    raise SettingsError(f"{file}, line {line.original.line}: {text!r} is not NAME=value.")
+                    text = line.original.string
+                    number = line.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+                    raise SettingsError(f"{file}, line {number}: {text.strip()!r} is not NAME=value.")
                 if line.key is not None:
                     names.append(line.key)
     except UnicodeDecodeError as error:

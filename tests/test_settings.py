@@ -1,0 +1,198 @@
+"""Every setting from every place, and what is said when one is wrong."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as pace
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from wfm.errors import SettingsError
+from wfm.settings import FILE, FILE_VARIABLE, PREFIX, Settings, load, quoted
+
+EXAMPLE = Path(__file__).parents[1] / "settings.example.env"
+OTHER = {
+    "database": ("other.duckdb", Path("other.duckdb")),
+    "timezone": ("Asia/Jerusalem", "Asia/Jerusalem"),
+    "country": ("DE-BY", "DE-BY"),
+    "database_wait_s": ("2.5", 2.5),
+    "state_renewal_s": ("3600", 3600),
+    "wrapup_grace_s": ("0", 0),
+    "state_evidence": ("false", False),
+    "service_level": ("0.9/15", "0.9/15"),
+}
+"""Per field a text that is not its default, and what it means."""
+
+
+def write(**values: str) -> None:
+    Path(FILE).write_text("".join(f"{PREFIX}{name.upper()}={value}\n" for name, value in values.items()))
+
+
+def test_the_defaults():
+    assert load().model_dump() == {name: field.default for name, field in Settings.model_fields.items()}
+    assert load().state_renewal == timedelta(hours=16)
+    assert load().wrapup_grace == timedelta(seconds=120)
+    assert load().service_level_s == 20
+
+
+def test_every_field_is_tried_here():
+    assert set(OTHER) <= set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("field", OTHER)
+def test_a_field_from_a_file_the_environment_and_a_caller(field, monkeypatch):
+    text, value = OTHER[field]
+    write(**{field: text})
+    assert getattr(load(), field) == value
+    default = Settings.model_fields[field].default
+    monkeypatch.setenv(f"{PREFIX}{field.upper()}", str(default))
+    assert getattr(load(), field) == default
+    assert getattr(load(**{field: value}), field) == value
+    assert getattr(load(**{field: None}), field) == default
+
+
+def test_the_file_can_be_another(monkeypatch, place):
+    write(timezone="Asia/Tokyo")
+    (place / "a.env").write_text("WFM_TIMEZONE=Asia/Kolkata\n")
+    (place / "b.env").write_text("WFM_TIMEZONE=Asia/Seoul\n")
+    assert load().timezone == "Asia/Tokyo"
+    monkeypatch.setenv(FILE_VARIABLE, str(place / "a.env"))
+    assert load().timezone == "Asia/Kolkata"
+    assert load(place / "b.env").timezone == "Asia/Seoul"
+    monkeypatch.setenv(FILE_VARIABLE, "")
+    assert load().timezone == "Asia/Tokyo"
+
+
+def test_a_file_that_is_named_must_be_there(monkeypatch, place):
+    with pytest.raises(
+        SettingsError, match=r"No settings file no\.env: name another with --settings or WFM_SETTINGS"
+    ):
+        load("no.env")
+    with pytest.raises(SettingsError, match="No settings file"):
+        load(place)
+    monkeypatch.setenv(FILE_VARIABLE, "gone.env")
+    with pytest.raises(SettingsError, match=r"No settings file gone\.env"):
+        load()
+
+
+def test_settings_do_not_change():
+    with pytest.raises(ValidationError):
+        load().timezone = "UTC"
+
+
+# --- what is wrong --------------------------------------------------------------------------------------
+WRONG = {
+    ("database", ""): "names no file; use one like wfm.duckdb",
+    ("database", "  "): "names no file",
+    ("timezone", ""): "not an IANA time zone; use a name like Asia/Jerusalem or UTC",
+    ("timezone", "asia/jerusalem"): "did you mean Asia/Jerusalem?",
+    ("timezone", "Factory"): "not an IANA time zone",
+    ("country", "XX"): "use a code like IL, US or DE-BY, or leave it empty",
+    ("country", "DE-XX"): "use a code like IL",
+    ("database_wait_s", "-1"): "greater than or equal to 0",
+    ("database_wait_s", "nan"): "",
+    ("database_wait_s", "soon"): "should be a valid number",
+    ("state_renewal_s", "59"): "greater than or equal to 60",
+    ("state_renewal_s", "1.5"): "should be a valid integer",
+    ("wrapup_grace_s", "3601"): "less than or equal to 3600",
+    ("state_evidence", "perhaps"): "should be a valid boolean",
+    ("service_level", "80/20"): "use one like 0.8/20",
+    ("service_level", "0.8"): "use one like 0.8/20",
+    ("service_level", "0.8/20s"): "use one like 0.8/20",
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_value_is_named_with_its_setting_and_the_remedy(case, monkeypatch):
+    field, value = case
+    monkeypatch.setenv(f"{PREFIX}{field.upper()}", value)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    said = str(caught.value)
+    assert said.startswith(f"{PREFIX}{field.upper()}={value!r}: ")
+    assert WRONG[case] in said
+    assert "\n" not in said
+
+
+def test_a_wrong_value_in_a_file_says_which_and_how_many_more():
+    write(timezone="Mars", country="XX", wrapup_grace_s="x")
+    with pytest.raises(
+        SettingsError, match=r"WFM_TIMEZONE='Mars' \(environment or settings.env\): .* \(2 more wrong\)"
+    ):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("WFM_TIMEZON", "did you mean WFM_TIMEZONE?"),
+        ("WFM_DATABASE_WAIT", "did you mean WFM_DATABASE_WAIT_S?"),
+        ("wfm_contry", "did you mean WFM_COUNTRY?"),
+        ("WFM_XQZ", "there are WFM_"),
+    ],
+)
+def test_an_unknown_setting_is_an_error_with_a_suggestion(name, hint, monkeypatch, place):
+    (place / FILE).write_text(f"{name}=1\n")
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert f"{name} in {FILE} is not a setting; " in str(caught.value)
+    assert hint in str(caught.value)
+    (place / FILE).unlink()
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(SettingsError, match=f"{name} in the environment is not a setting"):
+        load()
+
+
+def test_a_setting_without_its_prefix_is_not_passed_over(place):
+    (place / FILE).write_text("TIMEZONE=UTC\n")
+    with pytest.raises(
+        SettingsError, match=r"TIMEZONE in settings.env is not a setting; did you mean WFM_TIMEZONE\?"
+    ):
+        load()
+
+
+def test_a_line_that_sets_nothing_is_not_passed_over(place):
+    (place / FILE).write_text("# zone\nWFM_TIMEZONE=UTC\n\n!! what?\n")
+    with pytest.raises(SettingsError, match=r"settings.env, line 4: '!! what\?' is not NAME=value"):
+        load()
+
+
+def test_a_file_that_is_no_text(place):
+    (place / FILE).write_bytes(b"WFM_TIMEZONE=\xff\xfe\x00")
+    with pytest.raises(SettingsError, match=r"settings\.env is not a text file in UTF-8"):
+        load()
+
+
+def test_what_others_set_in_the_environment_is_none_of_our_business(monkeypatch):
+    monkeypatch.setenv("TIMEZONE", "Mars")
+    monkeypatch.setenv("XWFM_TIMEZONE", "Mars")
+    assert load().timezone == "UTC"
+
+
+# --- the example ----------------------------------------------------------------------------------------
+def test_the_example_holds_every_setting_with_its_default_and_a_word_about_it():
+    assert load(EXAMPLE) == load()
+    blocks = EXAMPLE.read_text(encoding="utf-8").strip().split("\n\n")
+    names = []
+    for block in blocks:
+        *comments, last = block.splitlines()
+        assert all(line.startswith("# ") for line in comments)
+        if not last.startswith("#"):
+            assert comments
+            names.append(last.partition("=")[0])
+    fields = [PREFIX + name.upper() for name in Settings.model_fields if name != "sources"]
+    assert [name for name in names if "__" not in name] == fields
+
+
+@pace(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.text(st.characters(codec="utf-8", exclude_characters="\0$\r", exclude_categories=["Cc"]), min_size=1)
+)
+def test_what_is_quoted_comes_back(text):
+    if text.strip():
+        Path(FILE).write_text(f"WFM_DATABASE={quoted(text)}\n", encoding="utf-8")
+        assert str(load().database) == str(Path(text))
