@@ -491,7 +491,10 @@ def _served(legs: pl.DataFrame, login: pl.DataFrame, zones: pl.DataFrame, timezo
 def _staffed(served: pl.DataFrame, state: Frame) -> pl.DataFrame:
     """Add up the states of each queue's agents per interval."""
     names = served["zone"].unique()
-    pieces = _cut(state, ["agent_id"]).with_columns(pl.col("agent_id").cast(pl.String))
+    agents = pl.Enum(served["agent_id"].unique().sort())
+    served = served.with_columns(pl.col("agent_id").cast(agents))
+    ours = state.lazy().with_columns(pl.col("agent_id").cast(agents, strict=False)).drop_nulls("agent_id")
+    pieces = _cut(ours, ["agent_id"])
     days = pieces.join(names.to_frame(), how="cross").with_columns(
         day=local_date(pl.col("interval_start"), pl.col("zone"), names.to_list())
     )
