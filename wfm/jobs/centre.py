@@ -227,10 +227,10 @@ class Centre:
             NoDataError: nothing is known of it, or of the queue.
         """
         window = self.window(from_, to)
-        span = self._bounds(window)
-        with self.store.reading(self._instant(as_of)) as known:
-            spoken = not known.states(span).is_empty()
-        state = self.score(*span, as_of=as_of).slices() if spoken else None
+        try:
+            state = self.score(*self._bounds(window), as_of=as_of).slices()
+        except NoDataError:  # calls without states: then nobody knows how occupied agents were
+            state = None
         return self._intervals(window, names(queues), as_of, state)
 
     def _intervals(

@@ -45,9 +45,10 @@ def shown(slices: pl.DataFrame) -> pl.DataFrame:
     """Keep an agent's slices from the first with a schedule or a reason to the last, with their seconds."""
     told = slices.filter(pl.col("activity").is_not_null() | pl.col("reason").is_not_null())
     length = (pl.col("end_at") - pl.col("start_at")).dt.total_microseconds() / 1_000_000
-    return slices.filter(
-        pl.col("end_at") > told["start_at"].min(), pl.col("start_at") < told["end_at"].max()
-    ).select(
+    if told.height:
+        first, last = told["start_at"].min(), told["end_at"].max()
+        told = slices.filter(pl.col("end_at") > first, pl.col("start_at") < last)
+    return told.select(
         "start_at", "end_at", length.alias("seconds"), "activity", "state", "vendor_state", "class", "reason",
         "leg_id",
     )  # fmt: skip
