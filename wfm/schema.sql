@@ -202,3 +202,21 @@ CREATE TABLE call_audit (         -- key: source, leg_id, hash
     payload      VARCHAR NOT NULL,     -- what the vendor said
     hash         VARCHAR NOT NULL      -- chained to the row before
 );
+
+-- migration 2: collecting over the wire
+
+CREATE TABLE batch (              -- key: name
+    name         VARCHAR NOT NULL,     -- the collector's name of it, so that it is stored once, also after a crash
+    collection_id BIGINT NOT NULL      -- what it became
+);
+
+CREATE TABLE payload (            -- key: collection_id, position
+    collection_id BIGINT NOT NULL,     -- the collection that brought it
+    position     BIGINT NOT NULL,      -- its place in there
+    source       VARCHAR NOT NULL,     -- the configured account
+    feed         VARCHAR NOT NULL,     -- what was asked for
+    received_at  TIMESTAMPTZ NOT NULL, -- when it came
+    context      VARCHAR NOT NULL,     -- what one must know to read it, as JSON; no secret
+    size         BIGINT NOT NULL,      -- bytes before compression
+    body         BLOB NOT NULL         -- as it came, compressed with zstd
+);

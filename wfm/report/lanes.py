@@ -52,7 +52,9 @@ def picture(slices: pl.DataFrame, timezone: str, width: int) -> Picture:
     start = _floor(first, cell)
     n = -((start - last) // cell)
     cells = _cells(slices, start, cell, n)
-    activities = _letters([name for name in slices["activity"].unique(maintain_order=True) if name is not None])
+    activities = _letters(
+        [name for name in slices["activity"].unique(maintain_order=True) if name is not None]
+    )
     lanes = (
         _most(cells, "activity", "schedule", activities, n),
         _most(cells, "state", "state", STATE_LETTERS, n),
@@ -84,7 +86,9 @@ def _cells(slices: pl.DataFrame, start: datetime, cell: timedelta, n: int) -> pl
     low, high = pl.max_horizontal("start_at", "low"), pl.min_horizontal("end_at", pl.col("low") + cell)
     return (
         slices.join_where(grid, pl.col("start_at") < pl.col("low") + cell, pl.col("end_at") > pl.col("low"))
-        .with_columns(pl.col("state", "class").cast(pl.String), seconds=(high - low).dt.total_microseconds() / 1e6)
+        .with_columns(
+            pl.col("state", "class").cast(pl.String), seconds=(high - low).dt.total_microseconds() / 1e6
+        )
         .sort("cell", "start_at")
     )
 

@@ -1,0 +1,303 @@
+"""Cycles: what is due is asked, what came is stored with its ledger line, and nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import polars as pl
+import pytest
+
+from wfm import schema
+from wfm.errors import BadReplyError, DatabaseBusyError, UnreachableError
+from wfm.jobs import spool
+from wfm.jobs.collect import Collector, Cycle
+from wfm.jobs.sources import Source
+from wfm.store import Store
+from wfm.vendors import Feed, Payload, SourceSettings, Trouble, Window
+
+START = datetime(2026, 3, 2, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+CALLS = Feed("call_leg", "window", 900, overlap_s=3600, slice_s=3600)
+STATES = Feed("agent_state", "snapshot", 10)
+
+
+def parse(feed: str, payload: Payload, _: Any) -> pl.DataFrame:
+    """Read the toy vendor's JSON: a list of rows with some of the table's columns."""
+    try:
+        rows = json.loads(payload.body)
+    except ValueError as error:
+        raise BadReplyError("not JSON") from error
+    own = {name: dtype for name, dtype in schema.table(feed).own.items() if name != "source"}
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(rows[0], pl.String) if rows else own)
+    if "started_at" in frame.columns and rows:
+        frame = frame.with_columns(pl.col("started_at").str.to_datetime(time_zone="UTC", time_unit="us"))
+    if feed == "agent_state":
+        frame = frame.with_columns(at=pl.lit(payload.received_at).cast(pl.Datetime("us", "UTC")))
+    return frame.with_columns(
+        pl.lit(None, dtype).alias(name) for name, dtype in own.items() if name not in frame.columns
+    )
+
+
+class Toy:
+    """A vendor that has calls at known instants, and misbehaves when told."""
+
+    NAME = "toy"
+
+    def __init__(self) -> None:
+        self.calls: dict[str, datetime] = {f"c{h}": START + h * HOUR for h in range(48)}
+        self.now = START + 6 * HOUR
+        self.asked: list[Window | None] = []
+        self.fail: Any = None
+        self.trouble: list[Trouble] = []
+        self.present = {"u1": "Available"}
+        self.version = ""
+
+    async def fetch(self, feed: Feed, window: Window | None) -> AsyncIterator[Payload | Trouble]:
+        self.asked.append(window)
+        if feed.kind == "snapshot":
+            rows = [{"login": login, "vendor_state": state} for login, state in self.present.items()]
+            yield Payload(feed.name, self.now, json.dumps(rows).encode())
+            return
+        assert window is not None
+        for leg, at in self.calls.items():
+            if window.start <= at < window.end:
+                row = {
+                    "leg_id": leg,
+                    "started_at": at.isoformat(),
+                    "outcome": f"answered{self.version}",
+                    "payload": leg,
+                }
+                yield Payload(feed.name, self.now, json.dumps([row]).encode(), {"leg": leg})
+        for trouble in self.trouble:
+            yield trouble
+        if self.fail:
+            raise self.fail
+
+
+@pytest.fixture
+def toy() -> Toy:
+    return Toy()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "wfm.duckdb", wait_s=0.1)
+
+
+@pytest.fixture
+def collector(store: Store, toy: Toy) -> Collector:
+    return Collector(store, clock=lambda: toy.now)
+
+
+@pytest.fixture
+def source() -> Source:
+    vendor = SimpleNamespace(NAME="toy", FEEDS=(CALLS, STATES), parse=parse)
+    return Source("toy", vendor, SourceSettings(vendor="toy"))  # type: ignore[arg-type]
+
+
+def run(
+    collector: Collector, source: Source, toy: Toy, feed: Feed = CALLS, window: Window | None = None
+) -> list[Cycle]:
+    return asyncio.run(collector.collect(source, feed, toy, window))
+
+
+def legs(store: Store) -> list[str]:
+    with store.reading() as reader:
+        return reader.table("call_leg").sort("started_at")["leg_id"].to_list()
+
+
+def test_the_first_cycle_reaches_a_day_back_and_the_next_only_what_is_new(
+    collector: Collector, source: Source, toy: Toy, store: Store
+) -> None:
+    toy.now = START + 30 * HOUR
+    first = run(collector, source, toy)
+    assert {cycle.result for cycle in first} == {"complete"}
+    assert legs(store) == [f"c{h}" for h in range(6, 30)]
+    toy.asked.clear()
+    toy.now += HOUR
+    again = run(collector, source, toy)
+    assert toy.asked == [
+        Window(START + 29 * HOUR, START + 30 * HOUR),
+        Window(START + 30 * HOUR, START + 31 * HOUR),
+    ]
+    assert [(cycle.read, cycle.added, cycle.replaced) for cycle in again] == [(1, 0, 0), (1, 1, 0)]
+
+
+def test_a_failure_moves_no_cursor_and_the_gap_is_asked_again(
+    collector: Collector, source: Source, toy: Toy, store: Store
+) -> None:
+    toy.now = START + 26 * HOUR
+    run(collector, source, toy)
+    toy.now += 3 * HOUR
+    toy.fail = UnreachableError("no answer")
+    failed = run(collector, source, toy)
+    assert failed[-1].result == "partial"  # what came before the failure is stored, the window is not done
+    toy.fail = None
+    toy.now += HOUR
+    run(collector, source, toy)
+    assert legs(store) == [f"c{h}" for h in range(2, 30)]
+
+
+def test_late_and_corrected_records_win_and_the_old_are_kept(
+    collector: Collector, source: Source, toy: Toy, store: Store
+) -> None:
+    run(collector, source, toy)
+    toy.version = " after all"
+    toy.calls["late"] = toy.now - timedelta(minutes=30)
+    toy.now += timedelta(minutes=15)
+    cycles = run(collector, source, toy)  # the last hour again, and a quarter
+    assert (sum(cycle.added for cycle in cycles), sum(cycle.replaced for cycle in cycles)) == (2, 1)
+    with store.reading() as reader:
+        rows = reader.query("SELECT outcome FROM call_leg WHERE leg_id = 'c5' ORDER BY recorded_at")
+    assert rows["outcome"].to_list() == ["answered", "answered after all"]
+
+
+def test_a_user_without_the_service_does_not_hold_the_window_back(
+    collector: Collector, source: Source, toy: Toy
+) -> None:
+    toy.trouble = [Trouble("u9 has no call log", permanent=True)]
+    (*_, last) = run(collector, source, toy)
+    assert (last.result, last.note) == ("complete", "u9 has no call log")
+    toy.trouble = [Trouble("u9 did not answer", permanent=False)]
+    toy.now += HOUR
+    (*_, last) = run(collector, source, toy)
+    assert last.result == "partial"
+
+
+def test_an_unreadable_payload_is_kept_noted_and_asked_again(
+    collector: Collector, source: Source, toy: Toy, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = source.vendor.parse
+
+    def picky(feed: str, payload: Payload, settings: Any) -> pl.DataFrame:
+        if payload.context.get("leg") == "c3":
+            raise BadReplyError("c3 is garbled")
+        return good(feed, payload, settings)
+
+    monkeypatch.setattr(source.vendor, "parse", picky)
+    window = Window(START, START + 6 * HOUR)
+    cycles = run(collector, source, toy, window=window)
+    assert [cycle.result for cycle in cycles if cycle.note] == ["failed"]
+    monkeypatch.setattr(source.vendor, "parse", good)
+    run(collector, source, toy, window=window)
+    assert legs(store) == [f"c{h}" for h in range(6)]
+
+
+def test_a_backfill_resumes_where_it_stopped(collector: Collector, source: Source, toy: Toy) -> None:
+    window = Window(START, START + 6 * HOUR)
+    run(collector, source, toy, window=Window(START, START + 2 * HOUR))
+    toy.asked.clear()
+    run(collector, source, toy, window=window)
+    assert toy.asked == [Window(START + h * HOUR, START + (h + 1) * HOUR) for h in range(2, 6)]
+    toy.asked.clear()
+    assert run(collector, source, toy, window=window) == []
+
+
+def test_a_long_window_is_stored_in_parts(store: Store, source: Source, toy: Toy) -> None:
+    collector = Collector(store, clock=lambda: toy.now, chunk_bytes=1)
+    (cycle,) = run(collector, source, toy, window=Window(START, START + HOUR))
+    assert (cycle.result, cycle.read, cycle.added) == ("complete", 1, 1)
+    with store.reading() as reader:
+        assert reader.table("collection")["result"].to_list() == ["partial", "complete"]
+
+
+def test_a_taken_database_loses_nothing(
+    collector: Collector, source: Source, toy: Toy, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = Window(START, START + 3 * HOUR)
+    with monkeypatch.context() as taken:
+
+        def busy(*_: Any, **__: Any) -> None:
+            raise DatabaseBusyError("in use")
+
+        taken.setattr("wfm.archive.keep", busy)
+        cycles = run(collector, source, toy, window=window)
+        assert all(cycle.spooled for cycle in cycles)
+        assert len(spool.waiting(collector.folder)) == 3
+    assert collector.drain({"toy": source}) == 3
+    assert legs(store) == ["c0", "c1", "c2"]
+    assert spool.waiting(collector.folder) == []
+    toy.asked.clear()
+    run(collector, source, toy, window=window)
+    assert toy.asked == []
+
+
+def test_a_batch_stored_just_before_a_crash_is_not_stored_twice(
+    collector: Collector, source: Source, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = spool.Batch(
+        spool.Batch.new_name(), "toy", "toy", "call_leg", Window(START, START + HOUR), "complete", "",
+        (Payload("call_leg", START, b'[{"leg_id": "c0"}]'),),
+    )  # fmt: skip
+    spool.put(collector.folder, batch)
+    monkeypatch.setattr(spool, "drop", lambda _: None)  # the crash: stored, but still in the spool
+    collector.drain({"toy": source})
+    monkeypatch.undo()
+    collector.drain({"toy": source})
+    with store.reading() as reader:
+        assert reader.table("collection").height == 1
+    assert spool.waiting(collector.folder) == []
+
+
+def test_snapshots_become_transactions_coverage_and_go_on_after_a_restart(
+    collector: Collector, source: Source, toy: Toy, store: Store
+) -> None:
+    for state in ("Available", "Available", "Busy"):
+        toy.present["u1"] = state
+        run(collector, source, toy, STATES)
+        toy.now += timedelta(seconds=10)
+    fresh = Collector(store, clock=lambda: toy.now)
+    run(fresh, source, toy, STATES)
+    with store.reading() as reader:
+        states, coverage = reader.table("agent_state"), reader.table("coverage")
+    assert states.select("source", "login", "vendor_state").rows() == [
+        ("toy", "u1", "Available"),
+        ("toy", "u1", "Busy"),
+    ]
+    assert (coverage["end_at"].max() - coverage["start_at"].min()) == timedelta(seconds=30)  # type: ignore[operator]
+
+
+def test_replay_with_the_same_parser_changes_nothing(collector: Collector, source: Source, toy: Toy) -> None:
+    run(collector, source, toy)
+    for state in ("Available", "Busy", "Busy", "Wrapup"):
+        toy.present["u1"] = state
+        run(collector, source, toy, STATES)
+        toy.now += timedelta(seconds=10)
+    for feed in (CALLS, STATES):
+        cycle = collector.replay(source, feed)
+        assert (cycle.added, cycle.replaced) == (0, 0)
+        assert cycle.read > 0
+
+
+def test_replay_after_a_parser_change_rebuilds_the_rows(
+    collector: Collector, source: Source, toy: Toy, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(collector, source, toy)
+    before = legs(store)
+    good = source.vendor.parse
+
+    def better(feed: str, payload: Payload, settings: Any) -> pl.DataFrame:
+        rows = good(feed, payload, settings)
+        return rows.filter(pl.col("leg_id") != "c1").with_columns(outcome=pl.lit("as it should be"))
+
+    monkeypatch.setattr(source.vendor, "parse", better)
+    collector.replay(source, CALLS)
+    with store.reading() as reader:
+        rows = reader.table("call_leg")
+    assert set(rows["outcome"]) == {"as it should be"}
+    assert set(rows["leg_id"]) == set(before) - {"c1"}
+
+
+def test_what_the_vendor_said_is_in_the_audit(
+    collector: Collector, source: Source, toy: Toy, store: Store
+) -> None:
+    run(collector, source, toy, window=Window(START, START + 2 * HOUR))
+    with store.reading() as reader:
+        audit = reader.table("call_audit")
+    assert audit.select("source", "leg_id", "payload").rows() == [("toy", "c0", "c0"), ("toy", "c1", "c1")]

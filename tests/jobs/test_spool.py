@@ -1,0 +1,69 @@
+"""Batches that wait for the database: whole or not there, in order, and none lost."""
+
+from __future__ import annotations
+
+import errno
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from wfm.errors import OutputError
+from wfm.jobs import spool
+from wfm.vendors import Payload, Window
+
+START = datetime(2026, 3, 2, 8, tzinfo=UTC)
+
+
+def batch(source: str = "ncc", n: int = 2, result: str = "complete") -> spool.Batch:
+    payloads = tuple(
+        Payload("call_leg", START + timedelta(seconds=i), bytes([i, 0, 255]), {"user": f"ü{i}"})
+        for i in range(n)
+    )
+    window = Window(START, START + timedelta(hours=1))
+    return spool.Batch(
+        spool.Batch.new_name(), source, "nextiva_ncc", "call_leg", window, result, "a note", payloads
+    )
+
+
+def test_a_batch_comes_back_as_it_was(tmp_path: Path) -> None:
+    for made in (batch(), batch(n=0, result="failed")):
+        path = spool.put(tmp_path / "spool", made)
+        assert spool.take(path) == made
+        spool.drop(path)
+    assert spool.waiting(tmp_path / "spool") == []
+
+
+def test_batches_wait_in_the_order_of_making_and_by_source(tmp_path: Path) -> None:
+    made = [batch(source) for source in ("ncc", "xsi", "ncc")]
+    paths = [spool.put(tmp_path, one) for one in made]
+    assert spool.waiting(tmp_path) == paths
+    assert spool.waiting(tmp_path, "ncc") == [paths[0], paths[2]]
+    assert spool.waiting(tmp_path, "c") == []
+
+
+def test_a_damaged_batch_is_set_aside_not_erased(tmp_path: Path) -> None:
+    path = spool.put(tmp_path, batch())
+    path.write_bytes(path.read_bytes()[:40])
+    assert spool.take(path) is None
+    assert [p.name for p in tmp_path.iterdir()] == [path.name + spool.DAMAGED]
+
+
+def test_one_that_another_process_has_drained_is_no_trouble(tmp_path: Path) -> None:
+    path = spool.put(tmp_path, batch())
+    spool.drop(path)
+    assert spool.take(path) is None
+    spool.drop(path)
+
+
+def test_on_a_full_disk_nothing_is_left_and_the_error_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left"):
+        spool.put(tmp_path, batch())
+    assert list(tmp_path.iterdir()) == []

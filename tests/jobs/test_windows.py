@@ -1,0 +1,83 @@
+"""Which windows are due: against an obvious twin that looks at every quarter of an hour."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wfm.jobs.windows import cursor, due, floor, slices, union, without
+from wfm.vendors import Feed, Window
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+QUARTER = timedelta(minutes=15)
+
+
+def at(quarter: int) -> datetime:
+    return START + quarter * QUARTER
+
+
+def window(a: int, b: int) -> Window:
+    return Window(at(a), at(b))
+
+
+def quarters(windows: list[Window]) -> set[int]:
+    return {q for w in windows for q in range((w.start - START) // QUARTER, (w.end - START) // QUARTER)}
+
+
+spans = st.lists(
+    st.tuples(st.integers(0, 40), st.integers(1, 10)).map(lambda p: window(p[0], p[0] + p[1])), max_size=8
+)
+
+
+@given(done=spans, overlap=st.integers(0, 12), slice_=st.integers(1, 20), now=st.integers(0, 60))
+def test_what_is_due_is_every_gap_and_the_overlap(
+    done: list[Window], overlap: int, slice_: int, now: int
+) -> None:
+    feed = Feed("call_leg", "window", 900, overlap_s=overlap * 900, slice_s=slice_ * 900)
+    wanted = due(feed, done, START, at(now) + timedelta(minutes=7))
+    have = quarters(done)
+    newest = min(max(have, default=-1) + 1, now)
+    expected = (set(range(now)) - have) | set(range(max(0, newest - overlap), now))
+    assert quarters(wanted) == expected
+    assert all(w.end - w.start <= slice_ * QUARTER for w in wanted)
+    assert wanted == sorted(wanted, key=lambda w: w.start)
+    assert sum((w.end - w.start for w in wanted), timedelta()) == len(expected) * QUARTER  # none twice
+
+
+@given(done=spans)
+def test_the_cursor_never_passes_what_is_not_stored(done: list[Window]) -> None:
+    have, reached = quarters(done), 0
+    while reached in have:
+        reached += 1
+    assert cursor(done, START) == at(reached)
+
+
+@given(done=spans, a=st.integers(0, 40), n=st.integers(1, 20))
+def test_without_and_union_are_set_operations(done: list[Window], a: int, n: int) -> None:
+    whole = window(a, a + n)
+    assert quarters(without(whole, union(done))) == quarters([whole]) - quarters(done)
+    joined = union(done)
+    assert quarters(joined) == quarters(done)
+    assert all(left.end < right.start for left, right in pairwise(joined))
+
+
+def test_an_open_interval_is_left_alone_until_it_has_settled() -> None:
+    feed = Feed("interval_volume", "window", 900, settle_s=300)
+    assert due(feed, [window(0, 3)], START, at(4) + timedelta(seconds=299)) == []
+    assert due(feed, [window(0, 3)], START, at(4) + timedelta(seconds=300)) == [window(3, 4)]
+
+
+def test_a_long_outage_is_caught_up_in_slices_oldest_first() -> None:
+    feed = Feed("call_leg", "window", 900, overlap_s=3600, slice_s=6 * 3600)
+    pieces = due(feed, [window(0, 4)], START, at(100))
+    assert pieces[0].start == at(0)
+    assert pieces[-1].end == at(100)
+    assert max(piece.end - piece.start for piece in pieces) == timedelta(hours=6)
+
+
+def test_floor_and_slices() -> None:
+    assert floor(at(3) + timedelta(minutes=14, seconds=59)) == at(3)
+    assert slices(window(0, 5), 2 * QUARTER) == [window(0, 2), window(2, 4), window(4, 5)]

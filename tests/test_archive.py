@@ -1,0 +1,151 @@
+"""What collectors leave in the store: stored once, replayable, and chained."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from wfm import archive, schema
+from wfm.errors import StoreError
+from wfm.store import Store
+
+START = datetime(2026, 3, 2, 8, tzinfo=UTC)
+INSTANT = pl.Datetime("us", "UTC")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "wfm.duckdb", wait_s=1)
+
+
+def legs(*ids: str, talk: float = 60.0) -> pl.DataFrame:
+    rows = pl.DataFrame({"leg_id": list(ids)}).with_columns(
+        source=pl.lit("xsi"), started_at=pl.lit(START, INSTANT), talk_s=pl.lit(talk)
+    )
+    own = schema.table("call_leg").own
+    lacking = [pl.lit(None, dtype).alias(name) for name, dtype in own.items() if name not in rows.columns]
+    return rows.with_columns(lacking).select(list(own))
+
+
+def said(*pairs: tuple[str, str], at: datetime = START) -> pl.DataFrame:
+    rows = [(leg, at, payload) for leg, payload in pairs]
+    return pl.DataFrame(
+        rows, schema={"leg_id": pl.String, "seen_at": INSTANT, "payload": pl.String}, orient="row"
+    )
+
+
+def keep(store: Store, name: str, **more: object) -> object:
+    given: dict[str, object] = {
+        "source": "xsi", "feed": "call_leg", "window": (START, START + timedelta(hours=1)), "result": "complete",
+        "note": "", "payloads": [], "tables": {},
+    }  # fmt: skip
+    return archive.keep(store, name=name, **{**given, **more})  # type: ignore[arg-type]
+
+
+def test_a_batch_is_stored_once(store: Store) -> None:
+    first = keep(
+        store, "one", tables={"call_leg": legs("a", "b")}, payloads=[(START, {"user": "u"}, b"body")]
+    )
+    assert (first.read, first.added) == (2, 2)  # type: ignore[attr-defined]
+    assert keep(store, "one", tables={"call_leg": legs("a", "b", "c")}) is None
+    with store.reading() as reader:
+        assert reader.table("call_leg").height == 2
+        assert archive.ledger(reader, "xsi", "call_leg").height == 1
+
+
+def test_a_batch_that_cannot_be_stored_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(store, "one")
+
+    def breaks(*_: object) -> None:
+        raise duckdb.IOException("No space left on device")
+
+    monkeypatch.setattr(archive, "_put_payloads", breaks)
+    with pytest.raises(StoreError, match="disk is full"):
+        keep(
+            store, "two", tables={"call_leg": legs("a")}, audit=said(("a", "x")), payloads=[(START, {}, b"x")]
+        )
+    with store.reading() as reader:
+        assert reader.table("call_leg").is_empty()
+        assert reader.table("call_audit").is_empty()
+        assert archive.ledger(reader, "xsi", "call_leg").height == 1
+
+
+def test_payloads_come_back_as_they_came_and_in_order(store: Store) -> None:
+    bodies = [b"", b"\x00\xff" * 1000, "ümlaut".encode()]
+    for n, body in enumerate(bodies):
+        keep(store, f"batch {n}", payloads=[(START + timedelta(minutes=n), {"user": f"u{n}"}, body)])
+    keep(store, "other", feed="agent", payloads=[(START, {}, b"not mine")])
+    kept = list(archive.replayable(store, "xsi", "call_leg"))
+    assert [one.body for one in kept] == bodies
+    assert [one.context for one in kept] == [{"user": f"u{n}"} for n in range(3)]
+    late = list(
+        archive.replayable(
+            store, "xsi", "call_leg", (START + timedelta(minutes=1), START + timedelta(hours=1))
+        )
+    )
+    assert [one.body for one in late] == bodies[1:]
+    assert archive.forget_payloads(store, START + timedelta(minutes=2)) == 3
+    assert [one.body for one in archive.replayable(store, "xsi", "call_leg")] == bodies[2:]
+
+
+def test_the_audit_keeps_every_version_once_and_the_chain_holds(store: Store) -> None:
+    keep(store, "1", audit=said(("a", "v1"), ("b", "v1")))
+    keep(store, "2", audit=said(("a", "v1"), ("b", "v2"), ("b", "v2"), at=START + timedelta(hours=1)))
+    keep(store, "3", audit=said(("a", "v1"), ("b", "v1"), at=START + timedelta(hours=2)))
+    with store.reading() as reader:
+        rows = reader.table("call_audit")
+    assert rows.select("leg_id", "payload").rows() == [("a", "v1"), ("b", "v1"), ("b", "v2"), ("b", "v1")]
+    assert archive.verify(store) == (4, None)
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        "UPDATE call_audit SET payload = 'v9' WHERE leg_id = 'b'",
+        "UPDATE call_audit SET seen_at = seen_at + INTERVAL 1 SECOND WHERE leg_id = 'b'",
+        "DELETE FROM call_audit WHERE leg_id = 'a'",
+        "UPDATE call_audit SET leg_id = 'z' WHERE leg_id = 'b'",
+    ],
+)
+def test_a_row_that_was_tampered_with_is_found(store: Store, tamper: str) -> None:
+    keep(store, "1", audit=said(("a", "v1"), ("b", "v1"), ("c", "v1")))
+    with duckdb.connect(str(store.path)) as con:
+        con.execute(tamper)
+    checked, wrong = archive.verify(store)
+    assert wrong is not None
+    assert wrong[1] in ("b", "z")
+    assert checked < 3
+
+
+def test_two_sources_have_chains_of_their_own(store: Store) -> None:
+    keep(store, "1", audit=said(("a", "v1")))
+    keep(store, "2", source="other", audit=said(("a", "v1")))
+    assert archive.verify(store) == (2, None)
+
+
+def test_retiring_marks_what_a_new_reading_no_longer_has(store: Store) -> None:
+    first = keep(store, "1", tables={"call_leg": legs("a", "b")})
+    gone = archive.retire(store, "call_leg", "xsi", [first.collection_id], legs("a"))  # type: ignore[attr-defined]
+    assert gone == 1
+    with store.reading() as reader:
+        assert reader.table("call_leg")["leg_id"].to_list() == ["a"]
+
+
+def test_the_last_states_are_those_of_the_last_instant(store: Store) -> None:
+    columns = schema.table("agent_state").own
+    rows = [
+        ("ncc", "u", START, "A", None),
+        ("ncc", "u", START + timedelta(hours=1), "B", None),
+        ("ncc", "v", START, "C", None),
+    ]
+    keep(store, "1", source="ncc", tables={"agent_state": pl.DataFrame(rows, schema=columns, orient="row")})
+    with store.reading() as reader:
+        states, seen = archive.last_states(reader, "ncc")
+        assert states.select("login", "vendor_state").rows() == [("u", "B"), ("v", "C")]
+        assert seen is None
+        before, _ = archive.last_states(reader, "ncc", before=START + timedelta(minutes=1))
+        assert before["vendor_state"].to_list() == ["A", "C"]

@@ -1,0 +1,252 @@
+"""What collectors leave in the store: batches, raw payloads, the ledger of windows, and the audit chain."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+
+from wfm import schema
+from wfm.store import Reader, Span, Store, Written, frame, instant_of, merge
+
+FIRST_HASH: Final = ""
+"""What the first row of a source's chain is chained to."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A raw payload: bytes as they came, with what one must know to read them."""
+
+    collection_id: int
+    feed: str
+    received_at: datetime
+    context: Mapping[str, str]
+    body: bytes
+
+
+def keep(
+    store: Store,
+    *,
+    name: str,
+    source: str,
+    feed: str,
+    window: Span | None,
+    result: str,
+    note: str,
+    payloads: Sequence[tuple[datetime, Mapping[str, str], bytes]],
+    tables: Mapping[str, pl.DataFrame],
+    audit: pl.DataFrame | None = None,
+) -> Written | None:
+    """Store a batch: its rows, its raw payloads, its audit rows and its line in the ledger; all of it or nothing.
+
+    Args:
+        store: where.
+        name: the batch's own name; a batch stored before is not stored again (None is returned).
+        source, feed, window, result, note: for the ledger.
+        payloads: received_at, context, body.
+        tables: table → rows with the table's own columns.
+        audit: leg_id, seen_at, payload: what the vendor said of each leg.
+
+    Raises:
+        DatabaseBusyError, NotADatabaseError, NewerDatabaseError, StoreError: nothing was stored.
+    """
+    with store.writing() as con:
+        if con.execute("SELECT 1 FROM batch WHERE name = ?", [name]).fetchall():
+            return None
+        now = instant_of(con)
+        number = int(
+            con.execute("SELECT coalesce(max(collection_id), 0) + 1 FROM collection").fetchall()[0][0]
+        )
+        counts = [merge(con, table, rows, number, now) for table, rows in tables.items() if rows.height]
+        added, replaced = (sum(part) for part in zip(*counts, strict=True)) if counts else (0, 0)
+        read = sum(rows.height for rows in tables.values())
+        if audit is not None and audit.height:
+            _chain(con, source, audit)
+        _put_payloads(con, number, source, feed, payloads)
+        con.execute(
+            "INSERT INTO collection VALUES (?, ?, ?, 'collect', ?, ?, ?, NULL, ?, ?, ?, 0, ?, ?)",
+            [
+                number,
+                source,
+                feed,
+                *(window or (None, None)),
+                result,
+                read,
+                added,
+                replaced,
+                note or None,
+                now,
+            ],
+        )
+        con.execute("INSERT INTO batch VALUES (?, ?)", [name, number])
+    return Written(number, read, added, replaced)
+
+
+# --- payloads -------------------------------------------------------------------------------------------
+def _put_payloads(
+    con: duckdb.DuckDBPyConnection,
+    number: int,
+    source: str,
+    feed: str,
+    payloads: Sequence[tuple[datetime, Mapping[str, str], bytes]],
+) -> None:
+    if not payloads:
+        return
+    rows = pl.DataFrame(
+        {
+            "collection_id": [number] * len(payloads),
+            "position": range(len(payloads)),
+            "source": [source] * len(payloads),
+            "feed": [feed] * len(payloads),
+            "received_at": [at for at, _, _ in payloads],
+            "context": [json.dumps(dict(context), ensure_ascii=False) for _, context, _ in payloads],
+            "size": [len(body) for _, _, body in payloads],
+            "body": [pa.compress(body, codec="zstd", asbytes=True) for _, _, body in payloads],
+        },
+        schema=schema.table("payload").columns,
+    )
+    con.register("payloads", rows)
+    con.execute("INSERT INTO payload SELECT * FROM payloads")
+    con.unregister("payloads")
+
+
+def replayable(store: Store, source: str, feed: str, span: Span | None = None) -> Iterator[Kept]:
+    """Return the kept payloads of a feed in the order in which they came; one unit of work per collection."""
+    where, values = "source = ? AND feed = ?", [source, feed]
+    if span is not None:
+        where += " AND received_at >= ? AND received_at < ?"
+        values += span  # type: ignore[arg-type]
+    with store.reading() as reader:
+        numbers = reader.query(
+            f"SELECT DISTINCT collection_id FROM payload WHERE {where} ORDER BY collection_id", values
+        )["collection_id"]
+    for number in numbers:
+        with store.reading() as reader:
+            rows = reader.query(
+                f"SELECT * FROM payload WHERE {where} AND collection_id = ? ORDER BY position",
+                [*values, number],
+            )
+        for row in rows.iter_rows(named=True):
+            body = pa.decompress(row["body"], row["size"], codec="zstd", asbytes=True) if row["size"] else b""
+            yield Kept(number, feed, row["received_at"], json.loads(row["context"]), body)
+
+
+def forget_payloads(store: Store, before: datetime) -> int:
+    """Drop raw payloads older than an instant; what was read from them stays."""
+    with store.writing() as con:
+        return int(con.execute("DELETE FROM payload WHERE received_at < ?", [before]).fetchall()[0][0])
+
+
+# --- the ledger -----------------------------------------------------------------------------------------
+def ledger(reader: Reader, source: str, feed: str) -> pl.DataFrame:
+    """Return what was collected of a feed: from_at to_at result read_n note made_at; in order of making."""
+    return reader.query(
+        "SELECT from_at, to_at, result, read_n, note, made_at FROM collection "
+        "WHERE origin = 'collect' AND source = ? AND feed = ? ORDER BY collection_id",
+        [source, feed],
+    )
+
+
+def last_states(
+    reader: Reader, source: str, before: datetime | None = None
+) -> tuple[pl.DataFrame, datetime | None]:
+    """Return the last state of every login of a source (login, vendor_state, at) and until when it was watched."""
+    until = before or datetime.max.replace(tzinfo=UTC)
+    rows = reader.query(
+        'SELECT login, arg_max(vendor_state, {a: "at", c: collection_id, r: row_no}) AS vendor_state, '
+        'max("at") AS "at" '
+        'FROM agent_state WHERE source = ? AND "at" < ? AND replaced_at IS NULL GROUP BY login ORDER BY login',
+        [source, until],
+    )
+    seen = reader.query(
+        "SELECT max(end_at) AS seen FROM coverage WHERE source = ? AND end_at < ? AND replaced_at IS NULL",
+        [source, until],
+    )["seen"][0]
+    return rows, seen
+
+
+def retire(store: Store, table: str, source: str, collections: Sequence[int], kept: pl.DataFrame) -> int:
+    """Mark as replaced the rows that some collections brought and that a new reading of their payloads no longer has.
+
+    Args:
+        store: where.
+        table, source: whose rows.
+        collections: what the payloads became.
+        kept: the keys of the rows that the new reading has.
+    """
+    key = schema.table(table).key
+    with store.writing() as con:
+        now = instant_of(con)
+        con.register("kept", kept.select(key))
+        same = " AND ".join(f't."{c}" IS NOT DISTINCT FROM k."{c}"' for c in key)
+        return int(
+            con.execute(
+                f'UPDATE "{table}" AS t SET replaced_at = ? WHERE t.replaced_at IS NULL AND t.source = ? '
+                "AND list_contains(?::BIGINT[], t.collection_id) "
+                f"AND NOT EXISTS (SELECT 1 FROM kept AS k WHERE {same})",
+                [now, source, list(collections)],
+            ).fetchall()[0][0]
+        )
+
+
+# --- the audit chain ------------------------------------------------------------------------------------
+def _chain(con: duckdb.DuckDBPyConnection, source: str, audit: pl.DataFrame) -> None:
+    """Append what the vendor said of each leg, if it is not what it said last; each row chained to the one before."""
+    con.register("said", audit.select("leg_id").unique())
+    known = frame(
+        con,
+        "SELECT leg_id, arg_max(payload, rowid) AS last FROM call_audit "
+        "WHERE source = ? AND leg_id IN (SELECT leg_id FROM said) GROUP BY leg_id",
+        [source],
+    )
+    con.unregister("said")
+    told: dict[str, str] = dict(known.iter_rows())
+    link = con.execute(
+        "SELECT hash FROM call_audit WHERE source = ? ORDER BY rowid DESC LIMIT 1", [source]
+    ).fetchall()
+    before = link[0][0] if link else FIRST_HASH
+    rows = []
+    for leg_id, seen_at, payload in audit.select("leg_id", "seen_at", "payload").iter_rows():
+        if told.get(leg_id) == payload:
+            continue
+        told[leg_id] = payload
+        before = link_hash(before, source, leg_id, seen_at, payload)
+        rows.append((source, leg_id, seen_at, payload, before))
+    if rows:
+        con.register("links", pl.DataFrame(rows, schema=schema.table("call_audit").columns, orient="row"))
+        con.execute("INSERT INTO call_audit SELECT * FROM links")
+        con.unregister("links")
+
+
+def link_hash(before: str, source: str, leg_id: str, seen_at: datetime, payload: str) -> str:
+    """Chain a row to the hash of the one before: SHA-256 over both, the parts told apart by their lengths."""
+    digest = hashlib.sha256()
+    micros = (seen_at - datetime(1970, 1, 1, tzinfo=seen_at.tzinfo)) // timedelta(microseconds=1)
+    for part in (before, source, leg_id, str(micros), payload):
+        data = part.encode()
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def verify(store: Store) -> tuple[int, tuple[str, str] | None]:
+    """Recompute the chain of every source: rows checked, and the first (source, leg_id) that does not fit, if any."""
+    with store.reading() as reader:
+        links: dict[str, str] = {}
+        checked = 0
+        for rows in reader.stream(
+            "SELECT source, leg_id, seen_at, payload, hash FROM call_audit ORDER BY rowid"
+        ):
+            for source, leg_id, seen_at, payload, said in rows.iter_rows():
+                links[source] = link_hash(links.get(source, FIRST_HASH), source, leg_id, seen_at, payload)
+                checked += 1
+                if links[source] != said:
+                    return checked, (source, leg_id)
+    return checked, None

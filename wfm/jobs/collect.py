@@ -1,0 +1,361 @@
+"""Collect: ask vendors for what is due, and store it so that a crash at any instant loses nothing and doubles nothing.
+
+::
+
+    due windows → fetch → payloads → [parse → rows, audit] → one transaction: rows + payloads + ledger line
+                                  \\→ database taken → spool → drained before the next cycle
+
+A window counts as done only by the ledger line that is stored with its rows: the cursor cannot pass what is not there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from wfm import archive, schema
+from wfm.errors import BadReplyError, CollectError, DatabaseBusyError, NoDataError
+from wfm.jobs import spool
+from wfm.jobs.snapshots import Watch, observe
+from wfm.jobs.sources import Source
+from wfm.jobs.windows import due, slices, union, without
+from wfm.store import Store
+from wfm.vendors import Feed, Payload, Session, Trouble, Window
+
+log = logging.getLogger("wfm.collect")
+AUDIT = "call_audit"
+FIRST_LOOK = timedelta(days=1)
+"""How far back the first cycle of a feed reaches."""
+CHUNK_BYTES = 48_000_000
+"""A long window is stored in parts of about this size, so that memory stays bounded."""
+MOST_NOTES = 5
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """What asking for one window (or snapshot, or list) came to.
+
+    result: complete, partial or failed. spooled: the database was taken, the batch waits. error: what ended it.
+    """
+
+    source: str
+    feed: str
+    window: Window | None
+    result: str
+    read: int = 0
+    added: int = 0
+    replaced: int = 0
+    note: str = ""
+    spooled: bool = False
+
+
+@dataclass
+class Collector:
+    """Collects from sources into a store; keeps what it must remember between two polls.
+
+    clock: what time it is (UTC); tests and the sandbox give their own.
+    """
+
+    store: Store
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    chunk_bytes: int = CHUNK_BYTES
+    _watches: dict[str, Watch] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """Return where batches wait while the database is taken."""
+        return self.store.path.with_name(self.store.path.name + ".spool")
+
+    # --- cycles -----------------------------------------------------------------------------------------
+    async def collect(
+        self, source: Source, feed: Feed, session: Session, window: Window | None = None
+    ) -> list[Cycle]:
+        """Ask a feed for everything that is due, or for the missing parts of a window.
+
+        Failures are results, not exceptions; only a store that cannot even be spooled to raises.
+        """
+        await asyncio.to_thread(self.drain, {source.name: source})
+        if feed.kind != "window":
+            return [await self._cycle(source, feed, session, None)]
+        cycles = []
+        for piece in await asyncio.to_thread(self._due, source, feed, window):
+            cycles.append(await self._cycle(source, feed, session, piece))
+            if cycles[-1].result == "failed":
+                break  # what did not answer now will hardly answer for the next window
+        return cycles
+
+    def _due(self, source: Source, feed: Feed, window: Window | None) -> list[Window]:
+        done = self.complete(source, feed)
+        if window is not None:
+            gaps = without(window, union(done))
+            return [piece for gap in gaps for piece in slices(gap, timedelta(seconds=feed.slice_s))]
+        now = self.clock()
+        since = min((w.start for w in done), default=now - max(FIRST_LOOK, timedelta(seconds=feed.overlap_s)))
+        return due(feed, done, since, now)
+
+    def complete(self, source: Source, feed: Feed) -> list[Window]:
+        """Return the windows of a feed that are stored whole."""
+        try:
+            with self.store.reading() as reader:
+                rows = archive.ledger(reader, source.name, feed.name)
+        except NoDataError:
+            return []
+        whole = rows.filter(pl.col("result") == "complete", pl.col("from_at").is_not_null())
+        return [Window(*row) for row in whole.select("from_at", "to_at").iter_rows()]
+
+    async def _cycle(self, source: Source, feed: Feed, session: Session, window: Window | None) -> Cycle:
+        waiting: list[Payload] = []
+        troubles: list[Trouble] = []
+        parts: list[Cycle] = []
+        error: str | None = None
+        size = 0
+        try:
+            async for item in session.fetch(feed, window):
+                if isinstance(item, Trouble):
+                    troubles.append(item)
+                    continue
+                waiting.append(item)
+                size += len(item.body)
+                if size >= self.chunk_bytes and feed.kind == "window":
+                    part = self._batch(source, feed, window, "partial", "a part of it", waiting)
+                    parts.append(await asyncio.to_thread(self._store, source, part))
+                    waiting, size = [], 0
+        except CollectError as wrong:
+            error = str(wrong)
+        stored = any(part.read for part in parts) or bool(waiting)
+        passing = [trouble for trouble in troubles if not trouble.permanent]
+        result = "complete" if not (error or passing) else "partial" if stored else "failed"
+        note = _note(error, troubles)
+        last = await asyncio.to_thread(
+            self._store, source, self._batch(source, feed, window, result, note, waiting)
+        )
+        total = [*parts, last]
+        if last.result != "complete":
+            log.warning("%s %s: %s %s", source.name, feed.name, last.result, last.note)
+        return Cycle(
+            source.name,
+            feed.name,
+            window,
+            last.result,
+            read=sum(one.read for one in total),
+            added=sum(one.added for one in total),
+            replaced=sum(one.replaced for one in total),
+            note=last.note,
+            spooled=any(one.spooled for one in total),
+        )
+
+    def _batch(
+        self,
+        source: Source,
+        feed: Feed,
+        window: Window | None,
+        result: str,
+        note: str,
+        payloads: list[Payload],
+    ) -> spool.Batch:
+        return spool.Batch(
+            spool.Batch.new_name(),
+            source.name,
+            source.vendor.NAME,
+            feed.name,
+            window,
+            result,
+            note,
+            tuple(payloads),
+        )
+
+    # --- storing ----------------------------------------------------------------------------------------
+    def _store(self, source: Source, batch: spool.Batch) -> Cycle:
+        """Store a batch, or spool it while the database is taken by somebody else."""
+        if spool.waiting(self.folder, source.name):  # keep the order in which things came
+            spool.put(self.folder, batch)
+            return _spooled(batch)
+        try:
+            return self._write(source, batch)
+        except DatabaseBusyError:
+            spool.put(self.folder, batch)
+            return _spooled(batch)
+
+    def drain(self, sources: dict[str, Source]) -> int:
+        """Store what waits in the spool, oldest first, as long as the database can be had; returns how many batches.
+
+        Batches of sources that are not given stay where they are.
+        """
+        drained = 0
+        for path in spool.waiting(self.folder):
+            batch = spool.take(path)
+            if batch is None or batch.source not in sources:
+                continue
+            try:
+                self._write(sources[batch.source], batch)
+            except DatabaseBusyError:
+                break
+            spool.drop(path)
+            drained += 1
+        return drained
+
+    def _write(self, source: Source, batch: spool.Batch) -> Cycle:
+        feed = source.feeds[batch.feed]
+        read = read_payloads(source, feed, batch.payloads)
+        result, note = batch.result, "; ".join(part for part in (batch.note, *read.notes) if part)
+        if read.unreadable and result == "complete":
+            result = "partial" if read.rows.height else "failed"
+        tables, watch = {batch.feed: read.rows}, None
+        if feed.kind == "snapshot":
+            watch, tables = self._watched(source, feed, read)
+        window = (batch.window.start, batch.window.end) if batch.window else None
+        written = archive.keep(
+            self.store,
+            name=batch.name,
+            source=source.name,
+            feed=batch.feed,
+            window=window,
+            result=result,
+            note=note,
+            payloads=[(p.received_at, p.context, p.body) for p in batch.payloads],
+            tables=tables,
+            audit=read.audit,
+        )
+        if watch is not None:
+            self._watches[source.name] = watch
+        counts = (written.read, written.added, written.replaced) if written else (0, 0, 0)
+        return Cycle(source.name, batch.feed, batch.window, result, *counts, note=note)
+
+    # --- snapshots --------------------------------------------------------------------------------------
+    def _watched(self, source: Source, feed: Feed, read: Read) -> tuple[Watch, dict[str, pl.DataFrame]]:
+        """Turn snapshots into transactions and coverage."""
+        watch = self._watches.get(source.name) or self._remember(source)
+        return follow(watch, read, source, feed)
+
+    def _remember(self, source: Source) -> Watch:
+        try:
+            with self.store.reading() as reader:
+                return Watch.begin(*archive.last_states(reader, source.name))
+        except NoDataError:
+            return Watch.begin()
+
+    # --- replay -----------------------------------------------------------------------------------------
+    def replay(self, source: Source, feed: Feed) -> Cycle:
+        """Read the kept payloads of a feed again and let the tables say what the new reading says.
+
+        Rows that only the old reading had are retired, not erased. Nothing is asked of the vendor.
+        """
+        frames: list[pl.DataFrame] = []
+        numbers: list[int] = []
+        notes: list[str] = []
+        watch, first = Watch.begin(), True
+        for kept in archive.replayable(self.store, source.name, feed.name):
+            numbers.append(kept.collection_id)
+            one = Payload(feed.name, kept.received_at, kept.body, kept.context)
+            read = read_payloads(source, feed, [one])
+            notes += read.notes
+            if feed.kind == "snapshot":
+                if first:
+                    watch, first = self._before(source, kept.received_at), False
+                watch, tables = follow(watch, read, source, feed)
+                frames.append(tables["agent_state"])
+            else:
+                frames.append(read.rows)
+        if not frames:
+            return Cycle(source.name, feed.name, None, "complete", note="no payload is kept")
+        rows = pl.concat(frames)
+        written = archive.keep(
+            self.store, name=spool.Batch.new_name(), source=source.name, feed=feed.name, window=None, result="complete",
+            note="replay", payloads=[], tables={feed.name: rows},
+        )  # fmt: skip
+        retired = archive.retire(self.store, feed.name, source.name, sorted(set(numbers)), rows)
+        counts = (written.read, written.added, written.replaced + retired) if written else (0, 0, 0)
+        return Cycle(source.name, feed.name, None, "complete", *counts, note="; ".join(notes[:MOST_NOTES]))
+
+    def _before(self, source: Source, at: datetime) -> Watch:
+        with self.store.reading() as reader:
+            return Watch.begin(*archive.last_states(reader, source.name, before=at))
+
+
+@dataclass(frozen=True)
+class Read:
+    """What payloads say: rows with the table's own columns; snapshots one by one; audit rows; what to note."""
+
+    rows: pl.DataFrame
+    snapshots: tuple[tuple[datetime, pl.DataFrame], ...]
+    audit: pl.DataFrame | None
+    notes: tuple[str, ...]
+    unreadable: int
+
+
+def read_payloads(source: Source, feed: Feed, payloads: Iterable[Payload]) -> Read:
+    """Parse payloads; one that cannot be read is counted and noted, and the others go on."""
+    columns = schema.table(feed.name).own
+    frames, snapshots, audits, notes, unreadable, alarms = [], [], [], [], 0, 0
+    for payload in payloads:
+        try:
+            parsed = source.vendor.parse(feed.name, payload, source.settings)
+        except BadReplyError as wrong:
+            unreadable += 1
+            notes.append(str(wrong))
+            continue
+        except Exception as bug:  # the bytes are kept: a mended parser can read them again (wfm replay)
+            log.exception("%s %s: the parser failed on a payload", source.name, feed.name)
+            unreadable += 1
+            notes.append(f"the parser failed on a payload ({type(bug).__name__}); it is kept for wfm replay")
+            continue
+        parsed = parsed.with_columns(source=pl.lit(source.name))
+        if "alarm" in parsed.columns:
+            raised = parsed["alarm"].drop_nulls()
+            alarms += raised.len()
+            notes += [f"hardly believed: {text}" for text in raised.unique(maintain_order=True).head(2)]
+        if "payload" in parsed.columns:
+            audits.append(parsed.select("leg_id", "payload", seen_at=pl.lit(payload.received_at)))
+        rows = parsed.select(pl.col(name).cast(dtype) for name, dtype in columns.items())
+        frames.append(rows)
+        snapshots.append((payload.received_at, rows))
+    if alarms:
+        notes.insert(0, f"{alarms:,} values hardly believed, kept as they came")
+    return Read(
+        pl.concat(frames) if frames else schema.empty(feed.name),
+        tuple(snapshots),
+        pl.concat(audits) if audits else None,
+        tuple(dict.fromkeys(notes))[:MOST_NOTES],
+        unreadable,
+    )
+
+
+def follow(watch: Watch, read: Read, source: Source, feed: Feed) -> tuple[Watch, dict[str, pl.DataFrame]]:
+    """Follow snapshots one by one: the new watch, and the tables agent_state and coverage they fill."""
+    said, covered = [], []
+    absent_after = int(getattr(source.settings, "absent_after", 3))
+    for at, snapshot in read.snapshots:
+        watch, news, span = observe(
+            watch, snapshot, at, absent_after=absent_after, poll=timedelta(seconds=feed.every_s)
+        )
+        said.append(news)
+        covered += [span] if span else []
+    name = pl.lit(source.name).alias("source")
+    states = pl.concat(said).with_columns(name) if said else schema.empty("agent_state")
+    instant = pl.Datetime("us", "UTC")
+    spans = pl.DataFrame(covered, schema={"start_at": instant, "end_at": instant}, orient="row").with_columns(
+        name
+    )
+    return watch, {
+        "agent_state": states.select(list(schema.table("agent_state").own)),
+        "coverage": spans.select(list(schema.table("coverage").own)),
+    }
+
+
+def _spooled(batch: spool.Batch) -> Cycle:
+    note = "the database is in use; the batch waits in the spool"
+    return Cycle(batch.source, batch.feed, batch.window, batch.result, note=note, spooled=True)
+
+
+def _note(error: str | None, troubles: Sequence[Trouble]) -> str:
+    told = [error] if error else []
+    told += [trouble.what for trouble in troubles[:MOST_NOTES]]
+    if len(troubles) > MOST_NOTES:
+        told.append(f"and {len(troubles) - MOST_NOTES} more")
+    return "; ".join(told)

@@ -1,0 +1,268 @@
+"""How every feed is, how old, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import polars as pl
+
+from wfm import archive, defaults
+from wfm.engine.codes import UNMAPPED
+from wfm.engine.inputs import INSTANT
+from wfm.engine.timeline import map_states
+from wfm.errors import NoDataError, WfmError
+from wfm.jobs import spool
+from wfm.jobs.sources import Source
+from wfm.jobs.windows import cursor, union, without
+from wfm.store import Store
+from wfm.vendors import Feed, Window
+
+FEEDS: Final = {
+    "source": pl.String(), "vendor": pl.String(), "feed": pl.String(), "last_success_at": INSTANT,
+    "age_s": pl.Float64(), "complete_until": INSTANT, "lag_s": pl.Float64(), "missing_s": pl.Float64(),
+    "spooled": pl.Int64(), "result": pl.String(), "note": pl.String(),
+}  # fmt: skip
+ROOM: Final = 1_000_000_000
+LATE: Final = 3
+"""A feed is late when its last success is more than so many of its periods ago."""
+Grade = Literal["ok", "warn", "bad"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing the doctor looked at: how it is, and what to do if it is not well."""
+
+    check: str
+    grade: Grade
+    what: str
+    todo: str = ""
+
+
+def feeds(store: Store, sources: Mapping[str, Source], folder: Path, now: datetime) -> pl.DataFrame:
+    """Return a row per feed of every configured source and of every source that files were imported for.
+
+    Columns: source vendor feed last_success_at age_s (since then) complete_until lag_s (behind now) missing_s (in gaps
+    before it) spooled (batches that wait) result note (of the last cycle).
+    """
+    rows = [
+        _row(store, source, feed, folder, now)
+        for source in sources.values()
+        for feed in source.feeds.values()
+    ]
+    rows += _imported(store, now)
+    return pl.DataFrame(rows, schema=FEEDS)
+
+
+def _row(store: Store, source: Source, feed: Feed, folder: Path, now: datetime) -> dict[str, object]:
+    try:
+        with store.reading() as reader:
+            ledger = archive.ledger(reader, source.name, feed.name)
+    except NoDataError:
+        ledger = None
+    row: dict[str, object] = dict.fromkeys(FEEDS)
+    row |= {"source": source.name, "vendor": source.vendor.NAME, "feed": feed.name}
+    row["spooled"] = len(spool.waiting(folder, source.name))
+    row["result"], row["note"] = "never asked", ""
+    if ledger is None or ledger.is_empty():
+        return row
+    last = ledger.row(-1, named=True)
+    row |= {"result": last["result"], "note": last["note"] or ""}
+    good = ledger.filter(pl.col("result") == "complete")
+    latest = good["made_at"].max()
+    if isinstance(latest, datetime):
+        row |= {"last_success_at": latest, "age_s": (now - latest).total_seconds()}
+    windows = [Window(*w) for w in good.drop_nulls("from_at").select("from_at", "to_at").iter_rows()]
+    if windows:
+        since, newest = min(w.start for w in windows), max(w.end for w in windows)
+        until = cursor(windows, since)
+        gaps = without(Window(since, newest), union(windows))
+        row |= {
+            "complete_until": until,
+            "lag_s": (now - until).total_seconds(),
+            "missing_s": sum((g.end - g.start).total_seconds() for g in gaps),
+        }
+    return row
+
+
+def _imported(store: Store, now: datetime) -> list[dict[str, object]]:
+    """List what came in files, by source and table: it ages too."""
+    try:
+        with store.reading() as reader:
+            ledger = reader.table("collection")
+    except NoDataError:
+        return []
+    last = (
+        ledger.filter(pl.col("origin") == "import")
+        .group_by("source", "feed", maintain_order=True)
+        .agg(pl.col("made_at").max(), pl.col("to_at").max(), pl.col("note").last())
+    )
+    return [
+        {
+            **dict.fromkeys(FEEDS), "source": row["source"], "vendor": "file", "feed": row["feed"],
+            "last_success_at": row["made_at"], "age_s": (now - row["made_at"]).total_seconds(),
+            "complete_until": row["to_at"], "spooled": 0, "result": "complete", "note": row["note"] or "",
+        }
+        for row in last.iter_rows(named=True)
+    ]  # fmt: skip
+
+
+def examine(store: Store, sources: Mapping[str, Source], folder: Path, now: datetime) -> list[Finding]:
+    """Look at the database, the disk, the spool, the feeds and the mappings."""
+    found = [_disk(store), *_database(store), *_spool(folder, sources)]
+    if not sources:
+        found.append(
+            Finding(
+                "sources",
+                "warn",
+                "no source is configured",
+                "see settings.example.env; files can be imported",
+            )
+        )
+    table = feeds(store, sources, folder, now)
+    for source in sources.values():
+        for feed in source.feeds.values():
+            row = table.filter(pl.col("source") == source.name, pl.col("feed") == feed.name).row(
+                0, named=True
+            )
+            found.append(_feed(row, feed))
+    return [*found, *_mappings(store, now), *_clocks(store, now)]
+
+
+def _disk(store: Store) -> Finding:
+    folder = store.path.absolute().parent
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Finding(
+            "disk", "bad", f"{folder}: {error.strerror}", "create the directory or name another database"
+        )
+    if free < ROOM:
+        return Finding(
+            "disk",
+            "bad",
+            f"{free / 1e6:,.0f} MB are free in {folder}",
+            "make room: collecting stops when it is full",
+        )
+    return Finding("disk", "ok", f"{free / 1e9:,.0f} GB are free")
+
+
+def _database(store: Store) -> list[Finding]:
+    try:
+        with store.reading() as reader:
+            collected = reader.table("collection").height
+    except NoDataError:
+        return [
+            Finding("database", "warn", f"{store.path} does not exist yet", "import or collect something")
+        ]
+    except WfmError as error:
+        return [Finding("database", "bad", str(error), "nothing can be stored until that is mended")]
+    return [
+        Finding(
+            "database",
+            "ok",
+            f"{store.path}, {store.path.stat().st_size / 1e6:,.0f} MB, {collected:,} collections",
+        )
+    ]
+
+
+def _spool(folder: Path, sources: Mapping[str, Source]) -> list[Finding]:
+    waiting = spool.waiting(folder)
+    found = []
+    if waiting:
+        lost = [path for path in waiting if path.name.split(".")[1] not in sources]
+        todo = "they are stored by the next `wfm collect`" + (
+            f"; {len(lost)} are of sources that are not configured any more" if lost else ""
+        )
+        found.append(Finding("spool", "warn", f"{len(waiting):,} batches wait in {folder}", todo))
+    damaged = list(folder.glob(f"*{spool.DAMAGED}")) if folder.is_dir() else []
+    if damaged:
+        found.append(
+            Finding(
+                "spool",
+                "bad",
+                f"{len(damaged)} damaged batches in {folder}",
+                "ask for their windows again: wfm collect --from --to",
+            )
+        )
+    return found or [Finding("spool", "ok", "empty")]
+
+
+def _feed(row: Mapping[str, Any], feed: Feed) -> Finding:
+    name = f"{row['source']} {row['feed']}"
+    age, missing = row["age_s"], row["missing_s"]
+    if age is None:
+        return Finding(
+            name,
+            "warn",
+            f"never collected ({row['result']}) {row['note']}".strip(),
+            f"wfm collect {row['source']}",
+        )
+    said = f"last success {_ago(age)} ago"
+    if age > LATE * feed.every_s:
+        return Finding(
+            name,
+            "bad",
+            f"{said}; {row['note']}".rstrip("; "),
+            f"run wfm collect {row['source']} every {_ago(feed.every_s)}",
+        )
+    if missing:
+        return Finding(name, "warn", f"{said}; {_ago(missing)} are missing", "the next cycles ask again")
+    if row["note"]:
+        return Finding(name, "warn", f"{said}; {row['note']}", "")
+    return Finding(name, "ok", said)
+
+
+def _mappings(store: Store, now: datetime) -> list[Finding]:
+    """Look for vendor states without a mapping in the last week."""
+    week = (now - timedelta(days=7), now + timedelta(days=1))
+    try:
+        with store.reading() as reader:
+            states = reader.table("agent_state", span=week)
+            own = reader.table("state_map")
+    except WfmError:
+        return []
+    if states.is_empty():
+        return []
+    codes = map_states(states, pl.concat([defaults.frame("state_map"), own]))
+    unmapped = states.filter(codes == UNMAPPED)["vendor_state"].value_counts(sort=True)
+    if unmapped.is_empty():
+        return [Finding("state map", "ok", "every state of the last week is mapped")]
+    words = ", ".join(f"{state!r} ({n:,})" for state, n in unmapped.head(5).iter_rows())
+    return [
+        Finding(
+            "state map", "warn", f"no mapping for {words}", "wfm import state_map FILE (vendor_state, state)"
+        )
+    ]
+
+
+def _clocks(store: Store, now: datetime) -> list[Finding]:
+    """A row from the future says that a clock, or a time unit, is wrong."""
+    try:
+        with store.reading() as reader:
+            ahead = reader.table(
+                "agent_state", span=(now + timedelta(minutes=5), now + timedelta(days=36_500))
+            )
+    except WfmError:
+        return []
+    if ahead.is_empty():
+        return [Finding("clocks", "ok", "no state lies in the future")]
+    return [
+        Finding(
+            "clocks",
+            "bad",
+            f"{ahead.height:,} states lie in the future, the last {ahead['at'].max()!s}",
+            "check the clocks and the time unit of the source",
+        )
+    ]
+
+
+def _ago(seconds: float) -> str:
+    for length, word in ((86_400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.0f} {word}"
+    return f"{seconds:,.0f} s"

@@ -1,0 +1,114 @@
+"""Configured sources: their settings, checked by the vendor's own model, and a session to use each."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import SecretStr, ValidationError
+
+from wfm.errors import SettingsError, UsageError
+from wfm.settings import PREFIX
+from wfm.vendors import Feed, SourceSettings, Vendor, vendors
+
+
+@dataclass(frozen=True)
+class Source:
+    """One configured account at a vendor."""
+
+    name: str
+    vendor: Vendor
+    settings: SourceSettings
+
+    @property
+    def feeds(self) -> dict[str, Feed]:
+        """Return its feeds by name, as its settings make them."""
+        made = getattr(self.vendor, "feeds", None)
+        return {feed.name: feed for feed in (made(self.settings) if made else self.vendor.FEEDS)}
+
+    @property
+    def secrets(self) -> list[str]:
+        """Return every secret of its settings, for redaction."""
+        return [
+            value.get_secret_value()
+            for value in dict(self.settings).values()
+            if isinstance(value, SecretStr) and value.get_secret_value()
+        ]
+
+
+def configured(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, Source]:
+    """Check the settings of every source.
+
+    Raises:
+        SettingsError: a vendor does not exist, or a setting of a source is missing or wrong; no secret is in the text.
+    """
+    return {name: _source(name, values) for name, values in sorted(raw.items())}
+
+
+def pick(
+    sources: Mapping[str, Source], names: list[str] | None, feed: str | None
+) -> list[tuple[Source, Feed]]:
+    """Choose sources and feeds by name; all if none is named.
+
+    Raises:
+        UsageError: no source is configured, or there is none, or no feed, of that name.
+    """
+    if not sources:
+        raise UsageError(
+            f"No source is configured: add lines like {PREFIX}SOURCES__NCC__VENDOR=nextiva_ncc "
+            "(see settings.example.env)."
+        )
+    for name in names or ():
+        if name.lower() not in sources:
+            raise UsageError(f"No source {name!r} is configured; there are {', '.join(sources)}.")
+    chosen = [sources[name.lower()] for name in names] if names else list(sources.values())
+    pairs = [(source, one) for source in chosen for one in source.feeds.values() if feed in (None, one.name)]
+    if not pairs:
+        known = sorted({name for source in chosen for name in source.feeds})
+        raise UsageError(f"No feed {feed!r} there; choose from {', '.join(known)}.")
+    return pairs
+
+
+def _source(name: str, values: Mapping[str, Any]) -> Source:
+    prefix = f"{PREFIX}SOURCES__{name.upper()}__"
+    given = {key.lower(): _read(value) for key, value in values.items()}
+    known = vendors()
+    wanted = given.get("vendor")
+    if wanted not in known:
+        near = difflib.get_close_matches(str(wanted), known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}."
+        what = f"{prefix}VENDOR is missing" if wanted is None else f"{prefix}VENDOR={wanted} is not a vendor"
+        raise SettingsError(what + hint)
+    vendor = known[wanted]
+    try:
+        return Source(name, vendor, vendor.Settings(**given))
+    except ValidationError as error:
+        raise SettingsError(_explain(error, prefix, vendor.Settings)) from None
+
+
+def _read(value: Any) -> Any:
+    """Read lists and objects, which an environment can only hold as JSON."""
+    if isinstance(value, str) and value.strip()[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _explain(error: ValidationError, prefix: str, model: type[SourceSettings]) -> str:
+    """Say what is wrong without repeating a value, which may be a secret."""
+    told = []
+    for one in error.errors(include_url=False, include_context=False, include_input=False)[:3]:
+        name = str(one["loc"][0]) if one["loc"] else ""
+        text = one["msg"].removeprefix("Value error, ")
+        if one["type"] == "missing":
+            text = "is missing"
+        elif one["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(name, model.model_fields, n=1)
+            text = "is not a setting" + (f"; did you mean {prefix}{near[0].upper()}?" if near else "")
+        told.append(f"{prefix}{name.upper()}: {text}")
+    return "; ".join(told)

@@ -1,0 +1,132 @@
+"""A durable place for what was collected while the database was taken by somebody else.
+
+A batch is one parquet file, whole or not there, beside the database. It is drained in the order in which batches came;
+a batch knows its name, so that one stored just before a crash is not stored twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import polars as pl
+
+from wfm.errors import OutputError
+from wfm.vendors import Payload, Window
+
+ENDING = ".batch.parquet"
+DAMAGED = ".damaged"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one cycle, or a part of it, brought: enough to store it now or later.
+
+    result: complete, partial or failed; only a complete one moves the cursor. name: unique, in order of making.
+    """
+
+    name: str
+    source: str
+    vendor: str
+    feed: str
+    window: Window | None
+    result: str
+    note: str
+    payloads: tuple[Payload, ...]
+
+    @staticmethod
+    def new_name() -> str:
+        """Return a name that sorts by the time it was made."""
+        return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{uuid4().hex[:12]}"
+
+
+def put(folder: Path, batch: Batch) -> Path:
+    """Write a batch durably.
+
+    Raises:
+        OutputError: it cannot be written; nothing of it is left.
+    """
+    header = {
+        "name": batch.name, "source": batch.source, "vendor": batch.vendor, "feed": batch.feed,
+        "result": batch.result, "note": batch.note,
+        "from_at": batch.window.start.isoformat() if batch.window else None,
+        "to_at": batch.window.end.isoformat() if batch.window else None,
+    }  # fmt: skip
+    frame = pl.DataFrame(
+        {
+            "header": [json.dumps(header)] * max(len(batch.payloads), 1),
+            "received_at": [p.received_at for p in batch.payloads] or [None],
+            "context": [json.dumps(dict(p.context)) for p in batch.payloads] or [None],
+            "body": [p.body for p in batch.payloads] or [None],
+        },
+        schema={
+            "header": pl.String,
+            "received_at": pl.Datetime("us", "UTC"),
+            "context": pl.String,
+            "body": pl.Binary,
+        },
+    )
+    target = folder / f"{batch.name}.{batch.source}{ENDING}"
+    beside = target.with_suffix(".part")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(beside, "wb") as file:
+            frame.write_parquet(file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, target)
+        _sync(folder)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise OutputError(
+            f"{folder}: the batch cannot be kept there either: {error.strerror or error}."
+        ) from error
+    return target
+
+
+def waiting(folder: Path, source: str | None = None) -> list[Path]:
+    """Return the batches that wait, of one source or of all, oldest first."""
+    return sorted(folder.glob(f"*.{source or '*'}{ENDING}")) if folder.is_dir() else []
+
+
+def take(path: Path) -> Batch | None:
+    """Read a batch back; None if another process has drained it, or if it is damaged and was set aside."""
+    try:
+        frame = pl.read_parquet(path)
+        header = json.loads(frame["header"][0])
+    except FileNotFoundError:
+        return None
+    except (OSError, pl.exceptions.PolarsError, ValueError, IndexError):
+        path.rename(path.with_name(path.name + DAMAGED))
+        return None
+    payloads = tuple(
+        Payload(header["feed"], row["received_at"], row["body"], json.loads(row["context"]))
+        for row in frame.iter_rows(named=True)
+        if row["body"] is not None
+    )
+    window = None
+    if header["from_at"]:
+        window = Window(datetime.fromisoformat(header["from_at"]), datetime.fromisoformat(header["to_at"]))
+    return Batch(
+        header["name"], header["source"], header["vendor"], header["feed"], window, header["result"], header["note"],
+        payloads,
+    )  # fmt: skip
+
+
+def drop(path: Path) -> None:
+    """Forget a batch that is stored."""
+    path.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Make a rename or removal in a folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,88 @@
+"""Which windows to ask a feed for: what is new, what may have changed, what was missed. Spans in, spans out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from wfm.vendors import Feed, Window
+
+GRID = timedelta(minutes=15)
+MOST_PER_CYCLE = 400
+"""A cycle asks for so many slices at most; the rest waits for the next, oldest first."""
+
+
+def floor(at: datetime) -> datetime:
+    """Return the last quarter of an hour not after an instant."""
+    start = datetime(1970, 1, 1, tzinfo=UTC)
+    return at - (at - start) % GRID
+
+
+def union(windows: Iterable[Window]) -> list[Window]:
+    """Join windows that touch or overlap, in order."""
+    joined: list[Window] = []
+    for window in sorted(windows, key=lambda w: w.start):
+        if joined and window.start <= joined[-1].end:
+            joined[-1] = Window(joined[-1].start, max(joined[-1].end, window.end))
+        else:
+            joined.append(window)
+    return joined
+
+
+def without(whole: Window, done: Sequence[Window]) -> list[Window]:
+    """Return what of a window is in none of the (joined) others."""
+    left, at = [], whole.start
+    for window in done:
+        if window.end <= at or window.start >= whole.end:
+            continue
+        if window.start > at:
+            left.append(Window(at, window.start))
+        at = max(at, window.end)
+    if at < whole.end:
+        left.append(Window(at, whole.end))
+    return left
+
+
+def cursor(complete: Sequence[Window], since: datetime) -> datetime:
+    """Return up to where everything since an instant is stored."""
+    for window in union(complete):
+        if window.start <= since < window.end:
+            return window.end
+    return since
+
+
+def due(feed: Feed, complete: Sequence[Window], since: datetime, now: datetime) -> list[Window]:
+    """Return the slices a cycle asks for, oldest first: gaps since ``since``, and the overlap behind the newest end.
+
+    ::
+
+        complete   |=====|     |========|
+        overlap                     ....:
+        now                                   ^ (less the settling time)
+        due               |---|      |--------|
+
+    Args:
+        feed: its overlap, settling time and longest slice.
+        complete: windows already stored whole.
+        since: nothing before it is wanted.
+        now: the present.
+    """
+    end = floor(now - timedelta(seconds=feed.settle_s))
+    if end <= since:
+        return []
+    done = union(complete)
+    newest = max((window.end for window in done), default=since)
+    again = max(since, min(newest, end) - timedelta(seconds=feed.overlap_s))
+    wanted = union([*without(Window(since, end), done), *([Window(again, end)] if again < end else [])])
+    return [piece for window in wanted for piece in slices(window, timedelta(seconds=feed.slice_s))][
+        :MOST_PER_CYCLE
+    ]
+
+
+def slices(window: Window, length: timedelta) -> list[Window]:
+    """Cut a window into pieces of at most a length, on the grid of that length where it can be."""
+    pieces, at = [], window.start
+    while at < window.end:
+        pieces.append(Window(at, min(at + length, window.end)))
+        at = pieces[-1].end
+    return pieces
