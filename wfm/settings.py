@@ -20,6 +20,7 @@ from wfm.errors import SettingsError
 PREFIX = "WFM_"
 FILE = "settings.env"
 FILE_VARIABLE = "WFM_SETTINGS"
+SOURCE_PREFIX = f"{PREFIX}SOURCES__"
 
 
 SERVICE_LEVEL = re.compile(r"(0(\.\d+)?|1(\.0+)?)/\d{1,4}")
@@ -71,6 +72,9 @@ class Settings(BaseSettings):
     wrapup_grace_s: int = Field(120, ge=0, le=3600)
     state_evidence: bool = True
     service_level: Annotated[str, AfterValidator(_service_level)] = "0.8/20"
+    payload_days: int = Field(30, ge=0, le=36_500)
+    sources: dict[str, dict[str, Any]] = Field({}, repr=False)
+    """Per source what its vendor's own model checks (`wfm.jobs.sources`); it may hold secrets."""
 
     @property
     def state_renewal(self) -> timedelta:
@@ -123,7 +127,7 @@ def _refuse_unknown(file: Path | None) -> None:
     if file is not None:
         places |= dict.fromkeys(_names_in(file), str(file))
     for name, place in places.items():
-        if name.upper() not in known:
+        if name.upper() not in known and not name.upper().startswith(SOURCE_PREFIX):
             near = difflib.get_close_matches(PREFIX + name.upper().removeprefix(PREFIX), known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}."
             raise SettingsError(f"{name} in {place} is not a setting; {hint}")
