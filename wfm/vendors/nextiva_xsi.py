@@ -24,7 +24,8 @@ import ipaddress
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -56,6 +57,7 @@ MEMBERS_LIVE_S = 3600.0
 GIVE_UP_AFTER = 10
 """So many lists in a row without an answer: the server is down, and asking for the rest only adds to it."""
 MOST_IDLE = 3
+REFUSED = "refused: "
 LONGEST_S = 86_400
 VOICEMAIL = ("voice messaging", "voice mail transfer", "third party voice mail support")
 QUEUE_KINDS = ("call center", "hunt group", "route point")
@@ -179,7 +181,8 @@ class _Walk:
     """How far the walk through one list has come.
 
     seen: keys, with when they started. largest: rows of the longest page. idle: full pages in a row without a new key.
-    slipped: a page began behind the last row known, so rows between may have been missed.
+    lapped: the next page is asked for from a row that is known. slipped: it began behind that row all the same, so rows
+    between may have been missed.
     """
 
     size: int
@@ -191,6 +194,7 @@ class _Walk:
     idle: int = 0
     nameless: int = 0
     short: bool = False
+    lapped: bool = False
     slipped: bool = False
     ended: bool = False
 
@@ -201,7 +205,7 @@ class _Walk:
         keys.pop(None, None)
         page = {key: at for key, at in keys.items() if key is not None}
         new = page.keys() - self.seen.keys()
-        self.slipped |= self.start > 1 and self.overlap > 0 and self.idle == 0 and len(new) == len(rows) > 0
+        self.slipped |= self.lapped and len(new) == len(rows) > 0
         self.seen.update(page)
         self.largest = max(self.largest, len(rows))
         self.short = len(rows) < self.largest
@@ -215,8 +219,9 @@ class _Walk:
             or (self.short and not new)
             or self.idle >= MOST_IDLE
         )
-        step = len(rows) - (min(self.overlap, len(rows) - 1) if new else 0)
-        self.start += max(step, 1)
+        again = min(self.overlap, len(rows) // 2) if new else 0
+        self.lapped = again > 0
+        self.start += max(len(rows) - again, 1)
         return bool(new or self.nameless) and not older
 
     @property
@@ -255,9 +260,12 @@ class _Session:
             raise ValueError(f"{NAME} has no feed {feed.name!r} of that kind")
         users = await self._whose()
         self._unanswered, refused = 0, 0
-        async for item in self._all(users, window):
-            refused += isinstance(item, Trouble) and item.permanent and item.what.startswith("refused: ")
-            yield item
+        async with aclosing(
+            self._all(users, window)
+        ) as items:  # a reader that stops must stop the tasks, too
+            async for item in items:
+                refused += isinstance(item, Trouble) and item.what.startswith(REFUSED)
+                yield item
         if refused == len(users):
             yield Trouble(
                 "not one user's call log could be read: check the account's rights and USERS", False
@@ -309,7 +317,7 @@ class _Session:
         raise BadReplyError(f"The directory {kind} has no end after {self._settings.max_pages} pages.")
 
     # --- call logs ------------------------------------------------------------------------------------
-    async def _all(self, users: tuple[str, ...], window: Window) -> AsyncIterator[Payload | Trouble]:
+    async def _all(self, users: tuple[str, ...], window: Window) -> AsyncGenerator[Payload | Trouble, None]:
         """Ask for several users at once; what comes first is handed over first."""
         ready: asyncio.Queue[Payload | Trouble | BaseException | None] = asyncio.Queue(4)
         todo = iter(users)
@@ -359,7 +367,7 @@ class _Session:
                     yield item
             except _RefusedError as wrong:
                 self._unanswered = 0
-                yield Trouble(f"refused: {wrong}", True)
+                yield Trouble(REFUSED + str(wrong), True)
                 return
             except (UnreachableError, ThrottledError, BadReplyError) as wrong:
                 self._unanswered += not isinstance(wrong, BadReplyError)
@@ -567,7 +575,6 @@ def _leg_columns() -> dict[str, pl.DataType]:
     return {**_own("call_leg"), "payload": pl.String(), "alarm": pl.String()}
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
 _TEXTS = (
     "callLogId",
     "startTime",
@@ -586,18 +593,21 @@ _TEXTS = (
 
 def _columns(rows: list[dict[str, Any]], queues: list[str | None]) -> pl.DataFrame:
     """Make a frame of texts, one row an entry."""
-    texts = {name: _texts([row.get(name) for row in rows]) for name in _TEXTS}
-    raw = [_encode(xsi.mask(row)) for row in rows]
-    calendar = [None if row.get("startTime") else _calendar_ms(row) for row in rows]
-    data = {**texts, "queue_id": queues, "payload": raw}
-    schema_ = dict.fromkeys(data, pl.String())
-    return pl.DataFrame(data, schema=schema_).with_columns(pl.Series("calendar", calendar, dtype=pl.Float64))
+    frame = pl.DataFrame([_texts(name, [row.get(name) for row in rows]) for name in _TEXTS])
+    calendar = [None if _likely(row.get("startTime")) else _calendar_ms(row) for row in rows]
+    return frame.with_columns(
+        pl.when(pl.all() != "").then(pl.all()).name.keep(),
+        pl.Series("queue_id", queues, dtype=pl.String),
+        pl.Series("payload", [xsi.compact(row) for row in rows], dtype=pl.String),
+        pl.Series("calendar", calendar, dtype=pl.Float64),
+    )
 
 
-def _texts(values: list[Any]) -> list[str | None]:
-    return [
-        value if type(value) is str and value else None if not value else xsi.text(value) for value in values
-    ]
+def _texts(name: str, values: list[Any]) -> pl.Series:
+    try:
+        return pl.Series(name, values, dtype=pl.String)
+    except TypeError:  # a field that stands twice, or has children
+        return pl.Series(name, [xsi.text(value or "") for value in values], dtype=pl.String)
 
 
 def _queues(rows: list[dict[str, Any]], user: str, settings: Settings) -> list[str | None]:
@@ -706,7 +716,7 @@ def _alarm(name: str, start: pl.Expr, ring: pl.Expr, talk: pl.Expr, end: pl.Expr
         "answered or ended before it started": ring < 0,
         "released before it was answered": talk < 0,
         "longer than a day": (end - start) / 1e6 > LONGEST_S,
-        "received, but no answerTime": pl.lit(name == "Received") & pl.col("answerTime_us").is_null(),
+        "received, but no answerTime": _unanswered(name),
     }
     for one in ("startTime", "answerTime", "releaseTime", "detachedTime"):
         wrong = pl.col(one).is_not_null() & (pl.col(one) != "0") & pl.col(f"{one}_us").is_null()
@@ -714,6 +724,11 @@ def _alarm(name: str, start: pl.Expr, ring: pl.Expr, talk: pl.Expr, end: pl.Expr
     told = [pl.when(doubt).then(pl.lit(text)) for text, doubt in doubts.items()]
     joined = pl.concat_str(told, separator="; ", ignore_nulls=True)
     return pl.when(joined != "").then(joined)
+
+
+def _unanswered(name: str) -> pl.Expr:
+    """Whether an entry lacks what every received one has; short entries have no times but one."""
+    return pl.lit(name == "Received") & pl.col("startTime").is_not_null() & pl.col("answerTime_us").is_null()
 
 
 def _inside(context: Mapping[str, str]) -> list[pl.Expr]:
@@ -739,15 +754,17 @@ def _calendar_ms(row: Mapping[str, Any]) -> float | None:
     return (at - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(milliseconds=1) if at.tzinfo else None
 
 
+def _likely(said: Any) -> bool:
+    """Whether a startTime is a number of any unit, so that ``time`` is not needed."""
+    return isinstance(said, str) and 9 <= len(said) <= 17 and said.isdecimal()
+
+
 def _start_ms(row: Mapping[str, Any]) -> float | None:
     """Return when an entry started, by the same rules as the frame."""
-    said = xsi.text(row.get("startTime", ""))
-    if not said:
-        return _calendar_ms(row)
     try:
-        value = float(said)
+        value = float(xsi.text(row.get("startTime", "")) or "")
     except ValueError:
-        return None
+        return _calendar_ms(row)
     if not 1e8 <= value < 1e17:
-        return None
+        return _calendar_ms(row)
     return value * 1000 if value < 1e11 else value if value < 1e14 else value / 1000
