@@ -1,0 +1,33 @@
+"""One ASGI app: NCC under /ncc, XSI under /xsi, and the hands on the wheel under /control."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp
+
+from wfm.sandbox.clock import Clock
+from wfm.sandbox.control import Control
+from wfm.sandbox.faults import Faults
+from wfm.sandbox.manners import NCC_BASE, XSI_BASE, Manners
+from wfm.sandbox.nextiva_ncc import Ncc
+from wfm.sandbox.nextiva_xsi import Xsi
+from wfm.sandbox.sabotage import Sabotage
+
+if TYPE_CHECKING:
+    from wfm.sandbox.centre import Truth
+
+
+def app(truth: Truth, clock: Clock, faults: Faults | None = None, manners: Manners | None = None) -> ASGIApp:
+    """Build the app over a truth."""
+    faults, manners = faults or Faults(), manners or Manners()
+    inner = Starlette(
+        routes=[
+            Mount(NCC_BASE, routes=Ncc(truth, clock, faults, manners).routes()),
+            Mount(XSI_BASE, routes=Xsi(truth, clock, faults, manners).routes()),
+            Mount("/control", routes=Control(truth, clock, faults).routes()),
+        ]
+    )
+    return Sabotage(inner, faults)

@@ -1,0 +1,140 @@
+"""What goes wrong, by switch: each fault with a probability or a count, drawn from a seed, and counted."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from threading import Lock
+from typing import Any
+
+from wfm.errors import UsageError
+
+DEFAULTS: dict[str, float] = {
+    "hang": 30,             # seconds without an answer
+    "drip": 0.05,           # seconds between two pieces of the body
+    "throttle": 1,          # 429; seconds in Retry-After
+    "unauthorized": 0,      # 401 to right credentials
+    "expired_token": 0,     # NCC: the token it gave is no longer good
+    "server_error": 503,    # the status
+    "html": 0,              # 200 and a login page
+    "truncated": 0.5,       # part of the body that comes
+    "latin1": 0,            # ISO-8859-1, and says so
+    "latin1_undeclared": 0, # ISO-8859-1, and says UTF-8
+    "gzip": 0,              # compressed, asked for or not
+    "clamp": 20,            # rows of a page, whatever was asked for
+    "drift": 1,             # rows that appear between the first page and the next
+    "late": 900,            # seconds by which rows and handle times come late
+    "duplicates": 10,       # one row in so many comes twice
+    "pruned": 20,           # XSI: rows of a list that are left
+    "unknown_state": 10,    # one row in so many has a value nobody has heard of
+    "missing_fields": 4,    # one field in so many is not there
+}  # fmt: skip
+"""Every fault and what its value means by default."""
+
+
+@dataclass
+class Fault:
+    """A fault that is on: ``probability`` per chance, at most ``count`` times, at one ``vendor`` or at all."""
+
+    probability: float = 1.0
+    count: int | None = None
+    vendor: str | None = None
+    value: float = 0.0
+
+
+class Faults:
+    """The faults that are on, and what was served.
+
+    Specs are ``name``, ``name:0.1`` (probability), ``name:3x`` (the next three times), each with ``@ncc`` or ``@xsi``
+    for one vendor and ``=value``: ``throttle:3x@xsi=2``.
+
+    Attributes:
+        hits: how often each fault struck.
+        served: answers by (vendor, resource, status); ``rows`` by (vendor, resource).
+        violations: requests that no collector may send, as "DELETE /path".
+    """
+
+    def __init__(self, specs: Iterable[str] = (), seed: int = 0) -> None:
+        self._lock, self._whim = Lock(), random.Random(seed)
+        self.on: dict[str, Fault] = {}
+        self.hits: Counter[str] = Counter()
+        self.served: Counter[tuple[str, str, int]] = Counter()
+        self.rows: Counter[tuple[str, str]] = Counter()
+        self.violations: list[str] = []
+        for spec in specs:
+            self.add(spec)
+
+    def add(self, spec: str) -> None:
+        """Switch a fault on by its spec.
+
+        Raises:
+            UsageError: the spec cannot be read, or nobody knows the fault.
+        """
+        rest, _, value = spec.strip().partition("=")
+        rest, _, vendor = rest.partition("@")
+        name, _, how = rest.partition(":")
+        options: dict[str, Any] = {"vendor": vendor or None}
+        try:
+            if value:
+                options["value"] = float(value)
+            if how.endswith("x"):
+                options["count"] = int(how[:-1])
+            elif how:
+                options["probability"] = float(how)
+        except ValueError:
+            raise UsageError(
+                f"{spec!r} is no fault: write name, name:0.1 or name:3x, @vendor, =value."
+            ) from None
+        self.set(name, **options)
+
+    def set(
+        self,
+        name: str,
+        probability: float = 1.0,
+        count: int | None = None,
+        vendor: str | None = None,
+        value: float | None = None,
+    ) -> None:
+        """Switch a fault on."""
+        if name not in DEFAULTS:
+            raise UsageError(f"No fault {name!r}; there are: {', '.join(DEFAULTS)}.")
+        if not 0 <= probability <= 1 or vendor not in (None, "ncc", "xsi"):
+            raise UsageError("A fault has a probability from 0 to 1, and a vendor ncc or xsi or none.")
+        self.on[name] = Fault(probability, count, vendor, DEFAULTS[name] if value is None else value)
+
+    def clear(self, name: str | None = None) -> None:
+        """Switch one fault off, or all."""
+        if name is None:
+            self.on.clear()
+        else:
+            self.on.pop(name, None)
+
+    def strikes(self, name: str, vendor: str) -> float | None:
+        """Say whether a fault strikes now, by its value; None = it does not."""
+        fault = self.on.get(name)
+        if fault is None or fault.vendor not in (None, vendor):
+            return None
+        with self._lock:
+            if fault.count == 0 or (fault.probability < 1 and self._whim.random() >= fault.probability):
+                return None
+            if fault.count is not None:
+                fault.count -= 1
+            self.hits[name] += 1
+        return fault.value
+
+    def one_in(self, n: float) -> bool:
+        """Draw: true once in ``n`` times."""
+        with self._lock:
+            return self._whim.random() * n < 1
+
+    def told(self) -> dict[str, Any]:
+        """Return all of it for the control route."""
+        return {
+            "on": {name: asdict(fault) for name, fault in self.on.items()},
+            "hits": dict(self.hits),
+            "served": {" ".join(map(str, key)): n for key, n in sorted(self.served.items())},
+            "rows": {" ".join(key): n for key, n in sorted(self.rows.items())},
+            "violations": self.violations,
+        }

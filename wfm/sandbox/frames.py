@@ -1,0 +1,181 @@
+"""What happened → polars frames, named like the tables of `schema.sql` where those exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+
+import polars as pl
+
+from wfm.sandbox.conduct import Excuse, Intent
+from wfm.sandbox.floor import Floor, Leg
+from wfm.sandbox.people import Agent, Queue
+from wfm.sandbox.roster import Shift
+
+DIRECTION = {"placed": "internal", "received": "internal"}
+
+
+def instants(name: str, seconds: Iterable[int | None]) -> pl.Series:
+    """Turn seconds since 1970 into instants."""
+    return (pl.Series(name, list(seconds), pl.Int64) * 1_000_000).cast(pl.Datetime("us", "UTC"))
+
+
+def agent(agents: Sequence[Agent], zone: str) -> pl.DataFrame:
+    """Build table agent."""
+    rows = [(one.agent_id, one.name, one.team, zone) for one in agents]
+    return pl.DataFrame(rows, schema=["agent_id", "name", "team", "timezone"], orient="row")
+
+
+def queue(queues: Sequence[Queue], zone: str) -> pl.DataFrame:
+    """Build table queue."""
+    rows = [(one.queue_id, one.name, one.number, zone) for one in queues]
+    return pl.DataFrame(rows, schema=["queue_id", "name", "number", "timezone"], orient="row")
+
+
+def login(agents: Sequence[Agent]) -> pl.DataFrame:
+    """Build table login: two vendors, two logins of everybody."""
+    rows = [("ncc", one.ncc, one.agent_id) for one in agents] + [
+        ("xsi", one.xsi, one.agent_id) for one in agents
+    ]
+    return pl.DataFrame(rows, schema=["source", "login", "agent_id"], orient="row")
+
+
+def schedule(shifts: Sequence[Shift], agents: Sequence[Agent], start: date) -> pl.DataFrame:
+    """Build table schedule: a row per shift, and the nested ones; published ten days before the first day."""
+    rows = [
+        (agents[shift.agent].agent_id, *row)
+        for shift in shifts
+        for row in (
+            (shift.start, shift.end, shift.activity),
+            *((p.start, p.end, p.activity) for p in shift.parts),
+        )
+    ]
+    published = pl.lit(start - timedelta(days=10)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return pl.DataFrame(
+        {
+            "agent_id": pl.Series([row[0] for row in rows], dtype=pl.String),
+            "start_at": instants("start_at", (row[1] for row in rows)),
+            "end_at": instants("end_at", (row[2] for row in rows)),
+            "activity": pl.Series([row[3] for row in rows], dtype=pl.String),
+        }
+    ).with_columns(published_at=published)
+
+
+def state_rows(rows: Sequence[tuple[int, int, str]]) -> pl.DataFrame:
+    """Sort transactions; keep the last of an instant, and those that change something."""
+    frame = pl.DataFrame(
+        rows, schema={"agent": pl.Int64, "at": pl.Int64, "vendor_state": pl.String}, orient="row"
+    )
+    frame = frame.sort("agent", "at", maintain_order=True).unique(
+        ["agent", "at"], keep="last", maintain_order=True
+    )
+    same = (pl.col("agent") == pl.col("agent").shift(1)) & (
+        pl.col("vendor_state") == pl.col("vendor_state").shift(1)
+    )
+    return frame.filter(~same.fill_null(False))
+
+
+def agent_state(rows: pl.DataFrame, agents: Sequence[Agent]) -> pl.DataFrame:
+    """Build table agent_state, with agent_id."""
+    names = pl.Series([one.agent_id for one in agents]).gather(rows["agent"])
+    logins = pl.Series([one.ncc for one in agents]).gather(rows["agent"])
+    return pl.DataFrame(
+        {
+            "agent_id": names,
+            "login": logins,
+            "at": instants("at", rows["at"]),
+            "vendor_state": rows["vendor_state"],
+        }
+    )
+
+
+def call(floor: Floor, agents: Sequence[Agent], queues: Sequence[Queue]) -> pl.DataFrame:
+    """Build frame call."""
+    served, calls = floor.served, floor.calls
+    return pl.DataFrame(
+        {
+            "call_id": [f"c-{i}" for i in range(len(served))],
+            "queue_id": [queues[q].queue_id for q in calls.queue],
+            "arrived_at": instants("", calls.arrived),
+            "answered_at": instants("", (leg.answered if leg else None for leg in served)),
+            "ended_at": instants("", (leg.ended if leg else None for leg in served)),
+            "abandoned_at": instants("", floor.gave_up),
+            "agent_id": pl.Series(
+                [agents[leg.agent].agent_id if leg else None for leg in served], dtype=pl.String
+            ),
+            "wrap_s": pl.Series([leg.wrap if leg else None for leg in served], dtype=pl.Int64),
+        }
+    )
+
+
+def leg(legs: Sequence[Leg], agents: Sequence[Agent], queues: Sequence[Queue]) -> pl.DataFrame:
+    """Build frame leg, in order of agent and time."""
+    started, answered = pl.col("started_at"), pl.col("answered_at")
+    frame = pl.DataFrame(
+        {
+            "leg_id": [f"leg-{i}" for i in range(len(legs))],
+            "call_id": [f"c-{one.call}" if one.call >= 0 else f"o{one.call}" for one in legs],
+            "agent_id": [agents[one.agent].agent_id for one in legs],
+            "login": [agents[one.agent].xsi for one in legs],
+            "queue_id": pl.Series([queues[one.queue].queue_id if one.queue >= 0 else None for one in legs], dtype=pl.String),
+            "direction": [DIRECTION.get(one.direction, one.direction) for one in legs],
+            "started_at": instants("", (one.started for one in legs)),
+            "answered_at": instants("", (one.answered for one in legs)),
+            "ended_at": instants("", (one.ended for one in legs)),
+            "wrap_s": [float(one.wrap) for one in legs],
+            "outcome": [one.outcome for one in legs],
+        }
+    )  # fmt: skip
+    rang = pl.coalesce(answered, "ended_at") - started
+    return frame.with_columns(
+        ring_s=rang.dt.total_seconds().cast(pl.Float64),
+        talk_s=(pl.col("ended_at") - answered).dt.total_seconds().cast(pl.Float64),
+    ).sort("agent_id", "started_at")
+
+
+def interval(calls: pl.DataFrame) -> pl.DataFrame:
+    """Count calls where they came in, and book handle time where they ended."""
+    came = calls.group_by("queue_id", interval_start=pl.col("arrived_at").dt.truncate("15m")).agg(
+        entered=pl.len().cast(pl.Int64),
+        abandoned=pl.col("abandoned_at").count().cast(pl.Int64),
+        handled=pl.col("answered_at").count().cast(pl.Int64),
+    )
+    handle = (pl.col("ended_at") - pl.col("answered_at")).dt.total_seconds() + pl.col("wrap_s")
+    ended = (
+        calls.filter(pl.col("ended_at").is_not_null())
+        .group_by("queue_id", interval_start=pl.col("ended_at").dt.truncate("15m"))
+        .agg(sum_handle_ms=handle.sum() * 1000)
+    )
+    keys = ["queue_id", "interval_start"]
+    return came.join(ended, on=keys, how="full", coalesce=True).fill_null(0).sort(keys)
+
+
+def exemption(excuses: Sequence[Excuse], agents: Sequence[Agent]) -> pl.DataFrame:
+    """Build table exemption; each was written down when it was over."""
+    return pl.DataFrame(
+        {
+            "start_at": instants("", (one.start for one in excuses)),
+            "end_at": instants("", (one.end for one in excuses)),
+            "kind": [one.kind for one in excuses],
+            "agent_id": pl.Series(
+                [None if one.agent is None else agents[one.agent].agent_id for one in excuses], dtype=pl.String
+            ),
+            "team": pl.Series([one.team for one in excuses], dtype=pl.String),
+            "code": [one.code for one in excuses],
+            "note": ["agreed with the team leader" if one.kind == "approved" else "calls were lost" for one in excuses],
+            "by": ["team leader" if one.kind == "approved" else "operations" for one in excuses],
+            "made_at": instants("", (one.end for one in excuses)),
+        }
+    )  # fmt: skip
+
+
+def intent(intents: Sequence[Intent], agents: Sequence[Agent]) -> pl.DataFrame:
+    """Build frame intent."""
+    return pl.DataFrame(
+        {
+            "agent_id": [agents[one.agent].agent_id for one in intents],
+            "at": instants("", (one.at for one in intents)),
+            "kind": [one.kind for one in intents],
+            "seconds": pl.Series([one.seconds for one in intents], dtype=pl.Int64),
+        }
+    ).sort("agent_id", "at")

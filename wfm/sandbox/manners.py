@@ -1,0 +1,46 @@
+"""How the sandbox's vendors behave where their documents leave it open."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Literal
+
+NCC_BASE = "/ncc"
+XSI_BASE = "/xsi"
+TOKEN_PATH = "/provider/token-with-authorities"
+HISTORICAL_PATH = "/wfm/historical"
+REALTIME_PATH = "/wfm/realTime"
+ACTIONS = "/com.broadsoft.xsi-actions/v2.0"
+
+
+@dataclass(frozen=True)
+class Manners:
+    """Settings of the sandbox's vendors; the defaults are what the working clients saw."""
+
+    username: str = "wfm@centre.example"
+    password: str = "sandbox"
+    accepts: Literal["raw", "bearer", "both"] = "raw"
+    token_s: float = 3600.0
+    token_clock: Literal["virtual", "real"] = "real"
+    cluster: int = 1
+    param_start: str = "start"
+    param_end: str = "end"
+    time_unit: Literal["s", "ms"] = "s"
+    list_logged_out: bool = True
+    default_rows: int = 100
+    max_rows: int = 1000
+    default_results: int = 50
+    max_results: int = 1000
+
+    def knows(self, authorization: str | None) -> bool:
+        """Say whether an Authorization header is Basic with the right user and password."""
+        scheme, _, rest = (authorization or "").partition(" ")
+        if scheme.lower() != "basic":
+            return False
+        try:
+            given = base64.b64decode(rest.strip(), validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            return False
+        return given == f"{self.username}:{self.password}"

@@ -1,0 +1,122 @@
+"""Serve the sandbox on loopback: for a test, or until somebody stops it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from wfm.errors import WfmError
+from wfm.sandbox.app import app
+from wfm.sandbox.centre import Truth, simulate
+from wfm.sandbox.clock import Clock
+from wfm.sandbox.faults import Faults
+from wfm.sandbox.manners import HISTORICAL_PATH, NCC_BASE, REALTIME_PATH, TOKEN_PATH, XSI_BASE, Manners
+
+HOST = "127.0.0.1"
+PATIENCE_S = 10.0
+
+
+@contextmanager
+def running(
+    truth: Truth,
+    clock: Clock | None = None,
+    faults: Faults | None = None,
+    manners: Manners | None = None,
+    port: int = 0,
+) -> Iterator[str]:
+    """Serve a truth in a thread and give its base URL; without a clock everything has happened already."""
+    with listening(app(truth, clock or Clock(truth.ends), faults, manners), port) as url:
+        yield url
+
+
+@contextmanager
+def listening(served: ASGIApp, port: int = 0) -> Iterator[str]:
+    """Serve an ASGI app in a thread on loopback and give its base URL; port 0 is any free one.
+
+    Raises:
+        WfmError: the port is taken, or the server does not come up.
+    """
+    listener = _listener(port)
+    config = uvicorn.Config(
+        served, http="h11", ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
+        timeout_graceful_shutdown=1,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while not server.started:
+            if not thread.is_alive() or time.monotonic() > deadline:
+                raise WfmError("The sandbox did not start.")
+            time.sleep(0.005)
+        yield f"http://{HOST}:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(PATIENCE_S)
+        listener.close()
+
+
+def _listener(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(128)
+    except OSError as no:
+        listener.close()
+        raise WfmError(f"Port {port} cannot be used: {no.strerror}. Choose another with --port.") from no
+    return listener
+
+
+def settings(url: str, timezone: str, manners: Manners | None = None) -> list[str]:
+    """Return the lines of a settings file that collects from the sandbox at ``url``."""
+    manners = manners or Manners()
+    ncc = {
+        "VENDOR": "nextiva_ncc", "BASE_URL": url + NCC_BASE, "USERNAME": manners.username,
+        "PASSWORD": manners.password, "AUTH_SCHEME": "auto", "TOKEN_PATH": TOKEN_PATH,
+        "HISTORICAL_PATH": HISTORICAL_PATH, "REALTIME_PATH": REALTIME_PATH, "PARAM_START": manners.param_start,
+        "PARAM_END": manners.param_end, "TIME_UNIT": manners.time_unit, "HANDLE_TIME_UNIT": "ms",
+        "INTERVAL_LABEL": "start",
+    }  # fmt: skip
+    xsi = {
+        "VENDOR": "nextiva_xsi", "BASE_URL": url + XSI_BASE, "USERNAME": manners.username,
+        "PASSWORD": manners.password,
+    }  # fmt: skip
+    lines = [f"WFM_TIMEZONE={timezone}"]
+    for source, values in (("NCC", ncc), ("XSI", xsi)):
+        lines += [f"WFM_SOURCES__{source}__{name}={value}" for name, value in values.items()]
+    return lines
+
+
+def serve(
+    port: int = 8099,
+    speed: float = 1.0,
+    seed: int = 1,
+    faults: Iterable[str] = (),
+    *,
+    agents: int = 40,
+    queues: int = 4,
+    days: int = 14,
+    timezone: str = "Asia/Jerusalem",
+    start: date | None = None,
+) -> Iterator[str]:
+    """Serve a simulated centre: yield the settings lines, then serve until the caller stops or is interrupted.
+
+    Without ``start`` half the days lie behind, and virtual time begins now; ``speed`` is how fast it goes.
+    """
+    now = datetime.now(ZoneInfo(timezone))
+    first = start or date.fromordinal(now.date().toordinal() - days // 2)
+    truth = simulate(seed, first, days, agents, queues, timezone)
+    clock = Clock(now.timestamp() if start is None else truth.begins, speed)
+    with running(truth, clock, Faults(faults, seed), port=port) as url:
+        yield from settings(url, timezone)
+        threading.Event().wait()
