@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import polars as pl
 import typer
 
@@ -36,7 +35,6 @@ TEAM_SHOWN = (
 app = typer.Typer(
     name="wfm",
     help="What agents did against what they were scheduled to do, how adherent that was, and why not.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -49,6 +47,11 @@ class Fold(StrEnum):
 
     earlier = "earlier"
     later = "later"
+
+
+STOPPED = 130
+WRONG_USAGE: Any = typer.BadParameter.__mro__[1]
+"""UsageError of the click that typer uses: a package of its own, or since 0.29 a part of typer."""
 
 
 @dataclass
@@ -360,18 +363,18 @@ def _horizon(text: str) -> timedelta:
 # --- from errors to exit codes --------------------------------------------------------------------------
 def main(argv: list[str] | None = None) -> int:
     """Run a command line; return 0 done, 1 failed, 2 wrong usage or settings, 3 partly done, 130 stopped."""
+    words = sys.argv[1:] if argv is None else argv
     try:
-        code = app(argv, standalone_mode=False)
+        code = app(words or ["--help"], standalone_mode=False, prog_name="wfm")
         sys.stdout.flush()
-        return int(code or 0)
-    except click.exceptions.NoArgsIsHelpError as error:
-        say(error.format_message())
-        return 2
-    except click.UsageError as error:
+        if code == STOPPED:  # what typer makes of Ctrl-C
+            return _fail("Stopped.", STOPPED)
+        return int(code or 0) if words else 2
+    except WRONG_USAGE as error:
         where = error.ctx.command_path if error.ctx else "wfm"
         return _fail(f"{error.format_message()} See `{where} --help`.", 2)
-    except (click.Abort, KeyboardInterrupt):
-        return _fail("Stopped.", 130)
+    except (typer.Abort, KeyboardInterrupt):
+        return _fail("Stopped.", STOPPED)
     except WfmError as error:
         return _fail(str(error), error.exit_code)
     except BrokenPipeError:

@@ -30,14 +30,16 @@ def demo(directory: Path) -> tuple[Centre, list[Imported], Report]:
     """
     database, file = directory / "wfm.duckdb", directory / settings.FILE
     try:
-        directory.mkdir(parents=True, exist_ok=True)
         _refuse_others(database, file)
+        directory.mkdir(parents=True, exist_ok=True)
         for left in (database, database.with_name(f"{database.name}.wal")):
             left.unlink(missing_ok=True)
         place = database.resolve()
         lines = [f"{settings.PREFIX}{name.upper()}={value}" for name, value in SAMPLE_SETTINGS.items()]
         text = "\n".join([MADE, f"{settings.PREFIX}DATABASE={settings.quoted(str(place))}", *lines, ""])
         file.write_text(text, encoding="utf-8")
+    except OutputError:
+        raise
     except OSError as error:
         raise OutputError(f"{directory} cannot be written: {error.strerror}.") from error
     centre = Centre(settings.load(file, database=place, **SAMPLE_SETTINGS))
