@@ -258,6 +258,8 @@ def test_xml_and_json_of_the_same_entries_give_equal_frames(entries: list[dict[s
     a, b = legs(as_json(name, entries), name), legs(as_xml(name, entries), name)
     assert a.equals(b)
     kept = [json.loads(text) for text in a["payload"]]
+    compact = {"sort_keys": True, "ensure_ascii": False, "separators": (",", ":")}
+    assert a["payload"].to_list() == [json.dumps(one, **compact) for one in kept]
     assert kept == [{k: v.strip() for k, v in e.items()} for e in entries if e.get("callLogId", "").strip()]
 
 

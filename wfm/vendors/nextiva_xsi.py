@@ -28,6 +28,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
@@ -204,7 +205,7 @@ class _Walk:
         self.nameless += sum(xsi.text(xsi.child(row, "callLogId")) is None for row in rows)
         keys.pop(None, None)
         page = {key: at for key, at in keys.items() if key is not None}
-        new = page.keys() - self.seen.keys()
+        new = [key for key in page if key not in self.seen]
         self.slipped |= self.lapped and len(new) == len(rows) > 0
         self.seen.update(page)
         self.largest = max(self.largest, len(rows))
@@ -560,11 +561,13 @@ def parse_call_leg(payload: Payload, settings: Settings) -> pl.DataFrame:
         raise BadReplyError("The payload does not say whose list it is.")
     found = xsi.entries(payload.body, name, payload.context.get("charset", ""))
     rows = [row for row in found if xsi.text(xsi.child(row, "callLogId"))]
-    frame = _columns(rows, _queues(rows, user, settings))
     prefix = f"{settings.account}|{user.lower()}|{name}|"
-    legs = _legs(frame, name, prefix, user)
-    legs = legs.filter(*_inside(payload.context))
-    return legs.select(pl.col(one).cast(dtype) for one, dtype in _leg_columns().items())
+    frame = _columns(rows).with_columns(
+        pl.Series("queue_id", _queues(rows, user, settings), dtype=pl.String),
+        leg_id=pl.lit(prefix) + pl.col("callLogId"),
+        login=pl.lit(user),
+    )
+    return frame.with_columns(_INSTANTS).select(_legs(name)).filter(*_inside(payload.context))
 
 
 def _own(table: str) -> dict[str, pl.DataType]:
@@ -591,13 +594,12 @@ _TEXTS = (
 )
 
 
-def _columns(rows: list[dict[str, Any]], queues: list[str | None]) -> pl.DataFrame:
+def _columns(rows: list[dict[str, Any]]) -> pl.DataFrame:
     """Make a frame of texts, one row an entry."""
     frame = pl.DataFrame([_texts(name, [row.get(name) for row in rows]) for name in _TEXTS])
     calendar = [None if _likely(row.get("startTime")) else _calendar_ms(row) for row in rows]
     return frame.with_columns(
         pl.when(pl.all() != "").then(pl.all()).name.keep(),
-        pl.Series("queue_id", queues, dtype=pl.String),
         pl.Series("payload", [xsi.compact(row) for row in rows], dtype=pl.String),
         pl.Series("calendar", calendar, dtype=pl.Float64),
     )
@@ -652,38 +654,37 @@ def _us(name: str) -> pl.Expr:
     return (value * scale).round().cast(pl.Int64)
 
 
-def _legs(frame: pl.DataFrame, name: str, prefix: str, user: str) -> pl.DataFrame:
-    texts = ("startTime", "answerTime", "releaseTime", "detachedTime")
-    frame = frame.with_columns(_us(one).alias(f"{one}_us") for one in texts)
+_TIMES = ("startTime", "answerTime", "releaseTime", "detachedTime")
+_INSTANTS = [_us(one).alias(f"{one}_us") for one in _TIMES]
+
+
+@cache
+def _legs(name: str) -> list[pl.Expr]:
+    """Say how the columns of a leg come from those of an entry; kept, as making them takes longer than a short page."""
     start = pl.coalesce("startTime_us", (pl.col("calendar") * 1000).cast(pl.Int64))
-    answer, release, left = (pl.col(f"{one}_us") for one in texts[1:])
+    answer, release, left = (pl.col(f"{one}_us") for one in _TIMES[1:])
     end = pl.coalesce(release, left)
     ring, talk = (pl.coalesce(answer, end) - start) / 1e6, (release - answer) / 1e6
     placed = name == "Placed"
     called = _number("connectedNumber", "connectedPresentationIndicator")
-    caller = pl.col("callingPresentationNumber") if placed else _number(*_CALLER)
     other = pl.col("phoneNumber")
-    instant = pl.Datetime("us", "UTC")
-    return frame.select(
-        leg_id=pl.lit(prefix) + pl.col("callLogId"),
-        call_id=pl.lit(None),
-        login=pl.lit(user),
-        queue_id="queue_id",
-        direction=pl.lit("out" if placed else "in"),
-        started_at=start.cast(instant),
-        answered_at=answer.cast(instant),
-        ended_at=end.cast(instant),
-        ring_s=ring.clip(0),
-        talk_s=talk.clip(0),
-        wrap_s=pl.lit(None),
-        outcome=_outcome(name),
-        from_number=caller if placed else pl.coalesce(caller, _number("phoneNumber", _CALLER[1])),
-        to_number=pl.coalesce("calledNumber", called, *([other] if placed else [])),
-        recording_id=pl.lit(None),
-        linked_call_id=pl.lit(None),
-        payload="payload",
-        alarm=_alarm(name, start, ring, talk, end),
-    )
+    made = {
+        "direction": pl.lit("out" if placed else "in"),
+        "started_at": start,
+        "answered_at": answer,
+        "ended_at": end,
+        "ring_s": ring.clip(0),
+        "talk_s": talk.clip(0),
+        "outcome": _outcome(name),
+        # A caller may hide; one's own number is not hidden from oneself.
+        "from_number": pl.col(_CALLER[0])
+        if placed
+        else pl.coalesce(_number(*_CALLER), _number("phoneNumber", _CALLER[1])),
+        "to_number": pl.coalesce("calledNumber", called, *([other] if placed else [])),
+        "alarm": _alarm(name, start, ring, talk, end),
+        **{one: pl.col(one) for one in ("leg_id", "login", "queue_id", "payload")},
+    }
+    return [made.get(one, pl.lit(None)).cast(dtype).alias(one) for one, dtype in _leg_columns().items()]
 
 
 _CALLER = ("callingPresentationNumber", "callingPresentationIndicator")
