@@ -17,7 +17,7 @@ from wfm.sandbox.nextiva_xsi import Xsi
 from wfm.sandbox.sabotage import Sabotage
 
 if TYPE_CHECKING:
-    from wfm.sandbox.centre import Truth
+    from wfm.sandbox.truth import Truth
 
 
 def app(truth: Truth, clock: Clock, faults: Faults | None = None, manners: Manners | None = None) -> ASGIApp:

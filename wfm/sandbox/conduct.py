@@ -7,10 +7,9 @@ drawn for any stretch of time, so that each can be told from the others afterwar
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
-from typing import NamedTuple
 
 from wfm.sandbox.roster import HOUR, Part, Shift
+from wfm.sandbox.wishes import Act, Excuse, Intent
 
 MINUTE = 60
 PATIENT = 300
@@ -22,40 +21,6 @@ SAID = {
 }  # fmt: skip
 CUSTOM = ("Quality review", "Coaching - Team B")
 """States the customer of the vendor made up and nobody mapped."""
-
-
-class Act(NamedTuple):
-    """A wish: ``kind`` in, do, out, dial or consult; ``end`` is fixed, else it lasts ``lasts`` seconds."""
-
-    at: int
-    agent: int
-    kind: str
-    state: str = ""
-    lasts: int = 0
-    end: int = 0
-    latest: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Excuse:
-    """A row of the exemption table; agent or team is empty."""
-
-    start: int
-    end: int
-    kind: str
-    agent: int | None
-    team: str | None
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """What was drawn: at the instant it was meant for, how many seconds off the schedule."""
-
-    agent: int
-    at: int
-    kind: str
-    seconds: int
 
 
 class Plan:

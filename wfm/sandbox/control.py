@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -11,9 +9,7 @@ from starlette.routing import BaseRoute, Route
 from wfm.errors import UsageError
 from wfm.sandbox.clock import Clock
 from wfm.sandbox.faults import Faults
-
-if TYPE_CHECKING:
-    from wfm.sandbox.centre import Truth
+from wfm.sandbox.truth import TABLES, Truth
 
 
 class Control:
@@ -60,8 +56,6 @@ class Control:
 
     async def table(self, request: Request) -> Response:
         """Tell a frame of the truth, as csv, or as json with ``?format=json``."""
-        from wfm.sandbox.centre import TABLES
-
         if request.path_params["table"] not in TABLES:
             return JSONResponse({"code": 404, "message": f"tables: {', '.join(TABLES)}"}, 404)
         frame = getattr(self.truth, request.path_params["table"])

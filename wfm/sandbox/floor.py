@@ -10,9 +10,9 @@ import random
 from collections import deque
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
-from typing import NamedTuple
 
-from wfm.sandbox.conduct import Act
+from wfm.sandbox.calls import Calls, Leg
+from wfm.sandbox.wishes import Act
 
 RING_OUT = 20
 EASE = 300
@@ -20,32 +20,6 @@ EASE = 300
 
 _OFF, _IDLE, _ENGAGED, _AWAY = range(4)
 _ACT, _FREE, _AGAIN = range(3)
-
-
-class Leg(NamedTuple):
-    """One agent's part of a call: ``call`` is a position among customer calls, or negative: not one of those."""
-
-    call: int
-    agent: int
-    queue: int
-    direction: str
-    started: int
-    answered: int | None
-    ended: int
-    wrap: int
-    outcome: str
-    peer: int = -1
-
-
-class Calls(NamedTuple):
-    """What customers bring, in order of arrival; seconds."""
-
-    arrived: list[int]
-    queue: list[int]
-    patience: list[int]
-    talk: list[int]
-    wrap: list[int]
-    ring: list[int]
 
 
 class Floor:

@@ -28,7 +28,7 @@ class Hoard:
         self.entries = _written(entries)
         self.served = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Serve a page of a list, or of the directory."""
         query = {key: values[0] for key, values in parse_qs(scope["query_string"].decode()).items()}
         start, size = int(query.get("start", 1)), min(int(query.get("results", 50)), Manners().max_results)

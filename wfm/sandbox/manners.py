@@ -17,7 +17,12 @@ ACTIONS = "/com.broadsoft.xsi-actions/v2.0"
 
 @dataclass(frozen=True)
 class Manners:
-    """Settings of the sandbox's vendors; the defaults are what the working clients saw."""
+    """Settings of the sandbox's vendors; the defaults are what the working clients saw.
+
+    ``accepts`` is the form of Authorization that NCC takes; ``token_clock`` the time by which a token runs out;
+    ``since_field`` the name under which NCC also tells since when a state holds (it is not known to); ``results`` and
+    ``rows`` are page sizes of XSI and NCC: what comes if none is asked for, and the most that comes.
+    """
 
     username: str = "wfm@centre.example"
     password: str = "sandbox"
@@ -29,6 +34,7 @@ class Manners:
     param_end: str = "end"
     time_unit: Literal["s", "ms"] = "s"
     list_logged_out: bool = True
+    since_field: str = ""
     default_rows: int = 100
     max_rows: int = 1000
     default_results: int = 50

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from wfm.sandbox.centre import Truth
+    from wfm.sandbox.truth import Truth
 
 QUARTER = 900
 NEVER = 1 << 60
@@ -85,14 +85,16 @@ class Snapshot:
         self.agents = np.arange(len(truth.agents), dtype=np.int64)
         self.key = (rows["agent"].to_numpy() << _SHIFT) + rows["at"].to_numpy()
         self.agent = rows["agent"].to_numpy()
+        self.since = np.array([*rows["at"].to_list(), 0], np.int64)
         self.state = np.array([*rows["vendor_state"].to_list(), "Logged out"], dtype=object)
 
-    def at(self, now: float) -> list[str]:
-        """Return the state of each agent, in their order."""
+    def at(self, now: float) -> list[tuple[str, int]]:
+        """Return the state of each agent, in their order, and since when (s; 0 = always)."""
         place = np.searchsorted(self.key, (self.agents << _SHIFT) + int(now), side="right") - 1
         mine = (
             (place >= 0) & (self.agent[place] == self.agents)
             if self.key.size
             else np.zeros(self.agents.size, bool)
         )
-        return [str(state) for state in self.state[np.where(mine, place, -1)]]
+        place = np.where(mine, place, -1)
+        return list(zip(self.state[place].tolist(), self.since[place].tolist(), strict=True))

@@ -7,6 +7,7 @@ import json
 import time
 from itertools import count
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -18,9 +19,8 @@ from wfm.sandbox.manners import HISTORICAL_PATH, NCC_BASE, REALTIME_PATH, TOKEN_
 from wfm.sandbox.ncc_tally import Snapshot, Tally
 
 if TYPE_CHECKING:
-    from wfm.sandbox.centre import Truth
+    from wfm.sandbox.truth import Truth
 
-QUARTER = 900
 Row = dict[str, Any]
 
 
@@ -52,8 +52,12 @@ class Ncc:
             Route(here + HISTORICAL_PATH, self.historical),
             Route(here + REALTIME_PATH, self.real_time),
             Route(here + "/data/api/types/{type}", self.types),
-            Route("/{rest:path}", lambda _: HTMLResponse("<html><body>Not found</body></html>", 404)),
+            Route("/{rest:path}", self.nothing),
         ]
+
+    async def nothing(self, request: Request) -> Response:
+        """Know nothing else, and say so in HTML, as the login host does."""
+        return HTMLResponse(f"<html><body>No {escape(request.url.path)} here</body></html>", 404)
 
     # --- token ------------------------------------------------------------------------------------------
     def _now(self) -> float:
@@ -81,7 +85,7 @@ class Ncc:
     def _refuse(self, request: Request) -> Response | None:
         """Return the refusal of a request without a good token, or None."""
         if request.path_params["number"] != self.manners.cluster:
-            return HTMLResponse("<html><body>Not found</body></html>", 404)
+            return HTMLResponse("<html><body>No such tenant</body></html>", 404)
         given = request.headers.get("authorization", "")
         bearer = given[:7].lower() == "bearer "
         token = given[7:].strip() if bearer else given
@@ -123,9 +127,9 @@ class Ncc:
         if refused:
             return refused
         strange = self.faults.strikes("unknown_state", "ncc")
-        told = [
-            {"agent-id": one.ncc, "agent-status": state}
-            for one, state in zip(self.truth.agents, self.snapshot.at(self.clock.now()), strict=True)
+        told: list[Row] = [
+            {"agent-id": one.ncc, "agent-status": state, **self._since(since)}
+            for one, (state, since) in zip(self.truth.agents, self.snapshot.at(self.clock.now()), strict=True)
             if self.manners.list_logged_out or state != "Logged out"
         ]
         for row in told:
@@ -133,12 +137,16 @@ class Ncc:
                 row["agent-status"] = "Gone fishing"
         return self._tell("realTime", told, {})
 
+    def _since(self, since: int) -> Row:
+        field = self.manners.since_field
+        return {field: since * (1000 if self.manners.time_unit == "ms" else 1)} if field else {}
+
     async def types(self, request: Request) -> Response:
         """List users or queues, page by page."""
         refused = self._refuse(request)
         if refused:
             return refused
-        objects: list[Row] | None = self._objects.get(request.path_params["type"])  # type: ignore[assignment]
+        objects: list[Row] | None = self._objects.get(request.path_params["type"])
         if objects is None:
             return _error(404, f"Unknown type {request.path_params['type']}")
         try:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -15,15 +15,12 @@ from wfm.sandbox.faults import Faults
 from wfm.sandbox.manners import ACTIONS, Manners
 from wfm.sandbox.people import Agent
 from wfm.sandbox.xsi_entries import GROUP, LISTS, Entries, Entry, Log
+from wfm.sandbox.xsi_question import RefusedError, filters, page, passes, window
 from wfm.sandbox.xsi_writing import answer
 
 if TYPE_CHECKING:
-    from wfm.sandbox.centre import Truth
+    from wfm.sandbox.truth import Truth
 
-FILTERS = (
-    "basicCallType", "callCategory", "dialedNumber", "calledNumber", "callingPresentationNumber",
-    "serviceInvocationDisposition", "subscriberType",
-)  # fmt: skip
 DROPPABLE = frozenset(
     (
         "countryCode",
@@ -35,14 +32,6 @@ DROPPABLE = frozenset(
         "releaseTime",
     )
 )
-
-
-class RefusedError(Exception):
-    """Answer with an ErrorInfo."""
-
-    def __init__(self, status: int, summary: str) -> None:
-        super().__init__(summary)
-        self.status, self.summary = status, summary
 
 
 class Xsi:
@@ -75,7 +64,7 @@ class Xsi:
             wanted = request.path_params.get("list")
             if wanted is not None and wanted not in ("Placed", "Received", "Missed"):
                 raise RefusedError(404, "Not found")
-            start, size = self._page(request)
+            start, size = self._page(request.query_params)
             names = [wanted.lower()] if wanted else list(LISTS)
             groups = [
                 (name, "enhancedCallLogsExtendedEntry", self._rows(request, user, name, start, size))
@@ -91,17 +80,17 @@ class Xsi:
         """List the users, page by page; the administrator may ask under any id, their own too."""
         try:
             self._authorize(request)
-            start, size = self._page(request)
+            start, size = self._page(request.query_params)
         except RefusedError as no:
             return _refuse(request, no.status, no.summary)
-        page = [_details(agent) for agent in self.truth.agents[start - 1 : start - 1 + size]]
+        found = [_details(agent) for agent in self.truth.agents[start - 1 : start - 1 + size]]
         head = [
-            ("startIndex", str(start)), ("numberOfRecords", str(len(page))),
+            ("startIndex", str(start)), ("numberOfRecords", str(len(found))),
             ("totalAvailableRecords", str(len(self.truth.agents))),
         ]  # fmt: skip
-        self.faults.rows["xsi", "Enterprise"] += len(page)
+        self.faults.rows["xsi", "Enterprise"] += len(found)
         kind = request.url.path.rpartition("/")[2]
-        return answer(request, kind, head, [(f"{kind.lower()}Directory", "directoryDetails", page)])
+        return answer(request, kind, head, [(f"{kind.lower()}Directory", "directoryDetails", found)])
 
     # --- the question -----------------------------------------------------------------------------------
     def _authorize(self, request: Request) -> None:
@@ -115,36 +104,13 @@ class Xsi:
             raise RefusedError(404, "User not found")
         return user
 
-    def _page(self, request: Request) -> tuple[int, int]:
-        try:
-            start = int(request.query_params.get("start", 1))
-            asked = int(request.query_params.get("results", self.manners.default_results))
-        except ValueError:
-            raise RefusedError(400, "start and results are numbers") from None
-        if start < 1 or asked < 1:
-            raise RefusedError(400, "start and results begin at 1")
-        return start, min(asked, self.manners.max_results, int(self.faults.strikes("clamp", "xsi") or asked))
-
-    def _window(self, request: Request) -> tuple[float, float]:
-        """Return the first and last start (ms) that are asked for; by default since the month before began."""
-        now = datetime.fromtimestamp(self.clock.now(), UTC).astimezone(self.entries.zone)
-        month = (now.replace(day=1) - timedelta(days=1)).replace(
-            day=1, hour=0, minute=0, second=0, microsecond=0
-        )
-        edges = []
-        for name, default in (("startTime", month), ("endTime", now)):
-            text = request.query_params.get(name)
-            try:
-                edge = datetime.fromisoformat(text) if text else default
-            except ValueError:
-                raise RefusedError(400, f"{name} is no date and time") from None
-            edge = edge if edge.tzinfo else edge.replace(tzinfo=self.entries.zone)
-            edges.append(edge.timestamp() * 1000)
-        return edges[0], edges[1]
+    def _page(self, query: QueryParams) -> tuple[int, int]:
+        start, size = page(query, self.manners.default_results, self.manners.max_results)
+        return start, min(size, int(self.faults.strikes("clamp", "xsi") or size))
 
     # --- the answer -------------------------------------------------------------------------------------
     def _rows(self, request: Request, user: int, name: str, start: int, size: int) -> list[Entry]:
-        low, high = self._window(request)
+        low, high = window(request.query_params, self.clock.now(), self.entries.zone)
         now_ms = self.clock.now() * 1000
         log = self.entries.log(user, name)
         late = (self.faults.strikes("late", "xsi") or 0) * 1000
@@ -155,10 +121,10 @@ class Xsi:
             places = places[: int(left)]
         if start == 1:
             places = places[int(self.faults.strikes("drift", "xsi") or 0) :]
-        asked = {key: request.query_params[key] for key in FILTERS if key in request.query_params}
+        asked = filters(request.query_params)
         if asked:
             places = [
-                place for place in places if _passes(dict(self.entries.entry(log, place, now_ms)), asked)
+                place for place in places if passes(dict(self.entries.entry(log, place, now_ms)), asked)
             ]
         return self._spoil(log, places[start - 1 : start - 1 + size], now_ms)
 
@@ -179,16 +145,6 @@ class Xsi:
 def _estranged(row: Entry) -> Entry:
     odd = {"basicCallType": "Interplanetary", "serviceInvocationDisposition": "Teleported\n      "}
     return [(name, odd.get(name, text)) for name, text in row]
-
-
-def _passes(entry: dict[str, str], asked: dict[str, str]) -> bool:
-    for name, wanted in asked.items():
-        if wanted in ("ANY", "NONE") and name == "serviceInvocationDisposition":
-            if (name in entry) != (wanted == "ANY"):
-                return False
-        elif entry.get(name) != wanted:
-            return False
-    return True
 
 
 def _details(agent: Agent) -> Entry:

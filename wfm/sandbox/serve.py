@@ -15,10 +15,11 @@ from starlette.types import ASGIApp
 
 from wfm.errors import WfmError
 from wfm.sandbox.app import app
-from wfm.sandbox.centre import Truth, simulate
+from wfm.sandbox.centre import simulate
 from wfm.sandbox.clock import Clock
 from wfm.sandbox.faults import Faults
 from wfm.sandbox.manners import HISTORICAL_PATH, NCC_BASE, REALTIME_PATH, TOKEN_PATH, XSI_BASE, Manners
+from wfm.sandbox.truth import Truth
 
 HOST = "127.0.0.1"
 PATIENCE_S = 10.0
@@ -46,8 +47,8 @@ def listening(served: ASGIApp, port: int = 0) -> Iterator[str]:
     """
     listener = _listener(port)
     config = uvicorn.Config(
-        served, http="h11", ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
-        timeout_graceful_shutdown=1,
+        served, http="h11", ws="none", loop="asyncio", lifespan="off", log_config=None,
+        log_level="critical", access_log=False, timeout_graceful_shutdown=1,
     )  # fmt: skip
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -11,13 +11,16 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from wfm import terms
-from wfm.sandbox.causes import Line, Planted, judge, outside
-from wfm.sandbox.conduct import Excuse
+from wfm.sandbox.causes import judge
 from wfm.sandbox.frames import instants
+from wfm.sandbox.lines import Line
+from wfm.sandbox.outside import outside
+from wfm.sandbox.reasons import Planted
 from wfm.sandbox.roster import Shift
+from wfm.sandbox.wishes import Excuse
 
 if TYPE_CHECKING:
-    from wfm.sandbox.centre import Truth
+    from wfm.sandbox.truth import Truth
 
 Found = tuple[str, date, Planted]
 

@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from wfm.sandbox.floor import Leg
+from wfm.sandbox.calls import Leg
 from wfm.sandbox.people import Agent
 
 if TYPE_CHECKING:
-    from wfm.sandbox.centre import Truth
+    from wfm.sandbox.truth import Truth
 
 LISTS = ("placed", "received", "missed")
 GROUP = "centre"
