@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,7 @@ class Ran:
 
 
 Run = Callable[..., Ran]
+NOBODY = 65534
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +103,29 @@ def sample(_sample, place, monkeypatch) -> Path:
     monkeypatch.setenv("WFM_DATABASE", str(place / "wfm.duckdb"))
     monkeypatch.setenv("WFM_TIMEZONE", "Asia/Jerusalem")
     return place / "wfm.duckdb"
+
+
+@pytest.fixture
+def as_nobody() -> Callable[[], AbstractContextManager[None]]:
+    """Give up root's rights for a while, to whom no directory is read-only and no file secret."""
+
+    @contextmanager
+    def powerless() -> Iterator[None]:
+        before = os.geteuid()
+        if not before:
+            os.seteuid(NOBODY)
+        try:
+            yield
+        finally:
+            os.seteuid(before)
+
+    return powerless
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """Give a directory that everybody may enter, and nobody but its owner may write."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+        os.chmod(name, 0o755)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 
 import polars as pl
@@ -182,11 +181,13 @@ def test_files_that_are_not_there(tmp_path):
         files.read(tmp_path / "d.csv", "agent")
     with pytest.raises(InputError, match="cannot be read"):
         files.read("a\0.csv", "agent")
-    (tmp_path / "secret.csv").write_text("agent_id\n1\n")
-    (tmp_path / "secret.csv").chmod(0)
-    if os.geteuid():
-        with pytest.raises(InputError, match="cannot be read: Permission denied"):
-            files.read(tmp_path / "secret.csv", "agent")
+
+
+def test_a_file_that_is_nobodys_business(public, as_nobody):
+    (public / "secret.csv").write_text("agent_id\n1\n")
+    (public / "secret.csv").chmod(0)
+    with as_nobody(), pytest.raises(InputError, match="cannot be read: Permission denied"):
+        files.read(public / "secret.csv", "agent")
 
 
 @pytest.mark.parametrize(

@@ -139,10 +139,13 @@ def test_where_it_cannot_be_written(tmp_path):
     (tmp_path / "d").mkdir()
     with pytest.raises(OutputError, match="that is a directory"):
         files.write(FRAME, tmp_path / "d", "csv")
-    if os.geteuid():
-        (tmp_path / "d").chmod(0o500)
-        with pytest.raises(OutputError, match="no permission"):
-            files.write(FRAME, tmp_path / "d" / "x.csv", "csv")
+
+
+def test_a_directory_in_which_one_may_not_write(public, as_nobody):
+    public.chmod(0o555)
+    with as_nobody(), pytest.raises(OutputError, match="no permission"):
+        files.write(FRAME, public / "x.csv", "csv")
+    assert list(public.iterdir()) == []
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +25,7 @@ FORMATS: Final = {
 
 OPTIONS: Final = {
     "constant_memory": True,
+    "in_memory": True,  # xlsxwriter leaves its own files lying about when the disk is full
     "strings_to_formulas": False,
     "strings_to_urls": False,
     "strings_to_numbers": False,
@@ -42,8 +44,9 @@ def _write(report: Report, path: Path) -> None:
     import xlsxwriter  # type: ignore[import-untyped]
     from xlsxwriter.exceptions import XlsxWriterException  # type: ignore[import-untyped]
 
+    made = io.BytesIO()
     try:
-        with xlsxwriter.Workbook(str(path), {**OPTIONS, "tmpdir": str(path.parent)}) as book:
+        with xlsxwriter.Workbook(made, OPTIONS) as book:
             book.set_properties({"title": report.title, "created": report.made_at.astimezone(UTC)})
             bold = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
             kinds = {name: book.add_format({"num_format": code}) for name, code in FORMATS.items()}
@@ -51,6 +54,7 @@ def _write(report: Report, path: Path) -> None:
                 _fill(book.add_worksheet(sheet.name), sheet, bold, kinds)
     except XlsxWriterException as error:
         raise OutputError(f"Cannot write a workbook in {path.parent}: {error}.") from error
+    path.write_bytes(made.getbuffer())
 
 
 def _fill(page: Worksheet, sheet: Sheet, bold: Format, kinds: dict[str, Format]) -> None:

@@ -1,0 +1,55 @@
+"""Who may import whom; what an import costs; and that the engine has no clock."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from importlinter import cli
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("polars", "duckdb", "numpy", "pyarrow", "pydantic", "typer", "rich", "holidays", "httpx")
+
+
+def test_imports_point_down_only(capsys):
+    code = cli.lint_imports(config_filename=str(ROOT / "pyproject.toml"), cache_dir=None)
+    assert code == 0, capsys.readouterr().out
+
+
+def test_importing_wfm_loads_nothing_heavy():
+    script = f"import sys, wfm; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_public_names_are_there_when_asked_for():
+    import wfm
+
+    assert {name: getattr(wfm, name).__name__ for name in wfm.__all__} == {
+        "Centre": "Centre",
+        "WfmError": "WfmError",
+        "open": "open_centre",
+        "score": "score_frames",
+    }
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = wfm.nothing
+
+
+CLOCKS = {"now", "today", "utcnow", "time", "monotonic", "perf_counter", "environ", "getenv"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "wfm" / "engine").rglob("*.py")), ids=lambda p: p.stem)
+def test_the_engine_asks_no_clock_and_no_environment(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    called = {f"{ast.unparse(node.func)}" for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    asked = {
+        name
+        for name in called
+        if name.split(".")[-1] in CLOCKS and name.split(".")[0] in ("datetime", "date", "time", "os")
+    }
+    assert not asked - {"time"}  # datetime.time() is a time of day, not a clock
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    assert not imported & {"time", "os", "random"}
