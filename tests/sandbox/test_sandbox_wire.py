@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from datetime import UTC, datetime
+from itertools import islice
 from xml.etree import ElementTree
 
 import httpx
@@ -12,7 +13,7 @@ import polars as pl
 import pytest
 from sandbox_client import BASIC
 
-from wfm.sandbox import Clock, running, settings
+from wfm.sandbox import Clock, running, serve, settings
 from wfm.sandbox.app import app
 from wfm.sandbox.hoard import Hoard
 from wfm.sandbox.manners import Manners
@@ -293,6 +294,21 @@ def test_settings_name_both_sources_and_no_other_host(sandbox):
     assert values["WFM_SOURCES__NCC__VENDOR"] == "nextiva_ncc"
     assert values["WFM_SOURCES__XSI__BASE_URL"] == f"{sandbox.url}/xsi"
     assert all("127.0.0.1" in value for name, value in values.items() if "URL" in name)
+
+
+def test_the_command_gives_settings_and_then_serves():
+    serving = serve(port=0, speed=60, seed=2, faults=["html:1x"], agents=6, queues=1, days=2, timezone="UTC")
+    values = dict(line.split("=", 1) for line in islice(serving, 18))
+    with httpx.Client(auth=BASIC) as http:
+        url = values["WFM_SOURCES__NCC__BASE_URL"] + values["WFM_SOURCES__NCC__TOKEN_PATH"]
+        kinds = [http.get(url).headers["content-type"].split(";")[0] for _ in range(2)]
+        clock = http.get(url.replace("/ncc/provider/token-with-authorities", "/control/clock")).json()
+    serving.close()
+    assert kinds == ["text/html", "application/json"]
+    assert clock["speed"] == 60
+    assert clock["begins"] < clock["now"] < clock["ends"]
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)
 
 
 def test_a_hoard_serves_pages_from_memory():

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import time
-from itertools import count
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
@@ -17,6 +13,7 @@ from wfm.sandbox.clock import Clock
 from wfm.sandbox.faults import Faults
 from wfm.sandbox.manners import HISTORICAL_PATH, NCC_BASE, REALTIME_PATH, TOKEN_PATH, Manners
 from wfm.sandbox.ncc_tally import Snapshot, Tally
+from wfm.sandbox.ncc_tokens import Tokens
 
 if TYPE_CHECKING:
     from wfm.sandbox.truth import Truth
@@ -30,8 +27,7 @@ class Ncc:
     def __init__(self, truth: Truth, clock: Clock, faults: Faults, manners: Manners) -> None:
         self.truth, self.clock, self.faults, self.manners = truth, clock, faults, manners
         self.tally, self.snapshot = Tally(truth), Snapshot(truth)
-        self._tokens: dict[str, float] = {}
-        self._serial = count(1)
+        self.tokens = Tokens(clock, manners)
         self._objects = {
             "queue": [{"_id": q.queue_id, "queueId": q.queue_id, "name": q.name} for q in truth.queues],
             "user": [
@@ -60,43 +56,24 @@ class Ncc:
         return HTMLResponse(f"<html><body>No {escape(request.url.path)} here</body></html>", 404)
 
     # --- token ------------------------------------------------------------------------------------------
-    def _now(self) -> float:
-        return time.time() if self.manners.token_clock == "real" else self.clock.now()
-
     async def token(self, request: Request) -> Response:
         """Give a token for Basic credentials, and say where to go with it."""
         if not self.manners.knows(request.headers.get("authorization")):
             return _error(401, "Bad credentials")
-        issued = self._now()
-        expires = issued + self.manners.token_s
-        claims = {
-            "sub": self.manners.username,
-            "iat": int(issued),
-            "exp": int(expires),
-            "jti": next(self._serial),
-        }
-        token = f"{_part({'alg': 'HS256'})}.{_part(claims)}.{_part(claims)[:22]}"
-        self._tokens[token] = expires
         host = f"{request.url.scheme}://{request.url.netloc}"
         location = f"{host}{NCC_BASE}/cluster-{self.manners.cluster}"
-        known = {"location": location, "token": token, "clientLocation": None, "authorities": ["WFM"]}
-        return JSONResponse(known)
+        token = self.tokens.issue()
+        return JSONResponse(
+            {"location": location, "token": token, "clientLocation": None, "authorities": ["WFM"]}
+        )
 
     def _refuse(self, request: Request) -> Response | None:
         """Return the refusal of a request without a good token, or None."""
         if request.path_params["number"] != self.manners.cluster:
             return HTMLResponse("<html><body>No such tenant</body></html>", 404)
-        given = request.headers.get("authorization", "")
-        bearer = given[:7].lower() == "bearer "
-        token = given[7:].strip() if bearer else given
-        if token not in self._tokens or self.manners.accepts == ("raw" if bearer else "bearer"):
-            return _error(401, "Invalid token")
-        if self.faults.strikes("expired_token", "ncc") is not None:
-            del self._tokens[token]
-            return _error(401, "Token expired")
-        if self._tokens[token] <= self._now():
-            return _error(401, "Token expired")
-        return None
+        revoked = self.faults.strikes("expired_token", "ncc") is not None
+        objection = self.tokens.objection(request.headers.get("authorization", ""), revoked)
+        return _error(401, objection) if objection else None
 
     # --- data sets --------------------------------------------------------------------------------------
     async def historical(self, request: Request) -> Response:
@@ -170,10 +147,6 @@ class Ncc:
             rows = [{key: row[key] for key in row if not self.faults.one_in(few)} for row in rows]
         self.faults.rows["ncc", name] += len(rows)
         return JSONResponse({**around, name: rows})
-
-
-def _part(claims: Row) -> str:
-    return base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
 
 
 def _seconds(text: str) -> float:

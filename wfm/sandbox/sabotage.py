@@ -47,8 +47,9 @@ class Sabotage:
             return
         if scope["method"] == "DELETE" or (vendor == "xsi" and scope["method"] != "GET"):
             self.faults.violations.append(f"{scope['method']} {scope['path']}")
-        if self._seconds("hang", vendor) is not None:
-            await _wait_for_leave(receive, self.faults.on["hang"].value)
+        silent = self.faults.strikes("hang", vendor)
+        if silent is not None:
+            await _wait_for_leave(receive, silent)
         answer = self._instead(vendor)
         if answer is not None:
             status, headers, body = answer
@@ -60,9 +61,6 @@ class Sabotage:
             await self._altered(vendor, scope, receive, send)
         else:
             await self.app(scope, receive, self._counted(vendor, scope, send))
-
-    def _seconds(self, name: str, vendor: str) -> float | None:
-        return self.faults.strikes(name, vendor)
 
     def _instead(self, vendor: str) -> tuple[int, Headers, bytes] | None:
         """Return status, headers and body of an answer that is none."""

@@ -35,7 +35,7 @@ def answer(request: Request, root: str, head: Fields, groups: Sequence[Group], s
 
 def fields(entry: Fields) -> str:
     """Write elements one after the other."""
-    return "".join([f"<{name}>{escape(text)}</{name}>" for name, text in entry])
+    return "".join([f"<{name}>{text if text.isalnum() else escape(text)}</{name}>" for name, text in entry])
 
 
 def as_xml(root: str, head: Fields, groups: Sequence[Group]) -> str:
