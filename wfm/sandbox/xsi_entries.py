@@ -34,7 +34,13 @@ class Log:
 
 
 def ms(second: int, leg: int, salt: int) -> int:
-    """Give a whole second its milliseconds; always the same ones."""
+    """Give a whole second its milliseconds; always the same ones.
+
+    None on the quarter-hour: schedules turn there, and a call that ended with the old activity must not reach into
+    the new one.
+    """
+    if second % 900 == 0:
+        return second * 1000
     return second * 1000 + (leg * 2654435761 + salt * 40503 + second * 97) % 1000
 
 
