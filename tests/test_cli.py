@@ -11,8 +11,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -20,12 +22,24 @@ import typer
 from tiny_centre import DAY, FILES, NEXT, rows
 
 import wfm
-from wfm import files, schema
-from wfm.cli import commands, main
+from wfm import files, jobs, schema
+from wfm.cli import main
 from wfm.cli.commands import app
 
 GROUP = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)
+
+
+def leaves(group: Any, before: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Give every command that is not a group of others, by its words."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from leaves(command, (*before, name))
+        else:
+            yield " ".join((*before, name)), command
+
+
+LEAVES = dict(leaves(GROUP))
 WINDOW = ("--from", DAY, "--to", NEXT)
 ANSWERS = {
     "adherence": ("adherence", *WINDOW),
@@ -58,20 +72,21 @@ def parsed(form: str, content: bytes) -> pl.DataFrame:
 
 
 # --- help and usage -------------------------------------------------------------------------------------
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", LEAVES)
 def test_every_command_has_help_with_an_example(run, command):
-    done = run(command, "--help")
+    done = run(*command.split(), "--help")
     assert done.code == 0
     assert re.search(rf"Example: wfm {command}\b", done.out)
     assert done.err == ""
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if f"wfm {c}" in (GROUP.commands[c].help or "")])
+@pytest.mark.parametrize("command", LEAVES)
 def test_every_example_is_one_that_the_command_understands(command):
-    (example,) = re.findall(r"Example: wfm (.+)", GROUP.commands[command].help)
-    words = shlex.split(example)
-    assert words[0] == command
-    GROUP.commands[command].make_context(command, words[1:])
+    (example,) = re.findall(r"Example: wfm (.+)", LEAVES[command].help)
+    words = shlex.split(example.partition(" > ")[0])
+    depth = len(command.split())
+    assert " ".join(words[:depth]) == command
+    LEAVES[command].make_context(command, words[depth:])
 
 
 def test_no_arguments_are_a_question(run):
@@ -539,10 +554,10 @@ def test_stopped_while_the_database_works(tiny):
 
 
 def test_what_nobody_thought_of_ends_in_two_lines(monkeypatch, capsys):
-    def fail(*_):
+    def fail(*_, **__):
         raise ZeroDivisionError("division\nby zero")
 
-    monkeypatch.setattr(commands, "_centre", fail)
+    monkeypatch.setattr(jobs, "open_centre", fail)
     assert main(["export", "agent"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -553,10 +568,10 @@ def test_what_nobody_thought_of_ends_in_two_lines(monkeypatch, capsys):
 
 
 def test_too_little_memory_is_told(monkeypatch, run):
-    def fail(*_):
+    def fail(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr(commands, "_centre", fail)
+    monkeypatch.setattr(jobs, "open_centre", fail)
     done = run("export", "agent")
     assert (done.code, "ask for a shorter window" in done.err) == (1, True)
 
