@@ -149,3 +149,13 @@ def test_the_last_states_are_those_of_the_last_instant(store: Store) -> None:
         assert seen is None
         before, _ = archive.last_states(reader, "ncc", before=START + timedelta(minutes=1))
         assert before["vendor_state"].to_list() == ["A", "C"]
+
+
+def test_a_vendors_list_leaves_alone_what_it_does_not_know(store: Store) -> None:
+    columns = schema.table("agent").own
+    full = pl.DataFrame([("u", "Ada", "Sales", "Haifa", "Asia/Jerusalem")], schema=columns, orient="row")
+    store.write("agent", full, source="import", origin="import")
+    bare = pl.DataFrame([("u", "Ada F.", None, None, None)], schema=columns, orient="row")
+    keep(store, "1", feed="agent", tables={"agent": bare})
+    with store.reading() as reader:
+        assert reader.table("agent").rows() == [("u", "Ada F.", "Sales", "Haifa", "Asia/Jerusalem")]

@@ -64,7 +64,9 @@ def keep(
         number = int(
             con.execute("SELECT coalesce(max(collection_id), 0) + 1 FROM collection").fetchall()[0][0]
         )
-        counts = [merge(con, table, rows, number, now) for table, rows in tables.items() if rows.height]
+        reader = Reader(con, None)
+        full = {table: _completed(reader, table, rows) for table, rows in tables.items() if rows.height}
+        counts = [merge(con, table, rows, number, now) for table, rows in full.items()]
         added, replaced = (sum(part) for part in zip(*counts, strict=True)) if counts else (0, 0)
         read = sum(rows.height for rows in tables.values())
         if audit is not None and audit.height:
@@ -87,6 +89,17 @@ def keep(
         )
         con.execute("INSERT INTO batch VALUES (?, ?)", [name, number])
     return Written(number, read, added, replaced)
+
+
+def _completed(reader: Reader, table: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """Let a vendor's list of agents or queues leave alone what it does not know, such as a team that was imported."""
+    if table not in ("agent", "queue"):
+        return rows
+    known = schema.table(table)
+    both = rows.join(
+        reader.table(table), on=list(known.key), how="left", suffix="_known", maintain_order="left"
+    )
+    return both.select(*known.key, *(pl.coalesce(name, f"{name}_known") for name in known.values))
 
 
 # --- payloads -------------------------------------------------------------------------------------------
@@ -181,14 +194,15 @@ def retire(store: Store, table: str, source: str, collections: Sequence[int], ke
         collections: what the payloads became.
         kept: the keys of the rows that the new reading has.
     """
-    key = schema.table(table).key
+    known = schema.table(table)
+    whose = "t.source = ?" if "source" in known.own else "? IS NOT NULL"
     with store.writing() as con:
         now = instant_of(con)
-        con.register("kept", kept.select(key))
-        same = " AND ".join(f't."{c}" IS NOT DISTINCT FROM k."{c}"' for c in key)
+        con.register("kept", kept.select(known.key))
+        same = " AND ".join(f't."{c}" IS NOT DISTINCT FROM k."{c}"' for c in known.key)
         return int(
             con.execute(
-                f'UPDATE "{table}" AS t SET replaced_at = ? WHERE t.replaced_at IS NULL AND t.source = ? '
+                f'UPDATE "{table}" AS t SET replaced_at = ? WHERE t.replaced_at IS NULL AND {whose} '
                 "AND list_contains(?::BIGINT[], t.collection_id) "
                 f"AND NOT EXISTS (SELECT 1 FROM kept AS k WHERE {same})",
                 [now, source, list(collections)],

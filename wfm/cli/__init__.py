@@ -1,5 +1,6 @@
 """The command line `wfm`."""
 
+from wfm.cli import collecting
 from wfm.cli.commands import main
 
-__all__ = ["main"]
+__all__ = ["collecting", "main"]

@@ -93,7 +93,8 @@ def _before(
     given.settings_file, given.database = settings_file, database
 
 
-def _centre() -> jobs.Centre:
+def centre() -> jobs.Centre:
+    """Open what the settings, or the options before the command, name."""
     return jobs.open_centre(given.database, settings_file=given.settings_file)
 
 
@@ -139,7 +140,7 @@ def import_(
     """
     renames, values, span = _pairs(map_, "--map"), _pairs(set_, "--set"), _span(covers)
     with working(f"Importing {file.name}"):
-        done = _centre().put(
+        done = centre().put(
             table, file, source=source, timezone=timezone, fold=fold.value if fold else None,
             renames=renames, values=values, sheet=sheet, skip_bad=skip_bad, covers=span,
         )  # fmt: skip
@@ -163,7 +164,7 @@ def export(
     Example: wfm export agent_state --format parquet --out states.parquet
     """
     target = Target.of(format, out)
-    show(_centre().get(table, as_of=as_of), target)
+    show(centre().get(table, as_of=as_of), target)
 
 
 # --- scores ---------------------------------------------------------------------------------------------
@@ -188,7 +189,7 @@ def adherence(
         "agent_id" if name == "agent" else name for name in (part.strip() for part in by.split(",")) if name
     ]
     with working("Scoring"):
-        rows = _centre().adherence(from_, to, by=names, agents=agent, as_of=as_of)
+        rows = centre().adherence(from_, to, by=names, agents=agent, as_of=as_of)
     show(rows, target)
 
 
@@ -210,7 +211,7 @@ def exceptions(
     """
     target = Target.of(format, out)
     with working("Scoring"):
-        rows = _centre().exceptions(from_, to, agents=agent, classes=class_, as_of=as_of)
+        rows = centre().exceptions(from_, to, agents=agent, classes=class_, as_of=as_of)
     show(rows, target)
 
 
@@ -228,7 +229,7 @@ def explain(
     """
     target = Target.of(format, out)
     with working("Scoring"):
-        told = _centre().explain(agent, day, as_of=as_of)
+        told = centre().explain(agent, day, as_of=as_of)
     if target.format == Format.table:
         explanation(told)
     else:
@@ -246,7 +247,7 @@ def intervals(
     """
     target = Target.of(format, out)
     with working("Counting"):
-        rows = _centre().intervals(from_, to, queues=queue)
+        rows = centre().intervals(from_, to, queues=queue)
     show(rows, target, INTERVAL_SHOWN)
 
 
@@ -264,7 +265,7 @@ def forecast(
     """
     target, ahead = Target.of(format, out), _horizon(horizon)
     with working("Forecasting"):
-        rows = _centre().forecast(queues=queue, horizon=ahead, origin=origin)
+        rows = centre().forecast(queues=queue, horizon=ahead, origin=origin)
     show(rows, target)
 
 
@@ -281,7 +282,7 @@ def accuracy(
     """
     target = Target.of(format, out)
     with working("Forecasting the past"):
-        rows = _centre().accuracy(queues=queue, weeks=weeks)
+        rows = centre().accuracy(queues=queue, weeks=weeks)
     show(rows, target)
 
 
@@ -302,7 +303,7 @@ def report(
     if out.suffix.lower() not in ENDINGS:
         raise UsageError(f"--out {out}: a report ends in {', '.join(ENDINGS)}.")
     with working("Assembling the report"):
-        written = write(_centre().report(from_, to, as_of=as_of), out)
+        written = write(centre().report(from_, to, as_of=as_of), out)
     for path in written:
         say(f"Wrote {path}.")
 

@@ -228,7 +228,7 @@ class Centre:
         """
         window = self.window(from_, to)
         try:
-            state = self.score(*self._bounds(window), as_of=as_of).slices()
+            state = self.score(*self.bounds(window), as_of=as_of).slices()
         except NoDataError:  # calls without states: then nobody knows how occupied agents were
             state = None
         return self._intervals(window, names(queues), as_of, state)
@@ -236,7 +236,7 @@ class Centre:
     def _intervals(
         self, window: Window, chosen: Sequence[str] | None, as_of: When | None, state: pl.DataFrame | None
     ) -> pl.DataFrame:
-        span = self._bounds(window)
+        span = self.bounds(window)
         wide = (span[0] - DAY, span[1] + DAY)  # who staffed a queue is decided by whole local days
         with self.store.reading(self._instant(as_of)) as known:
             check_names(known, "queue", chosen or ())
@@ -356,7 +356,7 @@ class Centre:
         scored = self.score(start, end, as_of=as_of)
         with self.store.reading(self._instant(as_of)) as known:
             agent, queue = known.table("agent"), known.table("queue")
-        state = replace(scored, window=self._bounds((start, end))).slices()
+        state = replace(scored, window=self.bounds((start, end))).slices()
         outlook, notes = self._outlook(start, end, as_of, horizon, state)
         return assemble(
             overall=scored.adherence([]),
@@ -405,7 +405,8 @@ class Centre:
         """
         return when.window(from_, to, self.settings.timezone, names)
 
-    def _bounds(self, window: Window) -> Span:
+    def bounds(self, window: Window) -> Span:
+        """Give a window's first and last instant; a day begins at its local midnight."""
         return when.bounds(window, self.settings.timezone)
 
     def _instant(self, as_of: When | None) -> datetime | None:
@@ -422,7 +423,7 @@ class Centre:
         return publication.publish(known, frame, now, self.settings.timezone)
 
     def _covered(self, covers: tuple[When, When]) -> Span:
-        return self._bounds(self.window(*covers, names=("--covers", "its end")))
+        return self.bounds(self.window(*covers, names=("--covers", "its end")))
 
     def _watched(self, states: pl.DataFrame, span: Span | None) -> pl.DataFrame:
         if span is not None:

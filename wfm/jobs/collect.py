@@ -24,7 +24,7 @@ from wfm.errors import BadReplyError, CollectError, DatabaseBusyError, NoDataErr
 from wfm.jobs import spool
 from wfm.jobs.snapshots import Watch, observe
 from wfm.jobs.sources import Source
-from wfm.jobs.windows import due, slices, union, without
+from wfm.jobs.windows import due, floor, slices, union, without
 from wfm.store import Store
 from wfm.vendors import Feed, Payload, Session, Trouble, Window
 
@@ -96,8 +96,8 @@ class Collector:
             gaps = without(window, union(done))
             return [piece for gap in gaps for piece in slices(gap, timedelta(seconds=feed.slice_s))]
         now = self.clock()
-        since = min((w.start for w in done), default=now - max(FIRST_LOOK, timedelta(seconds=feed.overlap_s)))
-        return due(feed, done, since, now)
+        first = floor(now - max(FIRST_LOOK, timedelta(seconds=feed.overlap_s)))
+        return due(feed, done, min((w.start for w in done), default=first), now)
 
     def complete(self, source: Source, feed: Feed) -> list[Window]:
         """Return the windows of a feed that are stored whole."""

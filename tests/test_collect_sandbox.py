@@ -1,0 +1,134 @@
+"""Collect from the sandbox over real HTTP: what is stored is what happened, and the causes planted are found."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from wfm import archive, schema
+from wfm.jobs import collecting
+from wfm.jobs.collect import Collector, Cycle
+from wfm.jobs.sources import Source, configured
+from wfm.sandbox.centre import simulate
+from wfm.sandbox.clock import Clock
+from wfm.sandbox.serve import running, settings
+from wfm.sandbox.truth import Truth
+from wfm.store import Store
+from wfm.vendors import Window
+
+ZONE = "Asia/Jerusalem"
+
+
+@pytest.fixture(scope="module")
+def truth() -> Truth:
+    return simulate(seed=3, start=date(2026, 3, 2), days=1, agents=14, queues=2, timezone=ZONE)
+
+
+@pytest.fixture
+def clock(truth: Truth) -> Clock:
+    return Clock(truth.ends)
+
+
+@pytest.fixture
+def url(truth: Truth, clock: Clock) -> Iterator[str]:
+    with running(truth, clock) as where:
+        yield where
+
+
+@pytest.fixture
+def sources(url: str) -> dict[str, Source]:
+    raw: dict[str, dict[str, str]] = {}
+    for line in settings(url, ZONE):
+        name, _, value = line.partition("=")
+        if name.startswith("WFM_SOURCES__"):
+            _, source, key = name.lower().split("__")
+            raw.setdefault(source, {"requests_per_minute": "0"})[key] = value
+    return configured(raw)
+
+
+@pytest.fixture
+def collector(tmp_path: Path, clock: Clock) -> Collector:
+    return Collector(Store(tmp_path / "wfm.duckdb"), clock=lambda: datetime.fromtimestamp(clock.now(), UTC))
+
+
+def collect(collector: Collector, source: Source, feed: str, window: Window | None = None) -> list[Cycle]:
+    return asyncio.run(collecting.collect(collector, [(source, source.feeds[feed])], window))
+
+
+def whole(truth: Truth) -> Window:
+    ends = datetime.fromtimestamp(truth.ends, UTC) + timedelta(hours=1)
+    return Window(datetime.fromtimestamp(truth.begins, UTC), ends.replace(minute=0, second=0, microsecond=0))
+
+
+def test_volume_is_what_happened(truth: Truth, collector: Collector, sources: dict[str, Source]) -> None:
+    cycles = collect(collector, sources["ncc"], "interval_volume", whole(truth))
+    assert {cycle.result for cycle in cycles} == {"complete"}, cycles
+    with collector.store.reading() as reader:
+        got = reader.table("interval_volume")
+    key = ["queue_id", "interval_start", "entered", "abandoned"]
+    some = (pl.col("entered") > 0) | (pl.col("sum_handle_time_s") > 0)
+    wanted = truth.interval.with_columns(sum_handle_time_s=pl.col("sum_handle_ms") / 1000).filter(some)
+    assert got.filter(some).select(key).sort(key).rows() == wanted.select(key).sort(key).rows()
+    assert got["sum_handle_time_s"].sum() == pytest.approx(wanted["sum_handle_time_s"].sum())
+
+
+def test_the_lists_are_the_centre(truth: Truth, collector: Collector, sources: dict[str, Source]) -> None:
+    for feed in ("agent", "queue"):
+        assert [cycle.result for cycle in collect(collector, sources["ncc"], feed)] == ["complete"]
+    with collector.store.reading() as reader:
+        agents, queues = reader.table("agent"), reader.table("queue")
+    assert agents.height == truth.agent.height
+    assert queues.height == truth.queue.height
+
+
+def test_every_leg_is_collected_audited_and_chained(
+    truth: Truth, collector: Collector, sources: dict[str, Source]
+) -> None:
+    cycles = collect(collector, sources["xsi"], "call_leg", whole(truth))
+    assert {cycle.result for cycle in cycles} == {"complete"}, cycles
+    with collector.store.reading() as reader:
+        legs = reader.table("call_leg")
+    second = pl.col("started_at", "answered_at").dt.truncate("1s")
+    told = ["login", "started_at", "answered_at"]
+    there, here = (set(frame.with_columns(second).select(told).rows()) for frame in (truth.leg, legs))
+    assert there == here
+    assert legs.height == truth.leg.height
+    assert archive.verify(collector.store) == (legs.height, None)
+    again = collect(collector, sources["xsi"], "call_leg")
+    assert sum(cycle.added + cycle.replaced for cycle in again) == 0
+    replayed = collector.replay(sources["xsi"], sources["xsi"].feeds["call_leg"])
+    assert (replayed.added, replayed.replaced) == (0, 0)
+    assert set(schema.table("call_leg").own) == set(legs.columns)
+
+
+def test_states_followed_poll_by_poll_are_the_states_there_were(
+    truth: Truth, collector: Collector, sources: dict[str, Source], clock: Clock
+) -> None:
+    begin = truth.begins + 9.5 * 3600
+    polls = 60
+    for poll in range(polls):
+        clock.move_to(begin + 10 * poll)
+        (cycle,) = collect(collector, sources["ncc"], "agent_state")
+        assert cycle.result == "complete", cycle
+    with collector.store.reading() as reader:
+        states, coverage = reader.table("agent_state"), reader.table("coverage")
+    start = datetime.fromtimestamp(begin, UTC)
+    for login, mine in states.group_by("login"):
+        told = mine.sort("at").select("at", "vendor_state").rows()
+        real = (
+            truth.agent_state.filter(pl.col("login") == login[0])
+            .sort("at")
+            .select("at", "vendor_state")
+            .rows()
+        )
+        for poll in range(polls):
+            at = start + timedelta(seconds=10 * poll)
+            before = [state for t, state in real if t <= at] or ["Logged out"]
+            assert [state for t, state in told if t <= at][-1] == before[-1]
+    assert coverage["start_at"].min() == start
+    assert coverage["end_at"].max() == start + timedelta(seconds=10 * (polls - 1))

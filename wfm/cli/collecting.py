@@ -1,0 +1,179 @@
+"""The commands that collect, look after what is collected, and check it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from wfm import archive, jobs
+from wfm.cli.commands import FormatOption, Out, app, centre
+from wfm.cli.screen import Target, remark, say, show, working
+from wfm.errors import UsageError
+from wfm.jobs import collecting, health
+from wfm.jobs.collect import Collector, Cycle
+from wfm.jobs.sources import Source, configured, pick
+from wfm.sandbox.serve import serve
+from wfm.vendors import Window, vendors
+
+Sources = Annotated[
+    list[str] | None, typer.Argument(help="Configured sources; none: all.", metavar="[SOURCE]...")
+]
+FeedOption = Annotated[
+    str | None, typer.Option("--feed", help="Only this feed; it is named after the table it fills.")
+]
+CYCLES = ("source", "feed", "from_at", "to_at", "result", "read", "added", "replaced", "note")
+
+
+@app.command()
+def collect(
+    source: Sources = None,
+    feed: FeedOption = None,
+    from_: Annotated[str | None, typer.Option("--from", help="Backfill from this day or instant …")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", help="… to this one, not included. What is stored is not asked again."),
+    ] = None,
+    format: FormatOption = None,
+    out: Out = None,
+) -> None:
+    """Ask every feed for what is due, or backfill a window; run it as often as the feeds want (cron will do).
+
+    Example: wfm collect ncc --feed interval_volume --from 2026-03-01 --to 2026-03-09
+    """
+    target, here = Target.of(format, out), centre()
+    known = configured(here.settings.sources)
+    pairs = pick(known, source, feed)
+    window = _window(here, from_, to)
+    if window is not None:
+        pairs = [(one, what) for one, what in pairs if what.kind == "window"]
+        if not pairs:
+            raise UsageError("--from and --to are for feeds with a past; a snapshot or a list has none.")
+    collector = Collector(here.store)
+    with working("Collecting"):
+        cycles = asyncio.run(collecting.collect(collector, pairs, window))
+        collecting.forget(collector, here.settings.payload_days)
+    show(_told(cycles), target, CYCLES)
+    if all(cycle.result == "complete" and not cycle.spooled for cycle in cycles):
+        return
+    raise typer.Exit(1 if all(cycle.result == "failed" for cycle in cycles) else 3)
+
+
+@app.command()
+def replay(
+    source: Sources = None, feed: FeedOption = None, format: FormatOption = None, out: Out = None
+) -> None:
+    """Read the kept raw payloads again, after a parser or a unit setting has changed; nothing is asked of a vendor.
+
+    Example: wfm replay ncc --feed interval_volume
+    """
+    target, here = Target.of(format, out), centre()
+    pairs = pick(configured(here.settings.sources), source, feed)
+    collector = Collector(here.store)
+    with working("Replaying"):
+        cycles = [collector.replay(one, what) for one, what in pairs]
+    show(_told(cycles), target, CYCLES)
+
+
+@app.command()
+def sources(format: FormatOption = None, out: Out = None) -> None:
+    """Show how every feed is: last success, age, how far it is complete, what is missing, what waits in the spool.
+
+    Example: wfm sources
+    """
+    target, here = Target.of(format, out), centre()
+    known = configured(here.settings.sources)
+    rows = health.feeds(here.store, known, Collector(here.store).folder, datetime.now(UTC))
+    if rows.is_empty():
+        remark("No source is configured and no file was imported. Vendors there are:")
+        for name, vendor in vendors().items():
+            remark(f"  {name:<14} {vendor.TITLE}: {', '.join(one.name for one in vendor.FEEDS)}")
+        return
+    show(rows, target)
+
+
+@app.command()
+def doctor(format: FormatOption = None, out: Out = None) -> None:
+    """Check settings, database, disk, spool, feeds, mappings and clocks, and say what to do.
+
+    Example: wfm doctor
+    """
+    target, here = Target.of(format, out), centre()
+    known: dict[str, Source] = configured(here.settings.sources)
+    findings = health.examine(here.store, known, Collector(here.store).folder, datetime.now(UTC))
+    rows = [(f.grade, f.check, f.what, f.todo) for f in findings]
+    show(pl.DataFrame(rows, schema=["grade", "check", "finding", "to do"], orient="row"), target)
+    if any(finding.grade == "bad" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option(help="On loopback.", min=0, max=65_535)] = 8099,
+    speed: Annotated[float, typer.Option(help="Virtual seconds to the real one.", min=0)] = 1.0,
+    seed: Annotated[int, typer.Option(help="Chooses everything that is drawn.")] = 1,
+    agents: Annotated[int, typer.Option(min=1, max=10_000)] = 40,
+    days: Annotated[int, typer.Option(help="Half of them lie behind.", min=1, max=60)] = 14,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="Switch a fault on: FAULT or FAULT=PROBABILITY.")
+    ] = None,
+) -> None:
+    """Serve a simulated contact centre behind the vendors' own APIs, on loopback, until Ctrl-C.
+
+    Example: wfm sandbox --port 8099 > settings.env
+    """
+    for line in serve(
+        port, speed, seed, fault or (), agents=agents, days=days, timezone=centre().settings.timezone
+    ):
+        say(line)
+
+
+audit = typer.Typer(
+    help="The audit record: what vendors said of every call, chained by hash.", no_args_is_help=True
+)
+app.add_typer(audit, name="audit")
+
+
+@audit.command()
+def verify() -> None:
+    """Recompute the hash chain of the audit record; exit 1 names the first row that does not fit.
+
+    Example: wfm audit verify
+    """
+    with working("Verifying"):
+        checked, wrong = archive.verify(centre().store)
+    if wrong is None:
+        say(f"{checked:,} audit rows, the chain holds.")
+        return
+    source, leg = wrong
+    remark(
+        f"error: row {checked:,} ({source} {leg}) does not fit the chain: it, or a row before it, was changed."
+    )
+    raise typer.Exit(1)
+
+
+def _window(here: jobs.Centre, from_: str | None, to: str | None) -> Window | None:
+    if from_ is None and to is None:
+        return None
+    if from_ is None or to is None:
+        raise UsageError("Give both --from and --to, or neither.")
+    return Window(*here.bounds(here.window(from_, to)))
+
+
+def _told(cycles: list[Cycle]) -> pl.DataFrame:
+    instant = pl.Datetime("us", "UTC")
+    kinds: dict[str, pl.DataType | type[pl.DataType]] = {
+        "source": pl.String, "feed": pl.String, "from_at": instant, "to_at": instant, "result": pl.String,
+        "read": pl.Int64, "added": pl.Int64, "replaced": pl.Int64, "note": pl.String,
+    }  # fmt: skip
+    rows = [
+        (
+            c.source, c.feed, c.window.start if c.window else None, c.window.end if c.window else None,
+            "waits in the spool" if c.spooled else c.result, c.read, c.added, c.replaced, c.note,
+        )
+        for c in cycles
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=kinds, orient="row")
