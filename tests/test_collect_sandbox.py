@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,6 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import wfm
 from wfm import archive, schema
 from wfm.jobs import collecting
 from wfm.jobs.collect import Collector, Cycle
@@ -132,3 +136,67 @@ def test_states_followed_poll_by_poll_are_the_states_there_were(
             assert [state for t, state in told if t <= at][-1] == before[-1]
     assert coverage["start_at"].min() == start
     assert coverage["end_at"].max() == start + timedelta(seconds=10 * (polls - 1))
+
+
+def test_the_causes_planted_are_found_exactly(capsys: pytest.CaptureFixture[str]) -> None:
+    """Three implementations that share no code agree: the engine, its slow twin and the sandbox's own bookkeeping."""
+    week = simulate(seed=5, start=date(2026, 3, 1), days=7, agents=60, queues=4, timezone=ZONE)
+    found = wfm.score(
+        schedule=week.schedule,
+        agent_state=week.agent_state.with_columns(source=pl.lit("ncc")),
+        call_leg=week.leg.with_columns(source=pl.lit("xsi")),
+        exemption=week.exemption,
+        agent=week.agent,
+        login=week.login,
+        timezone=ZONE,
+    ).exceptions()
+    key = ["agent_id", "start_at", "end_at", "class", "reason"]
+    words = pl.col("class", "reason").cast(pl.String)
+    told = found.with_columns(words).select(key)
+    planted = week.planted.with_columns(words).drop_nulls("reason").select(key)
+    for reason in planted["reason"].unique().sort():
+        ours, theirs = (set(frame.filter(reason=reason).rows()) for frame in (told, planted))
+        precision, recall = len(ours & theirs) / len(ours), len(ours & theirs) / len(theirs)
+        with capsys.disabled():
+            sys.stdout.write(
+                f"  {reason:<17} precision {precision:.3f} recall {recall:.3f} of {len(theirs)}\n"
+            )
+        assert (precision, recall) == (1, 1)
+    assert planted["reason"].n_unique() == 11
+
+
+FOREVER = """
+import sys
+from wfm.cli import main
+sys.exit(main(["collect", "--from", sys.argv[1], "--to", sys.argv[2]]))
+"""
+
+
+def test_killed_at_any_instant_nothing_is_lost_and_nothing_doubled(
+    truth: Truth, url: str, tmp_path: Path
+) -> None:
+    lines = [*settings(url, ZONE), f"WFM_DATABASE={tmp_path / 'wfm.duckdb'}"]
+    lines += [f"WFM_SOURCES__{name}__REQUESTS_PER_MINUTE=0" for name in ("NCC", "XSI")]
+    lines.append("WFM_SOURCES__XSI__PAGE_SIZE=20")
+    (tmp_path / "settings.env").write_text("\n".join(lines))
+    window = whole(truth)
+    command = [sys.executable, "-c", FOREVER, window.start.isoformat(), window.end.isoformat()]
+    chance = random.Random(7)
+    for _ in range(8):
+        with subprocess.Popen(
+            command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            try:
+                process.wait(timeout=chance.uniform(0.6, 1.8))
+            except subprocess.TimeoutExpired:
+                process.kill()
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    store = Store(tmp_path / "wfm.duckdb")
+    with store.reading() as reader:
+        legs, volume = reader.table("call_leg"), reader.table("interval_volume")
+        versions = reader.query("SELECT count(*) AS n FROM call_leg")["n"][0]
+    assert legs.height == legs["leg_id"].n_unique() == truth.leg.height
+    assert versions == legs.height
+    assert volume["entered"].sum() == truth.interval["entered"].sum()
+    assert archive.verify(store) == (legs.height, None)
