@@ -14,7 +14,7 @@ same for all and lives elsewhere.
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -119,40 +119,6 @@ class Reply(Protocol):
     def received_at(self) -> datetime: ...
 
 
-@dataclass(frozen=True)
-class Token:
-    """What a login gave; it is hidden wherever the client tells something.
-
-    expires_at: when it ends; assume an hour if the vendor does not say. location: where to ask with it, if it says so.
-    """
-
-    value: str = field(repr=False)
-    expires_at: datetime
-    location: str = ""
-
-
-class Refreshing(Protocol):
-    """A token that is renewed in time, by one login for all who wait. Make it with `Client.refreshing`, keep it::
-
-    tokens = client.refreshing(login)  # async def login() -> Token: asks with the real credentials
-
-    async def ask(token: Token) -> Reply:
-        return await client.get(
-            f"{token.location}/queues",
-            headers={"Authorization": f"Bearer {token.value}"},
-            accept_status=(401,),  # or the client raises, and counts it as a refusal of the credentials
-        )
-
-    reply = await tokens.with_token(ask)
-    """
-
-    async def with_token(self, call: Callable[[Token], Awaitable[Reply]]) -> Reply:
-        """Call; if the reply is a 401, get a new token, unless somebody just did, and call once more.
-
-        Raises `AuthError` if the new token is refused too, and whatever ``call`` and the login raise.
-        """
-
-
 class Client(Protocol):
     """The HTTP client a vendor is handed: it waits its turn, retries what is transient, and tells no secret.
 
@@ -183,12 +149,8 @@ class Client(Protocol):
         basic: tuple[str, str] | None = None,
         expect: Literal["json", "xml", "any"] = "json",
         accept_status: tuple[int, ...] = (),
-        idempotent: bool = False,
     ) -> Reply:
-        """Send; only for vendors whose reading is a POST, who say ``idempotent``: it is retried like a GET."""
-
-    def refreshing(self, login: Callable[[], Awaitable[Token]]) -> Refreshing:
-        """Return a token that is renewed in time by ``login``, which asks through this client."""
+        """Send; only for vendors whose reading is a POST."""
 
 
 class Session(Protocol):
