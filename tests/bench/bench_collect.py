@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -44,7 +45,8 @@ class Polled:
             self.bodies.append(json.dumps({"realTime": rows}).encode())
         self.poll = 0
 
-    async def fetch(self, feed, window):  # type: ignore[no-untyped-def]
+    async def fetch(self, _feed: object, _window: object) -> AsyncIterator[Payload]:
+        """Hand over the next one."""
         body = self.bodies[self.poll]
         self.poll += 1
         yield Payload("agent_state", DAY + timedelta(seconds=15 * self.poll), body)
