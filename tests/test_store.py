@@ -221,6 +221,21 @@ def test_an_error_in_a_unit_of_work_takes_everything_back(door):
     assert teams(door) == {"ann": "red"}
 
 
+def test_ctrl_c_in_a_query_is_ctrl_c(door):
+    put(door, "agent", agents(ann="red"))
+
+    def work(error):
+        with door.writing() as con:
+            con.execute("DELETE FROM agent")
+            raise error
+
+    with pytest.raises(KeyboardInterrupt):
+        work(RuntimeError("Query interrupted"))  # which is how DuckDB passes it on
+    with pytest.raises(RuntimeError, match="something else"):
+        work(RuntimeError("something else"))
+    assert teams(door) == {"ann": "red"}
+
+
 # --- as of ----------------------------------------------------------------------------------------------
 def test_before_the_database_began_there_is_nothing_to_replay(door):
     put(door, "agent", agents(ann="red"))
