@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import tempfile
@@ -34,7 +35,6 @@ class Ran:
 
 
 Run = Callable[..., Ran]
-NOBODY = 65534
 
 
 @pytest.fixture(autouse=True)
@@ -111,21 +111,34 @@ def as_nobody() -> Callable[[], AbstractContextManager[None]]:
 
     @contextmanager
     def powerless() -> Iterator[None]:
-        before = os.geteuid()
-        if not before:
-            os.seteuid(NOBODY)
+        libc, (before, version) = ctypes.CDLL(None, use_errno=True), _capabilities()
+        if os.geteuid() == 0:
+            less = [before[0] & ~OVERRIDES, *before[1:]]
+            assert libc.capset((ctypes.c_uint32 * 2)(version, 0), (ctypes.c_uint32 * 6)(*less)) == 0
         try:
             yield
         finally:
-            os.seteuid(before)
+            if os.geteuid() == 0:
+                assert libc.capset((ctypes.c_uint32 * 2)(version, 0), (ctypes.c_uint32 * 6)(*before)) == 0
 
     return powerless
 
 
+OVERRIDES = 1 << 1 | 1 << 2 | 1 << 3
+"""Of Linux' capabilities those that let root read, write and own what the modes of files refuse to others."""
+
+
+def _capabilities() -> tuple[list[int], int]:
+    """Return what this thread may do (effective, permitted, inheritable; twice 32 bits each) and the call's version."""
+    version = 0x20080522
+    held = (ctypes.c_uint32 * 6)()
+    assert ctypes.CDLL(None, use_errno=True).capget((ctypes.c_uint32 * 2)(version, 0), held) == 0
+    return list(held), version
+
+
 @pytest.fixture
 def public() -> Iterator[Path]:
-    """Give a directory that everybody may enter, and nobody but its owner may write."""
+    """Give a directory that a test may close to everybody, also to root (`as_nobody`)."""
     with tempfile.TemporaryDirectory() as name:
-        os.chmod(name, 0o755)
         yield Path(name)
         os.chmod(name, 0o755)

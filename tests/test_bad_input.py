@@ -233,6 +233,7 @@ def test_a_directory_in_which_one_may_not_write(tiny, run, public, as_nobody):
     run("--database", public / "old.duckdb", "adherence", *WINDOW.split())  # loads what it needs
     run("--database", public / "old.duckdb", "report", *WINDOW.split())
     os.chdir(public)
+    os.chmod(public, 0o555)
     with as_nobody():
         fresh = run("--database", "new.duckdb", "import", "agent", "agent.csv")
         stale = run("--database", "old.duckdb", "import", "agent", "agent.csv")
