@@ -269,7 +269,7 @@ class Client:
         if status >= 500:
             raise UnreachableError(self._tell(f"{place}: {status}, an error on their side."))
         if status >= 300:
-            raise BadReplyError(self._tell(f"{place}: {status}: {_beginning(body)}"))
+            raise BadReplyError(self._tell(f"{place}: {status}: {self._beginning(body)}"))
         if expect != "any":
             self._check_kind(response, body, expect, place)
         self._state.welcome()
@@ -286,9 +286,13 @@ class Client:
             what = "a page (HTML)" if html else "something else"
             raise BadReplyError(
                 self._tell(
-                    f"{place}: {what} instead of {expect.upper()}; a login page or a gateway? {_beginning(body)}"
+                    f"{place}: {what} instead of {expect.upper()}; a login page or a gateway? {self._beginning(body)}"
                 )
             )
+
+    def _beginning(self, body: bytes) -> str:
+        """Quote how a body begins; hidden before it is cut, since half a secret is one too."""
+        return repr(self._tell(body.decode("utf-8", "replace"))[:80])
 
     def _tell(self, text: str) -> str:
         return redact(text, self._secrets)
@@ -297,10 +301,6 @@ class Client:
         wait = self._state.reserve(self._gap_s) if self._gap_s else 0.0
         if wait > 0:
             await asyncio.sleep(wait)
-
-
-def _beginning(body: bytes) -> str:
-    return repr(body[:80].decode("utf-8", "replace"))
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

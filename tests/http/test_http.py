@@ -300,3 +300,10 @@ def test_retry_after_may_be_a_date() -> None:
     assert _retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0
     assert _retry_after({"retry-after": "soon"}) is None
     assert _retry_after({}) is None
+
+
+def test_a_secret_at_the_edge_of_an_excerpt_is_hidden_whole(server: Server) -> None:
+    server.answer = lambda h: send(h, b"x" * 74 + SECRET.encode(), status=400)
+    with pytest.raises(BadReplyError) as caught:
+        ask(server.url)
+    assert SECRET[:4] not in str(caught.value)
