@@ -1,0 +1,234 @@
+"""What processes share: the rate, and the refusals that end in a lock-out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from misbehaving import reply
+
+from wfm.errors import AuthError, CollectError
+from wfm.http import Client, turns
+from wfm.http.refusals import COOL_DOWN_S, Refusals
+from wfm.http.state_file import StateFile
+
+SECRET = "correct horse"
+HOME = str(Path(__file__).parents[2])
+PROCESS = """
+import asyncio, sys
+from pathlib import Path
+from wfm.errors import CollectError
+from wfm.http import Client
+url, folder, rate, n, secret = sys.argv[1:]
+async def run():
+    async with Client("ncc", secrets=[secret], requests_per_minute=float(rate), concurrent=4,
+                      state_dir=Path(folder)) as c:
+        done = await asyncio.gather(*(c.get(url) for _ in range(int(n))), return_exceptions=True)
+        for one in done:
+            if isinstance(one, BaseException):
+                print(type(one).__name__, one)
+asyncio.run(run())
+"""
+
+
+def process(
+    url: str, folder: Path, *, rate: float = 0, n: int = 1, secret: str = SECRET
+) -> subprocess.Popen[str]:
+    words = [sys.executable, "-c", PROCESS, url, str(folder), str(rate), str(n), secret]
+    return subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": HOME, "HTTP_PROXY": "http://127.0.0.1:9"},
+    )
+
+
+def ended(*processes: subprocess.Popen[str]) -> list[str]:
+    told = [one.communicate(timeout=30)[0] for one in processes]
+    assert [one.returncode for one in processes] == [0] * len(processes)
+    return told
+
+
+def busiest(times: list[float], window_s: float) -> int:
+    return max(sum(start <= at < start + window_s for at in times) for start in times)
+
+
+def test_the_rate_holds_across_processes(server, tmp_path):
+    # 1,200 a minute: one every 50 ms, whoever sends it
+    assert ended(*(process(server.url, tmp_path, rate=1200, n=10) for _ in range(3))) == ["", "", ""]
+    times = sorted(one.at for one in server.asked)
+    assert len(times) == 30
+    assert times[-1] - times[0] >= 29 * 0.05 - 0.06
+    assert busiest(times, 0.475) <= 11  # 10 and a half, and what loopback pushes together
+
+
+def test_a_killed_process_takes_no_turn_with_it(server, tmp_path):
+    killed = process(server.url, tmp_path, rate=120, n=200)
+    while not server.asked:
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    began = time.monotonic()
+    assert ended(process(server.url, tmp_path, rate=120, n=1)) == [""]
+    assert time.monotonic() - began < 3
+
+
+def test_a_stopped_task_sends_no_heap():
+    """Nothing is booked ahead: after a minute of standing still the next turns are as far apart as ever."""
+    state, sent, now = {}, [], 100.0
+    for step in (0.0, 0.5, 60.0, 0.0, 0.4, 0.6, 0.0):
+        now += step
+        if not turns.take(state, 1.0, now):
+            sent.append(now)
+    assert sent == [100.0, 160.5, 161.5]
+
+
+@given(
+    st.floats(0.001, 60),
+    st.lists(st.tuples(st.floats(0, 100), st.booleans()), min_size=1),
+)
+def test_no_two_turns_are_closer_than_the_gap(gap, steps):
+    state, sent, now = {}, [], 1000.0
+    for step, waits in steps:
+        now += step
+        wait = turns.take(state, gap, now)
+        assert 0 <= wait <= gap * (1 + 1e-9)
+        if wait and waits:
+            now += wait
+            wait = turns.take(state, gap, now)
+        if not wait:
+            sent.append(now)
+    assert all(b - a >= gap * (1 - 1e-9) - 1e-9 for a, b in pairwise(sent))
+
+
+def test_after_a_reboot_the_clock_begins_anew():
+    state = {"sent_at": 900_000.0}
+    assert turns.take(state, 60.0, 5.0) == 0
+    assert state == {"sent_at": 5.0}
+
+
+@pytest.mark.parametrize("rate", [None, 0, -1])
+def test_without_a_rate_there_is_no_wait(rate):
+    assert turns.take({}, turns.gap_s(rate), 1.0) == 0
+
+
+@pytest.mark.parametrize(
+    "found",
+    [b"", b"\0garbage", b"[1]", b'{"sent_at": "x", "refused": 7}', b'{"sent_at": NaN}', b"[" * 60_000],
+)
+def test_a_damaged_state_file_begins_anew(ask, tmp_path, found):
+    (tmp_path / "ncc.json").write_bytes(found)
+    for _ in range(2):
+        ask(client={"state_dir": tmp_path, "requests_per_minute": 60_000})
+    assert json.loads((tmp_path / "ncc.json").read_bytes())["sent_at"] > 0
+
+
+def test_a_folder_that_is_none_is_told(ask, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(CollectError, match="rate limits are kept there"):
+        ask(client={"state_dir": tmp_path / "file"})
+
+
+def test_two_sources_never_share_a_file(tmp_path):
+    names = ["a", "A", "a/b", "a_b", "../a", "a.b", "ä", "a" * 300]
+    paths = {StateFile(tmp_path, name).path for name in names}
+    assert len(paths) == len(names)
+    assert {path.parent for path in paths if path} == {tmp_path}
+
+
+def test_places_are_bounded(server):
+    async def slow(_, writer):
+        await asyncio.sleep(0.05)
+        writer.write(reply())
+
+    async def run() -> None:
+        async with Client("ncc", concurrent=3) as client:
+            await client.get(server.url)
+            await asyncio.gather(*(client.get(server.url) for _ in range(9)))
+
+    server.always = slow
+    asyncio.run(run())
+    assert server.most_at_once == 3
+
+
+# --- refusals -----------------------------------------------------------------------------------------------
+def test_refusals_are_counted_over_processes_and_end_in_a_lock_out(server, ask, tmp_path):
+    server.always = lambda _: reply(b"", 401)
+    (first,) = ended(process(server.url, tmp_path))
+    (second,) = ended(process(server.url, tmp_path, n=8))
+    assert first.startswith("AuthError ncc: GET ")
+    assert "401, it refuses the credentials" in first
+    assert second.count("401, it refuses") == 1
+    assert second.count("refused 2 times in a row") == 7
+    assert len(server.asked) == 2
+    with pytest.raises(AuthError, match=r"nothing is sent before \d\d:\d\d UTC.*Correct them") as caught:
+        ask(client={"state_dir": tmp_path, "secrets": [SECRET]})
+    assert str(tmp_path / "ncc.json") in str(caught.value)
+    assert len(server.asked) == 2
+    assert SECRET not in (tmp_path / "ncc.json").read_text()
+    assert (tmp_path / "ncc.json").stat().st_mode & 0o077 == 0
+    server.always = lambda _: reply()
+    ask(client={"state_dir": tmp_path, "secrets": ["another"]})
+    assert "refused" not in (tmp_path / "ncc.json").read_text()
+
+
+def test_many_tasks_with_bad_credentials_are_refused_twice_only(server):
+    async def run() -> list[object]:
+        async with Client("ncc", secrets=[SECRET], concurrent=8) as client:
+            return await asyncio.gather(*(client.get(server.url) for _ in range(50)), return_exceptions=True)
+
+    server.always = lambda _: reply(b"", 401)
+    assert all(isinstance(one, AuthError) for one in asyncio.run(run()))
+    assert len(server.asked) == 2
+
+
+def test_one_answer_forgets_refusals_and_an_expected_401_is_none(server, ask, tmp_path):
+    shared = {"state_dir": tmp_path, "secrets": [SECRET]}
+    for status in (401, 200, 401, 200, 401):
+        server.always = lambda _, status=status: reply(b"{}", status)
+        if status == 401:
+            with pytest.raises(AuthError):
+                ask(client=shared)
+            assert ask(client=shared, accept_status=(401,)).status == 401
+        else:
+            ask(client=shared)
+    assert len(server.asked) == 8
+
+
+def test_it_can_be_turned_off(server, ask, tmp_path):
+    server.always = lambda _: reply(b"", 401)
+    for _ in range(5):
+        with pytest.raises(AuthError, match="401"):
+            ask(client={"state_dir": tmp_path, "stop_after_401": 0})
+    assert len(server.asked) == 5
+
+
+def test_the_cool_down_lets_one_try_and_survives_a_clock_that_is_set():
+    now = [1_000_000.0]
+    noted = Refusals("ncc", StateFile(None, "ncc"), [SECRET], 2, wall=lambda: now[0])
+    state: dict[str, object] = {}
+    for _ in range(2):
+        noted.check(state)
+        noted.count(state)
+    with pytest.raises(AuthError, match="refused 2 times"):
+        noted.check(state)
+    now[0] += COOL_DOWN_S
+    noted.check(state)
+    noted.count(state)
+    with pytest.raises(AuthError, match="refused 3 times"):
+        noted.check(state)
+    now[0] -= 30 * 86_400  # put back: not locked for a month
+    with pytest.raises(AuthError):
+        noted.check(state)
+    now[0] += COOL_DOWN_S
+    noted.check(state)

@@ -1,0 +1,82 @@
+"""What is asked and what comes back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
+
+import httpx
+
+from wfm.http.bodies import Expect
+
+_SEE_OTHER: Final = 303
+_SECRET_HEADER = re.compile(r"(?i)auth|token|key|secret|cookie")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer that was received whole; implements `wfm.vendors.Reply`. Names of headers have no case."""
+
+    status: int
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    received_at: datetime
+
+
+@dataclass
+class Effort:
+    """What one request has cost so far, over all its attempts and redirects; ``status`` and ``size`` are the last."""
+
+    attempt: int = 0
+    spent_s: float = 0.0
+    status: int | None = None
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request."""
+
+    method: str
+    url: httpx.URL
+    expect: Expect
+    accept: tuple[int, ...]
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    basic: tuple[str, str] | None = field(default=None, repr=False)
+    content: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    effort: Effort = field(default_factory=Effort)
+
+    @property
+    def place(self) -> str:
+        """Return what is asked, without the query."""
+        return f"{self.method} {self.url.netloc.decode('ascii', 'replace')}{path_of(self.url)}"
+
+    @property
+    def secrets(self) -> set[str]:
+        """Return what this request must not be told of: a vendor may send tokens that are in no setting."""
+        hidden = {self.basic[1]} if self.basic else set()
+        for name, value in self.headers.items():
+            if _SECRET_HEADER.search(name):
+                hidden |= {value, value.rpartition(" ")[2]}
+        return hidden - {""}
+
+    def towards(self, url: httpx.URL, status: int) -> Ask:
+        """Return the same request to where a redirect leads; only a 303 turns reading by POST into a GET."""
+        if status == _SEE_OTHER:
+            return replace(self, url=url, method="GET", content={})
+        return replace(self, url=url)
+
+    def request(self, http: httpx.AsyncClient) -> httpx.Request:
+        """Make the request; the credentials are in its headers alone."""
+        request = http.build_request(self.method, self.url, headers=dict(self.headers), **self.content)
+        if self.basic:
+            request = next(httpx.BasicAuth(*self.basic).auth_flow(request))
+        return request
+
+
+def path_of(url: httpx.URL) -> str:
+    """Return an address' path as it is sent, without the query."""
+    return url.raw_path.partition(b"?")[0].decode("ascii", "replace")

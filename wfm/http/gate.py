@@ -1,0 +1,72 @@
+"""The gate in front of a source: whoever may not send now waits here, or is turned away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from wfm.errors import CollectError
+from wfm.http import refusals, turns
+from wfm.http.refusals import Refusals
+from wfm.http.state_file import StateFile
+
+
+class Gate:
+    """Let requests pass at the rate of the source, and none with credentials that are locked out."""
+
+    def __init__(
+        self,
+        state: StateFile,
+        noted: Refusals,
+        requests_per_minute: float | None,
+        sleep: Callable[[float], Awaitable[None]],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._state, self._refusals = state, noted
+        self._gap_s = turns.gap_s(requests_per_minute)
+        self._sleep, self._monotonic = sleep, monotonic
+        self._first_in_line = asyncio.Lock()
+        self._one_at_a_time = asyncio.Lock()
+        self._proven = not noted.counted
+        self._noted = False
+
+    @asynccontextmanager
+    async def passed(self) -> AsyncIterator[None]:
+        """Wait for a turn, and send within.
+
+        Until the credentials are proven one request is under way at a time: eight at once would be eight refusals.
+
+        Raises:
+            AuthError: the credentials are locked out.
+        """
+        async with AsyncExitStack() as stack:
+            if not self._proven:
+                await stack.enter_async_context(self._one_at_a_time)
+                if self._proven:  # somebody proved them while this one waited
+                    await stack.aclose()
+            await self._turn()
+            yield
+
+    async def _turn(self) -> None:
+        async with self._first_in_line:
+            while True:
+                async with self._state.opened() as state:
+                    self._refusals.check(state)
+                    self._noted = "refused" in state
+                    wait = turns.take(state, self._gap_s, self._monotonic())
+                if not wait:
+                    return
+                await self._sleep(wait)
+
+    async def learn(self, status: int | None, trouble: CollectError | None) -> None:
+        """Note a refusal, or that the credentials are good. A 401 that the caller expects is neither."""
+        if status == 401 and trouble is not None and self._refusals.counted:
+            self._proven = False
+            async with self._state.opened() as state:
+                self._refusals.count(state)
+        elif trouble is None and status is not None and 200 <= status < 300:
+            self._proven = True
+            if self._noted:
+                async with self._state.opened() as state:
+                    refusals.forget(state)

@@ -1,0 +1,71 @@
+"""Hide secrets in whatever is told: log lines, texts of errors."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Collection, Iterator
+from functools import lru_cache
+from typing import Final
+from urllib.parse import quote, quote_plus
+
+HIDDEN: Final = "***"
+_SHORTEST_CORE: Final = 6  # of base64; a shorter one would hide half the alphabet
+_NAME = r"[\w.-]{0,40}(?:token|password|passwd|secret|api_?key)|(?<!\w)code"
+_HEADER = re.compile(
+    r"""(?ix) ( \b authorization ["']? \s* [:=,] \s* (?: b? ["'] )? ) (?: \w+ [ ]+ )? [^\s"',;]+"""
+)
+_ASSIGNED = re.compile(rf"""(?ix) ( (?:{_NAME}) = ) [^&\s"'<>;,]+""")
+_QUOTED = re.compile(rf"""(?ix) ( (["']) (?:{_NAME}) \2 \s* : \s* (["']) ) (?: \\. | (?!\3)[^\\] )*""")
+
+
+def redact(text: str, secrets: Collection[str]) -> str:
+    """Hide every secret in a text, however it is written down, and every value that is named like one.
+
+    Found are the secret as it is, URL-encoded, escaped as in JSON, HTML or Python, and within base64 (Basic); then the
+    value of an `Authorization` header and of `code=`, `token=`, `password=`, `client_secret=` and the like.
+    """
+    pattern = _pattern(frozenset(secrets))
+    if pattern is not None:
+        text = pattern.sub(HIDDEN, text)
+    text = _HEADER.sub(rf"\1{HIDDEN}", text)
+    text = _QUOTED.sub(rf"\1{HIDDEN}", text)
+    return _ASSIGNED.sub(rf"\1{HIDDEN}", text)
+
+
+@lru_cache(maxsize=64)
+def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
+    """Match all forms of all secrets at once; one pass, so that nothing is put together from what it leaves."""
+    forms = {form for secret in secrets if secret for form in _forms(secret) if form}
+    if not forms:
+        return None
+    longest_first = sorted(forms, key=lambda form: (-len(form), form))
+    # %2f is %2F; ignoring the case of everything else as well hides too much rather than too little
+    return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    data = secret.encode("utf-8", "surrogatepass")
+    yield secret
+    yield from (quote(data, safe=""), quote(data), quote_plus(data))
+    yield from (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+    yield from (repr(secret)[1:-1], repr(data)[2:-1], ascii(secret)[1:-1])
+    yield from (html.escape(secret), html.escape(secret, quote=False))
+    yield from _cores(data)
+
+
+def _cores(data: bytes) -> Iterator[str]:
+    """Write bytes as they look inside a longer base64 text, such as that of `user:password`, at each alignment."""
+    for before in range(3):
+        coded = base64.b64encode(bytes(before) + data).decode().rstrip("=")
+        first = (0, 2, 3)[before]  # characters that hold bits of what is before
+        last = (
+            len(coded) if (before + len(data)) % 3 == 0 else -1
+        )  # the last one may hold bits of what is after
+        core = coded[first:last]
+        if len(core) >= _SHORTEST_CORE:
+            yield from (core, core.replace("+", "-").replace("/", "_"))
+    for whole in (base64.b64encode(data), base64.urlsafe_b64encode(data)):
+        yield whole.decode()

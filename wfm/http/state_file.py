@@ -1,0 +1,100 @@
+"""What the processes of a machine know together about a source: a small JSON file that each locks for a moment."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from wfm.errors import CollectError, ThrottledError
+
+LOCKED_TOO_LONG_S: Final = 10.0
+_POLL_S: Final = 0.004
+_LARGEST: Final = 65_536
+State = dict[str, Any]
+
+
+class StateFile:
+    """Open the state of a source, change it, and leave it whole for the next.
+
+    The lock belongs to the open file: a process that is killed lets go of it. What cannot be read as state, whoever
+    wrote it, begins anew. Without a folder the state is this object's alone.
+    """
+
+    def __init__(self, folder: Path | None, source: str) -> None:
+        self.path = None if folder is None else folder / f"{_file_name(source)}.json"
+        self._memory: State = {}
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[State]:
+        """Give the state under lock; changes are written on leaving. Do not wait for anything in between.
+
+        Raises:
+            CollectError: the file cannot be opened or written.
+            ThrottledError: another process keeps it locked.
+        """
+        if self.path is None:
+            yield self._memory
+            return
+        handle = self._open(self.path)
+        try:
+            await self._lock(handle, self.path)
+            before = os.pread(handle, _LARGEST, 0)
+            state = _parsed(before)
+            kept = json.dumps(state)
+            yield state
+            after = json.dumps(state)
+            if after != kept or not before:
+                self._write(handle, self.path, after.encode(), len(before))
+        finally:
+            os.close(handle)
+
+    def _open(self, path: Path) -> int:
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise CollectError(
+                f"{path}: {error.strerror}; rate limits are kept there, make it writable."
+            ) from None
+
+    async def _lock(self, handle: int, path: Path) -> None:
+        # never a blocking lock: a process that was stopped while it held it would stop this event loop as well
+        until = time.monotonic() + LOCKED_TOO_LONG_S
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            if time.monotonic() > until:
+                raise ThrottledError(f"{path}: another process keeps it locked; is one stopped or hanging?")
+            await asyncio.sleep(_POLL_S)
+
+    def _write(self, handle: int, path: Path, data: bytes, length: int) -> None:
+        # one call, with blanks over the rest of what was there: no instant at which the file is half of each
+        try:
+            os.pwrite(handle, data.ljust(length), 0)
+        except OSError as error:
+            raise CollectError(f"{path}: {error.strerror}; rate limits are kept there.") from None
+
+
+def _parsed(data: bytes) -> State:
+    try:
+        state = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return state if isinstance(state, dict) else {}
+
+
+def _file_name(source: str) -> str:
+    """Make a file name of a source's name; two sources never share one."""
+    plain = re.sub(r"[^\w-]", "_", source)[:80]
+    return plain if plain == source else f"{plain}.{hashlib.sha256(source.encode()).hexdigest()[:8]}"
