@@ -20,8 +20,9 @@ from wfm.http.asking import Reply
 from wfm.http.client import Client
 from wfm.http.patience import Patience
 from wfm.http.redaction import redact
+from wfm.http.tokens import Refreshing
 
-__all__ = ["Client", "Patience", "Reply", "redact"]
+__all__ = ["Client", "Patience", "Refreshing", "Reply", "redact"]
 
 # They log whole URLs and headers. Filters and not levels: whoever turns on DEBUG for everything shall not get these.
 for _name in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,11 +24,13 @@ from wfm.http.patience import CutShortError, Patience
 from wfm.http.redaction import redact
 from wfm.http.refusals import Refusals
 from wfm.http.state_file import StateFile
+from wfm.http.tokens import Refreshing, T
 
 log = logging.getLogger("wfm.http")
 WHOLE = 4.0
 """An answer must be whole after so many times `timeout_s`: a server that drips keeps every single time-out."""
 MOST_REDIRECTS = 3
+REMEMBERED_TOKENS = 16
 
 
 class Client:
@@ -70,6 +73,7 @@ class Client:
         state = StateFile(state_dir, source)
         noted = Refusals(source, state, self._secrets, stop_after_401)
         self._gate = Gate(state, noted, requests_per_minute, sleep, monotonic)
+        self._tokens: deque[str] = deque(maxlen=REMEMBERED_TOKENS)
         self._places = asyncio.Semaphore(concurrent)
         self._most, self._whole_s = max_body_bytes, WHOLE * timeout_s
         self._patience = patience or Patience()
@@ -120,12 +124,16 @@ class Client:
         ask = Ask("POST", where, expect, tuple(accept_status), dict(headers or {}), basic, content)
         return await self._patiently(ask, again=idempotent)
 
+    def refreshing(self, login: Callable[[], Awaitable[T]]) -> Refreshing[T]:
+        """Return a token that is renewed in time by ``login``; what it gives is never told."""
+        return Refreshing(login, learn=self._tokens.append, clock=self._clock, monotonic=self._monotonic)
+
     def redacted(self, text: str) -> str:
         """Hide every secret of this source in a text."""
         return redact(text, self._hidden())
 
     def _hidden(self, ask: Ask | None = None) -> frozenset[str]:
-        return self._secrets.union(ask.secrets if ask else ())
+        return self._secrets.union(self._tokens, ask.secrets if ask else ())
 
     def _address(self, url: str | httpx.URL, params: Mapping[str, str] | None = None) -> httpx.URL:
         try:

@@ -1,0 +1,112 @@
+"""Tokens that end: renew them in time, and by one login for all who wait."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Final, Generic, Protocol, TypeVar
+
+from wfm.errors import AuthError, CollectError
+
+RENEW_AT: Final = 0.8
+SHORTEST_S: Final = 30.0
+"""A token that says it is already over comes from another clock; it is used until it is refused."""
+
+
+class Expiring(Protocol):
+    """A token, as `wfm.vendors.Token`."""
+
+    @property
+    def value(self) -> str: ...
+    @property
+    def expires_at(self) -> datetime: ...
+
+
+class Answer(Protocol):
+    """Anything with a status."""
+
+    @property
+    def status(self) -> int: ...
+
+
+T = TypeVar("T", bound=Expiring)
+A = TypeVar("A", bound=Answer)
+
+
+class Refreshing(Generic[T]):
+    """Hold a token; made by `Client.refreshing`, implements `wfm.vendors.Refreshing`.
+
+    ::
+
+        async def login() -> Token:
+            reply = await client.get(f"{base}/login", basic=(user, password))  # a 401 here counts as a refusal
+            said = json.loads(reply.body)
+            return Token(said["token"], reply.received_at + timedelta(seconds=said["expires_in"]))
+
+        tokens = client.refreshing(login)
+
+        async def ask(token: Token) -> Reply:  # a 401 here is an old token: let it come back, do not let it raise
+            headers = {"Authorization": f"Bearer {token.value}"}
+            return await client.get(f"{base}/queues", headers=headers, accept_status=(401,))
+
+        reply = await tokens.with_token(ask)
+
+    A token is renewed after 80 % of its life, or when a reply says 401. Fifty tasks that are refused at once cause one
+    login: each says which token was refused, and a newer one is simply used. Who waited for a login that failed
+    gets its error instead of trying the same again. A task cancelled in the middle of a login leaves it to the next.
+    """
+
+    def __init__(
+        self,
+        login: Callable[[], Awaitable[T]],
+        *,
+        learn: Callable[[str], None],
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._login, self._learn, self._clock, self._monotonic = login, learn, clock, monotonic
+        self._token: T | None = None
+        self._renew_at = 0.0
+        self._one_login = asyncio.Lock()
+        self._ended = 0  # logins that came to an end, good or bad
+        self._failure: CollectError | None = None
+
+    async def with_token(self, call: Callable[[T], Awaitable[A]]) -> A:
+        """Call; if the reply is a 401, get a newer token and call once more.
+
+        Raises:
+            AuthError: the newer token is refused as well.
+        """
+        token = await self._current(refused=None)
+        answer = await call(token)
+        if answer.status != 401:
+            return answer
+        answer = await call(await self._current(refused=token))
+        if answer.status == 401:
+            raise AuthError("A token that was just given is refused: may this user read that?")
+        return answer
+
+    async def _current(self, refused: T | None) -> T:
+        ended = self._ended
+        async with self._one_login:
+            if self._token is not None and self._token is not refused and self._monotonic() < self._renew_at:
+                return self._token
+            if self._ended != ended and self._failure is not None:
+                raise self._failure
+            return await self._renewed()
+
+    async def _renewed(self) -> T:
+        try:
+            token = await self._login()
+        except CollectError as error:
+            self._failure = error
+            self._ended += 1
+            raise
+        life_s = (token.expires_at - self._clock()).total_seconds()
+        self._learn(token.value)
+        self._token, self._failure = token, None
+        self._renew_at = self._monotonic() + max(SHORTEST_S, RENEW_AT * life_s)
+        self._ended += 1
+        return token
