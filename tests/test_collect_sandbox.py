@@ -15,6 +15,7 @@ import pytest
 
 import wfm
 from wfm import archive, schema
+from wfm.engine.score import Options
 from wfm.jobs import collecting
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source, configured
@@ -163,6 +164,28 @@ def test_the_causes_planted_are_found_exactly(capsys: pytest.CaptureFixture[str]
             )
         assert (precision, recall) == (1, 1)
     assert planted["reason"].n_unique() == 11
+
+
+def test_polling_makes_nobody_guilty_of_a_call() -> None:
+    """At a leg's end a polled agent is still seen busy: without a leeway that is no call, and the break no shifted one."""
+    week = simulate(seed=5, start=date(2026, 3, 1), days=7, agents=60, queues=4, timezone=ZONE)
+    poll = timedelta(seconds=15)
+    micros = int(poll.total_seconds()) * 1_000_000
+    seen = -(-pl.col("at").cast(pl.Int64) // micros) * micros
+    polled = week.agent_state.with_columns(seen.cast(pl.Datetime("us", "UTC")).alias("at"))
+    polled = polled.unique(["login", "at"], keep="last", maintain_order=True)
+
+    def driven(states: pl.DataFrame, delay: timedelta) -> float:
+        scored = wfm.score(
+            schedule=week.schedule, agent_state=states.with_columns(source=pl.lit("ncc")),
+            call_leg=week.leg.with_columns(source=pl.lit("xsi")), exemption=week.exemption, agent=week.agent,
+            login=week.login, timezone=ZONE, options=Options(state_delay=delay),
+        )  # fmt: skip
+        return float(scored.adherence([])["call_driven_s"].item())
+
+    real = driven(week.agent_state, timedelta(0))
+    assert driven(polled, timedelta(0)) < 0.93 * real
+    assert abs(driven(polled, poll) / real - 1) < 0.04
 
 
 FOREVER = """

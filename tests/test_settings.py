@@ -22,6 +22,7 @@ OTHER = {
     "database_wait_s": ("2.5", 2.5),
     "state_renewal_s": ("3600", 3600),
     "wrapup_grace_s": ("0", 0),
+    "state_delay_s": ("30", "30"),
     "state_evidence": ("false", False),
     "service_level": ("0.9/15", "0.9/15"),
 }
@@ -99,6 +100,7 @@ WRONG = {
     ("state_renewal_s", "59"): "greater than or equal to 60",
     ("state_renewal_s", "1.5"): "should be a valid integer",
     ("wrapup_grace_s", "3601"): "less than or equal to 3600",
+    ("state_delay_s", "-1"): "not a number of seconds below 10,000, nor auto",
     ("state_evidence", "perhaps"): "should be a valid boolean",
     ("service_level", "80/20"): "use one like 0.8/20",
     ("service_level", "0.8"): "use one like 0.8/20",

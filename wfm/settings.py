@@ -23,6 +23,7 @@ FILE_VARIABLE = "WFM_SETTINGS"
 SOURCE_PREFIX = f"{PREFIX}SOURCES__"
 
 
+AUTO = "auto"
 SERVICE_LEVEL = re.compile(r"(0(\.\d+)?|1(\.0+)?)/\d{1,4}")
 
 
@@ -51,6 +52,12 @@ def _service_level(goal: str) -> str:
     return goal
 
 
+def _delay(seconds: str) -> str:
+    if seconds != AUTO and not re.fullmatch(r"\d{1,4}", seconds):
+        raise ValueError(f"not a number of seconds below 10,000, nor {AUTO}")
+    return seconds
+
+
 def _database(path: Any) -> Any:
     if not str(path).strip():
         raise ValueError("names no file; use one like wfm.duckdb")
@@ -70,6 +77,7 @@ class Settings(BaseSettings):
     database_wait_s: float = Field(10.0, ge=0, le=3600)
     state_renewal_s: int = Field(16 * 3600, ge=60)
     wrapup_grace_s: int = Field(120, ge=0, le=3600)
+    state_delay_s: Annotated[str, AfterValidator(_delay)] = AUTO
     state_evidence: bool = True
     service_level: Annotated[str, AfterValidator(_service_level)] = "0.8/20"
     payload_days: int = Field(30, ge=0, le=36_500)

@@ -297,6 +297,7 @@ def slow_score(
     *,
     window: tuple[datetime, datetime] | None = None,
     wrapup_s: int = 120,
+    delay_s: int = 0,
     stale_s: int = 16 * 3600,
     state_evidence: bool = True,
     shift_gap_s: int = SHIFT_GAP_S,
@@ -316,6 +317,7 @@ def slow_score(
         timezone=timezone,
         as_of=as_of,
         wrapup_s=wrapup_s,
+        delay_s=delay_s,
         stale_s=stale_s,
         state_evidence=state_evidence,
         shift_gap_s=shift_gap_s,
@@ -346,6 +348,7 @@ class _Walk:
         # as_of may lie between two seconds or off the grid: it is only ever compared
         self.as_of: float | None = None if inputs["as_of"] is None else inputs["as_of"].timestamp()
         self.wrapup = inputs["wrapup_s"]
+        self.delay = inputs["delay_s"]
         self.stale = inputs["stale_s"]
         self.state_evidence = inputs["state_evidence"]
         self.shift_gap = inputs["shift_gap_s"]
@@ -722,6 +725,11 @@ class _Person:
                 return None
             end = max(ended for _, ended, _ in calls)
             legs, kind = sorted({leg_id for _, _, leg_id in calls}), "call"
+        talked = end
+        while self.state(talked) in ("busy", "hold") and talked <= end + self.walk.delay:
+            talked += self.step
+        if talked <= end + self.walk.delay:  # the state was told late; longer, and it is another call
+            end = talked
         limit = end + self.walk.wrapup
         while end < limit and self.state(end) == "wrapup":
             end += self.step

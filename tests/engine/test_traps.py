@@ -592,6 +592,17 @@ def test_wrap_up_grace_is_a_setting() -> None:
     )  # fmt: skip
 
 
+def test_a_state_told_late_belongs_to_the_call() -> None:
+    """Polled: the leg has ended, the agent is still seen busy until the next poll."""
+    lines, late = (
+        ("sched QBBBBBQ", "state BBBWbbA", "calls 11....."),
+        Options(state_delay=timedelta(minutes=1)),
+    )
+    assert (classes(*lines), classes(*lines, options=late)) == ("idcciii", "idddiii")
+    longer = ("sched QBBBBBQ", "state BBBBbbA", "calls 11.....")  # another call, which nobody logged
+    assert classes(*longer, options=late) == "idcciii"
+
+
 def test_wrap_up_grace_to_the_second() -> None:
     scored = wfm.score(
         schedule=plan(("08:00", "10:00", "on_queue"), ("09:00", "09:30", "break")),

@@ -8,11 +8,12 @@ from typing import Any
 import polars as pl
 from days import Day, days
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from slow import SUMS, slow_score
 
 from wfm import defaults
 from wfm.engine.inputs import EPOCH
-from wfm.engine.score import Score, score
+from wfm.engine.score import Options, Score, score
 
 slowly = settings(
     max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
@@ -36,11 +37,22 @@ def fast(day: Day, **more: Any) -> Score:
 
 
 @slowly
-@given(day=days())
-def test_the_engine_agrees_with_the_walk_over_every_second(day: Day) -> None:
-    ours = fast(day)
+@given(day=days(), wrapup=st.sampled_from([2, 0, 9]), delay=st.integers(0, 3), by_state=st.booleans())
+def test_the_engine_agrees_with_the_walk_over_every_second(
+    day: Day, wrapup: int, delay: int, by_state: bool
+) -> None:
+    wrapup_s, delay_s = wrapup * 60, delay * day.step_s
+    options = Options(
+        wrapup_grace=timedelta(seconds=wrapup_s),
+        state_delay=timedelta(seconds=delay_s),
+        state_evidence=by_state,
+    )
+    ours = fast(day, options=options)
     known = tuple(EPOCH + timedelta(microseconds=at) for at in (ours.axis.origin, ours.axis.end))
-    theirs = slow_score(**day.inputs(), step_s=day.step_s, window=known)  # type: ignore[arg-type]
+    theirs = slow_score(
+        **day.inputs(), step_s=day.step_s, window=known,
+        wrapup_s=wrapup_s, delay_s=delay_s, state_evidence=by_state,
+    )  # type: ignore[arg-type]  # fmt: skip
     wanted = {
         (agent, workday): tuple(float(sums[name]) for name in SUMS)
         for (agent, workday), sums in theirs.totals(("agent_id", "workday")).items()

@@ -27,6 +27,7 @@ from wfm.engine.codes import (
 from wfm.engine.spans import run_end
 
 STATE_BITS = 32
+MICROSECOND = timedelta(microseconds=1)
 SPLIT = [f"{name}_s" for name in ("in", "approved", "call_driven", "system", "unknown", "controllable")]
 SUMS = ["scheduled_s", *SPLIT, "scheduled_work_s", "worked_s"]
 
@@ -133,8 +134,16 @@ class Legs:
     by_state: bool
 
 
+@dataclass(frozen=True)
+class Leeway:
+    """How far beyond its last leg a call reaches: into wrap-up, and into a state that is told late (see `Options`)."""
+
+    wrapup: timedelta
+    state_delay: timedelta
+
+
 def call_driven(
-    slices: pl.DataFrame, segments: pl.DataFrame, legs: Legs, wrapup: timedelta
+    slices: pl.DataFrame, segments: pl.DataFrame, legs: Legs, leeway: Leeway
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Apply the two rules on calls: call overrun, and the break it shifted.
 
@@ -150,7 +159,7 @@ def call_driven(
         The slices, split where a rule stops, with class call_driven where one holds and ``rule``
         (call_overrun, shifted_break); and evidence: segment, leg_ids, evidence_kind.
     """
-    overruns = _overruns(slices, segments, legs, wrapup)
+    overruns = _overruns(slices, segments, legs, leeway)
     if overruns.is_empty():
         return slices.with_columns(rule=pl.lit(None, pl.String)), overruns.select(
             "segment", "leg_ids", "evidence_kind"
@@ -166,7 +175,7 @@ def call_driven(
     return rest.merge_sorted(touched.select(rest.columns), key="key"), evidence
 
 
-def _overruns(slices: pl.DataFrame, segments: pl.DataFrame, legs: Legs, wrapup: timedelta) -> pl.DataFrame:
+def _overruns(slices: pl.DataFrame, segments: pl.DataFrame, legs: Legs, leeway: Leeway) -> pl.DataFrame:
     """Find counted segments off the queue that a call reached into: segment, key, stop, leg_ids, evidence_kind."""
     off_queue = segments.filter(pl.col("counted"), pl.col("category") != "on_queue")
     on_call = [CODE[state] for state in ("busy", "hold", "wrapup", "ringing")]
@@ -187,26 +196,39 @@ def _overruns(slices: pl.DataFrame, segments: pl.DataFrame, legs: Legs, wrapup: 
     found = [by_log]
     if legs.by_state:
         found.append(_on_states(slices, begun.join(legs.logged, on="agent", how="anti"), kind))
-    found_all = pl.concat(found, how="diagonal").sort("until")
-    wrap = slices.select("key", wrap_end=run_end(pl.col("state") == CODE["wrapup"]))
-    grace = wrapup // timedelta(microseconds=1)
+    ended = _after(pl.concat(found, how="diagonal"), slices, leeway)
     return (
-        found_all.join_asof(
-            wrap, left_on="until", right_on="key", strategy="backward", coalesce=False, suffix="_wrap",
-            check_sortedness=False,
-        )
-        .with_columns(
-            stop=pl.min_horizontal(
-                "key_end",
-                pl.when(pl.col("wrap_end").is_not_null())
-                .then(pl.min_horizontal("wrap_end", pl.col("until") + grace))
-                .otherwise("until"),
-            )
-        )
+        ended.with_columns(stop=pl.min_horizontal("key_end", "until"))
         .select("segment", "key", "stop", "evidence_kind")
         .join(_spanning(legs.spans, by_log), on="segment", how="left")
         .with_columns(pl.col("leg_ids").fill_null(pl.lit([], pl.List(pl.String))))
-    )  # fmt: skip
+    )
+
+
+def _after(found: pl.DataFrame, slices: pl.DataFrame, leeway: Leeway) -> pl.DataFrame:
+    """Move ``until``, where the last leg ends, on: to the end of a state told late, and then of the wrap-up.
+
+    ::
+
+        leg        ......|
+        state      busy    |wrapup      |break      (told late: polled)
+        until            |→ |→          |
+    """
+    talk_end = _run_at_end(found, slices, pl.col("state").is_in([CODE["busy"], CODE["hold"]]))
+    told_late = pl.col("run_end") - pl.col("until") <= leeway.state_delay // MICROSECOND
+    found = talk_end.with_columns(until=pl.when(told_late).then("run_end").otherwise("until")).drop("run_end")
+    wrap_end = _run_at_end(found, slices, pl.col("state") == CODE["wrapup"])
+    longest = pl.col("until") + leeway.wrapup // MICROSECOND
+    wrapped = pl.when(pl.col("run_end").is_not_null()).then(pl.min_horizontal("run_end", longest))
+    return wrap_end.with_columns(until=wrapped.otherwise("until"))
+
+
+def _run_at_end(found: pl.DataFrame, slices: pl.DataFrame, flag: pl.Expr) -> pl.DataFrame:
+    """Add ``run_end``: where the run of flagged slices that ``until`` falls into ends; null: into none."""
+    return found.sort("until").join_asof(
+        slices.select(slice="key", run_end=run_end(flag)),
+        left_on="until", right_on="slice", strategy="backward", check_sortedness=False,
+    ).drop("slice")  # fmt: skip
 
 
 def _on_states(slices: pl.DataFrame, begun: pl.DataFrame, kind: pl.Expr) -> pl.DataFrame:

@@ -32,11 +32,14 @@ class Options:
 
     state_renewal: a state other than logged_out that nothing renewed for so long is unknown.
     wrapup_grace: wrap-up after a call that overran counts as call driven for at most so long.
+    state_delay: states are told up to so late (they are polled): an agent who is still busy then, after a call that
+        overran has ended, is taken to be in it.
     state_evidence: apply the rules on calls to states alone where an agent has no call log.
     """
 
     state_renewal: timedelta = timedelta(hours=16)
     wrapup_grace: timedelta = timedelta(seconds=120)
+    state_delay: timedelta = timedelta(0)
     state_evidence: bool = True
 
 
@@ -253,7 +256,7 @@ def score(
         adherence.classify(slices, rules),
         segs,
         adherence.Legs(legs, logged, options.state_evidence),
-        options.wrapup_grace,
+        adherence.Leeway(options.wrapup_grace, options.state_delay),
     )
     return Score(axis, window, slices, segs, evidence, labels, zone_of, facts.people(axis), legs, lines)
 

@@ -19,13 +19,13 @@ from wfm.engine.forecast import forecast as forecast_volume
 from wfm.engine.inputs import INSTANT
 from wfm.engine.score import Options, Score, score
 from wfm.errors import BadRowsError, InputError, NoDataError, UsageError
-from wfm.jobs import ahead, explaining, importing, publication, when
+from wfm.jobs import ahead, explaining, importing, publication, sources, when
 from wfm.jobs.explaining import Explanation
 from wfm.jobs.importing import Imported
 from wfm.jobs.scoring import check_names, is_silent, names, stored, with_defaults
 from wfm.jobs.when import DAY, When, Window
 from wfm.report import Report, assemble
-from wfm.settings import Settings
+from wfm.settings import AUTO, Settings
 from wfm.store import Reader, Span, Store
 
 IMPORT_SOURCE = "import"
@@ -149,12 +149,24 @@ class Centre:
             window=window,
             as_of=instant,
             timezone=self.settings.timezone,
-            options=Options(
-                state_renewal=self.settings.state_renewal,
-                wrapup_grace=self.settings.wrapup_grace,
-                state_evidence=self.settings.state_evidence,
-            ),
+            options=self.options(),
             **frames,
+        )
+
+    def options(self) -> Options:
+        """Return what the settings say about scoring.
+
+        Raises:
+            SettingsError: the settings of a source are wrong, and they decide how late states may be told.
+        """
+        own = self.settings
+        told = own.state_delay_s
+        delay = sources.longest_delay_s(sources.configured(own.sources)) if told == AUTO else int(told)
+        return Options(
+            state_renewal=own.state_renewal,
+            wrapup_grace=own.wrapup_grace,
+            state_delay=timedelta(seconds=delay),
+            state_evidence=own.state_evidence,
         )
 
     def adherence(

@@ -48,6 +48,12 @@ def configured(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, Source]:
     return {name: _source(name, values) for name, values in sorted(raw.items())}
 
 
+def longest_delay_s(sources: Mapping[str, Source]) -> int:
+    """Return how late agent states may be told: the longest time between two polls of any source; 0 without one."""
+    feeds = [feed for source in sources.values() for feed in source.feeds.values()]
+    return max((feed.delay_s for feed in feeds if feed.name == "agent_state"), default=0)
+
+
 def pick(
     sources: Mapping[str, Source], names: list[str] | None, feed: str | None
 ) -> list[tuple[Source, Feed]]:

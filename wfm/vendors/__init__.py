@@ -63,6 +63,7 @@ class Feed:
     kind: window (rows of [from, to)), snapshot (what is so now) or list (everything there is).
     every_s: how often to ask. overlap_s: how far behind the cursor each cycle starts again, for late and corrected
     rows. settle_s: how long after its end a window is left alone. slice_s: the longest window asked for at once.
+    delay_s: how late the feed may say that something happened: the time between two polls, unless they tell since when.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Feed:
     overlap_s: int = 0
     settle_s: int = 0
     slice_s: int = 86_400
+    delay_s: int = 0
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,7 @@ def feeds(settings: Settings | None = None) -> tuple[Feed, ...]:
     slice_s = (settings.intervals_per_request if settings else 96) * QUARTER_S
     return (
         Feed("interval_volume", "window", QUARTER_S, overlap_s=OVERLAP_S, settle_s=300, slice_s=slice_s),
-        Feed("agent_state", "snapshot", poll),
+        Feed("agent_state", "snapshot", poll, delay_s=poll),
         Feed("queue", "list", 86_400),
         Feed("agent", "list", 86_400),
     )
