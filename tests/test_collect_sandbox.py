@@ -167,7 +167,7 @@ def test_the_causes_planted_are_found_exactly(capsys: pytest.CaptureFixture[str]
 
 
 def test_polling_makes_nobody_guilty_of_a_call() -> None:
-    """At a leg's end a polled agent is still seen busy: without a leeway that is no call, and the break no shifted one."""
+    """At a leg's end a polled agent is still seen busy: without a leeway neither rule on calls would hold."""
     week = simulate(seed=5, start=date(2026, 3, 1), days=7, agents=60, queues=4, timezone=ZONE)
     poll = timedelta(seconds=15)
     micros = int(poll.total_seconds()) * 1_000_000
