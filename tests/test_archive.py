@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -72,6 +75,30 @@ def test_a_batch_that_cannot_be_stored_leaves_nothing(store: Store, monkeypatch:
         assert reader.table("call_leg").is_empty()
         assert reader.table("call_audit").is_empty()
         assert archive.ledger(reader, "xsi", "call_leg").height == 1
+
+
+KILLED = """
+import os, signal, sys
+from datetime import UTC, datetime
+from wfm import archive
+from wfm.store import Store
+for k in range(int(sys.argv[2])):
+    archive.keep(
+        Store(sys.argv[1]), name=f"b{k}", source="xsi", feed="call_leg", window=None, result="complete", note="",
+        payloads=[(datetime(2026, 3, 2, tzinfo=UTC), {}, os.urandom(1000))], tables={},
+    )
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("batches", [1, 7])
+def test_what_was_kept_outlives_a_kill(store: Store, batches: int) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(store.path), str(batches)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    with store.reading() as reader:
+        names = reader.query("SELECT name FROM batch ORDER BY collection_id")["name"].to_list()
+    assert names == [f"b{k}" for k in range(batches)]
+    assert len(list(archive.replayable(store, "xsi", "call_leg"))) == batches
 
 
 def test_payloads_come_back_as_they_came_and_in_order(store: Store) -> None:

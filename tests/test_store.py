@@ -53,6 +53,14 @@ def states(source: str, *at: datetime, word: str = "Busy") -> pl.DataFrame:
     )
 
 
+def volumes(entered: int, *at: datetime) -> pl.DataFrame:
+    frame = pl.DataFrame({"interval_start": at}, schema={"interval_start": INSTANT})
+    return frame.with_columns(
+        source=pl.lit("pbx"), queue_id=pl.lit("q"), entered=pl.lit(entered, pl.Int64),
+        abandoned=pl.lit(0, pl.Int64), sum_handle_time_s=pl.lit(1.5),
+    )  # fmt: skip
+
+
 def put(door: Store, table: str, frame: pl.DataFrame, **more: object) -> Written:
     return door.write(table, frame, source="pbx", origin="import", **more)
 
@@ -237,6 +245,43 @@ def test_ctrl_c_in_a_query_is_ctrl_c(door):
 
 
 # --- as of ----------------------------------------------------------------------------------------------
+def test_a_log_that_is_left_is_read_by_all_and_worked_in_by_the_next(door):
+    log = door.path.with_name(door.path.name + ".wal")
+    put(door, "agent", agents(ann="red"))
+    assert not log.exists()
+    with door.writing(leave_log=True) as con:
+        store.merge(con, "agent", agents(ann="blue", bob="red"), 2, datetime.now(UTC))
+    assert log.stat().st_size > 0
+    assert teams(door) == {"ann": "blue", "bob": "red"}
+    assert log.exists()
+    put(door, "agent", agents(cid="red"))
+    assert not log.exists()
+    assert teams(door) == {"ann": "blue", "bob": "red", "cid": "red"}
+
+
+def test_a_log_that_is_left_does_not_grow_for_ever(door):
+    sizes = []
+    log = door.path.with_name(door.path.name + ".wal")
+    for k in range(40):
+        many = [MONDAY + timedelta(minutes=k, microseconds=i) for i in range(500)]
+        with door.writing(leave_log=True) as con:
+            assert store.merge(con, "agent_state", states("pbx", *many), k, datetime.now(UTC)) == (500, 0)
+        sizes.append(log.stat().st_size if log.exists() else 0)
+    assert sizes != sorted(sizes)  # it was worked in
+    assert max(sizes) < 600_000
+    assert column(door, "SELECT count(*) FROM agent_state") == [40 * 500]
+
+
+def test_a_batch_far_from_what_is_known_replaces_by_key_and_by_nothing_else(door):
+    near, far = MONDAY, MONDAY + timedelta(days=400)
+    put(door, "interval_volume", volumes(3, near, far))
+    done = put(door, "interval_volume", volumes(4, far, far + HOUR))
+    assert (done.added, done.replaced) == (1, 1)
+    with door.reading() as known:
+        rows = known.table("interval_volume").sort("interval_start")
+    assert rows["entered"].to_list() == [3, 4, 4]
+
+
 def test_before_the_database_began_there_is_nothing_to_replay(door):
     put(door, "agent", agents(ann="red"))
     assert teams(door, as_of=MONDAY) == {"ann": "red"}

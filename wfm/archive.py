@@ -57,7 +57,7 @@ def keep(
     Raises:
         DatabaseBusyError, NotADatabaseError, NewerDatabaseError, StoreError: nothing was stored.
     """
-    with store.writing() as con:
+    with store.writing(leave_log=True) as con:
         if con.execute("SELECT 1 FROM batch WHERE name = ?", [name]).fetchall():
             return None
         now = instant_of(con)
