@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from wfm import schema
-from wfm.store import Reader, Span, Store, Written, frame, instant_of, merge
+from wfm.store import Reader, Span, Store, Written, frame, merge, turn_of
 
 FIRST_HASH: Final = ""
 """What the first row of a source's chain is chained to."""
@@ -60,10 +60,7 @@ def keep(
     with store.writing(leave_log=True) as con:
         if con.execute("SELECT 1 FROM batch WHERE name = ?", [name]).fetchall():
             return None
-        now = instant_of(con)
-        number = int(
-            con.execute("SELECT coalesce(max(collection_id), 0) + 1 FROM collection").fetchall()[0][0]
-        )
+        number, now = turn_of(con)
         reader = Reader(con, None)
         full = {table: _completed(reader, table, rows) for table, rows in tables.items() if rows.height}
         counts = [merge(con, table, rows, number, now) for table, rows in full.items()]
@@ -197,7 +194,7 @@ def retire(store: Store, table: str, source: str, collections: Sequence[int], ke
     known = schema.table(table)
     whose = "t.source = ?" if "source" in known.own else "? IS NOT NULL"
     with store.writing() as con:
-        now = instant_of(con)
+        _, now = turn_of(con)
         con.register("kept", kept.select(known.key))
         same = " AND ".join(f't."{c}" IS NOT DISTINCT FROM k."{c}"' for c in known.key)
         return int(

@@ -254,9 +254,7 @@ class Store:
         """
         read = frame.height
         with self.writing() as con:
-            now = instant_of(con)
-            number = _one(con, "SELECT coalesce(max(collection_id), 0) + 1 FROM collection")
-            assert isinstance(number, int)
+            number, now = turn_of(con)
             if revise is not None:
                 frame, said = revise(Reader(con, None), frame, now)
                 note = (*note, *said)
@@ -412,14 +410,14 @@ def _in_order(rows: pl.DataFrame, by: Sequence[str]) -> bool:
 
 
 # --- merging ----------------------------------------------------------------------------------------------
-def instant_of(con: duckdb.DuckDBPyConnection) -> datetime:
-    """Return the instant of a write: later than every one before it, even if the clock was put back."""
-    last = _one(
+def turn_of(con: duckdb.DuckDBPyConnection) -> tuple[int, datetime]:
+    """Return the number of a write and its instant: later than every one before it, even if the clock was put back."""
+    number, last = frame(
         con,
-        "SELECT greatest((SELECT max(made_at) FROM collection), (SELECT max(applied_at) FROM migration))",
-    )
-    assert isinstance(last, datetime)
-    return max(datetime.now(UTC), last + TICK)
+        "SELECT coalesce(max(collection_id), 0) + 1, "
+        "greatest(max(made_at), (SELECT max(applied_at) FROM migration)) FROM collection",
+    ).row(0)
+    return number, max(datetime.now(UTC), last + TICK)
 
 
 def merge(
@@ -427,22 +425,36 @@ def merge(
 ) -> tuple[int, int]:
     """Merge a batch into a versioned table; return how many rows were added and how many replaced another."""
     batch = _last_of_each(schema.table(table), frame)
-    met = _met(con, table, batch)
-    changed = met.filter("differs")
-    if changed.height:
-        con.register("changed", changed.select("stored"))
-        con.execute(
-            f"UPDATE {_name(table)} SET replaced_at = ? WHERE rowid IN (SELECT stored FROM changed)", [now]
-        )
-        con.unregister("changed")
-    fresh = batch.join(met.filter(~pl.col("differs")), on="place", how="anti", maintain_order="left")
-    fresh = fresh.drop("place")
-    if fresh.height:
-        con.register("fresh", fresh)
-        columns = ", ".join(_quoted([*fresh.columns, "collection_id", "recorded_at"]))
-        con.execute(f"INSERT INTO {_name(table)} ({columns}) SELECT *, ?, ? FROM fresh", [number, now])
-        con.unregister("fresh")
-    return fresh.height - changed.height, changed.height
+    if batch.is_empty():
+        return 0, 0
+    with _lent(con, batch=batch):
+        met = _met(con, table, batch)
+        same, changed = met.filter(~pl.col("differs")), met.filter("differs")
+        columns = _quoted([name for name in batch.columns if name != "place"])
+        with _lent(con, same=same, changed=changed):
+            if changed.height:
+                stored = "SELECT stored FROM changed"
+                con.execute(f"UPDATE {_name(table)} SET replaced_at = ? WHERE rowid IN ({stored})", [now])
+            con.execute(
+                f"INSERT INTO {_name(table)} ({', '.join(columns)}, collection_id, recorded_at) "
+                f"SELECT {', '.join(columns)}, ?, ? FROM batch"
+                + (" WHERE place NOT IN (SELECT place FROM same)" if same.height else ""),
+                [number, now],
+            )
+    return batch.height - met["place"].n_unique(), changed.height
+
+
+@contextmanager
+def _lent(con: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> Iterator[None]:
+    """Let queries read frames by name; an empty one is not worth the millisecond that this takes."""
+    lent = {name: frame for name, frame in frames.items() if frame.height}
+    for name, frame in lent.items():
+        con.register(name, frame)
+    try:
+        yield
+    finally:
+        for name in lent:
+            con.unregister(name)
 
 
 def _last_of_each(known: schema.Table, frame: pl.DataFrame) -> pl.DataFrame:
@@ -466,21 +478,17 @@ def _met(con: duckdb.DuckDBPyConnection, table: str, batch: pl.DataFrame) -> pl.
     where, values = ["t.replaced_at IS NULL"], []
     for key in known.key:
         column = batch[key]
-        if column.dtype.is_temporal() and column.len() and not column.null_count():
+        if column.dtype.is_temporal() and not column.null_count():
             where.append(f"t.{_name(key)} BETWEEN ? AND ?")
             values += [column.min(), column.max()]
     same_key = " AND ".join(f"t.{c} IS NOT DISTINCT FROM b.{c}" for c in _quoted(known.key))
     differs = " OR ".join(f"t.{c} IS DISTINCT FROM b.{c}" for c in _quoted(known.values)) or "false"
-    con.register("batch", batch)
-    try:
-        return frame(
-            con,
-            f"SELECT b.place, t.rowid AS stored, ({differs}) AS differs FROM {_name(table)} AS t JOIN batch AS b "
-            f"ON {same_key} WHERE {' AND '.join(where)}",
-            values,
-        ).with_columns(pl.col("place").cast(pl.UInt32))
-    finally:
-        con.unregister("batch")
+    return frame(
+        con,
+        f"SELECT b.place, t.rowid AS stored, ({differs}) AS differs FROM {_name(table)} AS t JOIN batch AS b "
+        f"ON {same_key} WHERE {' AND '.join(where)}",
+        values,
+    )
 
 
 # --- migrating --------------------------------------------------------------------------------------------
