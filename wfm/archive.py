@@ -218,22 +218,30 @@ def _chain(con: duckdb.DuckDBPyConnection, source: str, audit: pl.DataFrame) -> 
         [source],
     )
     con.unregister("said")
-    told: dict[str, str] = dict(known.iter_rows())
     link = con.execute(
         "SELECT hash FROM call_audit WHERE source = ? ORDER BY rowid DESC LIMIT 1", [source]
     ).fetchall()
-    before = link[0][0] if link else FIRST_HASH
-    rows = []
-    for leg_id, seen_at, payload in audit.select("leg_id", "seen_at", "payload").iter_rows():
+    links = _links(source, audit, dict(known.iter_rows()), link[0][0] if link else FIRST_HASH)
+    fresh = audit.with_columns(pl.lit(source).alias("source"), links).drop_nulls("hash")
+    if fresh.height:
+        con.register("links", fresh.select(list(schema.table("call_audit").columns)))
+        con.execute("INSERT INTO call_audit SELECT * FROM links")
+        con.unregister("links")
+
+
+def _links(source: str, audit: pl.DataFrame, told: dict[str, str], before: str) -> pl.Series:
+    """Return the hash of each row that says something else of its leg than was told last; null of the others."""
+    hashes: list[str | None] = []
+    for leg_id, seen_at, payload in zip(
+        *(audit[name] for name in ("leg_id", "seen_at", "payload")), strict=True
+    ):
         if told.get(leg_id) == payload:
+            hashes.append(None)
             continue
         told[leg_id] = payload
         before = link_hash(before, source, leg_id, seen_at, payload)
-        rows.append((source, leg_id, seen_at, payload, before))
-    if rows:
-        con.register("links", pl.DataFrame(rows, schema=schema.table("call_audit").columns, orient="row"))
-        con.execute("INSERT INTO call_audit SELECT * FROM links")
-        con.unregister("links")
+        hashes.append(before)
+    return pl.Series("hash", hashes, dtype=pl.String)
 
 
 def link_hash(before: str, source: str, leg_id: str, seen_at: datetime, payload: str) -> str:

@@ -268,10 +268,56 @@ def test_xml_and_json_of_the_same_entries_give_equal_frames(entries: list[dict[s
 def test_the_quick_xml_reader_reads_as_the_parser_does(entries: list[dict[str, str]]) -> None:
     body = as_xml("Placed", entries)
     quick = _xsi_entries._quick_xml(body)
+    assert quick is not None
+    assert quick[1] == _xsi_entries._plain_xml(_xsi_entries.ElementTree.XML(body), 9)
+
+
+_inside = st.sampled_from(
+    [
+        *(
+            "<a>1</a>",
+            "<a> 2 </a>",
+            "<b>&amp;lt;</b>",
+            "<c/>",
+            "<c></c>",
+            "<d><e>1</e></d>",
+            "<f\u00e9>1</f\u00e9>",
+        ),
+        *("<!--x-->", "<![CDATA[<a>]]>", "<placed>", "&#65;", "&nbsp;", "\r", "\x01", "\x85"),
+    ]
+)
+_around = st.sampled_from(
+    [
+        "",
+        " ",
+        "<x>1</x>",
+        "&lt;",
+        "<!-- <callLogsEntry> -->",
+        "<?p <callLogsEntry><a>9</a></callLogsEntry> ?>",
+    ]
+)
+
+
+@given(st.lists(_inside, max_size=5), st.lists(_around, max_size=2))
+@settings(max_examples=400, deadline=None)
+def test_the_quick_xml_reader_leaves_to_the_parser_what_it_cannot_read(
+    inside: list[str], around: list[str]
+) -> None:
+    entry = f"<callLogsEntry>{''.join(inside)}</callLogsEntry>"
+    body = f"<placed>{entry}{''.join(around)}{entry}<callLogsEntry><a>3</a></callLogsEntry></placed>".encode()
+    quick = _xsi_entries._quick_xml(body)
     if quick is not None:
-        root = _xsi_entries.ElementTree.XML(body)
-        assert quick[1] == _xsi_entries._plain_xml(root, 9)
-    assert quick is not None or b"&" in body
+        assert quick[1] == _xsi_entries._plain_xml(_xsi_entries.ElementTree.XML(body), 9)
+
+
+def test_entries_of_many_shapes_are_read_as_the_parser_reads_them() -> None:
+    names = [f"n{k}" for k in range(120)]
+    shapes = [names[k : k + width] for width in (1, 3, 50, 100) for k in range(0, 20, 3)]
+    entries = [{name: f"{name} of {k}" for name in shape} for k, shape in enumerate(shapes * 3)]
+    quick = _xsi_entries._quick_xml(as_xml("Placed", entries))
+    assert quick is not None
+    assert quick[1]["placed"]["enhancedCallLogsExtendedEntry"] == entries
+    assert _xsi_entries._quick_xml(as_xml("Placed", [dict.fromkeys(names, "1")])) is None
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
