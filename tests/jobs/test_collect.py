@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,8 +15,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from wfm import schema
-from wfm.errors import BadReplyError, DatabaseBusyError, UnreachableError
+from wfm import archive, schema
+from wfm.errors import BadReplyError, DatabaseBusyError, StoreError, UnreachableError
 from wfm.jobs import spool
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source
@@ -205,6 +207,59 @@ def test_a_long_window_is_stored_in_parts(store: Store, source: Source, toy: Toy
     assert (cycle.result, cycle.read, cycle.added) == ("complete", 1, 1)
     with store.reading() as reader:
         assert reader.table("collection")["result"].to_list() == ["partial", "complete"]
+
+
+def test_the_next_part_is_asked_for_while_one_is_stored(
+    store: Store, source: Source, toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    asked_on = threading.Event()
+    keep, fetch = archive.keep, toy.fetch
+
+    def slow(*given: Any, **more: Any) -> Any:
+        told.append("begun")
+        assert asked_on.wait(10)  # only who asks on lets it end
+        kept = keep(*given, **more)
+        told.append("kept")
+        return kept
+
+    async def watched(feed: Feed, window: Window | None) -> AsyncIterator[Payload | Trouble]:
+        async for item in fetch(feed, window):
+            yield item
+            asked_on.set()
+
+    monkeypatch.setattr("wfm.archive.keep", slow)
+    monkeypatch.setattr(toy, "fetch", watched)
+    endless = replace(CALLS, slice_s=48 * 3600)
+    collector = Collector(store, clock=lambda: toy.now, chunk_bytes=1)
+    (cycle,) = run(collector, source, toy, endless, Window(START, START + 4 * HOUR))
+    assert (cycle.result, cycle.read, cycle.added) == ("complete", 4, 4)
+    assert told == ["begun", "kept"] * 5
+    assert legs(store) == ["c0", "c1", "c2", "c3"]
+
+
+@pytest.mark.parametrize("hours", [1, 3])
+def test_a_part_that_cannot_be_stored_ends_the_cycle(
+    store: Store, source: Source, toy: Toy, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr("wfm.archive.keep", full)
+    collector = Collector(store, clock=lambda: toy.now, chunk_bytes=1)
+    endless = replace(CALLS, slice_s=48 * 3600)
+    with pytest.raises(StoreError, match="disk is full"):
+        run(collector, source, toy, endless, Window(START, START + hours * HOUR))
+    assert collector.complete(source, CALLS) == []
+
+
+def test_a_part_is_stored_to_its_end_when_asking_fails(store: Store, source: Source, toy: Toy) -> None:
+    toy.fail = RuntimeError("a bug in the vendor's code")
+    collector = Collector(store, clock=lambda: toy.now, chunk_bytes=1)
+    with pytest.raises(RuntimeError, match="a bug"):
+        run(collector, source, toy, window=Window(START, START + HOUR))
+    assert legs(store) == ["c0"]
+    assert collector.complete(source, CALLS) == []
 
 
 def test_a_taken_database_loses_nothing(

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -112,43 +112,28 @@ class Collector:
     async def _cycle(self, source: Source, feed: Feed, session: Session, window: Window | None) -> Cycle:
         waiting: list[Payload] = []
         troubles: list[Trouble] = []
-        parts: list[Cycle] = []
         error: str | None = None
         size = 0
-        try:
-            async for item in session.fetch(feed, window):
-                if isinstance(item, Trouble):
-                    troubles.append(item)
-                    continue
-                waiting.append(item)
-                size += len(item.body)
-                if size >= self.chunk_bytes and feed.kind == "window":
-                    part = self._batch(source, feed, window, "partial", "a part of it", waiting)
-                    parts.append(await asyncio.to_thread(self._store, source, part))
-                    waiting, size = [], 0
-        except CollectError as wrong:
-            error = str(wrong)
+        async with _InTurn() as storing:
+            try:
+                async for item in session.fetch(feed, window):
+                    if isinstance(item, Trouble):
+                        troubles.append(item)
+                        continue
+                    waiting.append(item)
+                    size += len(item.body)
+                    if size >= self.chunk_bytes and feed.kind == "window":
+                        part = self._batch(source, feed, window, "partial", "a part of it", waiting)
+                        await storing.begin(self._store, source, part)
+                        waiting, size = [], 0
+            except CollectError as wrong:
+                error = str(wrong)
+            parts = await storing.done()
         stored = any(part.read for part in parts) or bool(waiting)
         passing = [trouble for trouble in troubles if not trouble.permanent]
         result = "complete" if not (error or passing) else "partial" if stored else "failed"
-        note = _note(error, troubles)
-        last = await asyncio.to_thread(
-            self._store, source, self._batch(source, feed, window, result, note, waiting)
-        )
-        total = [*parts, last]
-        if last.result != "complete":
-            log.warning("%s %s: %s %s", source.name, feed.name, last.result, last.note)
-        return Cycle(
-            source.name,
-            feed.name,
-            window,
-            last.result,
-            read=sum(one.read for one in total),
-            added=sum(one.added for one in total),
-            replaced=sum(one.replaced for one in total),
-            note=last.note,
-            spooled=any(one.spooled for one in total),
-        )
+        batch = self._batch(source, feed, window, result, _note(error, troubles), waiting)
+        return _summed([*parts, await asyncio.to_thread(self._store, source, batch)])
 
     def _batch(
         self,
@@ -346,6 +331,52 @@ def follow(watch: Watch, read: Read, source: Source, feed: Feed) -> tuple[Watch,
         "agent_state": states.select(list(schema.table("agent_state").own)),
         "coverage": spans.select(list(schema.table("coverage").own)),
     }
+
+
+class _InTurn:
+    """Stores parts in a thread while the next is asked for: one at a time, in order, and not one that is still made.
+
+    So at most two parts are in memory, and whoever leaves, leaves no thread behind that still writes.
+    """
+
+    def __init__(self) -> None:
+        self._now: asyncio.Task[Cycle] | None = None
+        self._done: list[Cycle] = []
+
+    async def begin(
+        self, store: Callable[[Source, spool.Batch], Cycle], source: Source, part: spool.Batch
+    ) -> None:
+        """Begin with a part as soon as the one before is stored; raises what went wrong with that."""
+        await self.done()
+        self._now = asyncio.create_task(asyncio.to_thread(store, source, part))
+
+    async def done(self) -> list[Cycle]:
+        """Wait for the last part; return what became of all."""
+        if self._now is not None:
+            now, self._now = self._now, None
+            self._done.append(await now)
+        return self._done
+
+    async def __aenter__(self) -> _InTurn:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._now is not None:
+            await asyncio.gather(self._now, return_exceptions=True)
+
+
+def _summed(parts: Sequence[Cycle]) -> Cycle:
+    """Return what a cycle came to of which parts were stored; the last part says how it ended."""
+    last = parts[-1]
+    if last.result != "complete":
+        log.warning("%s %s: %s %s", last.source, last.feed, last.result, last.note)
+    return replace(
+        last,
+        read=sum(one.read for one in parts),
+        added=sum(one.added for one in parts),
+        replaced=sum(one.replaced for one in parts),
+        spooled=any(one.spooled for one in parts),
+    )
 
 
 def _spooled(batch: spool.Batch) -> Cycle:
