@@ -1,6 +1,6 @@
 """Collect: a snapshot of many agents from bytes to stored transactions, and a million call-log entries over HTTP.
 
-python tests/bench/bench_collect.py --snapshot 10000
+python tests/bench/bench_collect.py --snapshot 10000 --beside 20000000
 python tests/bench/bench_collect.py --entries 1000000
 """
 
@@ -16,15 +16,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from xml.etree import ElementTree
+
+import duckdb
+import httpx
+import polars as pl
 
 from wfm.jobs import collecting
 from wfm.jobs.collect import Collector
-from wfm.jobs.sources import configured
+from wfm.jobs.sources import Source, configured
+from wfm.sandbox.people import make_agents, make_queues
+from wfm.sandbox.xsi_writing import NAMESPACE
 from wfm.store import Store
-from wfm.vendors import Payload, Window
+from wfm.vendors import Feed, Payload, Window
+from wfm.vendors._xsi_entries import KINDS
+from wfm.vendors.nextiva_xsi import ROOT
 
 WORDS = ("Available", "Busy", "Wrapup", "Logged out", "Break")
 NCC = {"vendor": "nextiva_ncc", "base_url": "https://login.example.com", "username": "u", "password": "p"}
@@ -52,24 +63,59 @@ class Polled:
         yield Payload("agent_state", DAY + timedelta(seconds=15 * self.poll), body)
 
 
-def snapshots(agents: int, polls: int = 40) -> None:
+def bare(path: Path, rows: pl.DataFrame) -> float:
+    """Return the milliseconds that the same rows take in one transaction of DuckDB alone: opened, inserted, closed."""
+    began = time.perf_counter()
+    with duckdb.connect(str(path)) as con:
+        con.register("rows", rows)
+        con.execute("CREATE TABLE IF NOT EXISTS said AS SELECT * FROM rows LIMIT 0")
+        con.execute("INSERT INTO said SELECT * FROM rows")
+    return (time.perf_counter() - began) * 1000
+
+
+def beside(store: Store, states: int) -> None:
+    """Fill the database with states of the days before, in the order of time."""
+    with store.writing() as con:
+        con.execute(
+            "INSERT INTO agent_state SELECT 'ncc', 'u-' || i * 7919 % 10000, told, 'Busy', NULL, 1, i, told, NULL "
+            "FROM (SELECT i, ?::TIMESTAMPTZ - INTERVAL 1 SECOND * ((? - i) // 4) AS told FROM range(?) AS t(i))",
+            [DAY, states, states],
+        )
+
+
+def snapshots(agents: int, states: int, polls: int = 40) -> None:
     """Print the median time from a snapshot's bytes to its stored transactions."""
     source = configured({"ncc": NCC})["ncc"]
     session = Polled(agents, polls)
+    took, alone = [], []
     with tempfile.TemporaryDirectory() as place:
         collector = Collector(Store(Path(place) / "wfm.duckdb"))
-        took = []
-        for _ in range(polls):
+        beside(collector.store, states)
+        for poll in range(polls):
             began = time.perf_counter()
-            asyncio.run(collector.collect(source, source.feeds["agent_state"], session))
+            (cycle,) = asyncio.run(collector.collect(source, source.feeds["agent_state"], session))
             took.append((time.perf_counter() - began) * 1000)
-        with collector.store.reading() as reader:
-            stored = reader.table("agent_state").height
-    took = took[2:]
+            with collector.store.reading() as reader:
+                at = DAY + timedelta(seconds=15 * (poll + 1))
+                rows = reader.table("agent_state", span=(at, at + timedelta(seconds=1)))
+            assert rows.height == cycle.added - (poll > 0), (
+                cycle
+            )  # which counts the span that was watched, too
+            alone.append(bare(Path(place) / "bare.duckdb", rows))
     print(
-        f"{agents:,} agents, {polls} snapshots of {len(session.bodies[0]) / 1000:,.0f} kB, {stored:,} transactions: "
-        f"median {statistics.median(took):.0f} ms, best {min(took):.0f}, worst {max(took):.0f}"
+        f"{agents:,} agents, {polls} snapshots of {len(session.bodies[0]) / 1000:,.0f} kB beside {states:,} states: "
+        f"{spread(took[2:])}; the same rows by DuckDB alone: {spread(alone[2:])}; {peak():.2f} GB"
     )
+
+
+def spread(ms: list[float]) -> str:
+    """Say how long something took."""
+    return f"median {statistics.median(ms):.0f} ms, best {min(ms):.0f}, worst {max(ms):.0f}"
+
+
+def peak() -> float:
+    """Return the most memory this process has had, in GB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 SERVER = """
@@ -81,14 +127,22 @@ with hoarding(100, int(sys.argv[1]) // 100) as (url, hoard):
 """
 
 
-def entries(n: int) -> None:
-    """Print how long a million entries take from HTTP to stored legs; the server is a process of its own."""
-    with (
-        subprocess.Popen([sys.executable, "-c", SERVER, str(n)], stdout=subprocess.PIPE, text=True) as server,
-        tempfile.TemporaryDirectory() as place,
-    ):
+@contextmanager
+def served(n: int) -> Iterator[str]:
+    """Serve call logs in a process of its own: the base URL."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(n)], stdout=subprocess.PIPE, text=True
+    ) as server:
         assert server.stdout is not None
-        url = server.stdout.readline().strip()
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.kill()
+
+
+def entries(n: int) -> None:
+    """Print how long a million entries take from HTTP to stored legs, and what parts of that take alone."""
+    with served(n) as url, tempfile.TemporaryDirectory() as place:
         settings = {
             "vendor": "nextiva_xsi", "base_url": f"{url}/xsi", "username": "u@x.example", "password": "p",
             "requests_per_minute": "0", "format": "xml", "confirm_end": "false",
@@ -96,20 +150,48 @@ def entries(n: int) -> None:
         source = configured({"xsi": settings})["xsi"]
         collector = Collector(Store(Path(place) / "wfm.duckdb"))
         long_ago = datetime(2000, 1, 1, tzinfo=UTC)
-        feed = source.feeds["call_leg"]
+        endless = replace(source.feeds["call_leg"], slice_s=20_000 * 86_400)
         whole = Window(long_ago, long_ago + timedelta(days=20_000))
-        endless = type(feed)(**{**vars(feed), "slice_s": 20_000 * 86_400})
         began = time.perf_counter()
         cycles = asyncio.run(collecting.collect(collector, [(source, endless)], whole))
         seconds = time.perf_counter() - began
-        server.kill()
         read = sum(cycle.read for cycle in cycles)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        print(
-            f"{read:,} entries ({cycles[-1].result}): {seconds:.1f} s, {read / seconds:,.0f} a second, {peak:.2f} GB"
-        )
-        if cycles[-1].note:
-            print(cycles[-1].note[:300])
+        assert [cycle.result for cycle in cycles] == ["complete"], cycles
+        assert read >= n
+        print(f"{read:,} entries: {seconds:.1f} s, {read / seconds:,.0f} a second, {peak():.2f} GB")
+        wire(source, endless, whole, url)
+
+
+def wire(source: Source, feed: Feed, window: Window, url: str) -> None:
+    """Print what HTTP alone, and reading alone, can do with the same pages."""
+    pages, asked = [], f"{url}/xsi{ROOT}/user/{{}}/directories/EnhancedCallLogs/Received?results=1000&start="
+    users = make_agents(100, make_queues(1))
+    with httpx.Client() as client:
+        began = time.perf_counter()
+        for user in users:
+            pages.append(client.get(asked.format(user.xsi) + "1").content)
+        seconds = time.perf_counter() - began
+    print(f"  HTTP alone: {100_000 / seconds:,.0f} entries a second, {len(pages[0]):,} bytes a page")
+    context = {"user": "u", "list": "Received"}
+    as_json = json.dumps(badgerfish(pages[0])).encode()
+    for name, body in (("XML", pages[0]), ("JSON", as_json)):
+        took = []
+        for _ in range(20):
+            began = time.perf_counter()
+            rows = source.vendor.parse(
+                feed.name, Payload(feed.name, window.end, body, context), source.settings
+            )
+            took.append((time.perf_counter() - began) / rows.height)
+        print(f"  {name} to rows alone: {1 / statistics.median(took):,.0f} entries a second")
+
+
+def badgerfish(page: bytes) -> dict[str, object]:
+    """Write an XML page as the vendor's JSON."""
+    rows = [
+        {one.tag.rpartition("}")[2]: {"$": one.text} for one in entry}
+        for entry in ElementTree.XML(page).iter(f"{{{NAMESPACE}}}{KINDS[0]}")
+    ]
+    return {"EnhancedCallLogs": {"received": {KINDS[0]: rows}}}
 
 
 def main() -> None:
@@ -118,10 +200,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--snapshot", type=int, default=0, metavar="AGENTS")
+    parser.add_argument("--beside", type=int, default=0, metavar="STATES", help="already in the database")
     parser.add_argument("--entries", type=int, default=0)
     given = parser.parse_args()
     if given.snapshot:
-        snapshots(given.snapshot)
+        snapshots(given.snapshot, given.beside)
     if given.entries:
         entries(given.entries)
 
