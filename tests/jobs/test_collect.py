@@ -16,15 +16,25 @@ import polars as pl
 import pytest
 
 from wfm import archive, schema
-from wfm.errors import BadReplyError, DatabaseBusyError, StoreError, UnreachableError
+from wfm.errors import (
+    AuthError,
+    BadReplyError,
+    CollectError,
+    DatabaseBusyError,
+    StoreError,
+    ThrottledError,
+    UnreachableError,
+)
 from wfm.jobs import spool
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source
+from wfm.jobs.windows import cursor
 from wfm.store import Store
 from wfm.vendors import Feed, Payload, SourceSettings, Trouble, Window
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+QUARTER = timedelta(minutes=15)
 CALLS = Feed("call_leg", "window", 900, overlap_s=3600, slice_s=3600)
 STATES = Feed("agent_state", "snapshot", 10)
 
@@ -59,6 +69,7 @@ class Toy:
         self.trouble: list[Trouble] = []
         self.present = {"u1": "Available"}
         self.version = ""
+        self.garbled: set[datetime] = set()
 
     async def fetch(self, feed: Feed, window: Window | None) -> AsyncIterator[Payload | Trouble]:
         self.asked.append(window)
@@ -67,6 +78,8 @@ class Toy:
             yield Payload(feed.name, self.now, json.dumps(rows).encode())
             return
         assert window is not None
+        if any(window.start <= at < window.end for at in self.garbled):
+            raise BadReplyError("garbled")
         for leg, at in self.calls.items():
             if window.start <= at < window.end:
                 row = {
@@ -185,7 +198,10 @@ def test_an_unreadable_payload_is_kept_noted_and_asked_again(
     monkeypatch.setattr(source.vendor, "parse", picky)
     window = Window(START, START + 6 * HOUR)
     cycles = run(collector, source, toy, window=window)
-    assert [cycle.result for cycle in cycles if cycle.note] == ["failed"]
+    missing = [cycle.window for cycle in cycles if cycle.result == "failed"]
+    assert missing == [Window(START + 3 * HOUR, START + 3 * HOUR + n * QUARTER) for n in (4, 2, 1)]
+    assert {cycle.note for cycle in cycles if cycle.result == "failed"} == {"c3 is garbled"}
+    assert legs(store) == ["c0", "c1", "c2", "c4", "c5"]
     monkeypatch.setattr(source.vendor, "parse", good)
     run(collector, source, toy, window=window)
     assert legs(store) == [f"c{h}" for h in range(6)]
@@ -198,7 +214,123 @@ def test_a_backfill_resumes_where_it_stopped(collector: Collector, source: Sourc
     run(collector, source, toy, window=window)
     assert toy.asked == [Window(START + h * HOUR, START + (h + 1) * HOUR) for h in range(2, 6)]
     toy.asked.clear()
-    assert run(collector, source, toy, window=window) == []
+    (again,) = run(collector, source, toy, window=window)
+    assert (again.window, again.result, again.note) == (window, "complete", "already complete")
+    assert toy.asked == []
+
+
+def test_a_window_is_asked_for_as_far_as_it_is_over(collector: Collector, source: Source, toy: Toy) -> None:
+    settling = Feed("call_leg", "window", 900, settle_s=600, slice_s=7200)
+    toy.now = START + 2 * HOUR + timedelta(minutes=24)
+    window = Window(START, START + 24 * HOUR)
+    cycles = run(collector, source, toy, settling, window)
+    assert toy.asked == [cycle.window for cycle in cycles] == [Window(START, START + 2 * HOUR)]
+    assert cycles[-1].note == "asked up to 2026-03-02 02:00 UTC, the rest is not over yet"
+    (again,) = run(collector, source, toy, settling, window)
+    assert again.window == Window(START, START + 2 * HOUR)
+    assert again.note == "already complete; asked up to 2026-03-02 02:00 UTC, the rest is not over yet"
+    (later,) = run(collector, source, toy, settling, Window(START + 2 * HOUR, START + 3 * HOUR))
+    assert later.result == "failed"
+    assert "not over yet" in later.note
+    assert len(toy.asked) == 1
+    toy.now += timedelta(minutes=1)
+    run(collector, source, toy, settling, window)
+    assert toy.asked[1:] == [Window(START + 2 * HOUR, START + 2 * HOUR + QUARTER)]
+
+
+def reached(collector: Collector, source: Source, feed: Feed = CALLS) -> datetime:
+    done = collector.complete(source, feed)
+    return cursor(done, min((window.start for window in done), default=START))
+
+
+def test_a_window_that_cannot_be_read_fails_alone_and_holds_nobody_up(
+    collector: Collector, source: Source, toy: Toy, store: Store
+) -> None:
+    run(collector, source, toy)
+    before = reached(collector, source)
+    toy.garbled = {before + timedelta(minutes=40)}
+    toy.now += 3 * HOUR
+    run(collector, source, toy)
+    poisoned = Window(before + 2 * QUARTER, before + 3 * QUARTER)
+    assert reached(collector, source) == poisoned.start
+    assert legs(store)[-1] == "c8"
+    toy.asked.clear()
+    toy.now += HOUR
+    run(collector, source, toy)
+    assert toy.asked[-1] == poisoned  # after the others, and asked for again
+    assert legs(store)[-1] == "c9"
+    toy.garbled.clear()
+    run(collector, source, toy)
+    assert reached(collector, source) == toy.now
+
+
+@pytest.mark.parametrize(
+    "wrong", [AuthError("no"), ThrottledError("later"), UnreachableError("gone"), CollectError("no disk")]
+)
+def test_a_source_that_fails_as_a_whole_is_not_asked_for_the_next_window(
+    collector: Collector, source: Source, toy: Toy, wrong: CollectError
+) -> None:
+    toy.now = START + 30 * HOUR
+    toy.fail = wrong
+    (cycle,) = run(collector, source, toy)  # partial: what came before is stored
+    assert (cycle.result, cycle.note, cycle.of_source) == ("partial", str(wrong), True)
+    toy.calls.clear()
+    (cycle,) = run(collector, source, toy)
+    assert cycle.result == "failed"
+    assert len(toy.asked) == 2
+
+
+def test_a_source_that_answers_nothing_readable_is_left_after_a_while(
+    collector: Collector, source: Source, toy: Toy
+) -> None:
+    toy.now = START + 30 * HOUR
+    toy.garbled = {START + n * QUARTER for n in range(200)}
+    cycles = run(collector, source, toy)
+    assert {cycle.result for cycle in cycles} == {"failed"}
+    assert len(toy.asked) == 12
+
+
+def test_windows_that_fail_for_ever_take_no_turn_from_those_that_do_not(
+    collector: Collector, source: Source, toy: Toy
+) -> None:
+    run(collector, source, toy)
+    first = reached(collector, source)
+    toy.garbled = {first + n * QUARTER for n in range(30)}
+    toy.now = first + 31 * QUARTER
+    for _ in range(30):
+        run(collector, source, toy)
+    healed = toy.garbled.pop()
+    for _ in range(4):
+        run(collector, source, toy)
+    done = collector.complete(source, CALLS)
+    assert any(window.start <= healed < window.end for window in done)
+    assert not any(window.start <= at < window.end for window in done for at in toy.garbled)
+
+
+def test_what_failed_at_the_very_beginning_is_not_forgotten(
+    collector: Collector, source: Source, toy: Toy, store: Store
+) -> None:
+    toy.now = START + 30 * HOUR
+    toy.garbled = {START + 6 * HOUR}
+    run(collector, source, toy)
+    assert legs(store)[0] == "c7"
+    toy.garbled.clear()
+    toy.now += HOUR
+    run(collector, source, toy)
+    assert legs(store) == [f"c{h}" for h in range(6, 31)]
+
+
+def test_an_outage_that_began_before_the_first_cycle_loses_nothing(
+    collector: Collector, source: Source, toy: Toy, store: Store
+) -> None:
+    toy.now = START + 24 * HOUR
+    for _ in range(8):
+        toy.fail = UnreachableError("no connection")
+        run(collector, source, toy)
+        toy.now += 2 * HOUR
+    toy.fail = None
+    run(collector, source, toy)
+    assert legs(store) == [f"c{h}" for h in range(40)]
 
 
 def test_a_long_window_is_stored_in_parts(store: Store, source: Source, toy: Toy) -> None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfm.jobs.windows import cursor, due, floor, slices, union, without
+from wfm.jobs.windows import beginning, cursor, due, fairly, floor, halves, slices, union, without
 from wfm.vendors import Feed, Window
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -81,3 +81,40 @@ def test_a_long_outage_is_caught_up_in_slices_oldest_first() -> None:
 def test_floor_and_slices() -> None:
     assert floor(at(3) + timedelta(minutes=14, seconds=59)) == at(3)
     assert slices(window(0, 5), 2 * QUARTER) == [window(0, 2), window(2, 4), window(4, 5)]
+
+
+@given(a=st.integers(0, 40), n=st.integers(1, 700), odd=st.integers(0, 14))
+def test_halving_ends_at_the_quarter_of_an_hour_and_loses_nothing(a: int, n: int, odd: int) -> None:
+    todo, whole, cuts = [window(a, a + n)], [], 0
+    todo[0] = Window(todo[0].start + timedelta(minutes=odd), todo[0].end)
+    first = todo[0]
+    while todo:
+        piece = todo.pop()
+        parts = halves(piece)
+        cuts += bool(parts)
+        todo += parts
+        whole += [] if parts else [piece]
+    assert union(whole) == [first]
+    assert max(piece.end - piece.start for piece in whole) <= QUARTER
+    assert len(whole) == cuts + 1
+
+
+@given(pieces=spans, failed=spans)
+def test_turns_are_fair(pieces: list[Window], failed: list[Window]) -> None:
+    def last(piece: Window) -> int:
+        return max(
+            (turn for turn, one in enumerate(failed) if quarters([one]) & quarters([piece])), default=-1
+        )
+
+    got = fairly(pieces, failed)
+    assert [last(piece) for piece in got] == sorted(map(last, pieces))
+    assert sorted(map(id, got)) == sorted(map(id, pieces))
+
+
+def test_what_failed_just_before_the_oldest_that_is_stored_is_wanted() -> None:
+    stored, first = [window(8, 12), window(20, 24)], at(4)
+    assert beginning(stored, [], first) == at(8)
+    assert beginning(stored, [window(6, 8), window(2, 6)], first) == at(2)
+    assert beginning(stored, [window(0, 6)], first) == at(8)  # a backfill of long ago, given up
+    assert beginning([], [], first) == first
+    assert beginning([], [window(0, 6)], first) == at(0)

@@ -24,7 +24,7 @@ from wfm.errors import BadReplyError, CollectError, DatabaseBusyError, NoDataErr
 from wfm.jobs import spool
 from wfm.jobs.snapshots import Watch, observe
 from wfm.jobs.sources import Source
-from wfm.jobs.windows import due, floor, slices, union, without
+from wfm.jobs.windows import beginning, due, fairly, floor, halves, settled, slices, union, without
 from wfm.store import Store
 from wfm.vendors import Feed, Payload, Session, Trouble, Window
 
@@ -35,13 +35,16 @@ FIRST_LOOK = timedelta(days=1)
 CHUNK_BYTES = 48_000_000
 """A long window is stored in parts of about this size, so that memory stays bounded."""
 MOST_NOTES = 5
+MOST_UNREAD = 12
+"""So many windows in a row that cannot be read are the source's fault and not theirs; three weeks halve as often."""
 
 
 @dataclass(frozen=True)
 class Cycle:
     """What asking for one window (or snapshot, or list) came to.
 
-    result: complete, partial or failed. spooled: the database was taken, the batch waits. error: what ended it.
+    result: complete, partial or failed. spooled: the database was taken, the batch waits. of_source: not this window
+    but the source as a whole failed, so that asking for the next one would only add to it.
     """
 
     source: str
@@ -53,6 +56,7 @@ class Cycle:
     replaced: int = 0
     note: str = ""
     spooled: bool = False
+    of_source: bool = False
 
 
 @dataclass
@@ -76,43 +80,80 @@ class Collector:
     async def collect(
         self, source: Source, feed: Feed, session: Session, window: Window | None = None
     ) -> list[Cycle]:
-        """Ask a feed for everything that is due, or for the missing parts of a window.
+        """Ask a feed for everything that is due, or for the missing parts of a window, as far as it is over.
 
         Failures are results, not exceptions; only a store that cannot even be spooled to raises.
         """
         await asyncio.to_thread(self.drain, {source.name: source})
         if feed.kind != "window":
             return [await self._cycle(source, feed, session, None)]
-        cycles = []
-        for piece in await asyncio.to_thread(self._due, source, feed, window):
-            cycles.append(await self._cycle(source, feed, session, piece))
-            if cycles[-1].result == "failed":
-                break  # what did not answer now will hardly answer for the next window
+        pieces = await asyncio.to_thread(self._due, source, feed, window)
+        cycles = await self._ask(source, feed, session, pieces)
+        return cycles if window is None else self._told(source, feed, window, cycles)
+
+    async def _ask(self, source: Source, feed: Feed, session: Session, todo: list[Window]) -> list[Cycle]:
+        """Ask for window after window, until the source as a whole fails.
+
+        A window that cannot be read fails alone: it is asked for in halves, down to the quarter of an hour, and the
+        others go on.
+        """
+        cycles: list[Cycle] = []
+        todo, unread = list(todo), 0
+        while todo and unread < MOST_UNREAD:
+            piece = todo.pop(0)
+            cycle = await self._cycle(source, feed, session, piece)
+            cycles.append(cycle)
+            if cycle.of_source:
+                break
+            unread = unread + 1 if cycle.result == "failed" else 0
+            todo[:0] = halves(piece) if unread else []
         return cycles
 
     def _due(self, source: Source, feed: Feed, window: Window | None) -> list[Window]:
-        done = self.complete(source, feed)
-        if window is not None:
-            gaps = without(window, union(done))
-            return [piece for gap in gaps for piece in slices(gap, timedelta(seconds=feed.slice_s))]
-        now = self.clock()
-        first = floor(now - max(FIRST_LOOK, timedelta(seconds=feed.overlap_s)))
-        return due(feed, done, min((w.start for w in done), default=first), now)
+        asked = self._ledger(source, feed)
+        done, now = _with(asked, "complete"), self.clock()
+        stored = union(done)
+        failed = [one for one in _with(asked, "partial", "failed") if without(one, stored)]
+        if window is None:
+            first = floor(now - max(FIRST_LOOK, timedelta(seconds=feed.overlap_s)))
+            return due(feed, done, beginning(done, failed, first), now, failed)
+        over = Window(window.start, min(window.end, settled(feed, now)))
+        gaps = without(over, stored)
+        pieces = [piece for gap in gaps for piece in slices(gap, timedelta(seconds=feed.slice_s))]
+        return fairly(pieces, failed)
+
+    def _told(self, source: Source, feed: Feed, window: Window, cycles: list[Cycle]) -> list[Cycle]:
+        """Say of a window that was asked for why nothing, or not all of it, was asked of the vendor."""
+        over = settled(feed, self.clock())
+        if window.start >= over:
+            note = f"not over yet: nothing after {over:%Y-%m-%d %H:%M} UTC can be complete"
+            return [Cycle(source.name, feed.name, window, "failed", note=note)]
+        if not cycles:
+            known = Window(window.start, min(window.end, over))
+            cycles = [Cycle(source.name, feed.name, known, "complete", note="already complete")]
+        if window.end > over:
+            cut = f"asked up to {over:%Y-%m-%d %H:%M} UTC, the rest is not over yet"
+            cycles[-1] = replace(cycles[-1], note="; ".join(filter(None, (cycles[-1].note, cut))))
+        return cycles
 
     def complete(self, source: Source, feed: Feed) -> list[Window]:
         """Return the windows of a feed that are stored whole."""
+        return _with(self._ledger(source, feed), "complete")
+
+    def _ledger(self, source: Source, feed: Feed) -> pl.DataFrame:
+        """Return what came of every window that was asked for: from_at to_at result, oldest asking first."""
+        columns = ("from_at", "to_at", "result")
         try:
             with self.store.reading() as reader:
                 rows = archive.ledger(reader, source.name, feed.name)
         except NoDataError:
-            return []
-        whole = rows.filter(pl.col("result") == "complete", pl.col("from_at").is_not_null())
-        return [Window(*row) for row in whole.select("from_at", "to_at").iter_rows()]
+            return pl.DataFrame(schema=dict.fromkeys(columns, pl.Null))
+        return rows.filter(pl.col("from_at").is_not_null()).select(columns)
 
     async def _cycle(self, source: Source, feed: Feed, session: Session, window: Window | None) -> Cycle:
         waiting: list[Payload] = []
         troubles: list[Trouble] = []
-        error: str | None = None
+        ended: CollectError | None = None
         size = 0
         async with _InTurn() as storing:
             try:
@@ -127,13 +168,14 @@ class Collector:
                         await storing.begin(self._store, source, part)
                         waiting, size = [], 0
             except CollectError as wrong:
-                error = str(wrong)
+                ended = wrong
             parts = await storing.done()
         stored = any(part.read for part in parts) or bool(waiting)
         passing = [trouble for trouble in troubles if not trouble.permanent]
-        result = "complete" if not (error or passing) else "partial" if stored else "failed"
-        batch = self._batch(source, feed, window, result, _note(error, troubles), waiting)
-        return _summed([*parts, await asyncio.to_thread(self._store, source, batch)])
+        result = "complete" if not (ended or passing) else "partial" if stored else "failed"
+        batch = self._batch(source, feed, window, result, _note(ended, troubles), waiting)
+        whole = _summed([*parts, await asyncio.to_thread(self._store, source, batch)])
+        return replace(whole, of_source=not isinstance(ended, BadReplyError) if ended else result == "failed")
 
     def _batch(
         self,
@@ -384,8 +426,12 @@ def _spooled(batch: spool.Batch) -> Cycle:
     return Cycle(batch.source, batch.feed, batch.window, batch.result, note=note, spooled=True)
 
 
-def _note(error: str | None, troubles: Sequence[Trouble]) -> str:
-    told = [error] if error else []
+def _with(asked: pl.DataFrame, *results: str) -> list[Window]:
+    return [Window(start, end) for start, end, result in asked.iter_rows() if result in results]
+
+
+def _note(ended: CollectError | None, troubles: Sequence[Trouble]) -> str:
+    told = [str(ended)] if ended else []
     told += [trouble.what for trouble in troubles[:MOST_NOTES]]
     if len(troubles) > MOST_NOTES:
         told.append(f"and {len(troubles) - MOST_NOTES} more")
