@@ -148,6 +148,14 @@ def test_not_a_number_is_no_figure() -> None:
         parse("interval_volume", row % b"NaN")
 
 
+def test_a_row_without_a_queue_is_no_queue_of_its_own_where_others_name_theirs() -> None:
+    row = {"intervalStart": 1709647200, "enteredCount": 3, "abandonedCount": 1, "sumHandleTime": 90000}
+    assert parse("interval_volume", [row])["queue_id"].to_list() == [ncc.ALL_QUEUES]
+    mixed = parse("interval_volume", [row, {**row, "queueId": "q"}, row])
+    assert mixed["queue_id"].to_list() == ["q"]
+    assert "2 rows left out: no queue in" in mixed["alarm"][0]
+
+
 @given(
     values=st.lists(
         st.integers(-5, 2**63) | st.sampled_from([10**8, 10**11, 10**14, 10**17, 45]), min_size=1

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -34,7 +35,7 @@ FIRST_LOOK = timedelta(days=1)
 """How far back the first cycle of a feed reaches."""
 CHUNK_BYTES = 48_000_000
 """A long window is stored in parts of about this size, so that memory stays bounded."""
-MOST_NOTES = 5
+MOST_NOTES, LONGEST_NOTE = 5, 240
 MOST_UNREAD = 12
 """So many windows in a row that cannot be read are the source's fault and not theirs; three weeks halve as often."""
 
@@ -432,7 +433,7 @@ def _with(asked: pl.DataFrame, *results: str) -> list[Window]:
 
 def _note(ended: CollectError | None, troubles: Sequence[Trouble]) -> str:
     told = [str(ended)] if ended else []
-    told += [trouble.what for trouble in troubles[:MOST_NOTES]]
+    told += [textwrap.shorten(trouble.what, LONGEST_NOTE) for trouble in troubles[:MOST_NOTES]]
     if len(troubles) > MOST_NOTES:
         told.append(f"and {len(troubles) - MOST_NOTES} more")
     return "; ".join(told)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wfm import archive
 from wfm.errors import CollectError, NoDataError, StoreError
-from wfm.http import Client
+from wfm.http import Client, Patience
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source
 from wfm.vendors import Feed, Window
@@ -19,7 +19,9 @@ from wfm.vendors import Feed, Window
 log = logging.getLogger("wfm.collect")
 
 
-def client(source: Source, state: Path, clock: Callable[[], datetime]) -> Client:
+def client(
+    source: Source, state: Path, clock: Callable[[], datetime], patience: Patience | None = None
+) -> Client:
     """Make the HTTP client of a source: its limits, its secrets to hide, and where turns are kept between processes."""
     limits, own = source.vendor.LIMITS, source.settings
     rate = own.requests_per_minute
@@ -32,6 +34,7 @@ def client(source: Source, state: Path, clock: Callable[[], datetime]) -> Client
         stop_after_401=limits.stop_after_401,
         timeout_s=own.timeout_s,
         state_dir=state,
+        patience=patience,
         clock=clock,
     )
 
@@ -42,14 +45,20 @@ def state_folder(database: Path) -> Path:
 
 
 async def collect(
-    collector: Collector, pairs: Sequence[tuple[Source, Feed]], window: Window | None = None
+    collector: Collector,
+    pairs: Sequence[tuple[Source, Feed]],
+    window: Window | None = None,
+    patience: Patience | None = None,
 ) -> list[Cycle]:
-    """Run one cycle of every feed; sources at the same time, the feeds of one source after another."""
+    """Run one cycle of every feed; sources at the same time, the feeds of one source after another.
+
+    ``patience``: of retries; None: the client's own.
+    """
 
     async def one(source: Source, feeds: list[Feed]) -> list[Cycle]:
         cycles: list[Cycle] = []
         try:
-            async with client(source, state_folder(collector.store.path), collector.clock) as http:
+            async with client(source, state_folder(collector.store.path), collector.clock, patience) as http:
                 session = source.vendor.session(source.settings, http)
                 for feed in feeds:
                     asked = window if feed.kind == "window" else None

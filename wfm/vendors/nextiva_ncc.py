@@ -320,11 +320,14 @@ class NccSession:
                 place = {"q": "", "rows": str(own.page_rows), "start": str(walk.at)}
                 reply = await self._get(path, place)
                 rows, around = _rows(_json(reply.body), name)
-                ids = {key for key in map(_text, _picked(rows, _ids(name, own))[0]) if key}
+                named = _texts(_picked(rows, _ids(name, own))[0])
+                ids = {key for key in named if key}
                 if not told or ids - told:
                     yield Payload(name, reply.received_at, reply.body, {"start": place["start"]})
                 told |= ids
-                walk.take(ids, len(rows), _whole(around.get("total")) or 0)
+                # more than was asked for: some came twice, and the next page begins behind what was asked for
+                n = len(rows) if len(rows) <= own.page_rows else len(ids) + named.count(None)
+                walk.take(ids, n, _whole(around.get("total")) or 0)
             if not walk.moved:
                 return
         yield Trouble(f"the list of {name}s moved while it was read, {len(told):,} found", permanent=False)
@@ -506,7 +509,9 @@ def parse_interval_volume(payload: Payload, settings: Settings) -> pl.DataFrame:
 def _read_intervals(payload: Payload, settings: Settings) -> _Intervals:
     rows, _ = _rows(_json(payload.body), "interval_volume")
     span = _span(payload)
-    read = [_interval(_folded(row), span, settings) for row in rows]
+    folded = [_folded(row) for row in rows]
+    by_queue = any(map(_queue, folded))
+    read = [_interval(row, span, by_queue, settings) for row in folded]
     good = [row for row in read if not isinstance(row, str)]
     left_out = [row for row in read if isinstance(row, str)]
     if left_out and not good:
@@ -515,12 +520,16 @@ def _read_intervals(payload: Payload, settings: Settings) -> _Intervals:
 
 
 def _interval(
-    row: Row, span: tuple[int, int] | None, settings: Settings
+    row: Row, span: tuple[int, int] | None, by_queue: bool, settings: Settings
 ) -> tuple[str, int, int, int, float, str | None] | str:
     """Read a row of ``historical``, or say why it cannot be read."""
-    at = _interval_start(row, span, settings)
+    at, queue = _interval_start(row, span, settings), _queue(row)
     if isinstance(at, str):
         return at
+    if (
+        by_queue and queue is None
+    ):  # a total of all, or a queue that got lost: its calls would count twice or nowhere
+        return f"no queue in {sorted(row)}, though other rows name theirs"
     entered = _whole(row.get("enteredcount"))
     if entered is None:
         return f"no enteredCount in {sorted(row)}"
@@ -536,8 +545,11 @@ def _interval(
     told = _figure(row, "sumhandletime", _number, handled <= 0, alarms)
     seconds = told / (1000 if settings.handle_time_unit == "ms" else 1)
     alarms += _unit_doubt(seconds, handled, settings.handle_time_unit)
-    queue = next((text for name in QUEUE_KEYS if (text := _text(row.get(name)))), ALL_QUEUES)
-    return queue, start, entered, int(abandoned), seconds, "; ".join(alarms) or None
+    return queue or ALL_QUEUES, start, entered, int(abandoned), seconds, "; ".join(alarms) or None
+
+
+def _queue(row: Row) -> str | None:
+    return next((text for name in QUEUE_KEYS if (text := _text(row.get(name)))), None)
 
 
 def _interval_start(row: Row, span: tuple[int, int] | None, settings: Settings) -> int | str:
@@ -650,6 +662,8 @@ def _ids(feed: str, settings: Settings) -> tuple[str, ...]:
 def _json(body: bytes) -> Any:
     try:
         return json.loads(body, parse_constant=lambda _: None)  # NaN and Infinity are not figures
+    except UnicodeDecodeError:
+        raise BadReplyError("not JSON: its characters are not UTF-8") from None
     except (ValueError, RecursionError) as error:
         raise BadReplyError(f"not JSON: {type(error).__name__}") from None
 

@@ -36,7 +36,7 @@ import polars as pl
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from wfm import schema
-from wfm.errors import BadReplyError, ThrottledError, UnreachableError
+from wfm.errors import BadReplyError, CollectError, ThrottledError, UnreachableError
 from wfm.vendors import Client, Feed, Limits, Payload, Reply, SourceSettings, Trouble, Window
 from wfm.vendors import _xsi_entries as xsi
 
@@ -201,28 +201,29 @@ class _Walk:
 
     def take(self, rows: list[dict[str, Any]]) -> bool:
         """Count a page; return whether it has anything new of the window or later."""
-        keys = {xsi.text(xsi.child(row, "callLogId")): _start_ms(row) for row in rows}
-        self.nameless += sum(xsi.text(xsi.child(row, "callLogId")) is None for row in rows)
-        keys.pop(None, None)
-        page = {key: at for key, at in keys.items() if key is not None}
+        keys = [xsi.text(xsi.child(row, "callLogId")) for row in rows]
+        page = {key: _start_ms(row) for key, row in zip(keys, rows, strict=True) if key is not None}
+        nameless = keys.count(None)
         new = [key for key in page if key not in self.seen]
-        self.slipped |= self.lapped and len(new) == len(rows) > 0
+        n = len(page) + nameless  # a row that comes twice in a page is one
+        self.nameless += nameless
+        self.slipped |= self.lapped and len(new) == n > 0
         self.seen.update(page)
-        self.largest = max(self.largest, len(rows))
+        self.largest = max(self.largest, n)
         self.short = len(rows) < self.largest
         self.idle = 0 if new or self.short else self.idle + 1
         starts = [at for at in page.values() if at is not None]
-        older = bool(starts) and len(starts) == len(rows) and max(starts) < self.since_ms
+        older = bool(starts) and len(starts) == n and max(starts) < self.since_ms
         self.ended = (
             not rows
             or older
-            or len(rows) > self.size  # it does not page: this was everything
+            or n > self.size  # it does not page: this was everything
             or (self.short and not new)
             or self.idle >= MOST_IDLE
         )
-        again = min(self.overlap, len(rows) // 2) if new else 0
+        again = min(self.overlap, n // 2) if new else 0
         self.lapped = again > 0
-        self.start += max(len(rows) - again, 1)
+        self.start += max(n - again, 1)
         return bool(new or self.nameless) and not older
 
     @property
@@ -277,11 +278,18 @@ class _Session:
         if self._settings.users is not None:
             return self._settings.users
         if time.monotonic() - self._members_at >= MEMBERS_LIVE_S:
+            await self._read_directory()
+        if not self._members:
+            raise CollectError(f"The directory at {self._server} lists nobody: name the users in USERS.")
+        return self._members
+
+    async def _read_directory(self) -> None:
+        """Learn who there is; without that nobody can be asked, whatever the window."""
+        try:
             async for _ in self._directory():
                 pass
-        if not self._members:
-            raise BadReplyError(f"The directory at {self._server} lists nobody: name the users in USERS.")
-        return self._members
+        except BadReplyError as wrong:
+            raise CollectError(f"{wrong} To do without the directory, name the users in USERS.") from wrong
 
     async def _directory(self) -> AsyncIterator[Payload]:
         """Hand over the directory of the enterprise, or of the group where that is refused."""
@@ -296,7 +304,7 @@ class _Session:
                 continue
             self._members, self._members_at = tuple(found.values()), time.monotonic()
             return
-        raise BadReplyError(f"{self._server} gives no directory ({said}): name the users in USERS.")
+        raise BadReplyError(f"{self._server} gives no directory ({said}).")
 
     async def _directory_pages(self, kind: str, found: dict[str, str]) -> AsyncIterator[Payload]:
         user = self._settings.directory_user or self._settings.username
@@ -350,10 +358,9 @@ class _Session:
         try:
             for user in todo:
                 if self._unanswered >= GIVE_UP_AFTER:
-                    await ready.put(
-                        Trouble("the server does not answer; the other users were not asked", False)
+                    raise UnreachableError(
+                        f"{self._unanswered} lists in a row got no answer, so no others were asked for."
                     )
-                    break
                 async for item in self._user(user, window):
                     await ready.put(item)
         except Exception as wrong:  # it ends the whole fetch, in the task that reads

@@ -1,0 +1,366 @@
+"""Collect while the vendors misbehave: said in words, never an empty window for a failed one, and whole in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from wfm import archive
+from wfm.errors import OutputError
+from wfm.http import Patience
+from wfm.jobs import collecting
+from wfm.jobs.collect import Collector, Cycle
+from wfm.jobs.sources import Source, configured
+from wfm.sandbox.centre import simulate
+from wfm.sandbox.clock import Clock
+from wfm.sandbox.faults import DEFAULTS, Faults
+from wfm.sandbox.manners import Manners
+from wfm.sandbox.serve import running, settings
+from wfm.sandbox.truth import Truth
+from wfm.store import Store
+
+ZONE = "Asia/Jerusalem"
+PASSWORD = "correct-horse-9-battery"
+MANNERS = Manners(password=PASSWORD)
+HURRY = Patience(attempts=2, first_wait_s=0.002, longest_wait_s=0.01, total_s=0.6)
+NOON, NIGHT = 14 * 3600, 40 * 3600
+"""Seconds after the first local midnight: in the middle of the shifts, and long after everything."""
+HOUSEKEEPING = {"requests_per_minute": "0", "timeout_s": "0.5"}
+
+
+class Faulty(Faults):
+    """Faults that leave the first so many chances alone: a login, say."""
+
+    spared = 0
+
+    def strikes(self, name: str, vendor: str) -> float | None:
+        if name in self.on and self.spared:
+            self.spared -= 1
+            return None
+        return super().strikes(name, vendor)
+
+
+@dataclass
+class Site:
+    """A sandbox, a collector, and both vendors' sources."""
+
+    truth: Truth
+    clock: Clock
+    faults: Faulty
+    url: str
+    store: Store
+    more: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def collector(self) -> Collector:
+        return Collector(self.store, clock=lambda: datetime.fromtimestamp(self.clock.now(), UTC))
+
+    @property
+    def asked(self) -> int:
+        return sum(self.faults.served.values())
+
+    def source(self, name: str, **more: str) -> Source:
+        values: dict[str, str] = {}
+        for line in settings(self.url, ZONE, MANNERS):
+            key, _, value = line.partition("=")
+            if key.startswith(f"WFM_SOURCES__{name.upper()}__"):
+                values[key.lower().rpartition("__")[2]] = value
+        return configured({name: {**values, **HOUSEKEEPING, **self.more, **more}})[name]
+
+    def at(self, seconds: float) -> None:
+        """Set the clock to so long after the first midnight."""
+        self.clock.move_to(self.truth.begins + seconds)
+
+    def collect(self, name: str, *feeds: str, **more: str) -> list[Cycle]:
+        source = self.source(name, **more)
+        pairs = [(source, source.feeds[feed]) for feed in feeds]
+        return asyncio.run(collecting.collect(self.collector, pairs, patience=HURRY))
+
+    def stored(self, table: str) -> pl.DataFrame:
+        with self.store.reading() as reader:
+            return reader.table(table)
+
+
+@pytest.fixture(scope="module")
+def truth() -> Truth:
+    return simulate(seed=3, start=date(2026, 3, 2), days=1, agents=7, queues=2, timezone=ZONE)
+
+
+@pytest.fixture
+def site(truth: Truth, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Site]:
+    """Serve, collect, and look afterwards whether a secret was told."""
+    clock, faults = Clock(truth.begins + NOON), Faulty(seed=1)
+    caplog.set_level(logging.DEBUG)
+    with running(truth, clock, faults, MANNERS) as url:
+        here = Site(truth, clock, faults, url, Store(tmp_path / "wfm.duckdb"))
+        yield here
+        told = "\n".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
+        if here.store.path.exists():
+            told += "\n".join(here.stored("collection")["note"].drop_nulls())
+    for secret in (PASSWORD, PASSWORD[2:], "Y29ycmVjdC1ob3JzZS", "eyJhbGciOi"):
+        assert secret not in told
+
+
+# --- what there is ----------------------------------------------------------------------------------------
+LEG = ["login", "started_at", "answered_at", "ended_at", "outcome"]
+BUCKET = ["queue_id", "interval_start", "entered", "abandoned", "sum_handle_time_s"]
+FEEDS = {"ncc": "interval_volume", "xsi": "call_leg"}
+PAGES: dict[str, dict[str, str]] = {"ncc": {}, "xsi": {"page_size": "25"}}
+
+
+def legs(frame: pl.DataFrame) -> list[tuple[object, ...]]:
+    second = pl.col("started_at", "answered_at").dt.truncate("1s")
+    return sorted(frame.with_columns(second).select(LEG[:3]).rows(), key=repr)
+
+
+def buckets(frame: pl.DataFrame) -> list[tuple[object, ...]]:
+    if "sum_handle_ms" in frame.columns:
+        frame = frame.with_columns(sum_handle_time_s=pl.col("sum_handle_ms") / 1000)
+    some = (pl.col("entered") > 0) | (pl.col("sum_handle_time_s") > 0)
+    return sorted(frame.filter(some).select(BUCKET).rows())
+
+
+def is_the_truth(site: Site, name: str) -> bool:
+    """Say whether exactly what happened is stored, each thing once."""
+    if name == "xsi":
+        stored = site.stored("call_leg")
+        assert stored["leg_id"].is_unique().all()
+        return legs(stored) == legs(site.truth.leg)
+    return buckets(site.stored("interval_volume")) == buckets(site.truth.interval)
+
+
+def holds(site: Site, name: str) -> None:
+    """Check that every window that counts as complete is stored whole, and nothing else is claimed."""
+    source = site.source(name)
+    for window in site.collector.complete(source, source.feeds[FEEDS[name]]):
+        inside = pl.col("interval_start" if name == "ncc" else "started_at").is_between(
+            window.start, window.end, closed="left"
+        )
+        known = datetime.fromtimestamp(site.clock.now(), UTC)
+        if name == "ncc":
+            truth = site.truth.interval.filter(inside, pl.col("interval_start") < known - timedelta(hours=1))
+            stored = site.stored("interval_volume")
+            assert set(buckets(truth)) <= set(buckets(stored))
+        else:
+            truth = site.truth.leg.filter(inside, pl.col("ended_at") < known - timedelta(seconds=1))
+            assert set(legs(truth)) <= set(legs(site.stored("call_leg")))
+
+
+# --- nothing comes ----------------------------------------------------------------------------------------
+NOTHING = [
+    ("ncc", "hang", 0, "no answer in time"),
+    ("xsi", "hang", 0, "no answer in time"),
+    ("ncc", "throttle", 0, "429, it asks for patience for 1 s"),
+    ("xsi", "throttle", 0, "429, it asks for patience for 1 s"),
+    ("ncc", "unauthorized", 0, "401, it refuses the credentials; .* Check USERNAME and PASSWORD"),
+    ("xsi", "unauthorized", 0, "401, it refuses the credentials; check user, password"),
+    ("ncc", "expired_token", 0, r"refused \(401\) also with a new token"),
+    ("ncc", "server_error", 0, "503, an error on its side"),
+    ("xsi", "server_error", 0, "503, an error on its side"),
+    ("ncc", "html", 0, "no token in the reply .* BASE_URL must be the login host"),
+    ("ncc", "html", 1, "HTML instead of JSON: a login page or a gateway"),
+    ("xsi", "html", 0, "HTML instead of JSON: a login page or a gateway"),
+    ("xsi", "latin1_undeclared", 0, "its characters are not in the charset it names.* name the users in USERS"),
+    ("ncc", "truncated", 0, "no token in the reply"),
+    ("ncc", "truncated", 1, "not JSON"),
+    ("xsi", "truncated", 0, "neither XML nor JSON .* Unterminated"),
+    ("xsi", "truncated", 1, "agent001@centre.example Placed: .*neither XML nor JSON"),
+    ("xsi", "html", 1, "agent001@centre.example Placed: .*HTML instead of JSON: a login page or a gateway"),
+    ("xsi", "throttle", 1, r"^\d+ lists in a row got no answer, so no others were asked for"),
+    ("xsi", "server_error", 1, r"^\d+ lists in a row got no answer, so no others were asked for"),
+    ("ncc", "unauthorized", 1, "401, it refuses the credentials; .* Check USERNAME and PASSWORD"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "fault", "spared", "told"), NOTHING)
+def test_a_failure_is_told_moves_nothing_and_is_made_good(
+    site: Site, name: str, fault: str, spared: int, told: str
+) -> None:
+    site.faults.add(fault)
+    site.faults.spared = spared
+    cycles = site.collect(name, FEEDS[name])
+    assert site.faults.hits[fault]
+    assert {cycle.result for cycle in cycles} == {"failed"}, cycles
+    for cycle in cycles:
+        assert re.search(told, cycle.note), cycle.note
+        assert len(cycle.note) < 1_500
+    source = site.source(name)
+    assert site.collector.complete(source, source.feeds[FEEDS[name]]) == []
+    assert site.stored(FEEDS[name]).is_empty()
+    assert len(cycles) <= 12
+    site.faults.clear()
+    site.collect(name, FEEDS[name])
+    holds(site, name)
+    site.at(NIGHT)
+    cycles = site.collect(name, FEEDS[name])
+    assert {cycle.result for cycle in cycles} == {"complete"}
+    assert is_the_truth(site, name)
+
+
+# --- something comes --------------------------------------------------------------------------------------
+SOMETHING = [
+    ("ncc", "drip=0.001", 0, "complete", "^$"),
+    ("xsi", "drip=0.001", 0, "complete", "^$"),
+    ("ncc", "gzip", 0, "complete", "^$"),
+    ("xsi", "gzip", 0, "complete", "^$"),
+    ("ncc", "latin1", 0, "complete", "^$"),
+    ("xsi", "latin1", 0, "complete", "^$"),
+    ("xsi", "clamp", 0, "complete", "^$"),
+    ("xsi", "drift:1x", 0, "complete", "^$"),
+    ("ncc", "late", 0, "complete", "^$"),
+    ("xsi", "late", 0, "complete", "^$"),
+    ("ncc", "duplicates=2", 0, "complete", "^$"),
+    ("xsi", "duplicates=2", 0, "complete", "^$"),
+    ("xsi", "pruned=3", 0, "complete", "^$"),
+    ("xsi", "unknown_state=2", 0, "complete", "^$"),
+    ("ncc", "missing_fields=4", 0, "partial", r"\d+ rows left out: no .* in \["),
+    ("xsi", "missing_fields=2", 0, "complete", "^$"),
+    ("ncc", "expired_token:1x", 0, "complete", "^$"),
+    ("ncc", "throttle:1x=0", 1, "complete", "^$"),
+    ("xsi", "throttle:1x=0", 8, "complete", "^$"),
+    ("xsi", "server_error:1x", 8, "complete", "^$"),
+    ("ncc", "latin1_undeclared", 0, "complete", "^$"),
+    ("ncc", "html:1x", 1, "complete failed", "HTML instead of JSON: a login page or a gateway|^$"),
+    ("ncc", "truncated:1x", 1, "complete failed", "not JSON|^$"),
+    ("ncc", "hang:1x", 1, "complete", "^$"),
+    ("xsi", "hang:2x", 8, "complete", "^$"),
+    ("xsi", "html:2x", 8, "partial", "agent.*HTML instead of JSON: a login page or a gateway"),
+    ("xsi", "truncated:2x", 8, "partial", "agent.*neither XML nor JSON"),
+    ("xsi", "server_error:8x", 8, "partial", "agent.*503, an error on its side"),
+    ("xsi", "throttle:4x", 8, "partial", "agent.*429, it asks for patience for 1 s"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "fault", "spared", "result", "told"), SOMETHING)
+def test_what_comes_is_stored_and_becomes_the_truth(
+    site: Site, name: str, fault: str, spared: int, result: str, told: str
+) -> None:
+    site.faults.add(fault)
+    site.faults.spared = spared
+    cycles = site.collect(name, FEEDS[name], **PAGES[name])
+    assert sum(site.faults.hits.values())
+    assert {cycle.result for cycle in cycles} == set(result.split()), cycles
+    for cycle in cycles:
+        assert re.search(told, cycle.note), cycle.note
+    site.faults.clear()
+    if fault.partition("=")[0] not in ("late", "pruned"):  # which the vendor passes off as all there is
+        holds(site, name)
+    site.at(NIGHT)
+    cycles = site.collect(name, FEEDS[name])
+    assert {cycle.result for cycle in cycles} == {"complete"}
+    assert is_the_truth(site, name)
+
+
+def test_a_log_that_drops_calls_is_told_if_its_length_is_known(site: Site) -> None:
+    site.faults.add("pruned=12")
+    (cycle,) = site.collect("xsi", "call_leg", max_logged_calls="12")
+    assert cycle.result == "complete"  # asking again brings nothing back
+    assert re.search("agent.*possible hole: the log may have dropped calls", cycle.note), cycle.note
+
+
+# --- snapshots and lists ----------------------------------------------------------------------------------
+GARBLED = [
+    ("hang", 0, "no answer in time"),
+    ("throttle", 0, "429, it asks for patience"),
+    ("unauthorized", 0, "401, it refuses the credentials"),
+    ("expired_token", 0, r"refused \(401\) also with a new token"),
+    ("server_error", 1, "503, an error on its side"),
+    ("html", 1, "HTML instead of JSON"),
+    ("truncated", 1, "not JSON"),
+    ("missing_fields=1", 0, "."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fault", "spared", "told"), GARBLED)
+def test_a_snapshot_that_fails_says_nothing_about_anybody(
+    site: Site, fault: str, spared: int, told: str
+) -> None:
+    site.collect("ncc", "agent_state")
+    states, coverage = site.stored("agent_state"), site.stored("coverage")
+    assert states.height == len(site.truth.agents)
+    for poll in range(1, 5):
+        site.at(NOON + 600 + 15 * poll)
+        site.faults.add(fault)
+        site.faults.spared = spared
+        (cycle,) = site.collect("ncc", "agent_state")
+        assert cycle.result == "failed", cycle
+        assert re.search(told, cycle.note), cycle.note
+        (site.store.path.with_name("wfm.duckdb.state") / "ncc.json").unlink()
+    assert site.stored("agent_state").equals(states)  # nobody logged out
+    assert site.stored("coverage").equals(coverage)
+    site.faults.clear()
+    site.at(NOON + 3600)
+    (cycle,) = site.collect("ncc", "agent_state")
+    assert cycle.result == "complete"
+    assert now(site) == states_of(site)
+
+
+def now(site: Site) -> dict[str, str]:
+    """Return the state each agent was last seen in."""
+    states = site.stored("agent_state").sort("at").group_by("login").last()
+    return dict(states.select("login", "vendor_state").rows())
+
+
+def states_of(site: Site) -> dict[str, str]:
+    """Return the state each agent is truly in."""
+    here = datetime.fromtimestamp(site.clock.now(), UTC)
+    told = site.truth.agent_state.filter(pl.col("at") <= here).sort("at").group_by("login").last()
+    away = dict.fromkeys(site.truth.login.filter(source="ncc")["login"], "Logged out")
+    return {**away, **dict(told.select("login", "vendor_state").rows())}
+
+
+def test_words_and_rows_nobody_expected_are_kept_as_said(site: Site) -> None:
+    site.faults.add("unknown_state=1")
+    site.faults.add("duplicates=1")
+    (cycle,) = site.collect("ncc", "agent_state")
+    assert cycle.result == "complete"
+    assert site.stored("agent_state")["vendor_state"].to_list() == ["Gone fishing"] * len(site.truth.agents)
+    site.faults.clear()
+    site.at(NOON + 60)
+    site.collect("ncc", "agent_state")
+    assert now(site) == states_of(site)
+
+
+LISTS = [
+    ("ncc", "clamp=3", "complete", "^$"),
+    ("ncc", "drift:1x", "complete", "^$"),
+    ("ncc", "drift", "partial", "the list of agents moved while it was read"),
+    ("ncc", "duplicates=1", "complete", "^$"),
+    ("ncc", "gzip", "complete", "^$"),
+    ("ncc", "latin1", "failed", "not JSON: its characters are not UTF-8"),
+    ("ncc", "latin1_undeclared", "failed", "not JSON: its characters are not UTF-8"),
+    ("ncc", "truncated:1x", "failed", "not JSON"),
+    ("ncc", "missing_fields=3", "complete", "1 row left out: no id"),
+    ("xsi", "clamp=3", "complete", "^$"),
+    ("xsi", "latin1", "complete", "^$"),
+    ("xsi", "latin1_undeclared", "failed", "its characters are not in the charset it names"),
+    ("xsi", "gzip", "complete", "^$"),
+    ("xsi", "truncated", "failed", "neither XML nor JSON"),
+    ("xsi", "server_error", "failed", "503, an error on its side"),
+    ("xsi", "html", "failed", "HTML instead of JSON"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "fault", "result", "told"), LISTS)
+def test_a_list_is_whole_or_says_that_it_is_not(
+    site: Site, name: str, fault: str, result: str, told: str
+) -> None:
+    site.faults.add(fault)
+    site.faults.spared = int(fault == "truncated:1x")
+    (cycle,) = site.collect(name, "agent", **({"page_rows": "4"} if name == "ncc" else {}))
+    assert cycle.result == result, cycle
+    assert re.search(told, cycle.note), cycle.note
+    if told == "^$":
+        assert site.stored("agent").height == site.truth.agent.height
+    site.faults.clear()
+    (cycle,) = site.collect(name, "agent")
+    assert cycle.result == "complete"
+    assert sorted(site.stored("agent")["name"]) == sorted(site.truth.agent["name"])
