@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
+import subprocess
+import sys
+import time
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from wfm import archive
-from wfm.errors import OutputError
 from wfm.http import Patience
 from wfm.jobs import collecting
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source, configured
 from wfm.sandbox.centre import simulate
 from wfm.sandbox.clock import Clock
-from wfm.sandbox.faults import DEFAULTS, Faults
+from wfm.sandbox.faults import Faults
 from wfm.sandbox.manners import Manners
 from wfm.sandbox.serve import running, settings
 from wfm.sandbox.truth import Truth
@@ -57,11 +60,15 @@ class Site:
     faults: Faulty
     url: str
     store: Store
-    more: dict[str, str] = field(default_factory=dict)
 
     @property
     def collector(self) -> Collector:
         return Collector(self.store, clock=lambda: datetime.fromtimestamp(self.clock.now(), UTC))
+
+    @property
+    def state(self) -> Path:
+        """Return where turns and refusals are kept."""
+        return collecting.state_folder(self.store.path)
 
     @property
     def asked(self) -> int:
@@ -73,7 +80,7 @@ class Site:
             key, _, value = line.partition("=")
             if key.startswith(f"WFM_SOURCES__{name.upper()}__"):
                 values[key.lower().rpartition("__")[2]] = value
-        return configured({name: {**values, **HOUSEKEEPING, **self.more, **more}})[name]
+        return configured({name: {**values, **HOUSEKEEPING, **more}})[name]
 
     def at(self, seconds: float) -> None:
         """Set the clock to so long after the first midnight."""
@@ -293,7 +300,7 @@ def test_a_snapshot_that_fails_says_nothing_about_anybody(
         (cycle,) = site.collect("ncc", "agent_state")
         assert cycle.result == "failed", cycle
         assert re.search(told, cycle.note), cycle.note
-        (site.store.path.with_name("wfm.duckdb.state") / "ncc.json").unlink()
+        (site.state / "ncc.json").unlink()
     assert site.stored("agent_state").equals(states)  # nobody logged out
     assert site.stored("coverage").equals(coverage)
     site.faults.clear()
@@ -364,3 +371,119 @@ def test_a_list_is_whole_or_says_that_it_is_not(
     (cycle,) = site.collect(name, "agent")
     assert cycle.result == "complete"
     assert sorted(site.stored("agent")["name"]) == sorted(site.truth.agent["name"])
+
+
+# --- single users -----------------------------------------------------------------------------------------
+def test_users_without_a_log_are_told_and_hold_nobody_up(truth: Truth, tmp_path: Path) -> None:
+    users = [agent.xsi for agent in truth.agents]
+    clock, faults = Clock(truth.begins + NIGHT), Faulty()
+    with running(truth, clock, faults, replace(MANNERS, forbidden=(users[0],))) as url:
+        site = Site(truth, clock, faults, url, Store(tmp_path / "wfm.duckdb"))
+        named = json.dumps([*users, "gone@centre.example"])
+        (cycle,) = site.collect("xsi", "call_leg", users=named)
+    assert cycle.result == "complete"
+    assert f"refused: {users[0]} Placed: 403 Not authorized to read this log" in cycle.note
+    assert "refused: gone@centre.example Placed: 404 User not found" in cycle.note
+    day = datetime.fromtimestamp(clock.now(), UTC) - timedelta(days=1)
+    wanted = truth.leg.filter(pl.col("login") != users[0], pl.col("started_at") >= day.replace(minute=0))
+    assert legs(site.stored("call_leg")) == legs(wanted)
+
+
+# --- refused credentials ----------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("name", "feeds"), [("ncc", ["agent_state", "queue", "agent"]), ("xsi", ["agent", "call_leg"])]
+)
+def test_two_refusals_in_a_row_stop_the_source_until_its_settings_change(
+    site: Site, name: str, feeds: list[str]
+) -> None:
+    wrong = "no" + PASSWORD
+    for _ in range(3):
+        cycles = site.collect(name, *feeds, password=wrong)
+        assert {cycle.result for cycle in cycles} == {"failed"}
+    assert site.asked == 2
+    assert re.search("refused 2 times in a row, so nothing is sent before .*Correct them", cycles[-1].note)
+    assert wrong not in "".join(cycle.note for cycle in cycles)
+    assert {cycle.result for cycle in site.collect(name, *feeds)} == {"complete"}
+
+
+# --- two processes ----------------------------------------------------------------------------------------
+COLLECT = "import sys; from wfm.cli import main; sys.exit(main(['collect', 'xsi', '--feed', 'agent']))"
+
+
+def test_two_processes_share_the_rate(site: Site, tmp_path: Path) -> None:
+    rate = 1200
+    lines = [*settings(site.url, ZONE, MANNERS), f"WFM_DATABASE={site.store.path}"]
+    lines += [f"WFM_SOURCES__XSI__REQUESTS_PER_MINUTE={rate}", "WFM_SOURCES__XSI__PAGE_SIZE=1"]
+    (tmp_path / "settings.env").write_text("\n".join(lines))
+    sent: list[float] = []
+    site.faults.served = Noting(sent)
+    both = [
+        subprocess.Popen([sys.executable, "-c", COLLECT], cwd=tmp_path, stdout=subprocess.DEVNULL)
+        for _ in range(2)
+    ]
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert len(sent) == 2 * len(site.truth.agents)
+    assert max(sent) - min(sent) >= (len(sent) - 2) * 60 / rate  # the network may push two closer together
+
+
+class Noting(Counter[tuple[str, str, int]]):
+    """Count answers, and note when."""
+
+    def __init__(self, at: list[float]) -> None:
+        super().__init__()
+        self._at = at
+
+    def __setitem__(self, key: tuple[str, str, int], value: int) -> None:
+        self._at.append(time.monotonic())
+        super().__setitem__(key, value)
+
+
+# --- no room ----------------------------------------------------------------------------------------------
+def test_a_spool_that_cannot_be_written_is_told_and_loses_nothing_that_was_there(site: Site) -> None:
+    site.collect("ncc", "agent_state")
+    site.store.wait_s = 0.05
+    site.at(NOON + 60)
+    with site.store.writing():
+        (cycle,) = site.collect("ncc", "agent_state")
+        assert cycle.spooled
+        site.collector.folder.rename(kept := site.collector.folder.with_name("kept"))
+        site.collector.folder.write_text("in the way")
+        site.at(NOON + 120)
+        (cycle,) = site.collect("ncc", "agent_state")
+    assert cycle.result == "failed"
+    assert re.search(r"is in use by .*\.spool: the batch cannot be kept there either", cycle.note), cycle.note
+    site.collector.folder.unlink()
+    kept.rename(site.collector.folder)
+    site.at(NOON + 180)
+    (cycle,) = site.collect("ncc", "agent_state")
+    assert cycle.result == "complete"
+    assert site.stored("collection").height == 3
+    assert now(site) == states_of(site)
+
+
+SHORT = """
+import resource, sys
+from wfm.cli import main
+room = 65_536
+resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+sys.exit(main(["collect", "xsi", "--from", "2026-03-01", "--to", "2026-03-05"]))
+"""
+
+
+def test_a_full_disk_is_told_and_loses_nothing_that_was_there(site: Site, tmp_path: Path) -> None:
+    site.collect("ncc", "queue", "agent")
+    before = {name: site.stored(name) for name in ("queue", "agent", "collection")}
+    lines = [*settings(site.url, ZONE, MANNERS), f"WFM_DATABASE={site.store.path}"]
+    (tmp_path / "settings.env").write_text("\n".join([*lines, "WFM_SOURCES__XSI__REQUESTS_PER_MINUTE=0"]))
+    ran = subprocess.run(
+        [sys.executable, "-c", SHORT], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 1
+    assert "the disk is full, nothing was stored; make room" in ran.stdout
+    assert "Traceback" not in ran.stderr
+    for name, rows in before.items():
+        assert site.stored(name).equals(rows)
+    site.collect("xsi", "call_leg")
+    site.at(NIGHT)
+    site.collect("xsi", "call_leg")
+    assert is_the_truth(site, "xsi")

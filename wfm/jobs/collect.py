@@ -21,7 +21,7 @@ from pathlib import Path
 import polars as pl
 
 from wfm import archive, schema
-from wfm.errors import BadReplyError, CollectError, DatabaseBusyError, NoDataError
+from wfm.errors import BadReplyError, CollectError, DatabaseBusyError, NoDataError, OutputError
 from wfm.jobs import spool
 from wfm.jobs.snapshots import Watch, observe
 from wfm.jobs.sources import Source
@@ -206,8 +206,11 @@ class Collector:
             return _spooled(batch)
         try:
             return self._write(source, batch)
-        except DatabaseBusyError:
-            spool.put(self.folder, batch)
+        except DatabaseBusyError as busy:
+            try:
+                spool.put(self.folder, batch)
+            except OutputError as full:
+                raise OutputError(f"{busy} {full}") from full
             return _spooled(batch)
 
     def drain(self, sources: dict[str, Source]) -> int:

@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from wfm import archive
-from wfm.errors import CollectError, NoDataError, StoreError
+from wfm.errors import CollectError, NoDataError, OutputError, StoreError
 from wfm.http import Client, Patience
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source
@@ -63,7 +63,8 @@ async def collect(
                 for feed in feeds:
                     asked = window if feed.kind == "window" else None
                     cycles += await collector.collect(source, feed, session, asked)
-        except CollectError as error:
+        except (CollectError, StoreError, OutputError) as error:  # the other sources go on
+            log.warning("%s: %s", source.name, error)
             cycles.append(Cycle(source.name, feeds[0].name, window, "failed", note=str(error)))
         return cycles
 

@@ -6,6 +6,7 @@ a batch knows its name, so that one stored just before a crash is not stored twi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -81,7 +82,8 @@ def put(folder: Path, batch: Batch) -> Path:
         os.replace(beside, target)
         _sync(folder)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
         raise OutputError(
             f"{folder}: the batch cannot be kept there either: {error.strerror or error}."
         ) from error

@@ -21,7 +21,8 @@ class Manners:
 
     ``accepts`` is the form of Authorization that NCC takes; ``token_clock`` the time by which a token runs out;
     ``since_field`` the name under which NCC also tells since when a state holds (it is not known to); ``results`` and
-    ``rows`` are page sizes of XSI and NCC: what comes if none is asked for, and the most that comes.
+    ``rows`` are page sizes of XSI and NCC: what comes if none is asked for, and the most that comes; ``forbidden`` are
+    XSI users whose logs nobody may read.
     """
 
     username: str = "wfm@centre.example"
@@ -39,6 +40,7 @@ class Manners:
     max_rows: int = 1000
     default_results: int = 50
     max_results: int = 1000
+    forbidden: tuple[str, ...] = ()
 
     def knows(self, authorization: str | None) -> bool:
         """Say whether an Authorization header is Basic with the right user and password."""

@@ -102,6 +102,8 @@ class Xsi:
         user = self._users.get(request.path_params["user"].lower())
         if user is None:
             raise RefusedError(404, "User not found")
+        if request.path_params["user"].lower() in self.manners.forbidden:
+            raise RefusedError(403, "Not authorized to read this log")
         return user
 
     def _page(self, query: QueryParams) -> tuple[int, int]:
