@@ -15,6 +15,7 @@ import pytest
 
 import wfm
 from wfm import archive, schema
+from wfm.engine.volume import intervals
 from wfm.engine.score import Options
 from wfm.jobs import collecting
 from wfm.jobs.collect import Collector, Cycle
@@ -109,6 +110,22 @@ def test_every_leg_is_collected_audited_and_chained(
     replayed = collector.replay(sources["xsi"], sources["xsi"].feeds["call_leg"])
     assert (replayed.added, replayed.replaced) == (0, 0)
     assert set(schema.table("call_leg").own) == set(legs.columns)
+
+
+def test_a_customers_call_is_counted_once_however_many_agents_logged_it(
+    truth: Truth, collector: Collector, sources: dict[str, Source]
+) -> None:
+    numbers = {queue.number: queue.queue_id for queue in truth.queues}
+    own = sources["xsi"].settings.model_copy(update={"queue_numbers": numbers})
+    collect(collector, Source("xsi", sources["xsi"].vendor, own), "call_leg", whole(truth))
+    with collector.store.reading() as reader:
+        found = intervals(call_leg=reader.table("call_leg"))
+    counts = found.group_by("queue_id").agg(pl.col("entered", "handled").sum())
+    for queue, entered, handled in counts.iter_rows():
+        really = truth.interval.filter(queue_id=queue)
+        assert handled == really["handled"].sum()
+        assert handled < entered <= really["entered"].sum()
+    assert found["queue_id"].n_unique() == len(truth.queues)
 
 
 def test_states_followed_poll_by_poll_are_the_states_there_were(

@@ -114,6 +114,25 @@ def slow_call(mine: list[dict[str, Any]], level: ServiceLevel) -> tuple[datetime
     }  # fmt: skip
 
 
+def slow_is_part(leg: dict[str, Any], others: list[dict[str, Any]]) -> bool:
+    """Say whether an agent's leg tells of a call that another leg tells of as well."""
+    if leg["outcome"] == "Redirected" and not leg["answered_at"]:
+        return True
+    own = [
+        other
+        for other in others
+        if other["login"] == other["queue_id"] == leg["queue_id"]
+        and other["direction"] in ("in", "unknown", None)
+    ]
+    spans = [
+        (at, max(at, other["ended_at"] or at))
+        for other in own
+        if (at := other["started_at"] or other["answered_at"] or other["ended_at"])
+    ]
+    when = leg["started_at"] or leg["answered_at"] or leg["ended_at"]
+    return bool(when and spans and min(spans)[0] <= when <= max(end for _, end in spans))
+
+
 def slow(call_leg: pl.DataFrame, level: ServiceLevel) -> dict[tuple[str, datetime], dict[str, float]]:
     """Count one call after the other."""
     last = {leg["leg_id"]: leg for leg in call_leg.iter_rows(named=True)}
@@ -122,6 +141,9 @@ def slow(call_leg: pl.DataFrame, level: ServiceLevel) -> dict[tuple[str, datetim
         if leg["queue_id"] is not None and leg["direction"] in ("in", "unknown", None):
             whose = ("call", leg["call_id"]) if leg["call_id"] is not None else ("leg", leg["leg_id"])
             calls[leg["queue_id"], whose].append(leg)
+    for (queue, (kind, _)), (leg, *_) in list(calls.items()):
+        if kind == "leg" and leg["login"] != queue and slow_is_part(leg, list(last.values())):
+            del calls[queue, (kind, leg["leg_id"])]
     out: dict[tuple[str, datetime], dict[str, float]] = {}
     for (queue, _), mine in calls.items():
         arrival, counts = slow_call(mine, level)
@@ -140,13 +162,16 @@ rows = st.fixed_dictionaries(
         "leg_id": st.sampled_from([f"leg-{n}" for n in range(12)]),
         "call_id": st.sampled_from([None, "leg-1", "a", "b", "c"]),
         "queue_id": st.sampled_from(["q", "q", "p", None]),
+        "login": st.sampled_from(["ann", "bob", "q", None]),
         "direction": st.sampled_from(["in", "in", "unknown", None, "out", "internal"]),
         "started_at": instants,
         "answered_at": instants,
         "ended_at": instants,
         "talk_s": durations,
         "wrap_s": durations,
-        "outcome": st.sampled_from(["abandoned", "Caller Cancelled", "no_answer", "voicemail", None]),
+        "outcome": st.sampled_from(
+            ["abandoned", "Caller Cancelled", "no_answer", "voicemail", "Redirected", None]
+        ),
     }
 )
 calls = st.lists(rows, max_size=15).map(lambda each: legs(*each))
@@ -290,6 +315,23 @@ def test_a_call_offered_to_three_agents_entered_once() -> None:
     assert row["interval_start"] == T0
     assert (row["entered"], row["handled"], row["abandoned"]) == (1, 1, 0)
     assert (row["sum_handle_time_s"], row["wait_s"]) == (90, 35)
+
+
+def test_a_call_in_the_queues_own_log_and_in_those_of_three_agents_entered_once() -> None:
+    own = [call(0, 30, 90, login="q"), call(100, None, 130, login="q"), call(200, 205, 260, login="q")]
+    offered = {"answered_at": None, "ended_at": 20, "outcome": "redirected"}
+    agents = [
+        {"started_at": 5, "login": "ann", **offered},
+        call(22, 30, 90, login="bob"),
+        call(201, 205, 260, login="ann"),
+    ]
+    row = only(intervals(call_leg=legs(*own, *agents)))
+    assert (row["entered"], row["handled"], row["abandoned"]) == (3, 2, 1)
+    assert row["sum_handle_time_s"] == 60 + 55
+    row = only(intervals(call_leg=legs(*agents)))  # without that log: who only let it ring had no call
+    assert (row["entered"], row["handled"]) == (2, 2)
+    later = call(800, 810, 850, login="bob")  # after the last that log tells of: it is not read any more
+    assert only(intervals(call_leg=legs(*own, *agents, later)))["entered"] == 4
 
 
 def test_a_call_moved_between_queues_enters_each() -> None:

@@ -202,6 +202,28 @@ def test_the_list_decides_the_direction_and_other_lists_are_left_out() -> None:
     assert legs(body, "Received").height == 0
 
 
+def test_a_queues_own_log_is_told_from_its_agents() -> None:
+    entry = {"callLogId": "1:0", "startTime": str(START), "redirectingNumber": "+15555550100"}
+    context = {"list": "Received", "format": "json"}
+    told = [
+        nextiva_xsi.parse(
+            "call_leg",
+            Payload(
+                "call_leg",
+                AT,
+                as_json("Received", [{**entry, "subscriberType": kind}]),
+                {**context, "user": user},
+            ),
+            account(queue_numbers={"+1-555-555-0100": "sales@acme.example"}),
+        )
+        for user, kind in (("support@acme.example", "Call Center"), ("ada@acme.example", "User"))
+    ]
+    assert [frame.select("login", "queue_id").row(0) for frame in told] == [
+        ("support@acme.example", "support@acme.example"),  # even if the call was another queue's before
+        ("ada@acme.example", "sales@acme.example"),
+    ]
+
+
 def test_another_server_makes_no_other_leg() -> None:
     body = as_json("Placed", [{"callLogId": "1:0", "startTime": str(START)}])
     payload = Payload("call_leg", AT, body, {"user": "U@acme.example", "list": "Placed"})

@@ -43,6 +43,12 @@ WAITING: Final = ("available", "ringing")
 GAVE_UP: Final = ("abandoned", "callercancelled")
 """Folded outcomes by which the caller ended an unanswered call."""
 
+MOVED: Final = "redirected"
+"""The folded outcome of an agent's leg whose call went on to somebody else."""
+
+OWN_LOG: Final = (pl.col("login") == pl.col("queue_id")).fill_null(False)
+"""Legs in the log of the queue itself."""
+
 COUNTS: Final = (
     "entered", "handled", "abandoned", "handle_unknown", "calls", "calls_answered", "calls_abandoned",
     "answered_within", "abandoned_within", "abandoned_short",
@@ -163,6 +169,10 @@ def intervals(
     that have a queue and are incoming (``direction`` in, unknown or empty); of two with one leg_id the later
     row; a call without any instant is left out.
 
+    Of legs without a call_id nobody knows which are one call. So where a queue has a log of its own (legs whose
+    ``login`` is the queue) each call is one leg of that log, and its agents' legs of that time are parts of those; and
+    an agent's leg that was redirected is no call, as that goes on in another leg.
+
     - Answered: a leg has ``answered_at``, or outcome answered. An answer before the start waited 0 s.
     - Abandoned: not answered, and the caller ended it (outcome abandoned or caller_cancelled).
     - Any other outcome (voicemail, overflow, busy, no_answer, still waiting …): entered, neither of the two.
@@ -207,7 +217,7 @@ def intervals(
     inputs.zone(timezone, "timezone")
     bounds = _bounds(window, timezone)
     legs = _legs(inputs.take(call_leg, "call_leg"))
-    counted = _within(_count(_calls(legs), level), bounds)
+    counted = _within(_count(_calls(_told_once(legs)), level), bounds)
     told = _within(_buckets(inputs.take(interval_volume, "interval_volume")), bounds)
     served = _served(legs, inputs.take(login, "login"), _zones(queue), timezone)
     staffed = None if state is None else _within(_staffed(served, state), bounds)
@@ -258,19 +268,39 @@ def _legs(call_leg: pl.DataFrame) -> pl.DataFrame:
             answer=answer,
             answered=answered,
             gave_up=outcome.is_in(GAVE_UP).fill_null(False),
+            moved=(outcome == MOVED).fill_null(False) & pl.col("call_id").is_null() & ~answered & ~OWN_LOG,
             handle_us=pl.when(answered).then(talk + wrap).otherwise(0),
         )
         .with_columns(untimed=pl.col("handle_us").is_null())
     )
 
 
+def _told_once(legs: pl.DataFrame) -> pl.DataFrame:
+    """Leave out agents' legs of calls that are in their queue's own log, as far as that reaches."""
+    at = pl.coalesce("started_at", "answer", "ended_at")
+    log = (
+        legs.filter(OWN_LOG)
+        .group_by(QUEUE)
+        .agg(log_from=at.min(), log_to=pl.max_horizontal(at, "ended_at").max())
+    )
+    if log.is_empty():
+        return legs
+    part = pl.col("call_id").is_null() & ~OWN_LOG & at.is_between("log_from", "log_to")
+    return legs.join(log, on=QUEUE, how="left", maintain_order="left").filter(~part.fill_null(False))
+
+
 def _calls(legs: pl.DataFrame) -> pl.DataFrame:
     """Join the legs of each call in each queue; wait_us is null where an instant is unknown."""
-    calls = legs.group_by([*QUEUE, "call_id", "alone"]).agg(
-        pl.col("started_at", "answer").min(),
-        pl.col("ended_at").max(),
-        pl.col("answered", "gave_up", "untimed").any(),
-        pl.col("handle_us").sum(),
+    calls = (
+        legs.group_by([*QUEUE, "call_id", "alone"])
+        .agg(
+            pl.col("started_at", "answer").min(),
+            pl.col("ended_at").max(),
+            pl.col("answered", "gave_up", "untimed").any(),
+            pl.col("handle_us").sum(),
+            pl.col("moved").all(),
+        )
+        .filter(~pl.col("moved"))
     )
     end = pl.when("answered").then("answer").otherwise("ended_at")
     calls = calls.with_columns(

@@ -10,7 +10,8 @@ Only GET is ever sent: a DELETE on the very same addresses erases a user's call 
 A log is newest first and has no total; while it is paged, new calls push rows down and a full log drops its oldest.
 So pages overlap by a few rows, rows count once by (user, list, callLogId), and the walk ends on rows, never on what the
 server echoes. Each row is one person's view of a call: an internal call is placed here and received there, and nothing
-in the two rows says that they are one, so ``call_id`` stays empty.
+in the two rows says that they are one, so ``call_id`` stays empty. A queue may be a user with a log of its own: there
+``login`` and ``queue_id`` are both that user, and its agents' rows tell of the same calls once more.
 
 What a row says is kept whole in ``payload``, but for authorisation codes, which are masked there and in the raw bytes.
 An entry without callLogId has no key and is not stored; it is told as a trouble and stays in the raw payload.
@@ -115,7 +116,8 @@ class Settings(SourceSettings):
     request less as soon as a longer page has been seen.
     overlap_s: how far back each cycle looks again.
     max_logged_calls: how many calls the platform keeps of a user, if known; a log of that length may have lost some.
-    queue_numbers: redirecting number or name → queue_id.
+    queue_numbers: redirecting number or name → queue_id; the queue's own user id, if its log is read as well (it is
+    one of the users), as that is what its calls go by.
     traffic_manager_url: asked with a plain GET, and without credentials, when the server does not answer; it must
     reply with a host name as plain text, a JSON text, or {"host": …}. The vendor's own protocol is not public, so this
     is a hook for a service of one's own. A host outside the configured server's domain is refused.
@@ -622,18 +624,21 @@ def _texts(name: str, values: list[Any]) -> pl.Series:
 def _queues(rows: list[dict[str, Any]], user: str, settings: Settings) -> list[str | None]:
     """Say which queue each call came through.
 
-    A number or name that is configured as a queue's and redirected the call; else the owner of the log, if that is a
-    queue itself. Which of the two an account shows is not documented, hence the setting.
+    The owner of the log, if that is a queue itself: its login is the queue then, by which its account of a call is
+    told from its agents'. Else a number or name that is configured as a queue's and redirected the call. Which of the
+    two an account shows is not documented, hence the setting.
     """
     known = {_folded(number): queue for number, queue in settings.queue_numbers.items()}
 
     def queue(row: dict[str, Any]) -> str | None:
+        kind = row.get("subscriberType")
+        if isinstance(kind, str) and kind != "User" and kind.lower() in QUEUE_KINDS:
+            return user
         for part in ("redirectingNumber", "redirectingName") if known else ():
             said = xsi.text(xsi.child(row, part))
             if said and _folded(said) in known:
                 return known[_folded(said)]
-        kind = row.get("subscriberType")
-        return user if isinstance(kind, str) and kind != "User" and kind.lower() in QUEUE_KINDS else None
+        return None
 
     return [queue(row) for row in rows]
 
