@@ -15,8 +15,8 @@ import pytest
 
 import wfm
 from wfm import archive, schema
-from wfm.engine.volume import intervals
 from wfm.engine.score import Options
+from wfm.engine.volume import intervals
 from wfm.jobs import collecting
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source, configured

@@ -16,7 +16,7 @@ SHORTEST_S: Final = 30.0
 
 
 class Expiring(Protocol):
-    """A token, as `wfm.vendors.Token`."""
+    """A token, as `wfm.vendors.Expiring`."""
 
     @property
     def value(self) -> str: ...
@@ -29,6 +29,10 @@ class Answer(Protocol):
 
     @property
     def status(self) -> int: ...
+
+
+def _is_401(answer: Answer) -> bool:
+    return answer.status == 401
 
 
 T = TypeVar("T", bound=Expiring)
@@ -53,8 +57,8 @@ class Refreshing(Generic[T]):
 
         reply = await tokens.with_token(ask)
 
-    A token is renewed after 80 % of its life, or when a reply says 401. Fifty tasks that are refused at once cause one
-    login: each says which token was refused, and a newer one is simply used. Who waited for a login that failed
+    A token is renewed after 80 % of its life, or when a reply refuses it. Fifty tasks that are refused at once cause
+    one login: each says which token was refused, and a newer one is simply used. Who waited for a login that failed
     gets its error instead of trying the same again. A task cancelled in the middle of a login leaves it to the next.
     """
 
@@ -73,18 +77,20 @@ class Refreshing(Generic[T]):
         self._ended = 0  # logins that came to an end, good or bad
         self._failure: CollectError | None = None
 
-    async def with_token(self, call: Callable[[T], Awaitable[A]]) -> A:
-        """Call; if the reply is a 401, get a newer token and call once more.
+    async def with_token(
+        self, call: Callable[[T], Awaitable[A]], refuses: Callable[[A], bool] = _is_401
+    ) -> A:
+        """Call; if the reply refuses the token, get a newer one and call once more.
 
         Raises:
             AuthError: the newer token is refused as well.
         """
         token = await self._current(refused=None)
         answer = await call(token)
-        if answer.status != 401:
+        if not refuses(answer):
             return answer
         answer = await call(await self._current(refused=token))
-        if answer.status == 401:
+        if refuses(answer):
             raise AuthError("A token that was just given is refused: may this user read that?")
         return answer
 

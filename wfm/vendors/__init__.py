@@ -14,12 +14,12 @@ same for all and lives elsewhere.
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from importlib import import_module
-from typing import Any, ClassVar, Literal, Protocol, cast
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, cast
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
@@ -121,6 +121,29 @@ class Reply(Protocol):
     def received_at(self) -> datetime: ...
 
 
+class Expiring(Protocol):
+    """A token that ends; a vendor may add what else a login says."""
+
+    @property
+    def value(self) -> str: ...
+    @property
+    def expires_at(self) -> datetime: ...
+
+
+Token_co = TypeVar("Token_co", bound=Expiring, covariant=True)
+Token = TypeVar("Token", bound=Expiring)
+Answer = TypeVar("Answer", bound=Reply)
+
+
+class Refreshing(Protocol[Token_co]):
+    """A token that is renewed in time, by one login for all who wait; made by `Client.refreshing`."""
+
+    async def with_token(
+        self, call: Callable[[Token_co], Awaitable[Answer]], refuses: Callable[[Answer], bool] = ...
+    ) -> Answer:
+        """Call; if the answer refuses the token (without ``refuses``: is a 401), log in and call once more."""
+
+
 class Client(Protocol):
     """The HTTP client a vendor is handed: it waits its turn, retries what is transient, and tells no secret.
 
@@ -153,6 +176,9 @@ class Client(Protocol):
         accept_status: tuple[int, ...] = (),
     ) -> Reply:
         """Send; only for vendors whose reading is a POST."""
+
+    def refreshing(self, login: Callable[[], Awaitable[Token]]) -> Refreshing[Token]:
+        """Return a holder of the token that ``login`` gives; it is told in no log and no error."""
 
 
 class Session(Protocol):

@@ -18,7 +18,6 @@ snapshot, and `Settings.absent_after` says how many must lack an agent before th
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import ipaddress
@@ -63,7 +62,7 @@ ALL_QUEUES: Final = "all"
 NO_STATUS: Final = "(no status)"
 """The state of an agent whom a snapshot lists without one: there, so not logged out, but doing what?"""
 
-TOKEN_LIFE_S, REFRESH_AT = 3600.0, 0.8
+TOKEN_LIFE_S: Final = 3600.0
 REFUSED_REST_S: Final = 300.0
 """A path that refuses a new token is asked with the same one for so long, lest every poll costs a login."""
 MOST_PAGES, MOST_WALKS = 1000, 2
@@ -198,9 +197,9 @@ FEEDS = feeds()
 # --- asking ---------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class _Login:
-    token: str = field(repr=False)
+    value: str = field(repr=False)
+    expires_at: datetime
     location: str
-    refresh_at: float
 
 
 @dataclass
@@ -231,7 +230,7 @@ class _Walk:
 
 
 class NccSession:
-    """One use of an account: holds the token, renews it in time, once for everybody who waits."""
+    """One use of an account: knows where it is, how its tokens are taken, and which paths refuse them."""
 
     def __init__(
         self, settings: Settings, client: Client, clock: Callable[[], float] = time.monotonic
@@ -239,11 +238,11 @@ class NccSession:
         self._settings = settings
         self._client = client
         self._clock = clock
-        self._login: _Login | None = None
+        self._tokens = client.refreshing(self._log_in)
+        self._location = ""
         self._bearer: bool | None = (
             None if settings.auth_scheme == "auto" else settings.auth_scheme == "bearer"
         )
-        self._one_login = asyncio.Lock()
         self._refused_at: dict[str, float] = {}
 
     async def fetch(self, feed: Feed, window: Window | None) -> AsyncIterator[Payload | Trouble]:
@@ -335,17 +334,22 @@ class NccSession:
     # --- the token --------------------------------------------------------------------------------------
     async def _get(self, path: str, params: Mapping[str, str]) -> Reply:
         """Ask the location with the token; on a 401 log in once more, and then give up."""
-        login = await self._logged_in(None)
-        reply = await self._send(login, path, params)
-        if _refuses(reply) and not self._rests(path):
-            reply = await self._send(await self._logged_in(login), path, params)
-            if _refuses(reply):
-                self._refused_at[path] = self._clock()
-        if _refuses(reply):
-            raise AuthError(
-                f"{path}: refused (401) also with a new token. Has the user the WFM integration? "
-                "Is AUTH_SCHEME right?"
-            )
+        rests = tried = self._rests(path)
+
+        async def ask(login: _Login) -> Reply:
+            nonlocal tried
+            reply = await self._send(login, path, params)
+            if tried and _refuses(reply):
+                if not rests:
+                    self._refused_at[path] = self._clock()
+                raise AuthError(
+                    f"{path}: refused (401) also with a new token. Has the user the WFM integration? "
+                    "Is AUTH_SCHEME right?"
+                )
+            tried = True
+            return reply
+
+        reply = await self._tokens.with_token(ask, _refuses)
         self._refused_at.pop(path, None)
         return reply
 
@@ -358,24 +362,13 @@ class NccSession:
             reply = await self._client.get(
                 f"{login.location}{path}",
                 params=params,
-                headers={"Authorization": f"Bearer {login.token}" if bearer else login.token},
+                headers={"Authorization": f"Bearer {login.value}" if bearer else login.value},
                 accept_status=(401,),
             )
             if not _refuses(reply):
                 self._bearer = bearer
                 break
         return reply
-
-    async def _logged_in(self, refused: _Login | None) -> _Login:
-        """Return the login in use; a new one if it nears its end or is the one that was refused."""
-        async with self._one_login:
-            current = self._login
-            if current is None or current is refused or self._clock() >= current.refresh_at:
-                self._login = await self._log_in()
-                if current is not None and current.location != self._login.location:
-                    log.warning("the account moved from %s to %s", current.location, self._login.location)
-            assert self._login is not None
-            return self._login
 
     async def _log_in(self) -> _Login:
         own = self._settings
@@ -398,7 +391,15 @@ class NccSession:
                 "an account with NCC, such as https://login.thrio.com; is TOKEN_PATH right?"
             )
         life = _life_s(token, said.get("expiresat"), reply.received_at)
-        return _Login(token, _location(location, own.base_url), self._clock() + REFRESH_AT * life)
+        return _Login(
+            token, reply.received_at + timedelta(seconds=life), self._moved(_location(location, own.base_url))
+        )
+
+    def _moved(self, location: str) -> str:
+        if self._location not in ("", location):
+            log.warning("the account moved from %s to %s", self._location, location)
+        self._location = location
+        return location
 
 
 def session(settings: Settings, client: Client) -> NccSession:
