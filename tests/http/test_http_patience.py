@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
 import pytest
+import stamina
 from hypothesis import given
 from hypothesis import strategies as st
 from misbehaving import Server, reply
@@ -20,24 +22,38 @@ from wfm.http.patience import LONGEST_ASKED_S, retry_after_s
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 
-def waits(
-    server: Server, *, method: str = "get", how: dict[str, Any] | None = None, **client: Any
-) -> list[float]:
-    """Ask until it works or fails; returns the waits between attempts."""
-    slept: list[float] = []
+@dataclass(frozen=True)
+class Noting(Patience):
+    """Patience that remembers how long it asked to wait."""
 
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
+    slept: list[float] = field(default_factory=list)
+
+    def wait_s(self, error: CollectError, attempt: int, spent_s: float) -> float | None:
+        wait = super().wait_s(error, attempt, spent_s)
+        self.slept.extend([] if wait is None else [wait])
+        return wait
+
+
+def waits(
+    server: Server,
+    *,
+    method: str = "get",
+    how: dict[str, Any] | None = None,
+    patience: Noting | None = None,
+) -> list[float]:
+    """Ask until it works or fails, without waiting; returns the waits between attempts."""
+    patience = patience or Noting()
 
     async def run() -> None:
-        async with Client("ncc", sleep=sleep, **client) as made:
+        async with Client("ncc", patience=patience) as made:
             await getattr(made, method)(server.url, **(how or {}))
 
     try:
-        asyncio.run(run())
+        with stamina.set_testing(True, attempts=10_000):
+            asyncio.run(run())
     except CollectError as error:
-        slept.append(-1.0 if error.transient else -2.0)
-    return slept
+        patience.slept.append(-1.0 if error.transient else -2.0)
+    return patience.slept
 
 
 @pytest.mark.parametrize(
@@ -103,7 +119,7 @@ def test_attempts_are_bounded(server):
 
 def test_time_is_bounded(server):
     server.always = lambda _: reply(b"", 503)
-    patient = Patience(attempts=1000, first_wait_s=1.0, longest_wait_s=30.0, total_s=100.0)
+    patient = Noting(attempts=1000, first_wait_s=1.0, longest_wait_s=30.0, total_s=100.0)
     slept = waits(server, patience=patient)
     assert 50 < sum(slept[:-1]) <= 100
     assert max(slept) <= 30.0
@@ -172,3 +188,25 @@ def test_a_post_that_changes_something_is_sent_once(server):
     server.always = lambda _: reply(b"", 503)
     assert waits(server, method="post", how={"json": 1, "idempotent": False}) == [-1.0]
     assert len(server.asked) == 1
+
+
+def test_who_is_cancelled_while_asking_is_not_kept(server):
+    async def never(_asked: Any, _writer: Any) -> None:
+        await asyncio.sleep(60)
+
+    server.always = never
+
+    async def run() -> None:
+        async with Client("ncc") as made:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await made.get(server.url)
+
+    asyncio.run(run())
+    assert len(server.asked) == 1
+
+
+def test_retries_are_told_once(server, caplog):
+    server.script = [lambda _: reply(b"", 503)]
+    waits(server)
+    assert [record.name for record in caplog.records if record.levelname == "WARNING"] == ["wfm.http"]

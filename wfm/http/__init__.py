@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 
 from wfm.http.asking import Reply
-from wfm.http.client import Client
+from wfm.http.client import NAME, Client
 from wfm.http.patience import Patience
 from wfm.http.redaction import redact
 from wfm.http.tokens import Refreshing
@@ -31,3 +31,6 @@ for _name in (
     *(f"httpcore.{part}" for part in ("connection", "http11", "proxy", "socks")),
 ):
     logging.getLogger(_name).addFilter(lambda record: record.levelno >= logging.WARNING)
+
+# Every attempt is told by the client already, and by its address.
+logging.getLogger("stamina").addFilter(lambda record: getattr(record, "stamina.callable", None) != NAME)

@@ -8,11 +8,13 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 import httpx
+import stamina
 
 from wfm.errors import BadReplyError, CollectError
 from wfm.http import exchange
@@ -30,6 +32,8 @@ log = logging.getLogger("wfm.http")
 WHOLE = 4.0
 """An answer must be whole after so many times `timeout_s`: a server that drips keeps every single time-out."""
 MOST_REDIRECTS = 3
+NAME: Final = "wfm.http"
+"""What retries are called in stamina's instrumentation."""
 REMEMBERED_TOKENS = 16
 
 
@@ -48,7 +52,7 @@ class Client:
         patience: of retries.
         transport: instead of the network.
         clock: when an answer came (UTC); the sandbox has a time of its own.
-        sleep, monotonic: what waits are made and measured with.
+        sleep, monotonic: what waits for turns are made and measured with; retries wait by stamina.
     """
 
     def __init__(
@@ -77,7 +81,7 @@ class Client:
         self._places = asyncio.Semaphore(concurrent)
         self._most, self._whole_s = max_body_bytes, WHOLE * timeout_s
         self._patience = patience or Patience()
-        self._clock, self._sleep, self._monotonic = clock, sleep, monotonic
+        self._clock, self._monotonic = clock, monotonic
         self._http = exchange.connections(timeout_s, concurrent, transport)
 
     def __repr__(self) -> str:
@@ -144,18 +148,24 @@ class Client:
 
     # --- again and again --------------------------------------------------------------------------------
     async def _patiently(self, ask: Ask, again: bool) -> Reply:
-        while True:
-            ask.effort.attempt += 1
-            try:
-                async with self._places:
-                    return await self._follow(ask)
-            except CollectError as error:
-                trouble = error
-            wait = self._patience.wait_s(trouble, ask.effort.attempt, ask.effort.spent_s) if again else None
-            if wait is None:
-                raise BadReplyError(str(trouble)) if isinstance(trouble, CutShortError) else trouble
-            ask.effort.spent_s += wait
-            await self._sleep(wait)
+        retries = stamina.retry_context(on=partial(self._pause, ask, again), attempts=None, timeout=None)
+        try:
+            async for attempt in retries.with_name(NAME, (), {}):
+                with attempt:
+                    ask.effort.attempt += 1
+                    async with self._places:
+                        return await self._follow(ask)
+        except CutShortError as error:
+            cut = str(error)
+        raise BadReplyError(cut)
+
+    def _pause(self, ask: Ask, again: bool, error: Exception) -> float | bool:
+        """Tell stamina how long to wait before it asks again; False: give up."""
+        if not (again and isinstance(error, CollectError)):  # a cancelled task is an error here, too
+            return False
+        wait = self._patience.wait_s(error, ask.effort.attempt, ask.effort.spent_s)
+        ask.effort.spent_s += wait or 0.0
+        return False if wait is None else wait
 
     async def _follow(self, ask: Ask) -> Reply:
         """Send, and go where redirects lead on the same server."""
