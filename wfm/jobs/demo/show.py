@@ -1,0 +1,113 @@
+"""The demo itself: simulate, serve, import, collect, score, forecast, and hold it against the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from wfm.jobs.centre import Centre
+from wfm.jobs.collect import Collector
+from wfm.jobs.demo import simulated
+from wfm.jobs.demo.live import Collected, look_back, watch
+from wfm.jobs.demo.place import FILES, prepare
+from wfm.jobs.demo.proof import SECOND, Proof, prove
+from wfm.jobs.importing import Imported
+from wfm.jobs.sources import configured
+from wfm.jobs.when import DAY
+from wfm.report import Report
+from wfm.sandbox import Clock, Truth, running, settings
+from wfm.vendors import vendors
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What a demo did: files imported, feeds collected, the report.
+
+    proofs: for the days that were imported and for the day that was polled, what was found against what happened.
+    """
+
+    centre: Centre
+    imported: list[Imported]
+    collected: list[Collected]
+    report: Report
+    proofs: Mapping[str, Proof] = field(default_factory=dict)
+
+    @property
+    def example(self) -> tuple[str, date] | None:
+        """Return an agent and workday worth explaining: a late start, and time that calls explain; else any."""
+        found = self.report.exceptions.sort("workday", "agent_id")
+        told = found.group_by("agent_id", "workday", maintain_order=True).agg(
+            both=(pl.col("class") == "call_driven").any() & (pl.col("reason") == "late_start").any()
+        )
+        if told.is_empty():
+            return None
+        best = told.sort("both", descending=True, maintain_order=True).row(0, named=True)
+        return best["agent_id"], best["workday"]
+
+
+def demo(directory: Path) -> Demo:
+    """Serve a simulated centre on loopback, collect it over HTTP into a directory, and make its report.
+
+    Raises:
+        OutputError: the directory cannot be written, or holds a database, files or settings of somebody.
+        CollectError: the sandbox was not understood.
+        WfmError: the sandbox does not come up.
+    """
+    truth = simulated.centre()
+    span, end = simulated.watched(truth), simulated.over(truth)
+    clock = Clock(span[0].timestamp())
+    with running(truth, clock) as url:
+        centre = Centre(prepare(directory, _lines(url)))
+        imported = _import(centre, truth, directory / FILES)
+        collector = Collector(centre.store, clock=lambda: datetime.fromtimestamp(clock.now(), UTC))
+        sources = list(configured(centre.settings.sources).values())
+        collected = watch(collector, sources, clock, span)
+        clock.move_to(truth.ends)
+        collected += look_back(collector, sources, simulated.history(), (simulated.known_from(), end))
+    report = centre.report(*simulated.SCORED)
+    return Demo(centre, imported, collected, report, _proofs(truth, report))
+
+
+def _import(centre: Centre, truth: Truth, folder: Path) -> list[Imported]:
+    start, _ = simulated.watched(truth)
+    covers = {"agent_state": (simulated.known_from(), start)}
+    return [
+        centre.put(table, path, source=simulated.HISTORY, covers=covers.get(table))
+        for table, path in simulated.write(truth, folder).items()
+    ]
+
+
+def _lines(url: str) -> list[str]:
+    """Write the settings that collect from the sandbox, which may be asked without pause."""
+    lines = [
+        "# The sources below were the sandbox of the demo, which has ended; a centre that runs: `wfm sandbox`.",
+        *settings(url, simulated.ZONE),
+    ]
+    ending = "__VENDOR"
+    for line in lines[1:]:
+        name, _, value = line.partition("=")
+        if name.endswith(ending):
+            own = {"REQUESTS_PER_MINUTE": 0, "POLL_SECONDS": simulated.POLL_S}
+            known = vendors()[value].Settings.model_fields
+            source = name.removesuffix(ending)
+            lines += [f"{source}__{key}={said}" for key, said in own.items() if key.lower() in known]
+    return lines
+
+
+def _proofs(truth: Truth, report: Report) -> dict[str, Proof]:
+    """Hold every day against the truth: imported ones to the second, the polled one to a poll."""
+    first, end = simulated.SCORED
+    days = [first + k * DAY for k in range((end - first).days)]
+    polled = simulated.POLLED
+    groups = {
+        "imported": ([day for day in days if day != polled], SECOND),
+        "polled": ([polled], timedelta(seconds=simulated.POLL_S)),
+    }
+    return {
+        name: prove(truth, report.exceptions, report.by_agent_day, chosen, leeway)
+        for name, (chosen, leeway) in groups.items()
+    }
