@@ -165,7 +165,7 @@ def _cell(name: str, value: object) -> str:
         return f"{value:,.2f}"
     if isinstance(value, list):
         return " ".join(map(str, value))
-    if name.endswith(("_at", "_start")) or name in ("at", "origin"):
+    if name.endswith(("_at", "_start", "_until")) or name in ("at", "origin"):
         return f"{value:%Y-%m-%d %H:%M:%S}Z" if hasattr(value, "strftime") else str(value)
     return str(value)
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from wfm import terms
 from wfm.engine import volume
+from wfm.engine.forecast.engine import LEAST_DAYS
 from wfm.errors import NoDataError, UsageError
 from wfm.jobs.scoring import check_names
 from wfm.settings import Settings
@@ -18,6 +19,7 @@ from wfm.store import Reader
 
 INTERVAL: Final = timedelta(seconds=terms.INTERVAL_S)
 FURTHEST: Final = timedelta(days=366)
+MOST_ORIGINS: Final = 8
 
 
 def check_horizon(horizon: timedelta) -> None:
@@ -56,6 +58,11 @@ def extent(past: pl.DataFrame) -> tuple[datetime, datetime]:
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
     return first, last + INTERVAL
+
+
+def origins(first: datetime, end: datetime) -> int:
+    """Return from how many weekly origins a history can be forecast and measured: eight if it is long enough."""
+    return max(1, min(MOST_ORIGINS, ((end - first).days - LEAST_DAYS) // 7))
 
 
 def special_days(known: Reader, configured: Settings, first: datetime, end: datetime) -> pl.DataFrame | None:

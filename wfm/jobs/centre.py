@@ -22,7 +22,8 @@ from wfm.errors import BadRowsError, InputError, NoDataError, UsageError
 from wfm.jobs import ahead, explaining, importing, publication, sources, when
 from wfm.jobs.explaining import Explanation
 from wfm.jobs.importing import Imported
-from wfm.jobs.scoring import check_names, is_silent, names, stored, with_defaults
+from wfm.jobs.provenance import provenance
+from wfm.jobs.scoring import check_names, is_silent, names, people, stored, with_defaults
 from wfm.jobs.when import DAY, When, Window
 from wfm.report import Report, assemble
 from wfm.settings import AUTO, Settings
@@ -367,7 +368,8 @@ class Centre:
             raise UsageError("A report is about whole days: give dates like 2026-03-02.")
         scored = self.score(start, end, as_of=as_of)
         with self.store.reading(self._instant(as_of)) as known:
-            agent, queue = known.table("agent"), known.table("queue")
+            agent, queue = people(known), known.table("queue")
+            sources = provenance(known, self.bounds((start, end)))
         state = replace(scored, window=self.bounds((start, end))).slices()
         outlook, notes = self._outlook(start, end, as_of, horizon, state)
         return assemble(
@@ -385,6 +387,7 @@ class Centre:
             made_at=datetime.now(UTC),
             timezone=self.settings.timezone,
             as_of=self._instant(as_of),
+            sources=sources,
             notes_before=notes,
             **outlook,
         )
@@ -401,11 +404,12 @@ class Centre:
                 first, last = ahead.extent(past)
                 special = ahead.special_days(known, self.settings, first, last + horizon)
             found["forecast"] = self._forecast(past, last, horizon, special)
-            found["accuracy"] = self._accuracy(past, 8, special)
+            found["accuracy"] = self._accuracy(past, ahead.origins(first, last), special)
         except NoDataError:
             return found, []
         except (UsageError, InputError) as short:
-            return found, [f"No forecast: {short}"]
+            what = "The forecast's error is not known" if "forecast" in found else "No forecast"
+            return found, [f"{what}: {short}"]
         return found, []
 
     # --- what callers write as text -----------------------------------------------------------------------

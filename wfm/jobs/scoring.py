@@ -67,6 +67,13 @@ def stored(known: Reader, span: Span, agents: Sequence[str] | None) -> dict[str,
     }
 
 
+def people(known: Reader) -> pl.DataFrame:
+    """Return table agent without the rows that a vendor's list has of somebody's login: that is no other person."""
+    login = known.table("login")
+    logins = login.filter(pl.col("login") != pl.col("agent_id")).select(agent_id="login")
+    return known.table("agent").join(logins, on="agent_id", how="anti", maintain_order="left")
+
+
 def is_silent(frames: dict[str, pl.DataFrame], span: Span) -> bool:
     """Say whether nothing was planned and no state entered in a span."""
     at = pl.col("at")

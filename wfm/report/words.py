@@ -118,11 +118,13 @@ DEFINITION: Final[dict[str, str]] = {
 
 SOURCES: Final = (
     ("Adherence, coverage, conformance", "agent states as the phone systems said them, schedules in "
-        "force, state mapping, rules"),
-    ("Call-driven time", "call log: answered and ended instants of each leg; the leg ids stand as evidence"),
-    ("Approved and system time", "exemptions in force as of the report's as-of time"),
-    ("Entered, handled, abandoned, AHT", "15-minute interval volume"),
-    ("Service level", "call log"),
-    ("Forecast", "15-minute interval volume up to the origin, holidays"),
-    ("Error, noise floor", "rolling backtest over past weeks"),
+        "force, state mapping, rules", ("agent_state", "schedule")),
+    ("Call-driven time", "call log: answered and ended instants of each leg; the leg ids stand as evidence",
+        ("call_leg",)),
+    ("Approved and system time", "exemptions in force as of the report's as-of time", ("exemption",)),
+    ("Entered, handled, abandoned, AHT", "15-minute interval volume", ("interval_volume",)),
+    ("Service level", "call log", ("call_leg",)),
+    ("Forecast", "15-minute interval volume up to the origin, holidays", ("interval_volume", "holiday")),
+    ("Error, noise floor", "rolling backtest over past weeks", ("interval_volume",)),
 )  # fmt: skip
+"""Figure, what it is made of, and of which tables."""

@@ -27,6 +27,7 @@ def simulate(
     queues: int = 4,
     timezone: str = "Asia/Jerusalem",
     calls_per_agent: float = 70.0,
+    outage_on: date | None = None,
 ) -> Truth:
     """Simulate a centre; the same arguments give the same truth.
 
@@ -36,16 +37,18 @@ def simulate(
         agents, queues: how many there are; about four of five agents work on a busy weekday.
         timezone: IANA zone of the centre.
         calls_per_agent: customer calls per working agent and day.
+        outage_on: the day on which one team's lines fail for 40 minutes; None: the middle one.
     """
     zone, whim, rng = ZoneInfo(timezone), random.Random(seed), np.random.default_rng(seed)
     lines = make_queues(queues)
     people = make_agents(agents, lines)
     plan, shifts = Plan(whim), []
+    outage_on = outage_on or start + timedelta(days=days // 2)
     drawn = []
     for day in range(days):
         on = start + timedelta(days=day)
         noon = demand.instant(on, 56, zone)
-        outage = (noon, noon + OUTAGE_S) if day == days // 2 else None
+        outage = (noon, noon + OUTAGE_S) if on == outage_on else None
         team = people[0].team
         if outage:
             plan.excuses.append(Excuse(*outage, "system", None, team, "outage"))

@@ -51,7 +51,8 @@ def prove(truth: Truth, found: pl.DataFrame, scores: pl.DataFrame, days: list[da
         leeway: how far off a start or an end may be.
     """
     these = pl.col("workday").is_in(days)
-    told, planted = (_keyed(frame.filter(these)) for frame in (found, truth.planted))
+    planted = _keyed(truth.planted.filter(these, pl.col("reason").is_not_null()))  # unknown is no exception
+    told = _keyed(found.filter(these))
     return Proof(
         planted=planted.height,
         found=told.height,

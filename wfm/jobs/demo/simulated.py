@@ -25,10 +25,11 @@ from wfm.sandbox import Truth, simulate
 from wfm.store import Span
 
 ZONE: Final = "Asia/Jerusalem"
-SEED, AGENTS, QUEUES = 4, 30, 4
+SEED, AGENTS, QUEUES, CALLS = 6, 30, 4, 60.0
 START, DAYS = date(2026, 1, 30), 42
 """Six weeks of volume: what a forecast wants at least."""
 SCORED: Final = (date(2026, 3, 1), date(2026, 3, 13))
+OUTAGE: Final = date(2026, 3, 10)
 POLLED: Final = date(2026, 3, 12)
 """The last workday; its states are polled, those of the days before are in a file."""
 OPENING: Final = timedelta(hours=6)
@@ -40,7 +41,7 @@ HISTORY: Final = "ncc"
 
 def centre() -> Truth:
     """Simulate the centre of the demo."""
-    return simulate(SEED, START, DAYS, AGENTS, QUEUES, ZONE)
+    return simulate(SEED, START, DAYS, AGENTS, QUEUES, ZONE, CALLS, outage_on=OUTAGE)
 
 
 def known_from() -> datetime:
