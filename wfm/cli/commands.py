@@ -17,7 +17,18 @@ import polars as pl
 import typer
 
 from wfm import files, jobs, schema
-from wfm.cli.screen import Format, Target, explanation, imported, remark, say, show, working
+from wfm.cli.screen import (
+    Format,
+    Target,
+    collected,
+    explanation,
+    imported,
+    proven,
+    remark,
+    say,
+    show,
+    working,
+)
 from wfm.engine.score import BY
 from wfm.errors import UsageError, WfmError
 from wfm.report import headline_text, write
@@ -310,24 +321,36 @@ def report(
 
 @app.command()
 def demo(
-    directory: Annotated[Path, typer.Option(help="Where the database and the report go.")] = Path("wfm-demo"),
+    directory: Annotated[Path, typer.Option(help="Where the database, the files and the report go.")] = Path(
+        "wfm-demo"
+    ),
+    bank: Annotated[
+        bool, typer.Option("--bank", help="Import two real weeks of a bank's calls instead.")
+    ] = False,
 ) -> None:
-    """Show the whole product on two real weeks of a bank's calls; nothing to configure.
+    """Show the whole product on a simulated centre, collected over HTTP; nothing to configure.
 
     Example: wfm demo
     """
-    with working("Importing, scoring and forecasting"):
-        _, taken, made = jobs.demo(directory)
-        (page,) = write(made, directory / "report.html")
-    for done in taken:
-        imported(done)
+    with working("Importing, collecting, scoring and forecasting"):
+        shown = (jobs.bank if bank else jobs.demo)(directory)
+        (page,) = write(shown.report, directory / "report.html")
+    for file in shown.imported:
+        imported(file)
+    for feed in shown.collected:
+        collected(feed)
     say("")
-    say(headline_text(made))
+    say(headline_text(shown.report))
     say("")
-    show(made.by_team, Target(Format.table, None), TEAM_SHOWN)
+    show(shown.report.by_team, Target(Format.table, None), TEAM_SHOWN)
+    if shown.proof:
+        say("")
+        proven(shown.proof)
+    say("")
     say(f"Report: {page.resolve()}")
-    file = shlex.quote(str(directory / "settings.env"))
-    say(f"Next:   wfm --settings {file} explain agent-001 1999-06-20")
+    if shown.example:
+        agent, day = shown.example
+        say(f"Next:   wfm --settings {shlex.quote(str(directory / 'settings.env'))} explain {agent} {day}")
 
 
 # --- arguments ------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from wfm import files
 from wfm.errors import UsageError
-from wfm.jobs import Explanation, Imported
+from wfm.jobs import Collected, Explanation, Imported, Proof
 from wfm.report import formats
 from wfm.report.lanes import CLASS_LETTERS, Lane, picture
 
@@ -179,6 +179,29 @@ def imported(done: Imported) -> None:
     if w.same:
         parts.append(f"{w.same:,} known already")
     say(f"{done.table:<16} {w.read:>9,} rows from {done.path.name}: {', '.join(parts)}")
+
+
+def collected(done: Collected) -> None:
+    """Print what collecting a feed came to."""
+    parts = [f"{done.new:,} new"]
+    if done.looks:
+        parts.append(f"{done.looks:,} looks in {done.watched_s:,.0f} s of virtual time")
+    say(f"{done.feed:<16} {done.rows:>9,} rows from {done.source}: {', '.join(parts)}")
+
+
+def proven(proof: Proof) -> None:
+    """Print how what was found compares with what really happened, and what polling hid."""
+    whole, days, polled = proof.whole, proof.imported, proof.polled
+    ratios = f"precision {formats.percent(whole.precision)}, recall {formats.percent(whole.recall)}"
+    say(
+        f"The sandbox knows what really happened: of its {whole.planted:,} planted exceptions wfm found "
+        f"{whole.right:,} ({ratios}); seconds in adherence differ by {whole.off_s:,.0f} of {whole.true_in_s:,.0f}."
+    )
+    say(
+        f"Of the {proof.days} imported days {days.right:,} of {days.planted:,}, {days.off_s:,.0f} s apart; of "
+        f"{formats.day(proof.polled_on)}, polled, {polled.right:,} of {polled.planted:,}, {polled.off_s:,.0f} s apart: "
+        f"a look every {proof.poll_s} s sees a change up to {proof.poll_s} s late, and what is shorter perhaps never."
+    )
 
 
 def explanation(told: Explanation) -> None:

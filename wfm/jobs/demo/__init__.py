@@ -2,7 +2,7 @@
 
 from wfm.jobs.demo.bank import SAMPLE, bank
 from wfm.jobs.demo.live import Collected
-from wfm.jobs.demo.proof import Proof
+from wfm.jobs.demo.proof import Match, Proof
 from wfm.jobs.demo.show import Demo, demo
 
-__all__ = ["SAMPLE", "Collected", "Demo", "Proof", "bank", "demo"]
+__all__ = ["SAMPLE", "Collected", "Demo", "Match", "Proof", "bank", "demo"]

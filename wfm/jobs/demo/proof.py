@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date, timedelta
 from typing import Final
 
@@ -15,7 +15,7 @@ KEY: Final = ("agent_id", "workday", "class", "reason")
 
 
 @dataclass(frozen=True)
-class Proof:
+class Match:
     """What was planted against what was found, in some workdays.
 
     planted, found: how many stretches that are not in adherence, and of work outside the shift. right: how many of both
@@ -39,8 +39,35 @@ class Proof:
         """Return the share of what was planted that was found."""
         return self.right / self.planted if self.planted else None
 
+    @property
+    def off_s(self) -> float:
+        """Return by how many seconds in adherence the score and the truth differ."""
+        return abs(self.in_s - self.true_in_s)
 
-def prove(truth: Truth, found: pl.DataFrame, scores: pl.DataFrame, days: list[date], leeway: timedelta) -> Proof:
+    def __add__(self, other: Match) -> Match:
+        """Take two groups of workdays together."""
+        return Match(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The days whose states were imported, ``days`` of them, and the one that was polled every ``poll_s`` seconds."""
+
+    imported: Match
+    polled: Match
+    days: int
+    polled_on: date
+    poll_s: int
+
+    @property
+    def whole(self) -> Match:
+        """Return all days together."""
+        return self.imported + self.polled
+
+
+def match(
+    truth: Truth, found: pl.DataFrame, scores: pl.DataFrame, days: list[date], leeway: timedelta
+) -> Match:
     """Compare the exceptions and scores of some workdays with the truth.
 
     Args:
@@ -53,7 +80,7 @@ def prove(truth: Truth, found: pl.DataFrame, scores: pl.DataFrame, days: list[da
     these = pl.col("workday").is_in(days)
     planted = _keyed(truth.planted.filter(these, pl.col("reason").is_not_null()))  # unknown is no exception
     told = _keyed(found.filter(these))
-    return Proof(
+    return Match(
         planted=planted.height,
         found=told.height,
         right=_paired(planted, told, leeway),

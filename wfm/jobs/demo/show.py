@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from wfm.jobs.collect import Collector
 from wfm.jobs.demo import simulated
 from wfm.jobs.demo.live import Collected, look_back, watch
 from wfm.jobs.demo.place import FILES, prepare
-from wfm.jobs.demo.proof import SECOND, Proof, prove
+from wfm.jobs.demo.proof import SECOND, Proof, match
 from wfm.jobs.importing import Imported
 from wfm.jobs.sources import configured
 from wfm.jobs.when import DAY
@@ -27,14 +26,14 @@ from wfm.vendors import vendors
 class Demo:
     """What a demo did: files imported, feeds collected, the report.
 
-    proofs: for the days that were imported and for the day that was polled, what was found against what happened.
+    proof: what was found against what happened, where somebody knows that.
     """
 
     centre: Centre
     imported: list[Imported]
     collected: list[Collected]
     report: Report
-    proofs: Mapping[str, Proof] = field(default_factory=dict)
+    proof: Proof | None = None
 
     @property
     def example(self) -> tuple[str, date] | None:
@@ -69,7 +68,7 @@ def demo(directory: Path) -> Demo:
         clock.move_to(truth.ends)
         collected += look_back(collector, sources, simulated.history(), (simulated.known_from(), end))
     report = centre.report(*simulated.SCORED)
-    return Demo(centre, imported, collected, report, _proofs(truth, report))
+    return Demo(centre, imported, collected, report, _proof(truth, report))
 
 
 def _import(centre: Centre, truth: Truth, folder: Path) -> list[Imported]:
@@ -98,16 +97,15 @@ def _lines(url: str) -> list[str]:
     return lines
 
 
-def _proofs(truth: Truth, report: Report) -> dict[str, Proof]:
+def _proof(truth: Truth, report: Report) -> Proof:
     """Hold every day against the truth: imported ones to the second, the polled one to a poll."""
-    first, end = simulated.SCORED
-    days = [first + k * DAY for k in range((end - first).days)]
-    polled = simulated.POLLED
-    groups = {
-        "imported": ([day for day in days if day != polled], SECOND),
-        "polled": ([polled], timedelta(seconds=simulated.POLL_S)),
-    }
-    return {
-        name: prove(truth, report.exceptions, report.by_agent_day, chosen, leeway)
-        for name, (chosen, leeway) in groups.items()
-    }
+    (first, end), polled, poll_s = simulated.SCORED, simulated.POLLED, simulated.POLL_S
+    others = [day for day in (first + k * DAY for k in range((end - first).days)) if day != polled]
+    found, scores = report.exceptions, report.by_agent_day
+    return Proof(
+        match(truth, found, scores, others, SECOND),
+        match(truth, found, scores, [polled], timedelta(seconds=poll_s)),
+        len(others),
+        polled,
+        poll_s,
+    )
