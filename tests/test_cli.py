@@ -554,7 +554,7 @@ def test_too_little_memory_is_told(monkeypatch, run):
 # --- the demo -------------------------------------------------------------------------------------------
 @pytest.fixture
 def quick(monkeypatch, place) -> Path:
-    """Let the demo import a sample of one agent and three days."""
+    """Let the bank's demo import a sample of one agent and three days."""
     from wfm import defaults
 
     real = defaults.folder()
@@ -575,7 +575,7 @@ def test_the_demo_twice_and_what_it_says_to_do_next(quick, run, monkeypatch, tmp
     monkeypatch.setenv("WFM_DATABASE", str(quick / "mine.duckdb"))
     folder = quick / "dem o #1"
     for _ in range(2):
-        done = run("demo", "--directory", folder)
+        done = run("demo", "--bank", "--directory", folder)
         assert done.code == 0
         assert "Adherence" in done.out
         assert {p.name for p in folder.iterdir()} == {"wfm.duckdb", "settings.env", "report.html"}
@@ -609,5 +609,5 @@ def test_the_demo_where_nothing_can_be_written(run, place):
 
 def test_the_demo_is_not_led_astray_by_settings_nearby(quick, run):
     (quick / "settings.env").write_text("WFM_DATABASE=mine.duckdb\nWFM_TIMEZONE=Asia/Tokyo\nWFM_OLD=1\n")
-    assert run("demo", "--directory", "there").code == 0
+    assert run("demo", "--bank", "--directory", "there").code == 0
     assert not (quick / "mine.duckdb").exists()

@@ -19,6 +19,7 @@ from rich.text import Text
 from wfm import files
 from wfm.errors import UsageError
 from wfm.jobs import Collected, Explanation, Imported, Proof
+from wfm.jobs.explaining import without_slivers
 from wfm.report import formats
 from wfm.report.lanes import CLASS_LETTERS, Lane, picture
 
@@ -230,7 +231,7 @@ def _stretches(console: Console, told: Explanation, zone: ZoneInfo) -> None:
     titles = ("from", "to", "lasted", "scheduled", "state", "vendor's word", "class", "reason", "call leg")
     for title in titles:
         table.add_column(title, justify="right" if title == "lasted" else "left")
-    for row in told.slices.iter_rows(named=True):
+    for row in without_slivers(told.slices).iter_rows(named=True):
         kind = row["class"]
         letter = f"{CLASS_LETTERS[kind]} {formats.spoken(kind)}" if kind else formats.NOTHING
         table.add_row(

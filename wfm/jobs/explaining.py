@@ -54,6 +54,33 @@ def shown(slices: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
 
 
+def without_slivers(slices: pl.DataFrame) -> pl.DataFrame:
+    """Join slices below a second to a neighbour that differs in the call alone; for reading, not for sums.
+
+    ::
+
+        call    | .3 s without |   66 s of leg 7   |      two clocks never tell the same instant
+        state   | busy                             |
+        read    | busy, leg 7, 66.3 s              |
+    """
+    names = ["activity", "state", "vendor_state", "class", "reason"]
+    changed = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in names)
+    real = (pl.col("seconds") >= 1).cum_sum().over("run").clip(lower_bound=1)
+    return (
+        slices.with_columns(run=changed.cum_sum())
+        .with_columns(part=real)
+        .group_by("run", "part", maintain_order=True)
+        .agg(
+            pl.col("start_at").first(),
+            pl.col("end_at").last(),
+            pl.col("leg_id").get(pl.col("seconds").arg_max()),
+            pl.col("seconds").sum(),
+            *(pl.col(name).first() for name in names),
+        )
+        .select(slices.columns)
+    )
+
+
 def zone_of(known: Reader, agent: str, default: str) -> str:
     """Return an agent's time zone."""
     own = known.table("agent", among={"agent_id": [agent]}, columns=["timezone"])["timezone"].drop_nulls()

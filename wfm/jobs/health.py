@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 import polars as pl
 
@@ -28,6 +31,7 @@ FEEDS: Final = {
     "spooled": pl.Int64(), "result": pl.String(), "note": pl.String(),
 }  # fmt: skip
 ROOM: Final = 1_000_000_000
+LOOPBACK_S: Final = 2.0
 LATE: Final = 3
 """A feed is late when its last success is more than so many of its periods ago."""
 Grade = Literal["ok", "warn", "bad"]
@@ -125,12 +129,39 @@ def examine(store: Store, sources: Mapping[str, Source], folder: Path, now: date
         )
     table = feeds(store, sources, folder, now)
     for source in sources.values():
+        if absent := _nobody_at(source):
+            found.append(_ended(source, absent))
+            continue
         for feed in source.feeds.values():
             row = table.filter(pl.col("source") == source.name, pl.col("feed") == feed.name).row(
                 0, named=True
             )
             found.append(_feed(row, feed))
     return [*found, *_mappings(store, now), *_clocks(store, now)]
+
+
+def _nobody_at(source: Source) -> str | None:
+    """Return the address of a source on this machine at which nobody listens, if that is so."""
+    url = urlsplit(str(getattr(source.settings, "base_url", None) or ""))
+    try:
+        if url.hostname != "localhost" and not ip_address(url.hostname or "").is_loopback:
+            return None
+        socket.create_connection((url.hostname, url.port or 80), timeout=LOOPBACK_S).close()
+    except ValueError:  # a name: somewhere else
+        return None
+    except OSError:
+        return url.netloc
+    return None
+
+
+def _ended(source: Source, address: str) -> Finding:
+    port = address.rpartition(":")[2]
+    return Finding(
+        source.name,
+        "warn",
+        f"nobody listens at {address} on this machine; what was collected stays",
+        f"if it is the sandbox: wfm sandbox --port {port}",
+    )
 
 
 def _disk(store: Store) -> Finding:

@@ -74,7 +74,9 @@ def _listener(port: int) -> socket.socket:
         listener.listen(128)
     except OSError as no:
         listener.close()
-        raise WfmError(f"Port {port} cannot be used: {no.strerror}. Choose another with --port.") from no
+        which = f"Port {port} cannot" if port else f"No port of {HOST} can"
+        advice = "Choose another with --port." if port else "The sandbox needs the loopback network."
+        raise WfmError(f"{which} be used: {no.strerror}. {advice}") from no
     return listener
 
 

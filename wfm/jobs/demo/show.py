@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
@@ -20,6 +21,12 @@ from wfm.jobs.when import DAY
 from wfm.report import Report
 from wfm.sandbox import Clock, Truth, running, settings
 from wfm.vendors import vendors
+
+VENDOR: Final = "__VENDOR"
+ENDED: Final = (
+    "# These sources were the demo's sandbox, which ended with it; `wfm sandbox` serves one that goes on."
+)
+ASKED: Final = "# A sandbox may be asked without pause; a vendor may not, and has its own limits."
 
 
 @dataclass(frozen=True)
@@ -82,19 +89,17 @@ def _import(centre: Centre, truth: Truth, folder: Path) -> list[Imported]:
 
 def _lines(url: str) -> list[str]:
     """Write the settings that collect from the sandbox, which may be asked without pause."""
-    lines = [
-        "# The sources below were the sandbox of the demo, which has ended; a centre that runs: `wfm sandbox`.",
-        *settings(url, simulated.ZONE),
+    given = settings(url, simulated.ZONE)
+    named = [line.partition("=")[::2] for line in given]
+    vendor_of = {name.removesuffix(VENDOR): value for name, value in named if name.endswith(VENDOR)}
+    own = {"REQUESTS_PER_MINUTE": 0, "POLL_SECONDS": simulated.POLL_S}
+    more = [
+        f"{source}__{key}={value}"
+        for source, vendor in vendor_of.items()
+        for key, value in own.items()
+        if key.lower() in vendors()[vendor].Settings.model_fields
     ]
-    ending = "__VENDOR"
-    for line in lines[1:]:
-        name, _, value = line.partition("=")
-        if name.endswith(ending):
-            own = {"REQUESTS_PER_MINUTE": 0, "POLL_SECONDS": simulated.POLL_S}
-            known = vendors()[value].Settings.model_fields
-            source = name.removesuffix(ending)
-            lines += [f"{source}__{key}={said}" for key, said in own.items() if key.lower() in known]
-    return lines
+    return [ENDED, *given, ASKED, *more]
 
 
 def _proof(truth: Truth, report: Report) -> Proof:

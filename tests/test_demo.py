@@ -1,0 +1,198 @@
+"""The demo: from an empty directory, or what a killed one left, over HTTP to a report that the truth confirms."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from wfm import jobs
+from wfm.errors import CollectError
+from wfm.jobs import Demo
+from wfm.jobs.collect import Cycle
+from wfm.jobs.demo import live, simulated
+from wfm.jobs.demo.place import FILES, prepare
+from wfm.sandbox import Truth
+
+POLL = timedelta(seconds=simulated.POLL_S)
+COMMAND = """
+import signal, sys
+from wfm.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main(["demo", "--directory", sys.argv[1]]))
+"""
+
+
+def stopped(folder: Path, by: signal.Signals) -> subprocess.CompletedProcess[str]:
+    """Run the demo until it has begun to collect, and stop it."""
+    command = [sys.executable, "-c", COMMAND, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not (folder / "wfm.duckdb.state").exists():
+            try:
+                process.wait(timeout=0.05)
+            except subprocess.TimeoutExpired:
+                continue
+            pytest.fail(f"the demo ended by itself: {process.communicate()[1]}")
+        process.send_signal(by)
+        out, err = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("somewhere") / "demo"
+
+
+@pytest.fixture(scope="module")
+def shown(folder: Path) -> Iterator[Demo]:
+    """Run the demo where another was killed, and where the environment knows accounts that it must not ask."""
+    assert stopped(folder, signal.SIGKILL).returncode == -signal.SIGKILL
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("WFM_SOURCES__NCC__BASE_URL", "https://192.0.2.1")
+        environment.setenv("WFM_SOURCES__REAL__VENDOR", "nextiva_xsi")
+        environment.setenv("WFM_DATABASE", str(folder.parent / "mine.duckdb"))
+        yield jobs.demo(folder)
+
+
+@pytest.fixture(scope="module")
+def truth() -> Truth:
+    return simulated.centre()
+
+
+def test_what_is_stored_is_what_was_told(shown: Demo, truth: Truth, folder: Path) -> None:
+    assert not (folder.parent / "mine.duckdb").exists()
+    volume, legs = shown.centre.get("interval_volume"), shown.centre.get("call_leg")
+    assert volume["entered"].sum() == truth.interval["entered"].sum()
+    recent = truth.leg.filter(pl.col("started_at") >= simulated.known_from())
+    assert legs.height == recent.height
+    assert legs["agent_id"].value_counts().sort("agent_id").rows() == (
+        recent["agent_id"].value_counts().sort("agent_id").rows()
+    )
+    read = {(one.source, one.feed): one for one in shown.collected}
+    assert {read[name, "agent"].rows for name in ("ncc", "xsi")} == {truth.agent.height}
+    assert read["ncc", "queue"].rows == truth.queue.height
+    begin, end = simulated.watched(truth)
+    watched = read["ncc", "agent_state"]
+    assert watched.watched_s == (watched.looks - 1) * POLL.total_seconds()
+    assert end - begin - POLL < timedelta(seconds=watched.watched_s) <= end - begin
+    assert {one.table: one.written.read for one in shown.imported} == {
+        table: rows.height for table, rows in simulated.brought(truth).items()
+    }
+
+
+def test_every_feed_of_every_source_is_collected(shown: Demo) -> None:
+    lists = {(one.source, one.feed) for one in shown.collected}
+    sources = jobs.sources.configured(shown.centre.settings.sources)
+    assert lists == {(name, feed) for name, source in sources.items() for feed in source.feeds}
+
+
+def test_a_look_sees_the_state_that_there_was(shown: Demo, truth: Truth) -> None:
+    begin, end = simulated.watched(truth)
+    told = shown.centre.get("agent_state").sort("at")
+    real = truth.agent_state.sort("at")
+    looks = [begin + k * POLL for k in range(1, (end - begin) // POLL, 97)]
+    asked = truth.login.filter(source="ncc").join(pl.DataFrame({"at": looks}), how="cross").sort("at")
+    seen, was = (
+        asked.join_asof(
+            frame.select("login", "at", "vendor_state"), on="at", by="login", check_sortedness=False
+        )
+        for frame in (told, real)
+    )
+    assert seen.height == 30 * len(looks)
+    assert (
+        seen["vendor_state"].fill_null("Logged out").to_list()
+        == was["vendor_state"].fill_null("Logged out").to_list()
+    )
+
+
+def test_imported_days_are_right_to_the_second(shown: Demo) -> None:
+    assert shown.proof is not None
+    days = shown.proof.imported
+    assert (days.precision, days.recall, days.off_s) == (1, 1, 0)
+    assert days.planted > 1500
+    assert shown.proof.days == 11
+
+
+def test_the_polled_day_is_right_but_for_what_is_shorter_than_a_poll(shown: Demo, truth: Truth) -> None:
+    assert shown.proof is not None
+    day = shown.proof.polled
+    mine = pl.col("workday") == simulated.POLLED, pl.col("reason").is_not_null()
+    planted = truth.planted.filter(*mine)
+    long = planted.filter(pl.col("end_at") - pl.col("start_at") > POLL).height
+    assert day.planted == planted.height
+    assert long <= day.right == day.found < day.planted
+    assert 0 < day.off_s < 0.005 * day.true_in_s
+
+
+def test_the_report_says_whom_its_figures_are_from(shown: Demo) -> None:
+    told = dict(shown.report.sources.iter_rows())
+    assert "agent state from agent_state.csv, ncc (collected)" in told["Adherence, coverage, conformance"]
+    assert told["Call-driven time"].endswith("(call leg from xsi (collected))")
+    assert told["Forecast"].endswith("(interval volume from ncc (collected))")
+    assert shown.report.forecast.height
+    assert shown.report.accuracy.height
+    assert not any("nothing scheduled" in note or "orecast" in note for note in shown.report.notes)
+
+
+def test_the_settings_lead_back_to_it_when_the_sandbox_is_gone(shown: Demo, folder: Path, run) -> None:
+    done = run("--settings", folder / "settings.env", "sources", "--format", "csv")
+    rows = pl.read_csv(done.raw)
+    assert rows.height == len(shown.collected) + len(shown.imported)
+    assert set(rows["result"]) == {"complete"}
+    assert set(rows["missing_s"].drop_nulls()) == {0}
+    done = run("--settings", folder / "settings.env", "doctor", "--format", "csv")
+    found = pl.read_csv(done.raw).rows_by_key("check", named=True, unique=True)
+    assert done.code == 0
+    assert "nobody listens at 127.0.0.1:" in found["ncc"]["finding"]
+    assert "wfm sandbox --port" in found["xsi"]["to do"]
+
+
+def test_what_the_command_prints_is_computed(shown: Demo, folder: Path, run, monkeypatch) -> None:
+    monkeypatch.setattr(jobs, "demo", lambda _: shown)
+    done = run("demo", "--directory", folder)
+    whole = shown.proof.whole  # type: ignore[union-attr]
+    for text in (
+        f"of its {whole.planted:,} planted exceptions wfm found {whole.right:,} (precision 100.0 %",
+        f"differ by {whole.off_s:,.0f} of {whole.true_in_s:,.0f}.",
+        "rows from xsi:",
+        "looks in 68,580 s of virtual time",
+    ):
+        assert text in done.out
+    agent, day = done.out.split()[-2:]
+    found = shown.report.exceptions.filter(
+        pl.col("agent_id") == agent, pl.col("workday") == pl.lit(day).str.to_date()
+    )
+    assert "call_driven" in found["class"]
+    assert "late_start" in found["reason"]
+    assert run("--settings", folder / "settings.env", "explain", agent, day).code == 0
+
+
+def test_ctrl_c_stops_it_and_leaves_what_a_next_one_may_replace(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    done = stopped(folder, signal.SIGINT)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: Stopped.\n")
+    prepare(folder, [])
+    assert {path.name for path in folder.iterdir()} == {"settings.env"}
+
+
+def test_files_of_others_are_not_replaced(tmp_path: Path, run) -> None:
+    (tmp_path / FILES).mkdir()
+    (tmp_path / FILES / "mine.csv").touch()
+    done = run("demo", "--directory", tmp_path)
+    assert done.code == 1
+    assert "files was not made by wfm demo: name another directory" in done.err
+    assert [path.name for path in tmp_path.rglob("*")] == [FILES, "mine.csv"]
+
+
+def test_a_demo_without_a_part_of_it_is_none() -> None:
+    missing = Cycle("ncc", "queue", None, "failed", note="refused")
+    with pytest.raises(CollectError, match=r"did not get queue of ncc \(failed\): refused"):
+        live._insist([missing])
+    with pytest.raises(CollectError, match="waits in the spool"):
+        live._insist([Cycle("ncc", "queue", None, "complete", spooled=True)])
