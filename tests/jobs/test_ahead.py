@@ -1,0 +1,16 @@
+"""How much of a history is used to measure the forecast."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from wfm.jobs.ahead import origins
+
+START = datetime(2026, 1, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("days", "weeks"), [(7, 1), (21, 1), (42, 4), (70, 8), (400, 8)])
+def test_as_many_weekly_origins_as_leave_two_weeks_to_learn_from(days: int, weeks: int) -> None:
+    assert origins(START, START + timedelta(days=days)) == weeks
