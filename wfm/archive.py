@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -18,6 +18,10 @@ from wfm.store import Reader, Span, Store, Written, frame, merge, turn_of
 
 FIRST_HASH: Final = ""
 """What the first row of a source's chain is chained to."""
+
+
+Assemble = Callable[[pl.DataFrame], pl.DataFrame]
+"""All events of some calls (event_id call_id at kind said) → the legs of these calls, own columns of call_leg."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ def keep(
     payloads: Sequence[tuple[datetime, Mapping[str, str], bytes]],
     tables: Mapping[str, pl.DataFrame],
     audit: pl.DataFrame | None = None,
+    legs: Assemble | None = None,
 ) -> Written | None:
     """Store a batch: its rows, its raw payloads, its audit rows and its line in the ledger; all of it or nothing.
 
@@ -53,6 +58,7 @@ def keep(
         payloads: received_at, context, body.
         tables: table → rows with the table's own columns.
         audit: leg_id, seen_at, payload: what the vendor said of each leg.
+        legs: puts together the legs of calls of which events are stored here.
 
     Raises:
         DatabaseBusyError, NotADatabaseError, NewerDatabaseError, StoreError: nothing was stored.
@@ -65,6 +71,10 @@ def keep(
         full = {table: _completed(reader, table, rows) for table, rows in tables.items() if rows.height}
         counts = [merge(con, table, rows, number, now) for table, rows in full.items()]
         added, replaced = (sum(part) for part in zip(*counts, strict=True)) if counts else (0, 0)
+        if "call_event" in full and legs is not None:
+            _assemble(con, source, full["call_event"]["call_id"].unique(), legs, number, now)
+        if "call_leg" in full:
+            _outrank(con, source, full["call_leg"], now)
         read = sum(rows.height for rows in tables.values())
         if audit is not None and audit.height:
             _chain(con, source, audit)
@@ -86,6 +96,74 @@ def keep(
         )
         con.execute("INSERT INTO batch VALUES (?, ?)", [name, number])
     return Written(number, read, added, replaced)
+
+
+def settle(store: Store, source: str, legs: Assemble) -> int:
+    """Put together anew the calls of a source that have not ended; returns how many there are.
+
+    Raises:
+        DatabaseBusyError, NotADatabaseError, NewerDatabaseError, StoreError: nothing was stored.
+    """
+    with store.writing() as con:
+        calls = frame(
+            con,
+            f"SELECT DISTINCT call_id FROM call_leg AS t WHERE source = ? AND {_TOLD} AND ended_at IS NULL",
+            [source],
+        )["call_id"]
+        if calls.len():
+            number = con.execute("SELECT max(collection_id) FROM collection").fetchall()[0][0]
+            _assemble(con, source, calls, legs, int(number), instant_of(con))
+    return calls.len()
+
+
+_TOLD: Final = (
+    "t.replaced_at IS NULL AND t.collection_id IN "
+    "(SELECT collection_id FROM collection AS c WHERE c.feed = 'call_event' AND c.source = t.source)"
+)
+"""Legs that were put together from events, and not logged whole."""
+
+
+def _assemble(
+    con: duckdb.DuckDBPyConnection, source: str, calls: pl.Series, legs: Assemble, number: int, now: datetime
+) -> None:
+    """Replace the legs of some calls by what all events of these calls say; calls the vendor logged whole are left."""
+    con.register("calls", pl.DataFrame({"call_id": calls}))
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE told AS SELECT call_id FROM calls WHERE call_id NOT IN ("
+        f"SELECT call_id FROM call_leg AS t WHERE t.source = ? AND t.replaced_at IS NULL AND NOT ({_TOLD}) "
+        "AND call_id IS NOT NULL)",
+        [source],
+    )
+    events = frame(
+        con,
+        'SELECT event_id, call_id, "at", kind, said FROM call_event WHERE source = ? AND replaced_at IS NULL '
+        'AND call_id IN (SELECT call_id FROM told) ORDER BY "at", collection_id, row_no',
+        [source],
+    )
+    made = legs(events)
+    merge(con, "call_leg", made, number, now)
+    con.register("made", made.select("leg_id"))
+    con.execute(
+        f"UPDATE call_leg AS t SET replaced_at = ? WHERE t.source = ? AND {_TOLD} "
+        "AND t.call_id IN (SELECT call_id FROM told) AND t.leg_id NOT IN (SELECT leg_id FROM made)",
+        [now, source],
+    )
+    con.execute("DROP TABLE told")
+    for name in ("calls", "made"):
+        con.unregister(name)
+
+
+def _outrank(con: duckdb.DuckDBPyConnection, source: str, logged: pl.DataFrame, now: datetime) -> None:
+    """Retire legs put together from events of calls that the vendor has now logged whole."""
+    if not con.execute("SELECT 1 FROM call_event WHERE source = ? LIMIT 1", [source]).fetchall():
+        return
+    con.register("logged", logged.select("call_id", "leg_id"))
+    con.execute(
+        f"UPDATE call_leg AS t SET replaced_at = ? WHERE t.source = ? AND {_TOLD} "
+        "AND t.call_id IN (SELECT call_id FROM logged) AND t.leg_id NOT IN (SELECT leg_id FROM logged)",
+        [now, source],
+    )
+    con.unregister("logged")
 
 
 def _completed(reader: Reader, table: str, rows: pl.DataFrame) -> pl.DataFrame:

@@ -26,6 +26,7 @@ KNOWLEDGE = ("collection_id", "row_no", "recorded_at", "replaced_at")
 _SECTION = re.compile(r"^-- migration (\d+): (.+)$", re.MULTILINE)
 _TABLE = re.compile(r"CREATE TABLE (\w+) \(\s*-- key: (.+?)\n(.*?)\n\);", re.DOTALL)
 _COLUMN = re.compile(r'^\s+"?(\w+)"?\s+[A-Z]+.*?,?\s*-- (.+)$', re.MULTILINE)
+_ADDED = re.compile(r'^ALTER TABLE (\w+) ADD COLUMN "?(\w+)"? .*?; *-- (.+)$', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def migrations() -> tuple[Migration, ...]:
 def tables() -> dict[str, Table]:
     """Read every table by creating it in an empty database and asking what came out."""
     declared = {m[1]: m for m in _TABLE.finditer(_text())}
+    added = [(m[1], m[2], m[3]) for m in _ADDED.finditer(_text())]
     with duckdb.connect(":memory:") as con:
         for migration in migrations():
             con.execute(migration.sql)
@@ -94,7 +96,7 @@ def tables() -> dict[str, Table]:
             key=tuple(match[2].replace(" ", "").split(",")),
             columns={column: POLARS[kind] for _, column, kind, _ in mine},
             required=frozenset(column for _, column, _, nullable in mine if not nullable) - set(KNOWLEDGE),
-            comments=dict(_COLUMN.findall(match[3])),
+            comments=dict(_COLUMN.findall(match[3])) | {c: text for t, c, text in added if t == name},
         )
     return out
 

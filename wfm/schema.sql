@@ -220,3 +220,18 @@ CREATE TABLE payload (            -- key: collection_id, position
     size         BIGINT NOT NULL,      -- bytes before compression
     body         BLOB NOT NULL         -- as it came, compressed with zstd
 );
+
+-- migration 3: calls put together from what was said of them
+
+CREATE TABLE call_event (         -- key: source, event_id
+    source       VARCHAR NOT NULL,     -- the account that said so
+    event_id     VARCHAR NOT NULL,     -- what makes it this event, however often it is delivered
+    call_id      VARCHAR NOT NULL,     -- the call it is about; its legs are put together from all events of the call
+    "at"         TIMESTAMPTZ,          -- when it happened, by the vendor's clock
+    kind         VARCHAR NOT NULL,     -- what happened, in the vendor's words: dial-in, answer, hangup ...
+    said         VARCHAR NOT NULL,     -- everything that was said, as a JSON object
+    collection_id BIGINT, row_no BIGINT, recorded_at TIMESTAMPTZ NOT NULL, replaced_at TIMESTAMPTZ
+);
+
+ALTER TABLE call_leg ADD COLUMN from_e164 VARCHAR; -- from_number as an international number; empty = it is none
+ALTER TABLE call_leg ADD COLUMN to_e164 VARCHAR;   -- to_number as an international number; empty = it is none

@@ -43,6 +43,7 @@ SPANS: Final = {
         "coalesce(started_at, answered_at, ended_at)",
         "coalesce(ended_at, answered_at, started_at) + INTERVAL 1 MICROSECOND",
     ),
+    "call_event": ('"at"', '"at" + INTERVAL 1 MICROSECOND'),
     "agent_state": ('"at"', '"at" + INTERVAL 1 MICROSECOND'),
     "interval_volume": ("interval_start", "interval_start + INTERVAL 15 MINUTE"),
     "forecast": ("interval_start", "interval_start + INTERVAL 15 MINUTE"),

@@ -45,7 +45,7 @@ def collect(
     Example: wfm collect ncc --feed interval_volume --from 2026-03-01 --to 2026-03-09
     """
     target, here = Target.of(format, out), centre()
-    known = configured(here.settings.sources)
+    known = configured(here.settings.sources, here.settings.country)
     pairs = pick(known, source, feed)
     window = _window(here, from_, to)
     if window is not None:
@@ -71,7 +71,7 @@ def replay(
     Example: wfm replay ncc --feed interval_volume
     """
     target, here = Target.of(format, out), centre()
-    pairs = pick(configured(here.settings.sources), source, feed)
+    pairs = pick(configured(here.settings.sources, here.settings.country), source, feed)
     collector = Collector(here.store)
     with working("Replaying"):
         cycles = [collector.replay(one, what) for one, what in pairs]
@@ -85,7 +85,7 @@ def sources(format: FormatOption = None, out: Out = None) -> None:
     Example: wfm sources
     """
     target, here = Target.of(format, out), centre()
-    known = configured(here.settings.sources)
+    known = configured(here.settings.sources, here.settings.country)
     rows = health.feeds(here.store, known, Collector(here.store).folder, datetime.now(UTC))
     if rows.is_empty():
         remark("No source is configured and no file was imported. Vendors there are:")
@@ -102,7 +102,7 @@ def doctor(format: FormatOption = None, out: Out = None) -> None:
     Example: wfm doctor
     """
     target, here = Target.of(format, out), centre()
-    known: dict[str, Source] = configured(here.settings.sources)
+    known: dict[str, Source] = configured(here.settings.sources, here.settings.country)
     findings = health.examine(here.store, known, Collector(here.store).folder, datetime.now(UTC))
     rows = [(f.grade, f.check, f.what, f.todo) for f in findings]
     show(pl.DataFrame(rows, schema=["grade", "check", "finding", "to do"], orient="row"), target)

@@ -162,7 +162,11 @@ class Centre:
         """
         own = self.settings
         told = own.state_delay_s
-        delay = sources.longest_delay_s(sources.configured(own.sources)) if told == AUTO else int(told)
+        delay = (
+            sources.longest_delay_s(sources.configured(own.sources, own.country))
+            if told == AUTO
+            else int(told)
+        )
         return Options(
             state_renewal=own.state_renewal,
             wrapup_grace=own.wrapup_grace,

@@ -26,8 +26,9 @@ from wfm.jobs import spool
 from wfm.jobs.snapshots import Watch, observe
 from wfm.jobs.sources import Source
 from wfm.jobs.windows import beginning, due, fairly, floor, halves, settled, slices, union, without
+from wfm.numbers import e164
 from wfm.store import Store
-from wfm.vendors import Feed, Payload, Session, Trouble, Window
+from wfm.vendors import CALL_EVENT, Feed, Payload, Session, Trouble, Window
 
 log = logging.getLogger("wfm.collect")
 AUDIT = "call_audit"
@@ -86,6 +87,8 @@ class Collector:
         Failures are results, not exceptions; only a store that cannot even be spooled to raises.
         """
         await asyncio.to_thread(self.drain, {source.name: source})
+        if feed.kind == "push":
+            return []
         if feed.kind != "window":
             return [await self._cycle(source, feed, session, None)]
         pieces = await asyncio.to_thread(self._due, source, feed, window)
@@ -240,6 +243,10 @@ class Collector:
         tables, watch = {batch.feed: read.rows}, None
         if feed.kind == "snapshot":
             watch, tables = self._watched(source, feed, read)
+        for table in feed.fills:
+            more = read_payloads(source, feed, batch.payloads, table)
+            tables[table] = more.rows
+            note = "; ".join(part for part in (note, *more.notes) if part)
         window = (batch.window.start, batch.window.end) if batch.window else None
         written = archive.keep(
             self.store,
@@ -252,11 +259,39 @@ class Collector:
             payloads=[(p.received_at, p.context, p.body) for p in batch.payloads],
             tables=tables,
             audit=read.audit,
+            legs=self._legs(source),
         )
         if watch is not None:
             self._watches[source.name] = watch
         counts = (written.read, written.added, written.replaced) if written else (0, 0, 0)
         return Cycle(source.name, batch.feed, batch.window, result, *counts, note=note)
+
+    # --- calls told bit by bit --------------------------------------------------------------------------
+    def receive(self, source: Source, payloads: Sequence[Payload]) -> Cycle:
+        """Store deliveries of a webhook (or spool them), and put together anew the legs of the calls they are about."""
+        feed = source.feeds[CALL_EVENT]
+        return self._store(source, self._batch(source, feed, None, "complete", "", list(payloads)))
+
+    def settle(self, source: Source) -> int:
+        """Look again at the calls that have not ended: what never said so is given up in time; returns how many calls.
+
+        Raises:
+            DatabaseBusyError: the database is taken; nothing was done.
+        """
+        assemble = self._legs(source)
+        return archive.settle(self.store, source.name, assemble) if assemble else 0
+
+    def _legs(self, source: Source) -> Callable[[pl.DataFrame], pl.DataFrame] | None:
+        """Return how the legs of some calls are put together from all that was said of them, if the vendor says how."""
+        legs = getattr(source.vendor, "legs", None)
+        if legs is None:
+            return None
+
+        def assemble(events: pl.DataFrame) -> pl.DataFrame:
+            made = legs(events, self.clock(), source.settings).with_columns(source=pl.lit(source.name))
+            return _spelt(made, source).select(list(schema.table("call_leg").own))
+
+        return assemble
 
     # --- snapshots --------------------------------------------------------------------------------------
     def _watched(self, source: Source, feed: Feed, read: Read) -> tuple[Watch, dict[str, pl.DataFrame]]:
@@ -277,7 +312,7 @@ class Collector:
 
         Rows that only the old reading had are retired, not erased. Nothing is asked of the vendor.
         """
-        frames: list[pl.DataFrame] = []
+        frames: dict[str, list[pl.DataFrame]] = {table: [] for table in (feed.name, *feed.fills)}
         numbers: list[int] = []
         notes: list[str] = []
         watch, first = Watch.begin(), True
@@ -290,17 +325,22 @@ class Collector:
                 if first:
                     watch, first = self._before(source, kept.received_at), False
                 watch, tables = follow(watch, read, source, feed)
-                frames.append(tables["agent_state"])
+                frames[feed.name].append(tables[feed.name])
             else:
-                frames.append(read.rows)
-        if not frames:
+                frames[feed.name].append(read.rows)
+            for table in feed.fills:
+                frames[table].append(read_payloads(source, feed, [one], table).rows)
+        if not numbers:
             return Cycle(source.name, feed.name, None, "complete", note="no payload is kept")
-        rows = pl.concat(frames)
+        rows = {table: pl.concat(parts) for table, parts in frames.items()}
         written = archive.keep(
             self.store, name=spool.Batch.new_name(), source=source.name, feed=feed.name, window=None, result="complete",
-            note="replay", payloads=[], tables={feed.name: rows},
+            note="replay", payloads=[], tables=rows, legs=self._legs(source),
         )  # fmt: skip
-        retired = archive.retire(self.store, feed.name, source.name, sorted(set(numbers)), rows)
+        again = sorted(set(numbers))
+        retired = sum(
+            archive.retire(self.store, table, source.name, again, kept) for table, kept in rows.items()
+        )
         counts = (written.read, written.added, written.replaced + retired) if written else (0, 0, 0)
         return Cycle(source.name, feed.name, None, "complete", *counts, note="; ".join(notes[:MOST_NOTES]))
 
@@ -320,13 +360,17 @@ class Read:
     unreadable: int
 
 
-def read_payloads(source: Source, feed: Feed, payloads: Iterable[Payload]) -> Read:
-    """Parse payloads; one that cannot be read is counted and noted, and the others go on."""
-    columns = schema.table(feed.name).own
+def read_payloads(source: Source, feed: Feed, payloads: Iterable[Payload], table: str | None = None) -> Read:
+    """Parse payloads; one that cannot be read is counted and noted, and the others go on.
+
+    ``table``: what they are read into; None: the table that the feed is named after.
+    """
+    table = table or feed.name
+    columns = schema.table(table).own
     frames, snapshots, audits, notes, unreadable, alarms = [], [], [], [], 0, 0
     for payload in payloads:
         try:
-            parsed = source.vendor.parse(feed.name, payload, source.settings)
+            parsed = source.vendor.parse(table, payload, source.settings)
         except BadReplyError as wrong:
             unreadable += 1
             notes.append(str(wrong))
@@ -337,6 +381,8 @@ def read_payloads(source: Source, feed: Feed, payloads: Iterable[Payload]) -> Re
             notes.append(f"the parser failed on a payload ({type(bug).__name__}); it is kept for wfm replay")
             continue
         parsed = parsed.with_columns(source=pl.lit(source.name))
+        if table == "call_leg":
+            parsed = _spelt(parsed, source)
         if "alarm" in parsed.columns:
             raised = parsed["alarm"].drop_nulls()
             alarms += raised.len()
@@ -349,11 +395,18 @@ def read_payloads(source: Source, feed: Feed, payloads: Iterable[Payload]) -> Re
     if alarms:
         notes.insert(0, f"{alarms:,} values hardly believed, kept as they came")
     return Read(
-        pl.concat(frames) if frames else schema.empty(feed.name),
+        pl.concat(frames) if frames else schema.empty(table),
         tuple(snapshots),
         pl.concat(audits) if audits else None,
         tuple(dict.fromkeys(notes))[:MOST_NOTES],
         unreadable,
+    )
+
+
+def _spelt(legs: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Add the numbers of legs in their international spelling."""
+    return legs.with_columns(
+        e164(legs[f"{side}_number"], source.settings.country).alias(f"{side}_e164") for side in ("from", "to")
     )
 
 

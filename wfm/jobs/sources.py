@@ -39,13 +39,14 @@ class Source:
         ]
 
 
-def configured(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, Source]:
-    """Check the settings of every source.
+def configured(raw: Mapping[str, Mapping[str, Any]], country: str = "") -> dict[str, Source]:
+    """Check the settings of every source; ``country`` is that of those that name none.
 
     Raises:
         SettingsError: a vendor does not exist, or a setting of a source is missing or wrong; no secret is in the text.
     """
-    return {name: _source(name, values) for name, values in sorted(raw.items())}
+    usual = {"country": country[:2]}
+    return {name: _source(name, {**usual, **values}) for name, values in sorted(raw.items())}
 
 
 def longest_delay_s(sources: Mapping[str, Source]) -> int:

@@ -13,25 +13,29 @@ same for all and lives elsewhere.
 
 from __future__ import annotations
 
+import json
 import pkgutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from importlib import import_module
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, cast
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-Kind = Literal["window", "snapshot", "list"]
+Kind = Literal["window", "snapshot", "list", "push"]
+CALL_EVENT = "call_event"
+"""The feed of what is said of calls bit by bit; legs are put together from it (`Vendor.legs`)."""
 
 
 class SourceSettings(BaseModel):
     """What every configured source has; a vendor's `Settings` adds its own. Secrets are `pydantic.SecretStr`.
 
     vendor: discriminates. requests_per_minute, concurrent: the rate limit; None: the vendor's own `LIMITS`.
-    timeout_s: of one request.
+    timeout_s: of one request. country: whose national numbers its calls have; empty: `WFM_COUNTRY`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +44,18 @@ class SourceSettings(BaseModel):
     requests_per_minute: float | None = None
     concurrent: int | None = None
     timeout_s: float = 30.0
+    country: str = Field("", pattern=r"^([A-Za-z]{2})?$")
+
+
+class PushSettings(SourceSettings):
+    """What a source that is also told by webhooks has beside; without a secret it has no webhook.
+
+    webhook_secret: the last part of the address the vendor is given, `/hooks/SOURCE/SECRET`. allowed_networks: whence
+    deliveries may come, in CIDR notation; empty: from anywhere.
+    """
+
+    webhook_secret: SecretStr | None = Field(None, min_length=16)
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,9 +76,11 @@ class Limits:
 class Feed:
     """Something a vendor can be asked for; it is named after the table it fills.
 
-    kind: window (rows of [from, to)), snapshot (what is so now) or list (everything there is).
+    kind: window (rows of [from, to)), snapshot (what is so now), list (everything there is) or push (it is never
+    asked for: deliveries of a webhook bring it).
     every_s: how often to ask. overlap_s: how far behind the cursor each cycle starts again, for late and corrected
     rows. settle_s: how long after its end a window is left alone. slice_s: the longest window asked for at once.
+    fills: further tables that the same payloads are read into (`Vendor.parse` is asked for each).
     delay_s: how late the feed may say that something happened: the time between two polls, unless they tell since when.
     """
 
@@ -73,6 +91,7 @@ class Feed:
     settle_s: int = 0
     slice_s: int = 86_400
     delay_s: int = 0
+    fills: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +113,47 @@ class Payload:
     received_at: datetime
     body: bytes
     context: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One request that a vendor's webhook made; stored before it is answered.
+
+    query: of the address, without the path. body, content_type: as they came.
+    """
+
+    received_at: datetime
+    method: str
+    query: str
+    content_type: str
+    body: bytes
+
+
+def pack(deliveries: Iterable[Delivery]) -> bytes:
+    """Write deliveries as a payload's body: a JSON object a line."""
+    return b"".join(
+        json.dumps(
+            [d.received_at.isoformat(), d.method, d.query, d.content_type, d.body.decode("latin-1")],
+            ensure_ascii=False,
+        ).encode()
+        + b"\n"
+        for d in deliveries
+    )
+
+
+def unpack(payload: Payload) -> Iterator[Delivery]:
+    """Read the deliveries of a payload; lines that are none, of a damaged file, are left out."""
+    for line in payload.body.split(b"\n"):
+        try:
+            at, method, query, kind, body = json.loads(line)
+            yield Delivery(datetime.fromisoformat(at), method, query, kind, body.encode("latin-1"))
+        except (ValueError, TypeError, AttributeError):
+            continue
+
+
+def is_pushed(payload: Payload) -> bool:
+    """Say whether a payload holds deliveries of a webhook; of a feed that is also asked for, some do."""
+    return payload.context.get("by") == "webhook"
 
 
 @dataclass(frozen=True)
@@ -206,8 +266,18 @@ class Vendor(Protocol):
         """Read a payload: the own columns of the feed's table but ``source``; in order of arrival.
 
         A feed that fills `call_audit` too adds a column ``payload``: the raw entry, as text. Warnings about values
-        that are kept but hardly believed go into a column ``alarm`` (null: none).
+        that are kept but hardly believed go into a column ``alarm`` (null: none). ``feed`` may be one of the feed's
+        `fills`: the payload is the same, the columns are that table's.
         """
+
+    # a vendor whose calls are told bit by bit (feed call_event) also has
+    #
+    #     def legs(events: pl.DataFrame, now: datetime, settings) -> pl.DataFrame
+    #         Put together the legs of some calls: all events there are of them (event_id call_id at kind said; in order
+    #         of ``at``) → the own columns of call_leg but source. Pure; the order in which events came does not matter.
+    #
+    #     def acknowledge(delivery: Delivery, settings) -> tuple[int, str, bytes]
+    #         Answer a delivery that is stored: status, content type, body. Without it the answer is 200 and empty.
 
 
 @cache
