@@ -27,6 +27,7 @@ from wfm import terms
 from wfm.engine import inputs
 from wfm.engine.codes import fold
 from wfm.engine.inputs import INSTANT, Frame, Window
+from wfm.engine.linking import link
 from wfm.engine.schedule import local_date
 from wfm.errors import InputError, UsageError
 
@@ -165,9 +166,11 @@ def intervals(
     """Measure every queue in every 15 minutes in which it had a call or staff.
 
     A call enters a queue once, however many agents it was offered to: the legs of one ``call_id`` in one
-    queue are one call, booked with all its seconds on the interval of its earliest ``started_at``. Legs count
-    that have a queue and are incoming (``direction`` in, unknown or empty); of two with one leg_id the later
-    row; a call without any instant is left out.
+    queue are one call, booked with all its seconds on the interval of its earliest ``started_at``. Legs without
+    a call_id, and calls of several phone systems, are one call if they have the same caller at the same time
+    (`wfm.engine.linking`); it counts for the system that saw it first. Legs count that have a queue and are
+    incoming (``direction`` in, unknown or empty); of two with one leg_id the later row; a call without any
+    instant is left out.
 
     Of legs without a call_id nobody knows which are one call. So where a queue has a log of its own (legs whose
     ``login`` is the queue) each call is one leg of that log, and its agents' legs of that time are parts of those; and
@@ -260,11 +263,12 @@ def _legs(call_leg: pl.DataFrame) -> pl.DataFrame:
     talked = (pl.col("ended_at") - answer).dt.total_microseconds()
     talk = pl.coalesce(_us(pl.col("talk_s")), pl.when(talked >= 0).then(talked))
     wrap = pl.when(pl.col("wrap_s").is_null()).then(0).otherwise(_us(pl.col("wrap_s")))
+    queued = call_leg.unique(["source", "leg_id"], keep="last", maintain_order=True).filter(
+        incoming, pl.col("queue_id").is_not_null()
+    )
     return (
-        call_leg.unique(["source", "leg_id"], keep="last", maintain_order=True)
-        .filter(incoming, pl.col("queue_id").is_not_null())
+        link(queued)
         .with_columns(
-            alone=pl.when(pl.col("call_id").is_null()).then("leg_id"),
             answer=answer,
             answered=answered,
             gave_up=outcome.is_in(GAVE_UP).fill_null(False),
@@ -292,7 +296,8 @@ def _told_once(legs: pl.DataFrame) -> pl.DataFrame:
 def _calls(legs: pl.DataFrame) -> pl.DataFrame:
     """Join the legs of each call in each queue; wait_us is null where an instant is unknown."""
     calls = (
-        legs.group_by([*QUEUE, "call_id", "alone"])
+        legs.filter(~pl.col("elsewhere"))
+        .group_by([*QUEUE, "call"])
         .agg(
             pl.col("started_at", "answer").min(),
             pl.col("ended_at").max(),
