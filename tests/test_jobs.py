@@ -384,6 +384,16 @@ def test_calls_are_counted_without_any_states(place):
     ]
 
 
+def test_a_report_says_where_its_figures_come_from(centre):
+    told = dict(centre.report(DAY, NEXT).sources.iter_rows())
+    assert told["Adherence, coverage, conformance"].endswith(
+        "Here: agent states from file agent_state.csv (9 rows); schedules from file schedule.csv (4 rows)"
+    )
+    assert "Here: call legs from file call_leg.csv (1 rows)" in told["Call-driven time"]
+    assert "Here" not in told["Approved and system time"]  # the one there is lies outside the window
+    assert told["Entered, handled, abandoned, AHT"].endswith("Here: pbx: 1 queue counted by itself")
+
+
 def test_a_report_stores_nothing(sample):
     before = sample.read_bytes()
     made = wfm.open().report("1999-06-20", "1999-06-22")

@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from wfm import schema
-from wfm.store import Reader, Span, Store, Written, frame, merge, turn_of
+from wfm.store import SPANS, Reader, Span, Store, Written, frame, merge, turn_of
 
 FIRST_HASH: Final = ""
 """What the first row of a source's chain is chained to."""
@@ -111,8 +111,14 @@ def settle(store: Store, source: str, legs: Assemble) -> int:
             [source],
         )["call_id"]
         if calls.len():
-            number = con.execute("SELECT max(collection_id) FROM collection").fetchall()[0][0]
-            _assemble(con, source, calls, legs, int(number), instant_of(con))
+            number, now = turn_of(con)
+            changed = _assemble(con, source, calls, legs, number, now)
+            if changed:
+                con.execute(
+                    "INSERT INTO collection VALUES "
+                    "(?, ?, 'call_event', 'settle', NULL, NULL, 'complete', NULL, 0, 0, ?, 0, NULL, ?)",
+                    [number, source, changed, now],
+                )
     return calls.len()
 
 
@@ -125,8 +131,11 @@ _TOLD: Final = (
 
 def _assemble(
     con: duckdb.DuckDBPyConnection, source: str, calls: pl.Series, legs: Assemble, number: int, now: datetime
-) -> None:
-    """Replace the legs of some calls by what all events of these calls say; calls the vendor logged whole are left."""
+) -> int:
+    """Replace the legs of some calls by what all events of these calls say; calls the vendor logged whole are left.
+
+    Returns how many legs are new, other than before, or gone.
+    """
     con.register("calls", pl.DataFrame({"call_id": calls}))
     con.execute(
         "CREATE OR REPLACE TEMP TABLE told AS SELECT call_id FROM calls WHERE call_id NOT IN ("
@@ -141,16 +150,17 @@ def _assemble(
         [source],
     )
     made = legs(events)
-    merge(con, "call_leg", made, number, now)
+    changed = sum(merge(con, "call_leg", made, number, now))
     con.register("made", made.select("leg_id"))
-    con.execute(
+    gone = con.execute(
         f"UPDATE call_leg AS t SET replaced_at = ? WHERE t.source = ? AND {_TOLD} "
         "AND t.call_id IN (SELECT call_id FROM told) AND t.leg_id NOT IN (SELECT leg_id FROM made)",
         [now, source],
-    )
+    ).fetchall()[0][0]
     con.execute("DROP TABLE told")
     for name in ("calls", "made"):
         con.unregister(name)
+    return changed + int(gone)
 
 
 def _outrank(con: duckdb.DuckDBPyConnection, source: str, logged: pl.DataFrame, now: datetime) -> None:
@@ -239,6 +249,19 @@ def ledger(reader: Reader, source: str, feed: str) -> pl.DataFrame:
         "SELECT from_at, to_at, result, read_n, note, made_at FROM collection "
         "WHERE origin = 'collect' AND source = ? AND feed = ? ORDER BY collection_id",
         [source, feed],
+    )
+
+
+def origins(reader: Reader, table: str, span: Span) -> pl.DataFrame:
+    """Return whence the rows of a table that overlap a span came: source origin file_name n; in order."""
+    whose = "t.source" if "source" in schema.table(table).own else "c.source"
+    known, values = reader.in_force(table)
+    first, last = SPANS[table]
+    return reader.query(
+        f"SELECT {whose} AS source, c.origin AS origin, c.file_name AS file_name, count(*) AS n "
+        f'FROM (SELECT * FROM "{table}" WHERE {known} AND {last} > ? AND {first} < ?) AS t '
+        "JOIN collection AS c ON c.collection_id = t.collection_id GROUP BY ALL ORDER BY ALL",
+        [*values, *span],
     )
 
 

@@ -390,6 +390,11 @@ class Reader:
             rows = rows.sort(by)
         return rows.select(chosen).cast({c: known.columns[c] for c in chosen})
 
+    def in_force(self, name: str) -> tuple[str, list[object]]:
+        """Return the condition under which a row of a table is in force, or was, and its parameters, in SQL."""
+        where, values = self._known(name)
+        return " AND ".join(where), values
+
     def query(self, sql: str, values: Sequence[object] = ()) -> pl.DataFrame:
         """Run a query of another module of the store."""
         return frame(self._con, sql, list(values))

@@ -19,10 +19,9 @@ from wfm.engine.forecast import forecast as forecast_volume
 from wfm.engine.inputs import INSTANT
 from wfm.engine.score import Options, Score, score
 from wfm.errors import BadRowsError, InputError, NoDataError, UsageError
-from wfm.jobs import ahead, explaining, importing, publication, sources, when
+from wfm.jobs import ahead, explaining, importing, provenance, publication, sources, when
 from wfm.jobs.explaining import Explanation
 from wfm.jobs.importing import Imported
-from wfm.jobs.provenance import provenance
 from wfm.jobs.scoring import check_names, is_silent, names, people, stored, with_defaults
 from wfm.jobs.when import DAY, When, Window
 from wfm.report import Report, assemble
@@ -373,10 +372,13 @@ class Centre:
         scored = self.score(start, end, as_of=as_of)
         with self.store.reading(self._instant(as_of)) as known:
             agent, queue = people(known), known.table("queue")
-            sources = provenance(known, self.bounds((start, end)))
         state = replace(scored, window=self.bounds((start, end))).slices()
         outlook, notes = self._outlook(start, end, as_of, horizon, state)
+        accounts = {name: str(of.get("vendor", "")) for name, of in self.settings.sources.items()}
+        with self.store.reading(self._instant(as_of)) as known:
+            figures = provenance.figures(known, self.bounds((start, end)), outlook.get("interval"), accounts)
         return assemble(
+            sources=figures,
             overall=scored.adherence([]),
             by_team=scored.adherence(["team"]),
             by_agent=scored.adherence(["agent_id", "name", "team"]),
@@ -391,7 +393,6 @@ class Centre:
             made_at=datetime.now(UTC),
             timezone=self.settings.timezone,
             as_of=self._instant(as_of),
-            sources=sources,
             notes_before=notes,
             **outlook,
         )

@@ -57,7 +57,7 @@ def assemble(
         history: queue_id interval_start entered of earlier weeks, for what a day usually brings.
         forecast, accuracy: wfm forecast and wfm accuracy.
         service_level: which of the many variants the interval frame holds, in words; None: as its rows say.
-        sources: table → whom its rows are from; told beside every figure that is made of them.
+        sources: figure → where it came from; replaces the general list.
         notes_before: warnings of the caller (calls without agents, stale feeds), shown first.
 
     Raises:
@@ -97,7 +97,11 @@ def assemble(
         profile=outlook.profile(ahead),
         accuracy=outlook.accuracy(accuracy),
         definitions=_definitions(overall),
-        sources=_sources(sources or {}),
+        sources=pl.DataFrame(
+            list(sources.items()) if sources else list(words.SOURCES),
+            schema={"figure": pl.String, "source": pl.String},
+            orient="row",
+        ),
         service_level=service_level or volume.in_words(rows) or SERVICE_LEVEL,
         notes=(
             *notes_before,
@@ -111,15 +115,6 @@ def assemble(
 
 def _teams(rows: pl.DataFrame, exceptions: pl.DataFrame) -> pl.DataFrame:
     return scores.ranked(rows, exceptions, "team", pl.col("team").fill_null("no team"))
-
-
-def _sources(given: Mapping[str, str]) -> pl.DataFrame:
-    """Say of every figure what it is made of, and from whom that came."""
-    rows = []
-    for figure, made_of, tables in words.SOURCES:
-        told = [f"{table.replace('_', ' ')} from {given[table]}" for table in tables if table in given]
-        rows.append((figure, f"{made_of} ({'; '.join(told)})" if told else made_of))
-    return pl.DataFrame(rows, schema={"figure": pl.String, "source": pl.String}, orient="row")
 
 
 def _definitions(overall: Frame) -> pl.DataFrame:

@@ -116,15 +116,21 @@ DEFINITION: Final[dict[str, str]] = {
     "salesforce": "present (not logged out) ÷ scheduled; breaks are presence",
 }
 
+ADHERENCE: Final = "Adherence, coverage, conformance"
+CALL_DRIVEN: Final = "Call-driven time"
+EXCUSED: Final = "Approved and system time"
+VOLUME: Final = "Entered, handled, abandoned, AHT"
+SERVICE_LEVEL: Final = "Service level"
+FORECAST: Final = "Forecast"
 SOURCES: Final = (
-    ("Adherence, coverage, conformance", "agent states as the phone systems said them, schedules in "
-        "force, state mapping, rules", ("agent_state", "schedule")),
-    ("Call-driven time", "call log: answered and ended instants of each leg; the leg ids stand as evidence",
-        ("call_leg",)),
-    ("Approved and system time", "exemptions in force as of the report's as-of time", ("exemption",)),
-    ("Entered, handled, abandoned, AHT", "15-minute interval volume", ("interval_volume",)),
-    ("Service level", "call log", ("call_leg",)),
-    ("Forecast", "15-minute interval volume up to the origin, holidays", ("interval_volume", "holiday")),
-    ("Error, noise floor", "rolling backtest over past weeks", ("interval_volume",)),
-)  # fmt: skip
-"""Figure, what it is made of, and of which tables."""
+    (ADHERENCE, "agent states as the phone systems said them, schedules in force, state mapping, rules"),
+    (CALL_DRIVEN, "call log: answered and ended instants of each leg; the leg ids stand as evidence"),
+    (EXCUSED, "exemptions in force as of the report's as-of time"),
+    (VOLUME, "15-minute interval volume, counted by the phone system or from its call log"),
+    (SERVICE_LEVEL, "call log"),
+    (FORECAST, "15-minute interval volume up to the origin, holidays"),
+    ("Error, noise floor", "rolling backtest over past weeks"),
+)
+TABLES: Final = {
+    "agent_state": "agent states", "schedule": "schedules", "call_leg": "call legs", "exemption": "exemptions",
+}  # fmt: skip
