@@ -86,6 +86,22 @@ def test_a_call_that_two_systems_saw_counts_once() -> None:
     assert counted.select("source", "entered").rows() == [("a", 1), ("b", 1)]
 
 
+def test_a_queue_that_one_system_counts_is_not_counted_again_from_the_log_of_another() -> None:
+    own = {"source": "acd", "queue_id": "q", "interval_start": NOON, "entered": 5, "abandoned": 1}
+    buckets = pl.DataFrame([{**own, "sum_handle_time_s": 300.0}])
+    logged = legs(("log", "1", "x", "u", ANN, 0, 90), ("log", "2", "y", "u", BOB, 5, 60)).with_columns(
+        answered_at=pl.col("started_at") + pl.duration(seconds=4)
+    )
+    (row,) = intervals(call_leg=logged, interval_volume=buckets).to_dicts()
+    assert (row["source"], row["origin"], row["entered"]) == ("acd", "vendor", 5)
+    assert (row["calls"], row["service_level"], row["service_level_origin"]) == (2, 1.0, "calls")
+    other = buckets.with_columns(source=pl.lit("acd2"))
+    both = intervals(call_leg=logged, interval_volume=pl.concat([buckets, other]))
+    assert both.select("source", "origin", "entered").rows() == [
+        ("acd", "vendor", 5), ("acd2", "vendor", 5), ("log", "calls", 2),
+    ]  # fmt: skip
+
+
 @given(
     rows=st.lists(
         st.tuples(

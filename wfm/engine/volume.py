@@ -8,7 +8,8 @@ both, the vendor's stand and the call log adds what buckets lack::
     support   yes      no          vendor                           null
     billing   no       yes         calls                            calls
 
-That is decided once per source and queue over the whole window, so no series changes its meaning half-way.
+That is decided once per source and queue over all there is, so no series changes its meaning half-way. A queue_id
+that one source counts itself and only others log is one queue: their calls add to its buckets and count nowhere else.
 Every interval carries what its ratios are made of; `roll_up` sums those first, then divides.
 """
 
@@ -219,9 +220,10 @@ def intervals(
     level = service_level or ServiceLevel()
     inputs.zone(timezone, "timezone")
     bounds = _bounds(window, timezone)
-    legs = _legs(inputs.take(call_leg, "call_leg"))
+    buckets = _buckets(inputs.take(interval_volume, "interval_volume"))
+    legs = _at_home(_legs(inputs.take(call_leg, "call_leg")), buckets)
     counted = _within(_count(_calls(_told_once(legs)), level), bounds)
-    told = _within(_buckets(inputs.take(interval_volume, "interval_volume")), bounds)
+    told = _within(buckets, bounds)
     served = _served(legs, inputs.take(login, "login"), _zones(queue), timezone)
     staffed = None if state is None else _within(_staffed(served, state), bounds)
     joined = _join(counted, told, staffed).with_columns(
@@ -291,6 +293,26 @@ def _told_once(legs: pl.DataFrame) -> pl.DataFrame:
         return legs
     part = pl.col("call_id").is_null() & ~OWN_LOG & at.is_between("log_from", "log_to")
     return legs.join(log, on=QUEUE, how="left", maintain_order="left").filter(~part.fill_null(False))
+
+
+def _at_home(legs: pl.DataFrame, buckets: pl.DataFrame) -> pl.DataFrame:
+    """Hand the calls of a queue that another phone system counts to that one; ``account`` is who logged them."""
+    counted = buckets.select(QUEUE).unique()
+    only = (
+        counted.group_by("queue_id")
+        .agg(home=pl.col("source").first(), many=pl.len())
+        .filter(pl.col("many") == 1)
+    )
+    own = counted.with_columns(own=pl.lit(True))
+    return (
+        legs.join(only.select("queue_id", "home"), on="queue_id", how="left", maintain_order="left")
+        .join(own, on=QUEUE, how="left", maintain_order="left")
+        .with_columns(
+            account="source",
+            source=pl.coalesce(pl.when(pl.col("own").is_null()).then("home"), "source"),
+        )
+        .drop("home", "own")
+    )
 
 
 def _calls(legs: pl.DataFrame) -> pl.DataFrame:
@@ -511,7 +533,7 @@ def _served(legs: pl.DataFrame, login: pl.DataFrame, zones: pl.DataFrame, timezo
     at = pl.col("answer")
     answers = (
         legs.filter(at.is_not_null(), pl.col("login").is_not_null())
-        .join(login, on=["source", "login"], how="left")
+        .join(login, left_on=["account", "login"], right_on=["source", "login"], how="left")
         .filter(
             pl.col("from_at").is_null() | (pl.col("from_at") <= at),
             pl.col("to_at").is_null() | (pl.col("to_at") > at),
