@@ -30,6 +30,12 @@ DEFAULTS: dict[str, float] = {
     "pruned": 20,           # XSI: rows of a list that are left
     "unknown_state": 10,    # one row in so many has a value nobody has heard of
     "missing_fields": 4,    # one field in so many is not there
+    "cached": 2,            # Xima: how often a report says 202 before it is there
+    "no_content": 0,        # Xima: 204
+    "renamed": 0,           # Xima: a column has another title
+    "hidden_agent": 2000,   # Xima: 403 for a report about the agent with this extension
+    "paced": 3,             # Xima: 429 for recordings asked for again within so many seconds
+    "bandwidth": 0,         # Xima: 509
 }  # fmt: skip
 """Every fault and what its value means by default."""
 
@@ -47,8 +53,8 @@ class Fault:
 class Faults:
     """The faults that are on, and what was served.
 
-    Specs are ``name``, ``name:0.1`` (probability), ``name:3x`` (the next three times), each with ``@ncc`` or ``@xsi``
-    for one vendor and ``=value``: ``throttle:3x@xsi=2``.
+    Specs are ``name``, ``name:0.1`` (probability), ``name:3x`` (the next three times), each with ``@ncc``, ``@xsi`` or
+    ``@xima`` for one vendor and ``=value``: ``throttle:3x@xsi=2``.
 
     Attributes:
         hits: how often each fault struck.
@@ -100,8 +106,8 @@ class Faults:
         """Switch a fault on."""
         if name not in DEFAULTS:
             raise UsageError(f"No fault {name!r}; there are: {', '.join(DEFAULTS)}.")
-        if not 0 <= probability <= 1 or vendor not in (None, "ncc", "xsi"):
-            raise UsageError("A fault has a probability from 0 to 1, and a vendor ncc or xsi or none.")
+        if not 0 <= probability <= 1 or vendor not in (None, "ncc", "xsi", "xima"):
+            raise UsageError("A fault has a probability from 0 to 1, and a vendor ncc, xsi or xima or none.")
         self.on[name] = Fault(probability, count, vendor, DEFAULTS[name] if value is None else value)
 
     def clear(self, name: str | None = None) -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 
 NCC_BASE = "/ncc"
 XSI_BASE = "/xsi"
+XIMA_BASE = "/xima"
 TOKEN_PATH = "/provider/token-with-authorities"
 HISTORICAL_PATH = "/wfm/historical"
 REALTIME_PATH = "/wfm/realTime"

@@ -17,13 +17,15 @@ Headers = list[tuple[bytes, bytes]]
 
 
 def vendor_of(path: str) -> str:
-    """Return ncc, xsi or nothing."""
+    """Return ncc, xsi, xima or nothing."""
     first = path.split("/", 2)[1] if path.count("/") else ""
-    return first if first in ("ncc", "xsi") else ""
+    return first if first in ("ncc", "xsi", "xima") else ""
 
 
 def error(vendor: str, status: int, text: str) -> tuple[bytes, bytes]:
     """Return media type and body of an error as the vendor writes it."""
+    if vendor == "xima":
+        return b"text/plain", text.encode()
     if vendor == "ncc":
         return b"application/json", f'{{"code":{status},"message":"{text}"}}'.encode()
     body = (

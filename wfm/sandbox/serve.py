@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -18,8 +19,17 @@ from wfm.sandbox.app import app
 from wfm.sandbox.centre import simulate
 from wfm.sandbox.clock import Clock
 from wfm.sandbox.faults import Faults
-from wfm.sandbox.manners import HISTORICAL_PATH, NCC_BASE, REALTIME_PATH, TOKEN_PATH, XSI_BASE, Manners
+from wfm.sandbox.manners import (
+    HISTORICAL_PATH,
+    NCC_BASE,
+    REALTIME_PATH,
+    TOKEN_PATH,
+    XIMA_BASE,
+    XSI_BASE,
+    Manners,
+)
 from wfm.sandbox.truth import Truth
+from wfm.sandbox.xima_sheets import settings_reports
 
 HOST = "127.0.0.1"
 PATIENCE_S = 10.0
@@ -94,8 +104,12 @@ def settings(url: str, timezone: str, manners: Manners | None = None) -> list[st
         "VENDOR": "nextiva_xsi", "BASE_URL": url + XSI_BASE, "USERNAME": manners.username,
         "PASSWORD": manners.password,
     }  # fmt: skip
+    xima = {
+        "VENDOR": "xima", "BASE_URL": url + XIMA_BASE, "TOKEN": manners.password, "TIMEZONE": timezone,
+        "REPORTS": json.dumps(settings_reports()),
+    }  # fmt: skip
     lines = [f"WFM_TIMEZONE={timezone}"]
-    for source, values in (("NCC", ncc), ("XSI", xsi)):
+    for source, values in (("NCC", ncc), ("XSI", xsi), ("XIMA", xima)):
         lines += [f"WFM_SOURCES__{source}__{name}={value}" for name, value in values.items()]
     return lines
 

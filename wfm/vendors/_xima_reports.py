@@ -197,20 +197,25 @@ def parse_interval_volume(sheet: Sheet, columns: Columns, zone: ZoneInfo) -> pl.
 
 def _interval(queue: str, at: datetime, figures: Sequence[Any]) -> tuple[Any, ...] | str:
     """Read the figures of an interval, or say why they cannot be read."""
-    entered = whole(figures[0])
     if at.timestamp() % QUARTER.total_seconds():
         return f"{at:%H:%M} UTC does not begin a quarter of an hour"
-    if entered is None:
-        return f"{text(figures[0])!r:.40} calls entered {queue:.40} at {at:%H:%M} UTC"
-    alarms = []
-    abandoned, handle = whole(figures[1]), number(figures[2])
-    if abandoned is None and entered:
-        alarms.append(f"abandoned is {text(figures[1])!r:.40}; taken for 0")
-    if (handle is None or handle < 0) and entered > (abandoned or 0):
-        alarms.append(f"handle time is {text(figures[2])!r:.40}; taken for 0")
-    if (abandoned or 0) > entered:
+    alarms: list[str] = []
+    read = zip(("entered", "abandoned", "handle time"), (whole, whole, number), figures, strict=True)
+    told = [_figure(name, how(value), value, alarms) for name, how, value in read]
+    entered, abandoned = int(told[0]), int(told[1])
+    if any(one.startswith("entered") for one in alarms):
+        return f"{queue:.40} at {at:%H:%M} UTC: {alarms[0]}"
+    if abandoned > entered:
         alarms.append(f"{abandoned} abandoned of {entered} entered")
-    return queue, at, entered, abandoned or 0, max(handle or 0.0, 0.0) / 1000, "; ".join(alarms) or None
+    return queue, at, entered, abandoned, told[2] / 1000, "; ".join(alarms) or None
+
+
+def _figure(name: str, read: float | None, said: Any, alarms: list[str]) -> float:
+    """Return a figure; a cell that is missing is a 0 that was not written."""
+    if said is not None and (read is None or read < 0):
+        alarms.append(f"{name} is {text(said)!r:.40}")
+        return 0.0
+    return read or 0.0
 
 
 # --- as states ------------------------------------------------------------------------------------------
