@@ -77,7 +77,7 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_one_file_is_a_vendor(acme: str, tmp_path: Path) -> None:
-    assert list(wfm.vendors.vendors()) == ["acme", "nextiva_ncc", "nextiva_xsi"]
+    assert list(wfm.vendors.vendors()) == ["acme", "nextiva_ncc", "nextiva_xsi", "xima"]
     sources = configured({"phones": {"vendor": "acme", "base_url": acme}})
     collector = Collector(Store(tmp_path / "wfm.duckdb"))
     (cycle,) = asyncio.run(collecting.collect(collector, pick(sources, None, None)))
