@@ -20,8 +20,12 @@ FIRST_HASH: Final = ""
 """What the first row of a source's chain is chained to."""
 
 
+MOST_ALARMS: Final = 3
 Assemble = Callable[[pl.DataFrame], pl.DataFrame]
-"""All events of some calls (event_id call_id at kind said) → the legs of these calls, own columns of call_leg."""
+"""All events of some calls (event_id call_id at kind said) → the legs of these calls, own columns of call_leg.
+
+A column ``alarm`` beside them (null: none) is for what is kept but hardly believed; it goes into the ledger's note.
+"""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ def keep(
         counts = [merge(con, table, rows, number, now) for table, rows in full.items()]
         added, replaced = (sum(part) for part in zip(*counts, strict=True)) if counts else (0, 0)
         if "call_event" in full and legs is not None:
-            _assemble(con, source, full["call_event"]["call_id"].unique(), legs, number, now)
+            _, alarms = _assemble(con, source, full["call_event"]["call_id"].unique(), legs, number, now)
+            note = "; ".join(part for part in (note, *alarms) if part)
         if "call_leg" in full:
             _outrank(con, source, full["call_leg"], now)
         read = sum(rows.height for rows in tables.values())
@@ -107,12 +112,13 @@ def settle(store: Store, source: str, legs: Assemble) -> int:
     with store.writing() as con:
         calls = frame(
             con,
-            f"SELECT DISTINCT call_id FROM call_leg AS t WHERE source = ? AND {_TOLD} AND ended_at IS NULL",
+            f"SELECT DISTINCT call_id FROM call_leg AS t WHERE source = ? AND {_TOLD} AND ended_at IS NULL "
+            "AND outcome IS DISTINCT FROM 'incomplete'",
             [source],
         )["call_id"]
         if calls.len():
             number, now = turn_of(con)
-            changed = _assemble(con, source, calls, legs, number, now)
+            changed, _ = _assemble(con, source, calls, legs, number, now)
             if changed:
                 con.execute(
                     "INSERT INTO collection VALUES "
@@ -131,10 +137,10 @@ _TOLD: Final = (
 
 def _assemble(
     con: duckdb.DuckDBPyConnection, source: str, calls: pl.Series, legs: Assemble, number: int, now: datetime
-) -> int:
+) -> tuple[int, list[str]]:
     """Replace the legs of some calls by what all events of these calls say; calls the vendor logged whole are left.
 
-    Returns how many legs are new, other than before, or gone.
+    Returns how many legs are new, other than before, or gone; and what to note of them.
     """
     con.register("calls", pl.DataFrame({"call_id": calls}))
     con.execute(
@@ -150,6 +156,8 @@ def _assemble(
         [source],
     )
     made = legs(events)
+    alarms = made["alarm"].drop_nulls() if "alarm" in made.columns else pl.Series(dtype=pl.String)
+    made = made.drop("alarm", strict=False)
     changed = sum(merge(con, "call_leg", made, number, now))
     con.register("made", made.select("leg_id"))
     gone = con.execute(
@@ -160,7 +168,9 @@ def _assemble(
     con.execute("DROP TABLE told")
     for name in ("calls", "made"):
         con.unregister(name)
-    return changed + int(gone)
+    first = alarms.head(MOST_ALARMS).to_list()
+    told = [f"{alarms.len():,} calls hardly believed", *first] if first else []
+    return changed + int(gone), told
 
 
 def _outrank(con: duckdb.DuckDBPyConnection, source: str, logged: pl.DataFrame, now: datetime) -> None:

@@ -289,7 +289,8 @@ class Collector:
 
         def assemble(events: pl.DataFrame) -> pl.DataFrame:
             made = legs(events, self.clock(), source.settings).with_columns(source=pl.lit(source.name))
-            return _spelt(made, source).select(list(schema.table("call_leg").own))
+            alarm = [name for name in ("alarm",) if name in made.columns]
+            return _spelt(made, source).select([*schema.table("call_leg").own, *alarm])
 
         return assemble
 
