@@ -11,6 +11,9 @@ from typing import Any
 
 from wfm.errors import UsageError
 
+VENDORS = ("ncc", "xsi", "xima", "telphin", "voicenter")
+"""The mounts under which vendors are served."""
+
 DEFAULTS: dict[str, float] = {
     "hang": 30,             # seconds without an answer
     "drip": 0.05,           # seconds between two pieces of the body
@@ -36,6 +39,11 @@ DEFAULTS: dict[str, float] = {
     "hidden_agent": 2000,   # Xima: 403 for a report about the agent with this extension
     "paced": 3,             # Xima: 429 for recordings asked for again within so many seconds
     "bandwidth": 0,         # Xima: 509
+    "lost_hangup": 0,       # Telphin: a hangup that is never delivered
+    "reordered": 30,        # Telphin: seconds by which an event comes late
+    "doubled": 0,           # Telphin: an event that is delivered twice
+    "budget": 0,            # Telphin: requests that are left of the hour
+    "stats_busy": 0,        # Telphin: 429, another statistics request is under way
 }  # fmt: skip
 """Every fault and what its value means by default."""
 
@@ -106,8 +114,8 @@ class Faults:
         """Switch a fault on."""
         if name not in DEFAULTS:
             raise UsageError(f"No fault {name!r}; there are: {', '.join(DEFAULTS)}.")
-        if not 0 <= probability <= 1 or vendor not in (None, "ncc", "xsi", "xima"):
-            raise UsageError("A fault has a probability from 0 to 1, and a vendor ncc, xsi or xima or none.")
+        if not 0 <= probability <= 1 or vendor not in (None, *VENDORS):
+            raise UsageError(f"A fault has a probability from 0 to 1, and a vendor {', '.join(VENDORS)} or none.")
         self.on[name] = Fault(probability, count, vendor, DEFAULTS[name] if value is None else value)
 
     def clear(self, name: str | None = None) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 NCC_BASE = "/ncc"
 XSI_BASE = "/xsi"
 XIMA_BASE = "/xima"
+TELPHIN_BASE = "/telphin"
 TOKEN_PATH = "/provider/token-with-authorities"
 HISTORICAL_PATH = "/wfm/historical"
 REALTIME_PATH = "/wfm/realTime"
@@ -28,6 +29,8 @@ class Manners:
 
     username: str = "wfm@centre.example"
     password: str = "sandbox"
+    client_id: str = "wfm-sandbox"
+    webhook_secret: str = "sandbox-webhook-secret"
     accepts: Literal["raw", "bearer", "both"] = "raw"
     token_s: float = 3600.0
     token_clock: Literal["virtual", "real"] = "real"

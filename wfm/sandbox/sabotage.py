@@ -7,7 +7,7 @@ import gzip
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from wfm.sandbox.faults import Faults
+from wfm.sandbox.faults import VENDORS, Faults
 
 LOGIN_PAGE = (
     b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Please sign in.</body></html>\n"
@@ -17,9 +17,9 @@ Headers = list[tuple[bytes, bytes]]
 
 
 def vendor_of(path: str) -> str:
-    """Return ncc, xsi, xima or nothing."""
+    """Return one of `VENDORS`, or nothing."""
     first = path.split("/", 2)[1] if path.count("/") else ""
-    return first if first in ("ncc", "xsi", "xima") else ""
+    return first if first in VENDORS else ""
 
 
 def error(vendor: str, status: int, text: str) -> tuple[bytes, bytes]:
@@ -28,6 +28,8 @@ def error(vendor: str, status: int, text: str) -> tuple[bytes, bytes]:
         return b"text/plain", text.encode()
     if vendor == "ncc":
         return b"application/json", f'{{"code":{status},"message":"{text}"}}'.encode()
+    if vendor == "telphin":
+        return b"application/json", f'{{"message":"{text}"}}'.encode()
     body = (
         '<?xml version="1.0" encoding="UTF-8"?>\n<ErrorInfo xmlns="http://schema.broadsoft.com/xsi">'
         f"<summary>{text}</summary><summaryEnglish>{text}</summaryEnglish><errorCode>{status}</errorCode></ErrorInfo>"

@@ -23,6 +23,7 @@ from wfm.sandbox.manners import (
     HISTORICAL_PATH,
     NCC_BASE,
     REALTIME_PATH,
+    TELPHIN_BASE,
     TOKEN_PATH,
     XIMA_BASE,
     XSI_BASE,
@@ -108,8 +109,12 @@ def settings(url: str, timezone: str, manners: Manners | None = None) -> list[st
         "VENDOR": "xima", "BASE_URL": url + XIMA_BASE, "TOKEN": manners.password, "TIMEZONE": timezone,
         "REPORTS": json.dumps(settings_reports()),
     }  # fmt: skip
+    telphin = {
+        "VENDOR": "telphin", "BASE_URL": url + TELPHIN_BASE, "CLIENT_ID": manners.client_id,
+        "CLIENT_SECRET": manners.password, "WEBHOOK_SECRET": manners.webhook_secret, "DURATION_UNIT": "us",
+    }  # fmt: skip
     lines = [f"WFM_TIMEZONE={timezone}"]
-    for source, values in (("NCC", ncc), ("XSI", xsi), ("XIMA", xima)):
+    for source, values in (("NCC", ncc), ("XSI", xsi), ("XIMA", xima), ("TELPHIN", telphin)):
         lines += [f"WFM_SOURCES__{source}__{name}={value}" for name, value in values.items()]
     return lines
 

@@ -1,0 +1,235 @@
+"""Collect from the sandbox's Telphin: pushed events and the history over real HTTP come to what happened."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from wfm.engine import volume
+from wfm.jobs import collecting
+from wfm.jobs.collect import Collector, Cycle
+from wfm.jobs.sources import Source, configured
+from wfm.sandbox.centre import simulate
+from wfm.sandbox.clock import Clock
+from wfm.sandbox.faults import Faults
+from wfm.sandbox.manners import TELPHIN_BASE
+from wfm.sandbox.serve import running, settings
+from wfm.sandbox.telphin_events import PHONE_IDS, QUEUE_IDS, Calls, Push, delivered
+from wfm.sandbox.truth import Truth
+from wfm.store import Store
+from wfm.vendors import Delivery, Payload, Window, pack
+
+ZONE = "Asia/Jerusalem"
+AT_ONCE = 200
+"""So many deliveries are stored together, as the receiver may."""
+
+
+@pytest.fixture(scope="module")
+def truth() -> Truth:
+    return simulate(seed=3, start=date(2026, 3, 2), days=1, agents=14, queues=2, timezone=ZONE)
+
+
+@pytest.fixture
+def clock(truth: Truth) -> Clock:
+    return Clock(truth.ends)
+
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults(seed=5)
+
+
+@pytest.fixture
+def source(truth: Truth, clock: Clock, faults: Faults) -> Iterator[Source]:
+    with running(truth, clock, faults) as url:
+        given = {
+            name.rpartition("__")[2].lower(): value
+            for name, _, value in (line.partition("=") for line in settings(url, ZONE))
+            if "__TELPHIN__" in name
+        }
+        assert given["base_url"] == url + TELPHIN_BASE
+        yield configured({"pbx": {**given, "requests_per_minute": "0", "country": "US"}})["pbx"]
+
+
+@pytest.fixture
+def collector(tmp_path: Path, clock: Clock) -> Collector:
+    return Collector(Store(tmp_path / "wfm.duckdb"), clock=lambda: datetime.fromtimestamp(clock.now(), UTC))
+
+
+def collect(
+    collector: Collector, source: Source, feed: str = "call_event", window: Window | None = None
+) -> list[Cycle]:
+    return asyncio.run(collecting.collect(collector, [(source, source.feeds[feed])], window))
+
+
+def whole(truth: Truth) -> Window:
+    start, end = (datetime.fromtimestamp(at, UTC) for at in (truth.begins, truth.ends))
+    return Window(start, (end + timedelta(hours=1)).replace(minute=0, second=0, microsecond=0))
+
+
+def as_delivery(push: Push, at: datetime) -> Delivery:
+    form = "application/x-www-form-urlencoded"
+    if push.method == "GET":
+        return Delivery(at, "GET", push.text, "", b"")
+    return Delivery(at, "POST", "", form, push.text.encode())
+
+
+def receive(collector: Collector, source: Source, pushes: list[Push]) -> None:
+    now = collector.clock()
+    for first in range(0, len(pushes), AT_ONCE):
+        body = pack(as_delivery(push, now) for push in pushes[first : first + AT_ONCE])
+        cycle = collector.receive(source, [Payload("call_event", now, body, {"by": "webhook"})])
+        assert cycle.result == "complete", cycle
+
+
+def stored(collector: Collector) -> pl.DataFrame:
+    with collector.store.reading() as reader:
+        return reader.table("call_leg")
+
+
+def happened(truth: Truth) -> list[tuple[object, ...]]:
+    ids = {one.agent_id: str(PHONE_IDS + i) for i, one in enumerate(truth.agents)}
+    queues = {one.queue_id: str(QUEUE_IDS + i) for i, one in enumerate(truth.queues)}
+    rows = truth.leg.with_columns(
+        pl.col("agent_id").replace_strict(ids), pl.col("queue_id").replace_strict(queues, default=None)
+    )
+    return rows.select("agent_id", *LEG[1:]).sort("agent_id", "started_at").rows()
+
+
+LEG = ("login", "queue_id", "direction", "started_at", "answered_at", "ended_at")
+
+
+def told(legs: pl.DataFrame) -> list[tuple[object, ...]]:
+    second = pl.col("started_at", "answered_at", "ended_at").dt.truncate("1s")
+    return legs.drop_nulls("login").with_columns(second).select(LEG).sort("login", "started_at").rows()
+
+
+def assert_is_what_happened(collector: Collector, truth: Truth) -> None:
+    legs = stored(collector)
+    assert told(legs) == happened(truth)
+    counted = volume.intervals(call_leg=legs, timezone=ZONE)
+    queues = {str(QUEUE_IDS + i): one.queue_id for i, one in enumerate(truth.queues)}
+    key = ["queue_id", "interval_start"]
+    counts = ["entered", "abandoned", "handled"]
+    ours = counted.with_columns(pl.col("queue_id").replace_strict(queues)).select(*key, *counts)
+    theirs = truth.interval.filter(pl.col("entered") > 0).select(*key, *counts)
+    assert ours.sort(key).rows() == theirs.sort(key).rows()
+    waited = truth.call.drop_nulls("answered_at")
+    seconds = (waited["answered_at"] - waited["arrived_at"]).dt.total_seconds().sum()
+    assert counted["wait_s"].sum() == pytest.approx(seconds, abs=0.01 * waited.height)
+
+
+def test_what_is_pushed_is_what_happened(truth: Truth, collector: Collector, source: Source) -> None:
+    receive(collector, source, delivered(Calls(truth), Faults(), truth.ends))
+    assert_is_what_happened(collector, truth)
+    before = stored(collector)
+    (cycle,) = collect(collector, source, window=whole(truth))[:1]
+    assert (cycle.result, "hardly believed" in cycle.note) == ("complete", False), cycle
+    assert stored(collector).sort("leg_id").equals(before.sort("leg_id"))
+
+
+def test_without_any_event_the_history_tells_the_same(truth: Truth, collector: Collector, source: Source) -> None:
+    cycles = collect(collector, source, window=whole(truth))
+    assert {cycle.result for cycle in cycles} == {"complete"}, cycles
+    assert_is_what_happened(collector, truth)
+    replayed = collector.replay(source, source.feeds["call_event"])
+    assert (replayed.added, replayed.replaced) == (0, 0)
+    assert_is_what_happened(collector, truth)
+
+
+@pytest.mark.parametrize(
+    "specs", [["reordered:0.2"], ["doubled:0.3"], ["reordered:0.3=7200", "doubled:0.3"]], ids=lambda one: one[0]
+)
+def test_order_and_repeats_do_not_matter(
+    truth: Truth, collector: Collector, source: Source, specs: list[str]
+) -> None:
+    faults = Faults(specs, seed=2)
+    receive(collector, source, delivered(Calls(truth), faults, truth.ends))
+    assert sum(faults.hits.values()) > 100
+    assert_is_what_happened(collector, truth)
+
+
+def test_what_was_lost_is_open_then_incomplete_then_filled_by_the_history(
+    truth: Truth, clock: Clock, collector: Collector, source: Source
+) -> None:
+    noon = truth.begins + 12 * 3600
+    clock.move_to(noon)
+    lossy = Faults(["lost_hangup:0.2"], seed=1)
+    receive(collector, source, delivered(Calls(truth), lossy, noon))
+    assert lossy.hits["lost_hangup"] > 50
+    lost = stored(collector).filter(pl.col("ended_at").is_null())
+    assert lost["outcome"].null_count() > 0
+    clock.move_to(truth.ends)
+    assert collector.settle(source) > 0
+    assert collector.settle(source) == 0
+    lost = stored(collector).filter(pl.col("ended_at").is_null())
+    assert set(lost["outcome"]) == {"incomplete"}
+    assert lost["talk_s"].null_count() == lost.height
+    cycles = collect(collector, source, window=whole(truth))
+    assert {cycle.result for cycle in cycles} == {"complete"}
+    assert_is_what_happened(collector, truth)
+
+
+def test_a_history_that_is_late_is_read_again(
+    truth: Truth, clock: Clock, collector: Collector, source: Source, faults: Faults
+) -> None:
+    clock.move_to(truth.begins + 14 * 3600)
+    faults.add("late@telphin=7200")
+    assert collect(collector, source)[-1].result == "complete"
+    few = len(told(stored(collector)))
+    faults.clear()
+    clock.advance(3600)
+    assert collect(collector, source)[-1].result == "complete"
+    until = datetime.fromtimestamp(clock.now(), UTC) - timedelta(hours=1)
+    over = [row for row in happened(truth) if row[5] is not None and row[5] < until]  # type: ignore[operator]
+    assert few < len(over)
+    assert set(over) <= set(told(stored(collector)))
+
+
+@pytest.mark.parametrize(
+    "spec", ["throttle:2x=0", "expired_token:1x", "stats_busy:1x", "server_error:1x", "gzip", "unauthorized:1x"]
+)
+def test_passing_faults_of_the_wire_pass(
+    truth: Truth, collector: Collector, source: Source, faults: Faults, spec: str
+) -> None:
+    faults.add(spec)
+    feed = "agent"
+    if spec.startswith("stats_busy"):
+        assert {one.result for one in collect(collector, source, window=whole(truth))} == {"complete"}
+        return
+    cycles = collect(collector, source, feed)
+    if spec.startswith("unauthorized"):  # the login itself is refused
+        assert cycles[-1].result == "failed"
+        cycles = collect(collector, source, feed)
+    assert [one.result for one in cycles] == ["complete"], cycles
+    with collector.store.reading() as reader:
+        assert reader.table("agent").height == len(truth.agents)
+
+
+@pytest.mark.parametrize("spec", ["html", "truncated=0.5"])
+def test_what_is_no_answer_is_no_empty_list(
+    truth: Truth, collector: Collector, source: Source, faults: Faults, spec: str
+) -> None:
+    faults.add(spec)
+    assert {one.result for one in collect(collector, source, "queue")} == {"failed"}
+    faults.clear()
+    assert {one.result for one in collect(collector, source, "queue")} == {"complete"}
+    with collector.store.reading() as reader:
+        assert reader.table("queue")["name"].sort().to_list() == sorted(one.name for one in truth.queues)
+
+
+def test_the_last_requests_of_the_hour_are_left_to_others(
+    truth: Truth, collector: Collector, source: Source, faults: Faults
+) -> None:
+    faults.add("budget=3")
+    cycles = collect(collector, source, window=whole(truth))
+    assert cycles[-1].result != "complete"
+    assert "hour" in cycles[-1].note
+    faults.clear()
+    assert {one.result for one in collect(collector, source, window=whole(truth))} == {"complete"}
+    assert_is_what_happened(collector, truth)
