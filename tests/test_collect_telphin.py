@@ -133,7 +133,9 @@ def test_what_is_pushed_is_what_happened(truth: Truth, collector: Collector, sou
     assert stored(collector).sort("leg_id").equals(before.sort("leg_id"))
 
 
-def test_without_any_event_the_history_tells_the_same(truth: Truth, collector: Collector, source: Source) -> None:
+def test_without_any_event_the_history_tells_the_same(
+    truth: Truth, collector: Collector, source: Source
+) -> None:
     cycles = collect(collector, source, window=whole(truth))
     assert {cycle.result for cycle in cycles} == {"complete"}, cycles
     assert_is_what_happened(collector, truth)
@@ -143,7 +145,9 @@ def test_without_any_event_the_history_tells_the_same(truth: Truth, collector: C
 
 
 @pytest.mark.parametrize(
-    "specs", [["reordered:0.2"], ["doubled:0.3"], ["reordered:0.3=7200", "doubled:0.3"]], ids=lambda one: one[0]
+    "specs",
+    [["reordered:0.2"], ["doubled:0.3"], ["reordered:0.3=7200", "doubled:0.3"]],
+    ids=lambda one: one[0],
 )
 def test_order_and_repeats_do_not_matter(
     truth: Truth, collector: Collector, source: Source, specs: list[str]
@@ -192,7 +196,8 @@ def test_a_history_that_is_late_is_read_again(
 
 
 @pytest.mark.parametrize(
-    "spec", ["throttle:2x=0", "expired_token:1x", "stats_busy:1x", "server_error:1x", "gzip", "unauthorized:1x"]
+    "spec",
+    ["throttle:2x=0", "expired_token:1x", "stats_busy:1x", "server_error:1x", "gzip", "unauthorized:1x"],
 )
 def test_passing_faults_of_the_wire_pass(
     truth: Truth, collector: Collector, source: Source, faults: Faults, spec: str

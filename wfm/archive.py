@@ -293,6 +293,45 @@ def last_states(
     return rows, seen
 
 
+def talks(reader: Reader, source: str, number: str | None, span: Span) -> pl.DataFrame:
+    """Return the last talks with a number outside (E.164): source login ended_at; those that ended in a span."""
+    return reader.query(
+        "SELECT source, login, ended_at FROM call_leg WHERE replaced_at IS NULL AND source = ? "
+        "AND login IS NOT NULL AND answered_at IS NOT NULL AND ended_at > ? AND ended_at <= ? "
+        "AND CASE direction WHEN 'in' THEN from_e164 WHEN 'out' THEN to_e164 END = ? ORDER BY ended_at DESC LIMIT 20",
+        [source, *span, number],
+    )
+
+
+def last_heard(reader: Reader, until: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the last state of every login, and until when each source was watched.
+
+    Columns: source login vendor_state vendor_reason at; source seen_at.
+    """
+    newest = '{a: "at", c: collection_id, r: row_no}'
+    last = reader.query(
+        f"SELECT source, login, arg_max(vendor_state, {newest}) AS vendor_state, "
+        f'arg_max_null(vendor_reason, {newest}) AS vendor_reason, max("at") AS "at" '
+        'FROM agent_state WHERE replaced_at IS NULL AND "at" <= ? GROUP BY source, login',
+        [until],
+    )
+    seen = reader.query(
+        "SELECT source, max(end_at) AS seen_at FROM coverage WHERE replaced_at IS NULL AND start_at <= ? "
+        "GROUP BY source",
+        [until],
+    )
+    return last, seen
+
+
+def events_naming(reader: Reader, source: str, word: str, most: int = 50) -> pl.DataFrame:
+    """Return the last events (at said) that say a word as a whole value."""
+    return reader.query(
+        'SELECT "at", said FROM call_event WHERE replaced_at IS NULL AND source = ? AND contains(said, ?) '
+        'ORDER BY "at" DESC LIMIT ?',
+        [source, json.dumps(word, ensure_ascii=False), most],
+    )
+
+
 def retire(store: Store, table: str, source: str, collections: Sequence[int], kept: pl.DataFrame) -> int:
     """Mark as replaced the rows that some collections brought and that a new reading of their payloads no longer has.
 

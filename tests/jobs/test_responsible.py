@@ -1,0 +1,168 @@
+"""To whom a caller goes: only to who is responsible, scheduled and available now; else the fallback, and why."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import wfm
+from wfm.jobs.responsible import Decision, Known, answer, decide
+from wfm.jobs.sources import Source, configured
+from wfm.store import Store
+from wfm.vendors import Delivery
+
+NOW = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+CALLER = "15555550177"
+TALK = [("pbx", "9001", "ada", NOW - timedelta(days=2)), ("pbx", "9002", "ben", NOW - timedelta(days=9))]
+
+
+def known(
+    talk: list[Any] = TALK,
+    schedule: tuple[tuple[str, str], ...] = (("ada", "on_queue"),),
+    state: tuple[tuple[str, str, timedelta], ...] = (("ada", "available", timedelta(0)),),
+) -> Known:
+    instant = pl.Datetime("us", "UTC")
+    return Known(
+        pl.DataFrame(
+            talk,
+            schema={"source": pl.String, "login": pl.String, "agent_id": pl.String, "ended_at": instant},
+            orient="row",
+        ),
+        pl.DataFrame(schedule, schema={"agent_id": pl.String, "category": pl.String}, orient="row"),
+        pl.DataFrame(
+            [(agent, word, NOW - ago) for agent, word, ago in state],
+            schema={"agent_id": pl.String, "state": pl.String, "seen_at": instant},
+            orient="row",
+        ),
+    )
+
+
+def test_who_talked_last_gets_the_call() -> None:
+    assert decide(known(), "pbx", NOW) == Decision(
+        "9001", "ada", "ada is responsible, scheduled and available"
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        (known(talk=[]), "nobody has talked"),
+        (known(talk=[("other", *row[1:]) for row in TALK]), "nobody has talked"),
+        (known(schedule=()), "has nothing scheduled"),
+        (known(schedule=(("ada", "meal"),)), "has meal scheduled"),
+        (known(schedule=(("ben", "on_queue"),)), "has nothing scheduled"),
+        (known(state=()), "no state is known"),
+        (known(state=(("ada", "available", 5 * MINUTE),)), "nobody watches"),
+        (known(state=(("ada", "busy", timedelta(0)),)), "the state is busy"),
+        (known(state=(("ada", "unmapped", timedelta(0)),)), "the state is unmapped"),
+        (known(state=(("ada", "logged_out", timedelta(0)),)), "the state is logged_out"),
+        (known(state=(("ada", "available", timedelta(0)), ("ada", "busy", timedelta(0)))), "available, busy"),
+    ],
+)
+def test_anybody_else_does_not(what: Known, reason: str) -> None:
+    decision = decide(what, "pbx", NOW)
+    assert decision.login is None
+    assert reason in decision.reason
+
+
+def test_a_login_elsewhere_that_is_out_or_unwatched_does_not_matter() -> None:
+    states = (
+        ("ada", "available", timedelta(0)),
+        ("ada", "logged_out", timedelta(0)),
+        ("ada", "busy", 60 * MINUTE),
+    )
+    assert decide(known(state=states), "pbx", NOW).login == "9001"
+
+
+# --- from the database ----------------------------------------------------------------------------------
+@pytest.fixture
+def source() -> Source:
+    given = {"vendor": "telphin", "client_id": "a", "client_secret": "b", "fallback_extension": "800"}
+    return configured({"pbx": {**given, "country": "US"}})["pbx"]
+
+
+@pytest.fixture
+def store(place: Path) -> Store:
+    """Ada (login 9001) works from 9 to 17 with a meal at 12, was called on Saturday, and is available until 15:00."""
+    centre = wfm.open(place / "wfm.duckdb")
+    files = {
+        "login": "source,login,agent_id\npbx,9001,ada\nstates,a1,ada\n",
+        "schedule": "agent_id,start_at,end_at,activity\nada,2026-03-02T09:00Z,2026-03-02T17:00Z,on_queue\n"
+        "ada,2026-03-02T12:00Z,2026-03-02T13:00Z,meal\n",
+        "agent_state": "source,login,at,vendor_state\nstates,a1,2026-03-02T10:00Z,Available\n"
+        "states,a1,2026-03-02T15:00Z,Busy\n",
+    }
+    for table, text in files.items():
+        (place / f"{table}.csv").write_text(text)
+        covers = ("2026-03-02T08:00Z", "2026-03-02T15:05Z") if table == "agent_state" else None
+        centre.put(table, place / f"{table}.csv", covers=covers)
+    _talked(centre.store)
+    return centre.store
+
+
+def _talked(store: Store) -> None:
+    from wfm.jobs.collect import Collector
+    from wfm.vendors import Payload, pack
+
+    at = int(datetime(2026, 2, 28, 10, tzinfo=UTC).timestamp()) * 1_000_000
+    base = (
+        f"CallID=c1&SubCallID=9001-1&CallerIDNum={CALLER}&CalledNumber=0042*101&CalledExtension=0042*101%40pbx"
+        "&CalledExtensionID=9001&CallFlow=IN"
+    )
+    told = [("dial-in", "CALLING", 0), ("answer", "ANSWER", 5), ("hangup", "ANSWER", 65)]
+    deliveries = [
+        Delivery(
+            NOW, "GET", f"EventType={kind}&{base}&CallStatus={status}&EventTime={at + s * 1_000_000}", "", b""
+        )
+        for kind, status, s in told
+    ]
+    given = {"vendor": "telphin", "client_id": "a", "client_secret": "b", "country": "US"}
+    pbx = configured({"pbx": given})["pbx"]
+    payload = Payload("call_event", NOW, pack(deliveries), {"by": "webhook"})
+    assert Collector(store, clock=lambda: NOW).receive(pbx, [payload]).result == "complete"
+
+
+def ask(store: Store, source: Source, at: datetime, caller: str = CALLER) -> tuple[bytes, str]:
+    query = f"CallID=c2&CallerIDNum={caller}&CallStatus=ANSWER&CallFlow=IN"
+    (status, kind, body), decision = answer(store, source, Delivery(at, "GET", query, "", b""), at)
+    assert (status, kind.partition(";")[0]) == (200, "text/xml")
+    return body, decision.reason
+
+
+def test_the_ivr_is_told_the_extension(store: Store, source: Source) -> None:
+    at = datetime(2026, 3, 2, 14, 59, tzinfo=UTC)
+    for caller in (CALLER, "%2B15555550177", "(555) 555-0177"):
+        body, reason = ask(store, source, at, caller)
+        assert reason == "ada is responsible, scheduled and available"
+        assert b'<SetVar name="transferDestination">101</SetVar>' in body
+
+
+@pytest.mark.parametrize(
+    ("hour", "minute", "caller", "reason"),
+    [
+        (12, 30, CALLER, "meal scheduled"),
+        (15, 2, CALLER, "busy"),
+        (15, 30, CALLER, "nobody watches"),
+        (18, 0, CALLER, "nothing scheduled"),
+        (14, 59, "15555550178", "nobody has talked"),
+        (14, 59, "Anonymous", "nobody has talked"),
+        (14, 59, "", "no caller"),
+    ],
+)
+def test_else_the_fallback(
+    store: Store, source: Source, hour: int, minute: int, caller: str, reason: str
+) -> None:
+    body, why = ask(store, source, datetime(2026, 3, 2, hour, minute, tzinfo=UTC), caller)
+    assert reason in why
+    assert b">800</SetVar>" in body
+
+
+def test_without_a_database_the_caller_is_not_kept_waiting(tmp_path: Path, source: Source) -> None:
+    body, why = ask(Store(tmp_path / "none.duckdb"), source, NOW)
+    assert "the database does not say" in why
+    assert b">800</SetVar>" in body
