@@ -297,7 +297,7 @@ def _queued(parts: pl.DataFrame, settings: Rules) -> pl.DataFrame:
         pl.col("voicemail", "leg").any(),
         pl.col("open").any(),
         pl.col("silent", "hung").all(),
-        pl.col("ended_at", "hung_at").max(),
+        pl.col("ended_at").last(),
         bridged=(pl.col("bridged").str.to_lowercase() == "yes").any(),
         tells=pl.col("bridged").is_not_null().any(),
         from_number=pl.col("outside").first(),
