@@ -77,7 +77,7 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_one_file_is_a_vendor(acme: str, tmp_path: Path) -> None:
-    assert list(wfm.vendors.vendors()) == ["acme", "nextiva_ncc", "nextiva_xsi", "xima"]
+    assert {"acme", "nextiva_ncc"} < set(wfm.vendors.vendors())
     sources = configured({"phones": {"vendor": "acme", "base_url": acme}})
     collector = Collector(Store(tmp_path / "wfm.duckdb"))
     (cycle,) = asyncio.run(collecting.collect(collector, pick(sources, None, None)))

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from wfm.cli.commands import app, centre
-from wfm.cli.screen import remark, say, working
-from wfm.errors import CollectError, UsageError, WfmError
+from wfm.cli.screen import say, working
+from wfm.errors import CollectError, UsageError
 from wfm.jobs import collecting
 from wfm.jobs.sources import Source, configured, pick
 
@@ -93,9 +93,10 @@ def _started(told: dict[str, str], src: str, dst: str) -> str:
     return f"The phone system has taken the order ({name}): it calls {src} now, and {dst} if that answers."
 
 
-def _unsure(error: CollectError) -> WfmError:
+def _unsure(error: CollectError) -> CollectError:
     """Say what is not known: an order whose answer was lost may have been carried out."""
     if not error.transient:
         return error
-    remark("It was sent once and is not sent again: the call may have been started all the same.")
-    return error
+    return type(error)(
+        f"{error} It was sent once and is not sent again; the call may have been started all the same."
+    )

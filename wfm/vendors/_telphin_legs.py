@@ -168,7 +168,7 @@ def _ends(now: datetime, settings: Rules) -> dict[str, pl.Expr]:
     )
     return {
         # what ended as a failure was no talk, whatever was said before
-        "answered_at": pl.when(success).then(pl.min_horizontal(answer, pl.coalesce("hung_at", answer))),
+        "answered_at": pl.when(success & answer.is_not_null()).then(pl.min_horizontal(answer, "hung_at")),
         "ended_at": pl.when(~held).then("hung_at"),
         "open": ~pl.col("hung") & ~silent | held,
         "silent": silent,
