@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from wfm import archive
 from wfm.engine import volume
 from wfm.jobs import collecting
 from wfm.jobs.collect import Collector, Cycle
@@ -177,6 +178,26 @@ def test_what_was_lost_is_open_then_incomplete_then_filled_by_the_history(
     cycles = collect(collector, source, window=whole(truth))
     assert {cycle.result for cycle in cycles} == {"complete"}
     assert_is_what_happened(collector, truth)
+
+
+def test_what_differs_from_the_history_stands_and_is_noted(
+    truth: Truth, collector: Collector, source: Source
+) -> None:
+    pushes = delivered(Calls(truth), Faults(), truth.ends)
+    place = next(
+        i for i, one in enumerate(pushes) if one.said["EventType"] == "hangup" and "RecID" in one.said
+    )
+    late = pushes[place].at + 60_000_000
+    pushes[place] = pushes[place]._replace(said={**pushes[place].said, "EventTime": str(late)})
+    receive(collector, source, pushes)
+    before = stored(collector)
+    assert {cycle.result for cycle in collect(collector, source, window=whole(truth))} == {"complete"}
+    assert stored(collector).sort("leg_id").equals(before.sort("leg_id"))
+    with collector.store.reading() as reader:
+        notes = " ".join(archive.ledger(reader, source.name, "call_event")["note"].drop_nulls())
+    call = pushes[place].said["CallID"]
+    assert f"call {call}: " in notes
+    assert "s of talk" in notes
 
 
 def test_a_history_that_is_late_is_read_again(

@@ -303,22 +303,23 @@ def talks(reader: Reader, source: str, number: str | None, span: Span) -> pl.Dat
     )
 
 
-def last_heard(reader: Reader, until: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the last state of every login, and until when each source was watched.
+def last_heard(reader: Reader, logins: Sequence[str], span: Span) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the last state of some logins in a span, and until when each source was watched by its end.
 
     Columns: source login vendor_state vendor_reason at; source seen_at.
     """
     newest = '{a: "at", c: collection_id, r: row_no}'
     last = reader.query(
         f"SELECT source, login, arg_max(vendor_state, {newest}) AS vendor_state, "
-        f'arg_max_null(vendor_reason, {newest}) AS vendor_reason, max("at") AS "at" '
-        'FROM agent_state WHERE replaced_at IS NULL AND "at" <= ? GROUP BY source, login',
-        [until],
+        f'arg_max_null(vendor_reason, {newest}) AS vendor_reason, max("at") AS "at" FROM agent_state '
+        'WHERE replaced_at IS NULL AND "at" > ? AND "at" <= ? AND list_contains(?::VARCHAR[], login) '
+        "GROUP BY source, login",
+        [*span, list(logins)],
     )
     seen = reader.query(
         "SELECT source, max(end_at) AS seen_at FROM coverage WHERE replaced_at IS NULL AND start_at <= ? "
         "GROUP BY source",
-        [until],
+        [span[1]],
     )
     return last, seen
 

@@ -35,6 +35,8 @@ log = logging.getLogger("wfm.responsible")
 REMEMBERED: Final = timedelta(days=90)
 STALE: Final = timedelta(minutes=2)
 """States that were last watched longer ago than this say nothing of now."""
+RENEWAL: Final = timedelta(hours=16)
+"""A state that nothing renewed for so long is no state any more."""
 AROUND: Final = timedelta(hours=36)
 """How far around now segments are read: shifts reach over midnight."""
 WAIT_S: Final = 1.0
@@ -106,7 +108,9 @@ def known_of(reader: Reader, source: Source, caller: str, now: datetime) -> Know
     number = e164(pl.Series([caller]), source.settings.country)[0]
     login = _owners(reader.table("login"), now)
     talk = archive.talks(reader, source.name, number, (now - REMEMBERED, now))
-    return Known(_named(talk, login), _scheduled(reader, now), _states(reader, login, now))
+    named = _named(talk, login)
+    agents = named["agent_id"].unique().to_list()
+    return Known(named, _scheduled(reader, agents, now), _states(reader, login, agents, now))
 
 
 def _owners(login: pl.DataFrame, now: datetime) -> pl.DataFrame:
@@ -124,10 +128,10 @@ def _named(rows: pl.DataFrame, login: pl.DataFrame) -> pl.DataFrame:
     return named.with_columns(agent_id=pl.coalesce("agent_id", "login"))
 
 
-def _scheduled(reader: Reader, now: datetime) -> pl.DataFrame:
-    """Resolve what is scheduled now, by the engine's own rules of publications and nested rows: agent_id category."""
+def _scheduled(reader: Reader, agents: list[str], now: datetime) -> pl.DataFrame:
+    """Resolve what some have scheduled now, as the engine does publications and nested rows: agent_id category."""
     span = (now - AROUND, now + AROUND)
-    plan = reader.table("schedule", span=span)
+    plan = reader.table("schedule", span=span, among={"agent_id": agents})
     activity = with_defaults("activity", reader.table("activity"))
     none = pl.DataFrame(schema={"agent_id": pl.String, "category": pl.String})
     if plan.is_empty():
@@ -152,9 +156,10 @@ def _scheduled(reader: Reader, now: datetime) -> pl.DataFrame:
     )
 
 
-def _states(reader: Reader, login: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """Read the last state of every login, in our words, and until when its source was watched."""
-    last, seen = archive.last_heard(reader, now)
+def _states(reader: Reader, login: pl.DataFrame, agents: list[str], now: datetime) -> pl.DataFrame:
+    """Read the last state of every login of some agents, in our words, and until when its source was watched."""
+    theirs = [*agents, *login.filter(pl.col("agent_id").is_in(agents))["login"]]
+    last, seen = archive.last_heard(reader, theirs, (now - RENEWAL, now))
     words = {code: state for state, code in CODE.items()}
     codes = map_states(last, with_defaults("state_map", reader.table("state_map")))
     state = codes.cast(pl.Int64).replace_strict(words, return_dtype=pl.String)

@@ -278,6 +278,20 @@ class Vendor(Protocol):
     #
     #     def acknowledge(delivery: Delivery, settings) -> tuple[int, str, bytes]
     #         Answer a delivery that is stored: status, content type, body. Without it the answer is 200 and empty.
+    #
+    # A column ``alarm`` of `legs` (null: none) goes into the ledger. A vendor whose IVR asks to whom a caller goes has
+    #
+    #     def question(delivery) -> object with a ``caller``, or None where it is no question
+    #     def extension(login: str, told: pl.DataFrame) -> str | None
+    #         How an agent is dialled, by events that name it.
+    #
+    #     def interact(delivery, extension: str | None, settings) -> tuple[int, str, bytes]
+    #         Answer with the extension; None: the fallback.
+    #
+    # (`wfm.jobs.responsible`), and one that can start calls or resolve recordings (`wfm.cli.telephony`)
+    #
+    #     async def callback(settings, client, *, src, dst, caller_id=None) -> Mapping[str, str]
+    #     async def recording_url(settings, client, recording: str) -> str
 
 
 @cache
