@@ -208,7 +208,7 @@ def test_polling_makes_nobody_guilty_of_a_call() -> None:
 FOREVER = """
 import sys
 from wfm.cli import main
-sys.exit(main(["collect", "--from", sys.argv[1], "--to", sys.argv[2]]))
+sys.exit(main(["collect", "ncc", "xsi", "--from", sys.argv[1], "--to", sys.argv[2]]))
 """
 
 
