@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import available_timezones
@@ -13,7 +14,7 @@ from zoneinfo import available_timezones
 import holidays
 from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from wfm.errors import SettingsError
 
@@ -64,6 +65,16 @@ def _database(path: Any) -> Any:
     return path
 
 
+def _networks(given: Any) -> Any:
+    """Read networks in CIDR notation, separated by commas."""
+    if not isinstance(given, str):
+        return given
+    try:
+        return tuple(ip_network(part.strip()) for part in given.split(",") if part.strip())
+    except ValueError:
+        raise ValueError("not networks; use some like 127.0.0.1/32, 10.0.0.0/8") from None
+
+
 class Settings(BaseSettings):
     """What an operator may set; every field is a line `WFM_<FIELD>=…`, explained in settings.example.env."""
 
@@ -81,6 +92,10 @@ class Settings(BaseSettings):
     state_evidence: bool = True
     service_level: Annotated[str, AfterValidator(_service_level)] = "0.8/20"
     payload_days: int = Field(30, ge=0, le=36_500)
+    trusted_proxies: Annotated[
+        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)
+    ] = ()
+    log_numbers: bool = False
     sources: dict[str, dict[str, Any]] = Field({}, repr=False)
     """Per source what its vendor's own model checks (`wfm.jobs.sources`); it may hold secrets."""
 

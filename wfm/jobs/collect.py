@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Lock
 
 import polars as pl
 
@@ -72,6 +73,7 @@ class Collector:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     chunk_bytes: int = CHUNK_BYTES
     _watches: dict[str, Watch] = field(default_factory=dict)
+    _draining: Lock = field(default_factory=Lock)
 
     @property
     def folder(self) -> Path:
@@ -222,16 +224,17 @@ class Collector:
         Batches of sources that are not given stay where they are.
         """
         drained = 0
-        for path in spool.waiting(self.folder):
-            batch = spool.take(path)
-            if batch is None or batch.source not in sources:
-                continue
-            try:
-                self._write(sources[batch.source], batch)
-            except DatabaseBusyError:
-                break
-            spool.drop(path)
-            drained += 1
+        with self._draining:  # a snapshot that two threads drain would be watched twice
+            for path in spool.waiting(self.folder):
+                batch = spool.take(path)
+                if batch is None or batch.source not in sources:
+                    continue
+                try:
+                    self._write(sources[batch.source], batch)
+                except DatabaseBusyError:
+                    break
+                spool.drop(path)
+                drained += 1
         return drained
 
     def _write(self, source: Source, batch: spool.Batch) -> Cycle:
@@ -267,10 +270,13 @@ class Collector:
         return Cycle(source.name, batch.feed, batch.window, result, *counts, note=note)
 
     # --- calls told bit by bit --------------------------------------------------------------------------
-    def receive(self, source: Source, payloads: Sequence[Payload]) -> Cycle:
-        """Store deliveries of a webhook (or spool them), and put together anew the legs of the calls they are about."""
-        feed = source.feeds[CALL_EVENT]
-        return self._store(source, self._batch(source, feed, None, "complete", "", list(payloads)))
+    def receive(self, source: Source, payloads: Sequence[Payload], name: str | None = None) -> Cycle:
+        """Store deliveries of a webhook (or spool them), and put together anew the legs of the calls they are about.
+
+        ``name``: of the batch, which is stored once however often it is received; None: a new one.
+        """
+        batch = self._batch(source, source.feeds[CALL_EVENT], None, "complete", "", list(payloads))
+        return self._store(source, replace(batch, name=name) if name else batch)
 
     def settle(self, source: Source) -> int:
         """Look again at the calls that have not ended: what never said so is given up in time; returns how many calls.

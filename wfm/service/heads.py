@@ -1,0 +1,60 @@
+"""HTTP as uvicorn speaks it, with a bound on the head of a request: neither endless nor for ever on its way."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MOST_HEAD: Final = 64 * 1024
+HEAD_WITHIN_S: Final = 15.0
+
+
+class BoundedHeads(HttpToolsProtocol):
+    """Close a connection whose request has a head that is too long or takes too long."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to wait for the first head."""
+        super().connection_made(transport)
+        self._head = 0
+        self._late: asyncio.TimerHandle | None = None
+        self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._arrived()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Count what comes before a head is whole."""
+        super().data_received(data)
+        if self._late is not None:
+            self._head += len(data)
+            if self._head > MOST_HEAD:
+                self._close()
+
+    def on_message_begin(self) -> None:
+        """Begin to wait for the rest of a head."""
+        super().on_message_begin()
+        self._expect()
+
+    def on_headers_complete(self) -> None:
+        """Wait no more: the body is bounded by who reads it."""
+        self._arrived()
+        super().on_headers_complete()
+
+    def _expect(self) -> None:
+        self._head = 0
+        if self._late is None:
+            self._late = self.loop.call_later(HEAD_WITHIN_S, self._close)
+
+    def _arrived(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _close(self) -> None:
+        self._arrived()
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.close()

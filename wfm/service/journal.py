@@ -1,0 +1,201 @@
+"""A journal: records that are on disk before `append` returns, in segments that are read once and then deleted.
+
+::
+
+    segment   | length, checksum | record | length, checksum | record | ... | half a reco     (a torn tail)
+                4 + 4 bytes, big-endian, CRC-32 of the record
+
+Many appends share one write and one fsync (group commit). A segment grows until it is sealed; what a crash leaves of
+the last record is told by its length and checksum, and was never acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import struct
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+from zlib import crc32
+
+from wfm.errors import OutputError
+
+ENDING: Final = ".journal"
+HEAD: Final = struct.Struct(">II")
+SEGMENT_BYTES: Final = 4_000_000
+"""A segment is sealed when it is as long as this, so that a drained batch stays bounded."""
+LINGER_S: Final = 0.002
+"""How long the first record of a group waits for others: a write and its thread cost more than a record."""
+
+
+@dataclass
+class _Group:
+    """Records that are committed together, and who waits for it."""
+
+    records: list[bytes] = field(default_factory=list)
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    error: OSError | None = None
+
+
+@dataclass
+class _Segment:
+    """The file that grows."""
+
+    path: Path
+    handle: int
+    size: int = 0
+
+
+class Journal:
+    """Append records durably; hand over sealed segments.
+
+    Args:
+        folder: where segments are; made when the first record comes.
+        segment_bytes: how long a segment becomes.
+    """
+
+    def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self.folder = folder
+        self.broken: str = ""
+        """Why the last group could not be written; empty: it could."""
+        self._segment_bytes = segment_bytes
+        self._next = _Group()
+        self._open: _Segment | None = None
+        self._closed = False
+        self._committing: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, "journal")  # the only one that touches the open segment
+
+    # --- writing ----------------------------------------------------------------------------------------
+    async def append(self, record: bytes) -> None:
+        """Return when a record, which must not be empty, would survive a power cut.
+
+        Raises:
+            OutputError: it is not kept (a full disk); whoever sent it must send it again.
+        """
+        if self._closed:
+            raise OutputError(f"{self.folder}: the journal is closed.")
+        group = self._next
+        group.records.append(framed(record))
+        if self._committing is None or self._committing.done():
+            self._committing = asyncio.create_task(self._commit())
+        await group.done.wait()
+        if group.error is not None:
+            raise OutputError(f"{self.folder}: {group.error.strerror or group.error}; nothing was kept.")
+
+    async def seal(self) -> None:
+        """End the open segment; the next record begins another."""
+        if not self._closed:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._seal)
+
+    async def close(self) -> None:
+        """Write what waits, seal, and take nothing more."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._committing is not None:
+            await self._committing
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._seal)
+        self._thread.shutdown()
+
+    async def _commit(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._next.records:
+            await asyncio.sleep(LINGER_S)
+            group, self._next = self._next, _Group()
+            try:
+                await loop.run_in_executor(self._thread, self._write, b"".join(group.records))
+            except OSError as error:
+                group.error = error
+            self.broken = str(group.error.strerror or group.error) if group.error else ""
+            group.done.set()
+
+    def _write(self, data: bytes) -> None:
+        segment = self._open or self._begin()
+        try:
+            _write_all(segment.handle, data)
+            os.fdatasync(segment.handle)
+        except OSError:
+            # nothing may follow a record that is half there, and after a failed fsync nobody knows what is
+            with contextlib.suppress(OSError):
+                os.ftruncate(segment.handle, segment.size)
+            self._seal()
+            raise
+        segment.size += len(data)
+        if segment.size >= self._segment_bytes:
+            self._seal()
+
+    def _begin(self) -> _Segment:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}{ENDING}"
+        path = self.folder / name
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        self._open = _Segment(path, handle)
+        _sync(self.folder)
+        return self._open
+
+    def _seal(self) -> None:
+        segment, self._open = self._open, None
+        if segment is not None:
+            os.close(segment.handle)
+
+    # --- reading ----------------------------------------------------------------------------------------
+    def sealed(self) -> list[Path]:
+        """Return the segments that grow no more, oldest first."""
+        segment = self._open
+        return [path for path in segments(self.folder) if segment is None or path != segment.path]
+
+    def depth(self) -> tuple[int, int]:
+        """Return how many segments there are, and their bytes."""
+        sizes = []
+        for path in segments(self.folder):
+            with contextlib.suppress(FileNotFoundError):
+                sizes.append(path.stat().st_size)
+        return len(sizes), sum(sizes)
+
+
+def segments(folder: Path) -> list[Path]:
+    """Return the segments of a folder, oldest first."""
+    return sorted(folder.glob(f"*{ENDING}")) if folder.is_dir() else []
+
+
+def framed(record: bytes) -> bytes:
+    """Write a record as it stands in a segment."""
+    return HEAD.pack(len(record), crc32(record)) + record
+
+
+def read(data: bytes) -> tuple[list[bytes], int]:
+    """Return the records of a segment, and how many bytes of a torn tail are left out."""
+    records, at = [], 0
+    while at + HEAD.size <= len(data):
+        length, checksum = HEAD.unpack_from(data, at)
+        record = data[at + HEAD.size : at + HEAD.size + length]
+        # a tail of zeros, which a power cut can leave, would else be records without end
+        if not length or len(record) < length or crc32(record) != checksum:
+            break
+        records.append(record)
+        at += HEAD.size + length
+    return records, len(data) - at
+
+
+def drop(path: Path) -> None:
+    """Delete a segment; one that comes back after a power cut is known by its name."""
+    path.unlink(missing_ok=True)
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

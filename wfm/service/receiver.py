@@ -1,0 +1,206 @@
+"""The receiver of webhooks, `/hooks/SOURCE/SECRET`: it answers only for what is in the journal.
+
+Whoever has not the right source, secret and network is told that there is nothing here, and not which of them was
+wrong. It is a bare ASGI endpoint: a vendor's deliveries come by the thousand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final
+
+from pydantic import SecretStr
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from wfm.errors import OutputError
+from wfm.jobs.sources import Source
+from wfm.service.callers import Network, caller, inside
+from wfm.service.journal import Journal
+from wfm.vendors import CALL_EVENT, Delivery, pack
+
+log = logging.getLogger("wfm.webhooks")
+METHODS: Final = ("GET", "POST")
+MOST_BODY: Final = 64 * 1024
+MOST_QUERY: Final = 8 * 1024
+BODY_WITHIN_S: Final = 10.0
+NOBODY: Final = ""
+"""The source under which deliveries to none, or with a wrong secret, are counted."""
+
+Answer = tuple[int, str, bytes]
+TEXT: Final = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Hook:
+    """The webhook of a source: the digest of its secret, and whence it may be called; no networks: from anywhere."""
+
+    source: Source
+    secret: bytes
+    networks: tuple[Network, ...] = ()
+
+
+class _RefusedError(Exception):
+    """End a request with a status."""
+
+    def __init__(self, status: HTTPStatus, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        super().__init__(status.phrase)
+        self.status, self.headers = status, headers
+
+
+def hooks(sources: Mapping[str, Source]) -> dict[str, Hook]:
+    """Return the webhooks of the sources that have one."""
+    found = {}
+    for name, source in sources.items():
+        secret = getattr(source.settings, "webhook_secret", None)
+        if isinstance(secret, SecretStr) and CALL_EVENT in source.feeds:
+            networks = getattr(source.settings, "allowed_networks", ())
+            found[name] = Hook(source, digest(secret.get_secret_value()), networks)
+    return found
+
+
+def digest(secret: str) -> bytes:
+    """Return what is compared in place of a secret: of one length, whatever was sent."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+NO_SECRET: Final = bytes(32)
+
+
+def record(source: str, delivery: Delivery) -> bytes:
+    """Write a delivery as a record of the journal: the source's name, then the line that `unpack` reads."""
+    return source.encode() + b"\n" + pack([delivery])
+
+
+class Receiver:
+    """Take deliveries.
+
+    Args:
+        hooks: by source.
+        journal: where they are kept.
+        counted: is told the source and the status of every answer.
+        proxies: whose X-Forwarded-For is believed.
+    """
+
+    def __init__(
+        self,
+        hooks: Mapping[str, Hook],
+        journal: Journal,
+        counted: Callable[[str, int], None],
+        proxies: Sequence[Network] = (),
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._hooks, self._journal, self._counted = hooks, journal, counted
+        self._proxies, self._clock = proxies, clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        name = NOBODY
+        more: Sequence[tuple[bytes, bytes]] = ()
+        try:
+            if scope["method"] not in METHODS:
+                raise _RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, [(b"allow", b"GET, POST")])
+            hook = self._admitted(scope)
+            name = hook.source.name
+            answer = await self._taken(hook, scope, receive)
+        except _RefusedError as refused:
+            more = refused.headers
+            answer = refused.status, TEXT, refused.status.phrase.encode()
+        except ClientDisconnect:
+            return
+        self._counted(name, answer[0])
+        await _send(send, answer, more)
+
+    def _admitted(self, scope: Scope) -> Hook:
+        """Return the hook that a request names, if it has its secret and comes from where it may."""
+        given = scope["path_params"]
+        hook = self._hooks.get(given["source"].lower())
+        known = hmac.compare_digest(digest(given["secret"]), hook.secret if hook else NO_SECRET)
+        if hook is None or not known:
+            raise _RefusedError(HTTPStatus.NOT_FOUND)
+        if hook.networks:
+            peer = scope["client"][0] if scope.get("client") else ""
+            at = caller(peer, _values(scope, b"x-forwarded-for"), self._proxies)
+            if at is None or not inside(at, hook.networks):
+                log.warning("%s: a delivery from %s, which is in none of its networks", hook.source.name, at)
+                raise _RefusedError(HTTPStatus.NOT_FOUND)
+        return hook
+
+    async def _taken(self, hook: Hook, scope: Scope, receive: Receive) -> Answer:
+        """Keep a delivery, then answer it as the vendor expects."""
+        if len(scope["query_string"]) > MOST_QUERY:
+            raise _RefusedError(HTTPStatus.REQUEST_URI_TOO_LONG)
+        delivery = Delivery(
+            self._clock(),
+            scope["method"],
+            scope["query_string"].decode("latin-1"),
+            next(iter(_values(scope, b"content-type")), ""),
+            await _body(scope, receive),
+        )
+        try:
+            await self._journal.append(record(hook.source.name, delivery))
+        except OutputError as error:
+            log.error("%s: a delivery was refused: %s", hook.source.name, error)
+            raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, [(b"retry-after", b"30")]) from None
+        return acknowledged(hook.source, delivery)
+
+
+def acknowledged(source: Source, delivery: Delivery) -> Answer:
+    """Return the vendor's own answer to a delivery that is kept; 200 and nothing if it has none."""
+    answer = getattr(source.vendor, "acknowledge", None)
+    if answer is None:
+        return HTTPStatus.OK, TEXT, b""
+    try:
+        said: Answer = answer(delivery, source.settings)
+    except Exception:  # the delivery is kept: asking for it again would help nobody
+        log.exception("%s: the answer to a delivery could not be made", source.name)
+        return HTTPStatus.OK, TEXT, b""
+    return said
+
+
+async def _body(scope: Scope, receive: Receive) -> bytes:
+    """Read a body that is not too long and does not take too long."""
+    declared = next(iter(_values(scope, b"content-length")), "0")
+    if not declared.isdecimal() or int(declared[:12]) > MOST_BODY:
+        raise _too_long()
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            return await _parts(receive)
+    except TimeoutError:
+        raise _RefusedError(HTTPStatus.REQUEST_TIMEOUT, [(b"connection", b"close")]) from None
+
+
+async def _parts(receive: Receive) -> bytes:
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > MOST_BODY:
+            raise _too_long()
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _too_long() -> _RefusedError:
+    return _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, [(b"connection", b"close")])
+
+
+def _values(scope: Scope, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+
+
+async def _send(send: Send, answer: Answer, more: Sequence[tuple[bytes, bytes]]) -> None:
+    status, kind, body = answer
+    headers = [(b"content-type", kind.encode("latin-1")), (b"content-length", str(len(body)).encode()), *more]
+    await send({"type": "http.response.start", "status": int(status), "headers": headers})
+    await send({"type": "http.response.body", "body": body})
