@@ -175,6 +175,10 @@ class Collector:
                         waiting, size = [], 0
             except CollectError as wrong:
                 ended = wrong
+            except asyncio.CancelledError:  # the service stops: what was received whole is not asked for again
+                if waiting:
+                    spool.put(self.folder, self._batch(source, feed, window, "partial", "stopped", waiting))
+                raise
             parts = await storing.done()
         stored = any(part.read for part in parts) or bool(waiting)
         passing = [trouble for trouble in troubles if not trouble.permanent]

@@ -18,6 +18,7 @@ SHOWN: Final = 3
 """So many last digits of a number stay: enough to find a call, too few to ring it."""
 SHORTEST: Final = 7
 _NUMBER: Final = re.compile(r"(?<![\w.:])\+?\(?\d(?:[ ()./-]{0,2}\d){6,18}(?![\w:])")
+_FRACTION: Final = re.compile(r"0\.\d+")
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(?!\d)")
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 
@@ -36,7 +37,7 @@ def masked(text: str) -> str:
 
 def _stars(found: re.Match[str]) -> str:
     text = found.group()
-    if _DATE.match(text) or _is_address(text):
+    if _DATE.match(text) or _FRACTION.fullmatch(text) or _is_address(text):
         return text
     last = [at for at, char in enumerate(text) if char.isdigit()][-SHOWN]
     return re.sub(r"\d", "*", text[:last]) + text[last:]

@@ -1,0 +1,149 @@
+"""The journal: what was acknowledged is there, whatever a crash leaves of the file."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wfm.errors import OutputError
+from wfm.service.journal import HEAD, Journal, framed, read
+
+RECORDS = st.lists(st.binary(min_size=1, max_size=40), max_size=12)
+
+
+def appended(journal: Journal, records: Sequence[bytes]) -> None:
+    async def all_of_them() -> None:
+        await asyncio.gather(*(journal.append(record) for record in records))
+        await journal.seal()
+
+    asyncio.run(all_of_them())
+
+
+def held(journal: Journal) -> list[bytes]:
+    return [record for path in journal.sealed() for record in read(path.read_bytes())[0]]
+
+
+def test_what_is_appended_is_there_in_order(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    appended(journal, [b"one", b"two"])
+    appended(journal, [b"three"])
+    assert held(journal) == [b"one", b"two", b"three"]
+    assert held(Journal(tmp_path / "journal")) == [b"one", b"two", b"three"]
+    assert journal.depth() == (2, 11 + 3 * HEAD.size)
+
+
+def test_many_records_share_an_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = []
+    monkeypatch.setattr(os, "fdatasync", synced.append)
+    journal = Journal(tmp_path)
+    appended(journal, [b"%d" % n for n in range(500)])
+    assert len(held(journal)) == 500
+    assert len(synced) <= 3
+
+
+def test_no_append_returns_before_the_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", lambda handle: written.append(os.fstat(handle).st_size))
+
+    async def one_by_one() -> None:
+        journal = Journal(tmp_path)
+        for n in range(1, 4):
+            await journal.append(b"x")
+            assert written == [k * (HEAD.size + 1) for k in range(1, n + 1)]
+        await journal.close()
+
+    asyncio.run(one_by_one())
+
+
+def test_a_long_segment_is_sealed_by_itself(tmp_path: Path) -> None:
+    async def fill() -> list[Path]:
+        journal = Journal(tmp_path, segment_bytes=50)
+        for _ in range(5):
+            await journal.append(b"x" * 30)
+        sealed = journal.sealed()
+        await journal.close()
+        return sealed
+
+    assert len(asyncio.run(fill())) == 2
+
+
+@given(RECORDS, st.data())
+def test_a_cut_tail_loses_only_what_it_cuts(records: list[bytes], data: st.DataObject) -> None:
+    whole = b"".join(map(framed, records))
+    cut = data.draw(st.integers(0, len(whole)))
+    ends = [sum(len(framed(r)) for r in records[: n + 1]) for n in range(len(records))]
+    kept = sum(end <= cut for end in ends)
+    found, torn = read(whole[:cut])
+    assert found == records[:kept]
+    assert torn == cut - (ends[kept - 1] if kept else 0)
+
+
+@given(RECORDS, st.binary(max_size=60))
+def test_rubbish_behind_the_records_adds_none(records: list[bytes], rubbish: bytes) -> None:
+    found, _ = read(b"".join(map(framed, records)) + rubbish)
+    assert found[: len(records)] == records
+    assert len(found) == len(records) or framed(found[len(records)]) == rubbish[: HEAD.size + len(found[-1])]
+
+
+@given(RECORDS, st.integers(1, 64))
+def test_zeros_behind_the_records_are_no_records(records: list[bytes], zeros: int) -> None:
+    assert read(b"".join(map(framed, records)) + bytes(zeros)) == (records, zeros)
+
+
+@given(RECORDS.filter(bool), st.data())
+def test_a_flipped_bit_is_noticed(records: list[bytes], data: st.DataObject) -> None:
+    whole = bytearray(b"".join(map(framed, records)))
+    at = data.draw(st.integers(0, len(whole) - 1))
+    whole[at] ^= 1 << data.draw(st.integers(0, 7))
+    found, torn = read(bytes(whole))
+    assert found == records[: len(found)]
+    assert len(found) < len(records)
+    assert torn
+
+
+def test_a_full_disk_is_told_and_loses_nothing_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, full = os.write, False
+
+    def write(handle: int, data: bytes) -> int:
+        if not full:
+            return real(handle, data)
+        real(handle, bytes(data[:5]))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", write)
+
+    async def through_a_full_disk(journal: Journal) -> None:
+        nonlocal full
+        await journal.append(b"before")
+        full = True
+        with pytest.raises(OutputError, match="No space left"):
+            await journal.append(b"refused")
+        assert journal.broken == "No space left on device"
+        full = False
+        await journal.append(b"after")
+        assert not journal.broken
+        await journal.seal()
+
+    journal = Journal(tmp_path)
+    asyncio.run(through_a_full_disk(journal))
+    assert held(journal) == [b"before", b"after"]
+
+
+def test_a_closed_journal_takes_nothing(tmp_path: Path) -> None:
+    async def closed() -> None:
+        journal = Journal(tmp_path)
+        await journal.close()
+        await journal.close()
+        with pytest.raises(OutputError, match="closed"):
+            await journal.append(b"late")
+
+    asyncio.run(closed())
