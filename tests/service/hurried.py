@@ -12,6 +12,8 @@ import apscheduler.executors.base
 import apscheduler.schedulers.base
 import pytest
 
+import wfm.store
+
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
@@ -56,14 +58,18 @@ class Hurried(asyncio.SelectorEventLoop):
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch, begins: datetime = NOON) -> Hurried:
-    """Make a loop, whose time the scheduler takes for the real one."""
+    """Make a loop, whose time the scheduler and the store take for the real one."""
     loop = Hurried(begins)
 
-    class Clock(datetime):
+    class AnyDatetime(type):
+        def __instancecheck__(cls, one: object) -> bool:
+            return isinstance(one, datetime)
+
+    class Clock(datetime, metaclass=AnyDatetime):
         @classmethod
         def now(cls, tz: Any = None) -> datetime:
             return loop.now().astimezone(tz)
 
-    for module in (apscheduler.schedulers.base, apscheduler.executors.base):
+    for module in (apscheduler.schedulers.base, apscheduler.executors.base, wfm.store):
         monkeypatch.setattr(module, "datetime", Clock)
     return loop

@@ -136,6 +136,7 @@ def test_after_a_stop_nothing_begins(loop: Hurried) -> None:
         (QUARTERS, NOON - timedelta(seconds=100), NOON + timedelta(seconds=800)),
         (QUARTERS, NOON - timedelta(days=3), NOON),  # overdue: at once
         (LIST, NOON - timedelta(hours=23), NOON + timedelta(hours=1)),
+        (LIST, NOON + timedelta(days=300), NOON),  # whose clock was wrong
         (POLL, NOON - timedelta(seconds=1), NOON),  # a snapshot not taken is lost
     ],
 )

@@ -59,7 +59,7 @@ def listening(served: ASGIApp, port: int = 0) -> Iterator[str]:
     listener = _listener(port)
     config = uvicorn.Config(
         served, http="h11", ws="none", loop="asyncio", lifespan="off", log_config=None,
-        log_level="critical", access_log=False, timeout_graceful_shutdown=1,
+        log_level="critical", access_log=False, proxy_headers=False, timeout_graceful_shutdown=1,
     )  # fmt: skip
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

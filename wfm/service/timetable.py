@@ -51,8 +51,11 @@ class Every(BaseTrigger):  # type: ignore[misc]
 
 
 def first(feed: Feed, last_success_at: datetime | None, now: datetime) -> datetime:
-    """Return when a feed is asked for the first time after a start: when it is due, which may have been long ago."""
-    if feed.kind == "snapshot" or last_success_at is None:
+    """Return when a feed is asked for the first time after a start: when it is due, at once if that is long ago.
+
+    A success that lies in the future is one of a clock that was wrong.
+    """
+    if feed.kind == "snapshot" or last_success_at is None or last_success_at > now:
         return now
     return max(now, last_success_at + timedelta(seconds=feed.every_s))
 
