@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,7 +33,7 @@ class Served:
         self._reader.start()
         assert self._listens.wait(30), self.raw
         assert self.process.poll() is None, self.raw
-        self.port = next(line["port"] for line in self.log if "port" in line)
+        self.port = int(re.findall(r"listening on http://[\d.]+:(\d+)", "".join(self.raw))[0])
         self.url = f"http://127.0.0.1:{self.port}"
 
     def _read(self) -> None:
@@ -41,7 +42,7 @@ class Served:
             self.raw.append(line)
             if line.startswith("{"):
                 self.log.append(json.loads(line))
-            if '"listening on' in line:
+            if "listening on" in line:
                 self._listens.set()
         self._listens.set()
 

@@ -1,10 +1,11 @@
-"""`wfm serve` as a process: hostile callers, signals, kill -9 in the middle of load, notebooks and collectors beside it."""
+"""`wfm serve` as a process: hostile callers, signals, kill -9 in the middle of load, collectors beside it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
+import os
 import random
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from served import COMMAND, SECRET, Served, serving
+from served import COMMAND, SECRET, SETTINGS, Served, serving
 
 from wfm.store import Store
 
@@ -45,10 +46,6 @@ def stored(place: Path) -> list[str]:
 
 
 def wfm(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    import os
-
-    from served import SETTINGS
-
     return subprocess.run(
         [*COMMAND, *words],
         cwd=place,
@@ -204,11 +201,14 @@ def test_what_is_wrong_is_told_at_the_start(tmp_path: Path) -> None:
     assert {f["check"] for f in health.json()["findings"] if f["grade"] == "bad"} == {"bell settings"}
 
 
-def test_the_log_can_be_text(tmp_path: Path) -> None:
-    with serving(tmp_path) as json_lines:
-        assert json_lines.stop() == 0
-    assert all(line["at"] and line["level"] and line["logger"] for line in json_lines.log)
-    assert len(json_lines.log) == len(json_lines.raw)
+def test_the_log_is_objects_or_text(tmp_path: Path) -> None:
+    with serving(tmp_path) as objects:
+        assert objects.stop() == 0
+    assert len(objects.log) == len(objects.raw)
+    assert all(line["at"] and line["level"] and line["logger"] for line in objects.log)
+    with serving(tmp_path, "--log-format", "text") as text:
+        assert text.stop() == 0
+    assert [line.split(": ", 1)[1] for line in text.raw][-2:] == ["stopping\n", "stopped\n"]
 
 
 # --- kill -9 --------------------------------------------------------------------------------------------
