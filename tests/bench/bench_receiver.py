@@ -172,8 +172,8 @@ def measure(rate: int, seconds: float) -> None:
 
     print(
         f"{load.sent:,} events at {rate:,}/s: {len(late):,} acknowledged, {load.refused} refused; ms from "
-        f"the scheduled instant: p50 {percentile(0.5)}, p90 {percentile(0.9)}, p99 {percentile(0.99)}, p99.9 {percentile(0.999)}, "
-        f"worst {late[-1] * 1000:.0f}"
+        f"the scheduled instant: p50 {percentile(0.5)}, p90 {percentile(0.9)}, p99 {percentile(0.99)}, "
+        f"p99.9 {percentile(0.999)}, worst {late[-1] * 1000:.0f}"
     )
     print(
         f"stored: {len(found):,} ({len(set(found)):,} distinct); the stop took {stopped:.1f} s; CPU of the "

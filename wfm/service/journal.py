@@ -29,7 +29,7 @@ ENDING: Final = ".journal"
 HEAD: Final = struct.Struct(">II")
 SEGMENT_BYTES: Final = 4_000_000
 """A segment is sealed when it is as long as this, so that a drained batch stays bounded."""
-LINGER_S: Final = 0.002
+LINGER_S: Final = 0.004
 """How long the first record of a group waits for others: a write and its thread cost more than a record."""
 
 
