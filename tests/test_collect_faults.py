@@ -24,7 +24,7 @@ from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source, configured
 from wfm.sandbox.centre import simulate
 from wfm.sandbox.clock import Clock
-from wfm.sandbox.faults import Faults
+from wfm.sandbox.faults import DEFAULTS, Faults
 from wfm.sandbox.manners import Manners
 from wfm.sandbox.serve import running, settings
 from wfm.sandbox.truth import Truth
@@ -371,6 +371,11 @@ def test_a_list_is_whole_or_says_that_it_is_not(
     (cycle,) = site.collect(name, "agent")
     assert cycle.result == "complete"
     assert sorted(site.stored("agent")["name"]) == sorted(site.truth.agent["name"])
+
+
+def test_no_fault_is_left_out() -> None:
+    struck = {re.split("[:=]", row[1])[0] for row in (*NOTHING, *SOMETHING)}
+    assert struck == set(DEFAULTS)
 
 
 # --- single users -----------------------------------------------------------------------------------------
