@@ -175,7 +175,9 @@ class Collector:
                         waiting, size = [], 0
             except CollectError as wrong:
                 ended = wrong
-            except asyncio.CancelledError:  # the service stops: what was received whole is not asked for again
+            except (
+                asyncio.CancelledError
+            ):  # the service stops: what was received whole is not asked for again
                 if waiting:
                     spool.put(self.folder, self._batch(source, feed, window, "partial", "stopped", waiting))
                 raise

@@ -115,7 +115,9 @@ class Faults:
         if name not in DEFAULTS:
             raise UsageError(f"No fault {name!r}; there are: {', '.join(DEFAULTS)}.")
         if not 0 <= probability <= 1 or vendor not in (None, *VENDORS):
-            raise UsageError(f"A fault has a probability from 0 to 1, and a vendor {', '.join(VENDORS)} or none.")
+            raise UsageError(
+                f"A fault has a probability from 0 to 1, and a vendor {', '.join(VENDORS)} or none."
+            )
         self.on[name] = Fault(probability, count, vendor, DEFAULTS[name] if value is None else value)
 
     def clear(self, name: str | None = None) -> None:

@@ -87,6 +87,7 @@ class Receiver:
         journal: where they are kept.
         counted: is told the source and the status of every answer.
         proxies: whose X-Forwarded-For is believed.
+        decide: answers a delivery that is a question, to whom a caller goes; it may take a while and runs in a thread.
     """
 
     def __init__(
@@ -96,9 +97,12 @@ class Receiver:
         counted: Callable[[str, int], None],
         proxies: Sequence[Network] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        decide: Callable[[Source, Delivery], Answer] = lambda source, delivery: acknowledged(
+            source, delivery
+        ),
     ) -> None:
         self._hooks, self._journal, self._counted = hooks, journal, counted
-        self._proxies, self._clock = proxies, clock
+        self._proxies, self._clock, self._decide = proxies, clock, decide
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -149,7 +153,15 @@ class Receiver:
         except OutputError as error:
             log.error("%s: a delivery was refused: %s", hook.source.name, error)
             raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, [(b"retry-after", b"30")]) from None
+        if is_question(hook.source, delivery):
+            return await asyncio.to_thread(self._decide, hook.source, delivery)
         return acknowledged(hook.source, delivery)
+
+
+def is_question(source: Source, delivery: Delivery) -> bool:
+    """Say whether a delivery asks to whom a caller goes, by the vendor's own ``question``."""
+    question = getattr(source.vendor, "question", None)
+    return question is not None and question(delivery) is not None
 
 
 def acknowledged(source: Source, delivery: Delivery) -> Answer:

@@ -18,7 +18,7 @@ import uvloop
 from fastapi import FastAPI
 
 from wfm.errors import NoDataError, SettingsError, StoreError, UsageError, WfmError
-from wfm.jobs import health, spool
+from wfm.jobs import health, responsible, spool
 from wfm.jobs.collect import Collector
 from wfm.jobs.collecting import forget
 from wfm.jobs.sources import Source, configured
@@ -31,10 +31,11 @@ from wfm.service.journal import Journal
 from wfm.service.logs import LogFormat, begin
 from wfm.service.metrics import Metrics
 from wfm.service.poller import Poller
-from wfm.service.receiver import Receiver, hooks
+from wfm.service.receiver import Answer, Receiver, hooks
 from wfm.service.timetable import Timetable, first, jitter_s
 from wfm.settings import PREFIX, Settings
 from wfm.store import Store
+from wfm.vendors import Delivery
 
 log = logging.getLogger("wfm.service")
 DRAIN_S: Final = 2.0
@@ -86,8 +87,13 @@ class Service:
         return web(
             self._conditions,
             self.metrics,
-            Receiver(taken, self.journal, self.metrics.delivery, proxies, self._clock),
+            Receiver(taken, self.journal, self.metrics.delivery, proxies, self._clock, self._decided),
         )
+
+    def _decided(self, source: Source, delivery: Delivery) -> Answer:
+        """Answer an IVR that asks to whom a caller goes."""
+        answer, _ = responsible.answer(self.collector.store, source, delivery, self._clock())
+        return answer
 
     async def start(self) -> None:
         """Plan every job from what the ledger says, and begin."""

@@ -1,0 +1,99 @@
+"""Real vendors' webhooks at the service: pushed over HTTP by the sandbox, they come to what was told directly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import httpx
+import polars as pl
+import pytest
+
+from wfm.jobs.collect import Collector
+from wfm.jobs.sources import Source, configured
+from wfm.sandbox.centre import simulate
+from wfm.sandbox.clock import Clock
+from wfm.sandbox.faults import Faults
+from wfm.sandbox.pushing import Pushed, Pusher
+from wfm.sandbox.serve import listening
+from wfm.sandbox.telphin_events import Calls, delivered
+from wfm.service.running import Service
+from wfm.settings import Settings
+from wfm.store import Store
+from wfm.vendors import CALL_EVENT, Delivery, Payload, pack
+
+FORM = "application/x-www-form-urlencoded"
+SECRET = "a-secret-of-the-exchange"
+GIVEN = {
+    "vendor": "telphin", "client_id": "a", "client_secret": "b", "country": "US", "webhook_secret": SECRET,
+    "fallback_extension": "800",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pushes() -> list[Pushed]:
+    truth = simulate(seed=3, start=date(2026, 3, 2), days=1, agents=6, queues=2, timezone="UTC")
+    told = delivered(Calls(truth), Faults(seed=1), truth.ends)[:600]
+    return [Pushed(one.at, one.method, FORM, one.text) for one in told]
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Service:
+    return Service(Settings(database=tmp_path / "wfm.duckdb"), configured({"pbx": GIVEN}), {})
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[httpx.Client]:
+    with listening(service.app()) as url, httpx.Client(base_url=url) as client:
+        yield client
+
+
+def legs(store: Store) -> pl.DataFrame:
+    with store.reading() as reader:
+        return reader.table("call_leg").sort("leg_id")
+
+
+def directly(place: Path, source: Source, pushes: list[Pushed]) -> pl.DataFrame:
+    now = datetime.now(UTC)
+    deliveries = [
+        Delivery(now, "GET", one.text, "", b"")
+        if one.method == "GET"
+        else Delivery(now, "POST", "", FORM, one.text.encode())
+        for one in pushes
+    ]
+    collector = Collector(Store(place / "direct.duckdb"))
+    collector.receive(source, [Payload(CALL_EVENT, now, pack(deliveries), {"by": "webhook"})])
+    return legs(collector.store)
+
+
+def test_pushed_over_http_is_told_directly(
+    client: httpx.Client, service: Service, pushes: list[Pushed], tmp_path: Path
+) -> None:
+    clock = Clock(pushes[299].at / 1e6)
+    pusher = Pusher(client, f"/hooks/pbx/{SECRET}", pushes, clock)
+    first = pusher.push()
+    assert 0 < first < len(pushes)
+    asyncio.run(service.drainer.drain())
+    clock.move_to(max(one.at for one in pushes) / 1e6)
+    assert first + pusher.push() == len(pushes)
+    assert pusher.refused == 0
+    asyncio.run(service.drainer.drain())
+    source = configured({"pbx": GIVEN})["pbx"]
+    there, here = directly(tmp_path, source, pushes), legs(service.collector.store)
+    assert here.height > 50
+    assert here.equals(there)
+
+
+def test_a_question_is_answered_at_once(client: httpx.Client, service: Service) -> None:
+    asked = {"CallID": "c2", "CallerIDNum": "15555550177", "CallStatus": "ANSWER", "CallFlow": "IN"}
+    answer = client.get(f"/hooks/pbx/{SECRET}", params=asked)
+    assert answer.status_code == 200
+    assert b">800</SetVar>" in answer.content
+    assert service.journal.depth()[0] == 1  # a question is kept like everything that was said
+
+
+def test_a_hook_that_is_not_there_is_counted(client: httpx.Client, pushes: list[Pushed]) -> None:
+    lost = Pusher(client, "/hooks/pbx/a-wrong-secret-of-it", pushes[:3], Clock(pushes[-1].at / 1e6))
+    assert (lost.push(), lost.refused) == (3, 3)
