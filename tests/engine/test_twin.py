@@ -48,7 +48,9 @@ def test_the_engine_agrees_with_the_walk_over_every_second(
         state_evidence=by_state,
     )
     ours = fast(day, options=options)
-    assume(ours.axis.end - ours.axis.origin >= day.step_s * 1_000_000)  # one instant alone is not a day to walk
+    assume(
+        ours.axis.end - ours.axis.origin >= day.step_s * 1_000_000
+    )  # one instant alone is not a day to walk
     known = tuple(EPOCH + timedelta(microseconds=at) for at in (ours.axis.origin, ours.axis.end))
     theirs = slow_score(
         **day.inputs(), step_s=day.step_s, window=known,

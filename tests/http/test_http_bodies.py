@@ -102,7 +102,10 @@ def test_what_is_too_long_is_refused_at_once(server, ask, answer, client):
 
 def test_exactly_as_much_as_accepted_is_accepted(server, ask):
     body = b"[" + b" " * 999 + b"]"
-    server.script = [lambda _: reply(body), lambda _: reply(gzip.compress(body, mtime=0), Content_Encoding="gzip")]
+    server.script = [
+        lambda _: reply(body),
+        lambda _: reply(gzip.compress(body, mtime=0), Content_Encoding="gzip"),
+    ]
     for _ in range(2):
         assert ask(client={"max_body_bytes": len(body)}).body == body
 

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import httpx
 import stamina
 
-from wfm.errors import BadReplyError, CollectError
+from wfm.errors import AuthError, BadReplyError, CollectError
 from wfm.http import exchange
 from wfm.http.addresses import address, redirected
 from wfm.http.asking import Ask, Reply, path_of
@@ -131,6 +131,16 @@ class Client:
     def refreshing(self, login: Callable[[], Awaitable[T]]) -> Refreshing[T]:
         """Return a token that is renewed in time by ``login``; what it gives is never told."""
         return Refreshing(login, learn=self._tokens.append, clock=self._clock, monotonic=self._monotonic)
+
+    async def refused(self, what: str) -> NoReturn:
+        """Note that an answer refused the credentials in words and not by 401; enough of them, and nothing is sent.
+
+        Raises:
+            AuthError: always.
+        """
+        trouble = AuthError(self.redacted(f"{self.source}: {what}"))
+        await self._gate.learn(401, trouble)
+        raise trouble
 
     def redacted(self, text: str) -> str:
         """Hide every secret of this source in a text."""

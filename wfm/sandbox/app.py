@@ -11,11 +11,12 @@ from starlette.types import ASGIApp
 from wfm.sandbox.clock import Clock
 from wfm.sandbox.control import Control
 from wfm.sandbox.faults import Faults
-from wfm.sandbox.manners import NCC_BASE, TELPHIN_BASE, XIMA_BASE, XSI_BASE, Manners
+from wfm.sandbox.manners import NCC_BASE, TELPHIN_BASE, VOICENTER_BASE, XIMA_BASE, XSI_BASE, Manners
 from wfm.sandbox.nextiva_ncc import Ncc
 from wfm.sandbox.nextiva_xsi import Xsi
 from wfm.sandbox.sabotage import Sabotage
 from wfm.sandbox.telphin import Telphin
+from wfm.sandbox.voicenter import Voicenter
 from wfm.sandbox.xima import Xima
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def app(truth: Truth, clock: Clock, faults: Faults | None = None, manners: Manne
             Mount(XSI_BASE, routes=Xsi(truth, clock, faults, manners).routes()),
             Mount(XIMA_BASE, routes=Xima(truth, clock, faults, manners).routes()),
             Mount(TELPHIN_BASE, routes=Telphin(truth, clock, faults, manners).routes()),
+            Mount(VOICENTER_BASE, routes=Voicenter(truth, clock, faults, manners).routes()),
             Mount("/control", routes=Control(truth, clock, faults).routes()),
         ]
     )

@@ -39,6 +39,10 @@ DEFAULTS: dict[str, float] = {
     "hidden_agent": 2000,   # Xima: 403 for a report about the agent with this extension
     "paced": 3,             # Xima: 429 for recordings asked for again within so many seconds
     "bandwidth": 0,         # Xima: 509
+    "forbidden": 0,         # Voicenter: 403, and ERROR_NUMBER 1 says that it is the rate
+    "capped": 50,           # Voicenter: the most rows of a reply
+    "lower_case": 0,        # Voicenter: keys of a row in small letters
+    "texts": 0,             # Voicenter: numbers as texts
     "lost_hangup": 0,       # Telphin: a hangup that is never delivered
     "reordered": 30,        # Telphin: seconds by which an event comes late
     "doubled": 0,           # Telphin: an event that is delivered twice

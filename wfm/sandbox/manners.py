@@ -11,6 +11,7 @@ NCC_BASE = "/ncc"
 XSI_BASE = "/xsi"
 XIMA_BASE = "/xima"
 TELPHIN_BASE = "/telphin"
+VOICENTER_BASE = "/voicenter"
 TOKEN_PATH = "/provider/token-with-authorities"
 HISTORICAL_PATH = "/wfm/historical"
 REALTIME_PATH = "/wfm/realTime"
@@ -44,6 +45,7 @@ class Manners:
     max_rows: int = 1000
     default_results: int = 50
     max_results: int = 1000
+    cdr_cap: int = 10_000
     forbidden: tuple[str, ...] = ()
 
     def knows(self, authorization: str | None) -> bool:

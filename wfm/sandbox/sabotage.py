@@ -28,6 +28,9 @@ def error(vendor: str, status: int, text: str) -> tuple[bytes, bytes]:
         return b"text/plain", text.encode()
     if vendor == "ncc":
         return b"application/json", f'{{"code":{status},"message":"{text}"}}'.encode()
+    if vendor == "voicenter":
+        told = f'{{"ERROR_NUMBER":{1 if status == 429 else 9},"ERROR_DESCRIPTION":"{text}","STATUS_CODE":{status}}}'
+        return b"application/json", told.encode()
     if vendor == "telphin":
         return b"application/json", f'{{"message":"{text}"}}'.encode()
     body = (

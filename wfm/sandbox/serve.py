@@ -25,6 +25,7 @@ from wfm.sandbox.manners import (
     REALTIME_PATH,
     TELPHIN_BASE,
     TOKEN_PATH,
+    VOICENTER_BASE,
     XIMA_BASE,
     XSI_BASE,
     Manners,
@@ -113,8 +114,18 @@ def settings(url: str, timezone: str, manners: Manners | None = None) -> list[st
         "VENDOR": "telphin", "BASE_URL": url + TELPHIN_BASE, "CLIENT_ID": manners.client_id,
         "CLIENT_SECRET": manners.password, "WEBHOOK_SECRET": manners.webhook_secret, "DURATION_UNIT": "us",
     }  # fmt: skip
+    voicenter = {
+        "VENDOR": "voicenter", "BASE_URL": url + VOICENTER_BASE, "EXTENSIONS_URL": url + VOICENTER_BASE,
+        "CODE": manners.password, "TIMEZONE": timezone, "WEBHOOK_SECRET": manners.webhook_secret, "COUNTRY": "IL",
+    }  # fmt: skip
     lines = [f"WFM_TIMEZONE={timezone}"]
-    for source, values in (("NCC", ncc), ("XSI", xsi), ("XIMA", xima), ("TELPHIN", telphin)):
+    for source, values in (
+        ("NCC", ncc),
+        ("XSI", xsi),
+        ("XIMA", xima),
+        ("TELPHIN", telphin),
+        ("VOICENTER", voicenter),
+    ):
         lines += [f"WFM_SOURCES__{source}__{name}={value}" for name, value in values.items()]
     return lines
 

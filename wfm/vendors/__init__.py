@@ -21,7 +21,7 @@ from datetime import datetime
 from functools import cache
 from importlib import import_module
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any, ClassVar, Literal, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Literal, NoReturn, Protocol, TypeVar, cast
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -236,6 +236,9 @@ class Client(Protocol):
         accept_status: tuple[int, ...] = (),
     ) -> Reply:
         """Send; only for vendors whose reading is a POST."""
+
+    async def refused(self, what: str) -> NoReturn:
+        """Note that an answer refused the credentials, though its status did not say so; raises AuthError."""
 
     def refreshing(self, login: Callable[[], Awaitable[Token]]) -> Refreshing[Token]:
         """Return a holder of the token that ``login`` gives; it is told in no log and no error."""

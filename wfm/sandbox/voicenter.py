@@ -1,0 +1,189 @@
+"""Voicenter: the call log without pages, the list of extensions, and the notification of every call."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left, bisect_right
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from wfm.sandbox.clock import Clock
+from wfm.sandbox.faults import Faults
+from wfm.sandbox.manners import Manners
+from wfm.sandbox.pushing import Pushed
+
+if TYPE_CHECKING:
+    from wfm.sandbox.truth import Truth
+
+Row = dict[str, Any]
+QUEUE, OUTGOING = 8, 4
+NAMES = {QUEUE: "Queue", OUTGOING: "Extension Outgoing"}
+DID = "0700000100"
+
+
+class Cdrs:
+    """Everything that happened as CDRs, in order of their time; ``ends`` is when each can be known."""
+
+    def __init__(self, truth: Truth) -> None:
+        extension = {agent.agent_id: agent.extension for agent in truth.agents}
+        name = {agent.agent_id: agent.name for agent in truth.agents}
+        queue = {one.queue_id: one.name for one in truth.queues}
+        rows = [self._call(row, extension, name, queue) for row in truth.call.iter_rows(named=True)]
+        outgoing = truth.leg.filter(direction="out").iter_rows(named=True)
+        rows += [self._outgoing(row, extension, name) for row in outgoing]
+        rows.sort(key=lambda pair: pair[0]["DateEpoch"])
+        self.rows = [row for row, _ in rows]
+        self.ends = [end for _, end in rows]
+        self.at = [row["DateEpoch"] for row in self.rows]
+
+    @staticmethod
+    def _row(number: int, key: str, at: datetime, end: datetime) -> tuple[Row, float]:
+        row = {
+            "CallID": f"{at:%Y%m%d%H%M%S}{key}", "CdrType": number, "Type": NAMES[number],
+            "Date": f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", "DateEpoch": int(at.timestamp()),
+            "CustomData": {}, "DTMFData": [{"LayerName": "Main", "DTMF": 2, "LayerNumber": "0"}], "Price": 0,
+        }  # fmt: skip
+        return row, end.timestamp()
+
+    def _call(self, call: Row, extension: Row, name: Row, queue: Row) -> tuple[Row, float]:
+        at, answered = call["arrived_at"], call["answered_at"]
+        end = call["ended_at"] or call["abandoned_at"] or at
+        row, known = self._row(QUEUE, call["call_id"], at, end)
+        agent = str(call["agent_id"]) if answered else ""
+        row |= {
+            "DialStatus": "ANSWER" if answered else "ABANDONE", "DID": DID, "QueueName": queue[call["queue_id"]],
+            "RingTime": int(((answered or end) - at).total_seconds()),
+            "Duration": int((end - answered).total_seconds()) if answered else 0,
+            "CallerNumber": f"07{int(call['call_id'].rpartition('-')[2]) % 10**8:08d}", "TargetNumber": "",
+            "CallerExtension": "", "TargetExtension": extension.get(agent, ""),
+            "RepresentativeCode": extension.get(agent, ""), "RepresentativeName": name.get(agent, ""),
+        }  # fmt: skip
+        return row, known
+
+    def _outgoing(self, leg: Row, extension: Row, name: Row) -> tuple[Row, float]:
+        at, answered = leg["started_at"], leg["answered_at"]
+        end = leg["ended_at"] or at
+        row, known = self._row(OUTGOING, leg["leg_id"], at, end)
+        row |= {
+            "DialStatus": "ANSWER" if answered else "NOANSWER", "DID": "", "QueueName": "",
+            "RingTime": int(((answered or end) - at).total_seconds()),
+            "Duration": int((end - answered).total_seconds()) if answered else 0,
+            "CallerNumber": DID, "TargetNumber": "972700000902", "TargetExtension": "",
+            "CallerExtension": extension[leg["agent_id"]], "RepresentativeCode": extension[leg["agent_id"]],
+            "RepresentativeName": name[leg["agent_id"]],
+        }  # fmt: skip
+        return row, known
+
+    def notifications(self, zone: str) -> list[Pushed]:
+        """List the notification of every call in the order of their ends; ``time`` is told by the local clock."""
+        local = ZoneInfo(zone)
+        told = sorted(zip(self.ends, range(len(self.rows)), strict=True))
+        return [
+            Pushed(int(end * 1e6), "POST", "application/json", json.dumps(_notice(self.rows[number], local)))
+            for end, number in told
+        ]
+
+
+def _notice(row: Row, zone: ZoneInfo) -> Row:
+    shift = datetime.fromtimestamp(row["DateEpoch"], zone).utcoffset()
+    assert shift is not None
+    wait = row["RingTime"] if row["CdrType"] == QUEUE else 0
+    return {
+        "ivruniqueid": row["CallID"], "time": row["DateEpoch"] + int(shift.total_seconds()), "type": row["Type"],
+        "status": row["DialStatus"], "caller": row["CallerNumber"], "target": row["TargetNumber"], "did": row["DID"],
+        "queueid": 77, "queuename": row["QueueName"], "duration": row["Duration"] + wait,
+        "actualCallDuration": row["Duration"], "seconds_waiting_in_queue": wait, "actualCallDialtime": row["RingTime"],
+        "isAnswer": int(row["DialStatus"] == "ANSWER"), "representative_code": row["RepresentativeCode"],
+        "callerextension": row["CallerExtension"], "targetextension": row["TargetExtension"],
+    }  # fmt: skip
+
+
+class Voicenter:
+    """The routes of one account."""
+
+    def __init__(self, truth: Truth, clock: Clock, faults: Faults, manners: Manners) -> None:
+        self.truth, self.clock, self.faults, self.manners = truth, clock, faults, manners
+        self.cdrs = Cdrs(truth)
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the routes under the mount."""
+        return [
+            Route("/hub/cdr/", self.log, methods=["POST", "GET"]),
+            Route("/Comet/api/GetExtensions", self.extensions, methods=["POST"]),
+        ]
+
+    async def log(self, request: Request) -> Response:
+        """Answer a search: the first rows of it, as many as a reply can have."""
+        search, fields, code = await self._question(request)
+        if self.faults.strikes("forbidden", "voicenter") is not None:
+            return _error(1, 403, "Request limit exceeded. Please try again later.")
+        bearer = request.headers.get("authorization") == f"Bearer {self.manners.password}"
+        if code != self.manners.password and not bearer:
+            return _error(2, 403, "Authentication failed")
+        try:
+            low, high = (
+                datetime.strptime(search[key], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC).timestamp()
+                for key in ("fromdate", "todate")
+            )
+        except (KeyError, ValueError, TypeError):
+            return _error(5, 404, "Range")
+        if low > high:
+            return _error(5, 404, "Range")
+        found = self._found(low, high, {int(kind) for kind in search.get("cdrTypes") or ()})
+        cap = int(self.faults.on["capped"].value) if "capped" in self.faults.on else self.manners.cdr_cap
+        rows = [{name: row[name] for name in fields if name in row} if fields else row for row in found[:cap]]
+        self.faults.rows["voicenter", "cdr"] += len(rows)
+        told = {
+            "ERROR_NUMBER": 0, "ERROR_DESCRIPTION": "OK", "STATUS_CODE": 200, "TOTAL_HITS": len(found),
+            "RETURN_HITS": len(rows), "CDR_LIST": [self._spelt(row, bool(fields)) for row in rows],
+        }  # fmt: skip
+        return JSONResponse(told)
+
+    async def _question(self, request: Request) -> tuple[Row, list[str], str]:
+        if request.method == "GET":
+            asked = request.query_params
+            search: Row = {key: asked[key] for key in ("fromdate", "todate") if key in asked}
+            search["cdrTypes"] = asked.getlist("cdrTypes")
+            return search, asked.getlist("fields"), asked.get("code", "")
+        try:
+            body = await request.json()
+            return dict(body.get("search") or {}), list(body.get("fields") or []), str(body.get("code", ""))
+        except (ValueError, AttributeError):
+            return {}, [], ""
+
+    def _found(self, low: float, high: float, kinds: set[int]) -> list[Row]:
+        """Return what began in [low, high], is over, and has been posted by now."""
+        late = self.faults.strikes("late", "voicenter")
+        known = self.clock.now() - (late or 0.0)
+        begin, end = bisect_left(self.cdrs.at, low), bisect_right(self.cdrs.at, high)
+        rows = zip(self.cdrs.rows[begin:end], self.cdrs.ends[begin:end], strict=True)
+        return [row for row, over in rows if over <= known and (not kinds or row["CdrType"] in kinds)]
+
+    def _spelt(self, row: Row, by_name: bool) -> Row:
+        if not by_name or self.faults.strikes("lower_case", "voicenter") is not None:
+            row = {key.lower(): value for key, value in row.items()}
+        if self.faults.strikes("texts", "voicenter") is not None:
+            row = {key: str(value) if isinstance(value, int) else value for key, value in row.items()}
+        return row
+
+    async def extensions(self, request: Request) -> Response:
+        """List the extensions; to a wrong code nobody, and no error."""
+        try:
+            right = (await request.json()).get("code") == self.manners.password
+        except (ValueError, AttributeError):
+            right = False
+        told = [
+            {"SIP": one.extension, "Name": one.name, "UserName": one.username, "AccountID": 1}
+            for one in self.truth.agents
+        ]
+        return JSONResponse({"ERR": 0, "DESC": "OK", "EXTENSIONS": told if right else []})
+
+
+def _error(number: int, status: int, text: str) -> Response:
+    told = {"ERROR_NUMBER": number, "ERROR_DESCRIPTION": text, "STATUS_CODE": status}
+    return JSONResponse(told, status)
