@@ -136,6 +136,29 @@ def envelope(body: bytes) -> Row:
     return folded_rows[0]
 
 
+def head(body: bytes) -> Row:
+    """Read what a reply says of itself; without its rows, where that stands before them. See `envelope`."""
+    before = body[: body.find(b"[")] if b"[" in body else b""
+    said = {folded(key.decode()): int(value) for key, value in _HEAD.findall(before)}
+    if len(said) == 3 and not said["errornumber"]:
+        return said
+    whole = envelope(body)
+    listed = whole.get("cdrlist")
+    return {"returnhits": len(listed) if isinstance(listed, list) else 0, **whole}
+
+
+_HEAD: Final = re.compile(rb'"(ERROR[ _]NUMBER|TOTAL[ _]HITS|RETURN[ _]HITS)"\s*:\s*"?(\d{1,12})"?\s*,')
+
+
+def count(said: Row, key: str) -> int:
+    """Return a count of the head; an ERROR_NUMBER that is none is -1."""
+    value = said.get(key)
+    try:
+        return max(0, int(value)) if not isinstance(value, bool) and value is not None else 0
+    except (ValueError, TypeError, OverflowError):
+        return -1 if key == "errornumber" else 0
+
+
 def cdrs(body: bytes) -> list[Row]:
     """Read the rows of a reply, keys folded."""
     rows = envelope(body).get("cdrlist")

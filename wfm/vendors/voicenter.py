@@ -3,7 +3,7 @@
 ::
 
     POST hub/cdr/           all legs of a window, 10,000 at most ──► call_leg
-                            more: the window is halved, down to a second, and then asked for type by type
+                            more: in smaller windows, down to a second, and then type by type
     webhook                 each leg once it has ended           ──► call_event ──► call_leg, until it is in the log
     POST GetExtensions      who there is                         ──► agent
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
@@ -40,6 +41,7 @@ from wfm.vendors import (
     unpack,
 )
 from wfm.vendors import _voicenter_cdrs as read
+from wfm.vendors._voicenter_cdrs import count
 from wfm.vendors._voicenter_words import TYPES
 
 NAME = "voicenter"
@@ -53,6 +55,8 @@ SECOND: Final = timedelta(seconds=1)
 LATE_S: Final = 65 * 60
 PATIENCE_S: Final = (5.0, 15.0, 40.0)
 """How long to wait each time that it says the limit is reached; the limit is of a minute."""
+ROOM, MOST_PARTS = 0.7, 64
+"""A window that is too much is cut so that each part fills a reply to this share, on the average; and into how many."""
 FIELDS: Final = (
     "CallerNumber", "TargetNumber", "Date", "DateEpoch", "Duration", "CallID", "Type", "CdrType", "DialStatus",
     "TargetExtension", "CallerExtension", "DID", "QueueName", "RecordURL", "RecordExpect", "Price", "RingTime",
@@ -178,15 +182,17 @@ class VoicenterSession:
             yield part
 
     async def _between(self, start: datetime, end: datetime) -> AsyncIterator[Payload | Trouble]:
-        """Ask for [start, end): if the reply is full, for both halves, and a full second type by type."""
+        """Ask for [start, end): if that is too much, for parts of it, and for a full second type by type."""
         reply = await self._ask(start, end, None)
-        if not self._is_full(reply.body):
+        parts = self._parts(read.head(reply.body))
+        if parts == 1:
             yield reply
         elif end - start > SECOND:
-            middle = start + max(SECOND, (end - start) // 2 // SECOND * SECOND)
-            for half in ((start, middle), (middle, end)):
-                async for part in self._between(*half):
+            length = max(SECOND, (end - start) // parts // SECOND * SECOND)
+            while start < end:
+                async for part in self._between(start, min(start + length, end)):
                     yield part
+                start += length
         else:
             async for part in self._types(start, end, reply):
                 yield part
@@ -197,27 +203,27 @@ class VoicenterSession:
         found = 0
         for kind in wanted:
             reply = await self._ask(start, end, kind)
-            said = read.envelope(reply.body)
-            found += _count(said, "returnhits")
+            said = read.head(reply.body)
+            found += count(said, "returnhits")
             yield reply
-            if self._is_full(reply.body):
+            if self._parts(said) > 1:
                 yield Trouble(
                     f"{start:%Y-%m-%d %H:%M:%S}: more CDRs of type {kind} than a reply can have",
                     permanent=False,
                 )
-        if found < _count(read.envelope(full.body), "totalhits"):
+        if found < count(read.head(full.body), "totalhits"):
             yield full
             yield Trouble(
                 f"{start:%Y-%m-%d %H:%M:%S}: CDRs of types that nobody knows do not fit a reply",
                 permanent=False,
             )
 
-    def _is_full(self, body: bytes) -> bool:
-        said = read.envelope(body)
-        rows, total = _count(said, "returnhits"), _count(said, "totalhits")
-        listed = said.get("cdrlist")
-        there = max(rows, len(listed) if isinstance(listed, list) else 0)
-        return there < total or there >= self._settings.cap
+    def _parts(self, said: read.Row) -> int:
+        """Say in how many windows to ask for what a reply is about: 1, if it has all of it."""
+        rows, total, cap = count(said, "returnhits"), count(said, "totalhits"), self._settings.cap
+        if rows < cap and rows >= total:
+            return 1
+        return min(MOST_PARTS, max(2, math.ceil(total / (ROOM * cap))))
 
     async def _ask(self, start: datetime, end: datetime, kind: int | None) -> Payload:
         search: dict[str, Any] = {"fromdate": f"{start.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"}
@@ -261,8 +267,8 @@ class VoicenterSession:
     @staticmethod
     def _judge(body: bytes) -> None:
         """Raise what ERROR_NUMBER says; the status says less."""
-        said = read.envelope(body)
-        number, words = _count(said, "errornumber"), str(said.get("errordescription") or "")[:80]
+        said = read.head(body)
+        number, words = count(said, "errornumber"), str(said.get("errordescription") or "")[:80]
         match number:
             case 0:
                 return
@@ -295,14 +301,6 @@ def session(settings: Settings, client: Client) -> VoicenterSession:
     return VoicenterSession(settings, client)
 
 
-def _count(said: read.Row, key: str) -> int:
-    value = said.get(key)
-    try:
-        return max(0, int(value)) if not isinstance(value, bool) and value is not None else 0
-    except (ValueError, TypeError, OverflowError):
-        return -1 if key == "errornumber" else 0
-
-
 def _listed(body: bytes) -> list[read.Row]:
     """Return the extensions of a reply, keys folded.
 
@@ -311,7 +309,7 @@ def _listed(body: bytes) -> list[read.Row]:
     """
     said = next(read.fold_rows([read.document(body)]), {})
     rows = said.get("extensions")
-    if not isinstance(rows, list) or _count(said, "err"):
+    if not isinstance(rows, list) or count(said, "err"):
         raise BadReplyError(f"the reply is no list of extensions: {str(said.get('desc') or '')[:80]!r}")
     return list(read.fold_rows(rows))
 

@@ -1,0 +1,226 @@
+"""Voicenter: what recordings say, what settings must be, and that no bytes can hurt."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wfm import schema
+from wfm.errors import BadReplyError, SettingsError
+from wfm.jobs.sources import configured
+from wfm.vendors import CALL_EVENT, Delivery, Payload, pack, voicenter
+from wfm.vendors._voicenter_cdrs import local
+from wfm.vendors._voicenter_words import OUTCOMES, TYPES, type_of
+
+RECORDINGS = Path(__file__).parents[1] / "recordings" / "voicenter"
+NOW = datetime(2024, 3, 5, 12, tzinfo=UTC)
+OWN = voicenter.Settings(vendor="voicenter", code="x", timezone="Asia/Jerusalem")
+
+
+def parsed(name: str, feed: str = "call_leg") -> pl.DataFrame:
+    return voicenter.parse(feed, Payload(feed, NOW, (RECORDINGS / name).read_bytes()), OWN)
+
+
+def event(name: str, kind: str = "application/json") -> pl.DataFrame:
+    delivery = Delivery(NOW, "POST", "", kind, (RECORDINGS / name).read_bytes())
+    payload = Payload(CALL_EVENT, NOW, pack([delivery]), {"by": "webhook"})
+    return voicenter.parse(CALL_EVENT, payload, OWN)
+
+
+def at(clock: str) -> datetime:
+    return datetime.fromisoformat(f"2024-03-05T{clock}+00:00")
+
+
+# --- recordings -----------------------------------------------------------------------------------------
+def test_the_documented_reply() -> None:
+    legs = parsed("call_leg--documented.json")
+    told = legs.select(
+        "leg_id", "login", "queue_id", "direction", "started_at", "answered_at", "ended_at", "outcome"
+    )
+    assert told.rows() == [
+        (
+            "20240305100112034000aa01|8|1709625674|", None, "Sales", "in", at("08:01:14"), None, at("08:01:55"),
+            "abandoned",
+        ),
+        (
+            "20240305100530001000aa02|9|1709625932|AbCdEfGh", "AbCdEfGh", None, "internal", at("08:05:32"),
+            at("08:05:35"), at("08:06:39"), "answered",
+        ),
+        (
+            "20240305100530001000aa02|10|1709625936|", None, None, "out", at("08:05:36"), None, at("08:06:06"),
+            "no_answer",
+        ),
+    ]  # fmt: skip
+    assert legs["linked_call_id"].to_list() == [None, None, "20240305100112034000aa01"]
+    assert "LayerName" in legs["payload"][0]
+
+
+def test_texts_misprints_and_words_that_nobody_knows() -> None:
+    one, two = parsed("call_leg--spaced-keys-and-texts.json").to_dicts()
+    assert one["started_at"] == datetime(2022, 7, 31, 9, 59, 29, tzinfo=UTC)
+    assert (one["talk_s"], one["ring_s"], one["login"], one["linked_call_id"]) == (12, 4, "17", "c-0")
+    assert (two["outcome"], two["direction"], two["ended_at"]) == ("moonwalk", "unknown", at("08:01:14"))
+    assert "77" in two["alarm"]
+
+
+def test_rows_without_a_time_are_told_and_the_others_go_on() -> None:
+    (leg,) = parsed("call_leg--no-time.json").to_dicts()
+    assert (leg["talk_s"], leg["ring_s"], leg["ended_at"]) == (None, None, None)
+    assert leg["alarm"].startswith("2 CDRs without")
+
+
+def test_nothing_is_a_frame_and_an_error_is_none() -> None:
+    assert parsed("call_leg--nothing.json").columns == [*own("call_leg"), "payload", "alarm"]
+    assert parsed("call_leg--limit.json").is_empty()  # the session raises before it comes this far
+
+
+def test_extensions() -> None:
+    assert parsed("agent--documented.json", "agent").select("agent_id", "name").rows() == [
+        ("AbCdEfGh", "Ada Finch"), ("IjKlMnOp", "bo"),
+    ]  # fmt: skip
+    assert parsed("agent--wrong-code.json", "agent").is_empty()
+
+
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [
+        ("call_event--documented.json", ("Sales", None, at("08:01:14"), None, at("08:01:55"), "abandoned")),
+        ("call_event--form.txt", ("Sales", "17", at("08:01:14"), at("08:01:54"), at("08:02:54"), "answered")),
+        (
+            "call_event--xml-rpc.xml",
+            (None, "2000", at("08:01:14"), at("08:01:19"), at("08:02:19"), "answered"),
+        ),
+    ],
+)
+def test_a_notification_in_every_form(name: str, want: tuple[Any, ...]) -> None:
+    """``time`` is 10:01:14 by the clock on the wall, two hours ahead of UTC."""
+    (leg,) = voicenter.legs(event(name), NOW, OWN).to_dicts()
+    told = ("queue_id", "login", "started_at", "answered_at", "ended_at", "outcome")
+    assert tuple(leg[key] for key in told) == want
+
+
+@pytest.mark.parametrize(
+    ("utc", "shift"),
+    [("2024-03-28T22:00", 2), ("2024-03-29T01:00", 3), ("2024-10-26T20:00", 3), ("2024-10-27T01:00", 2)],
+)
+def test_the_local_clock_of_a_notification_changes_with_the_season(utc: str, shift: int) -> None:
+    real = datetime.fromisoformat(f"{utc}+00:00")
+    said = int((real + timedelta(hours=shift)).timestamp())
+    assert local(said, ZoneInfo("Asia/Jerusalem")) == int(real.timestamp())
+
+
+# --- words and settings ---------------------------------------------------------------------------------
+def test_dialers_are_never_volume() -> None:
+    assert [one.number for one in TYPES.values() if one.queue] == [8]
+    assert {TYPES[number].direction for number in (9, 14)} == {"internal"}
+    assert {TYPES[number].direction for number in (10, 15, 17, 18, 19)} == {"out"}
+    assert (type_of("8"), type_of("queue"), type_of(8.5).number) == (TYPES[8], TYPES[8], 0)
+    assert len(OUTCOMES) == 18
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({}, "CODE or TOKEN is missing"),
+        ({"code": "x", "method": "get"}, "METHOD=get needs TOKEN"),
+        ({"code": "x", "timezone": "Mars"}, "not an IANA time zone"),
+        ({"code": "x", "base_url": "http://api.voicenter.com"}, "must start with https"),
+        ({"code": "x", "search": '{"phone": []}'}, "SEARCH"),
+        ({"code": "x", "webhook_secret": "short"}, "WEBHOOK_SECRET"),
+    ],
+)
+def test_settings_that_are_wrong_are_named(more: dict[str, str], words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        configured({"vc": {"vendor": "voicenter", **more}})
+
+
+def test_search_and_sort_are_the_vendors_own_words() -> None:
+    source = configured(
+        {"vc": {"vendor": "voicenter", "code": "x", "search": '{"cdrTypes": [1, 8], "queueID": [3]}'}}
+    )["vc"]
+    assert source.settings.search.said() == {
+        "IdentityCriteria": "Account",
+        "cdrTypes": [1, 8],
+        "queueID": [3],
+    }  # type: ignore[attr-defined]
+    assert list(source.feeds) == ["call_leg", "agent"]
+
+
+# --- anything at all ------------------------------------------------------------------------------------
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+WHATEVER = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = st.sampled_from(
+    [
+        *voicenter.FIELDS,
+        "callid",
+        "dateepoch",
+        "cdrtype",
+        "isAnswer",
+        "ivruniqueid",
+        "time",
+        "type",
+        "duration",
+    ]
+)
+ROWS = st.lists(st.dictionaries(KEYS, WHATEVER, max_size=8) | WHATEVER, max_size=4)
+
+
+def own(table: str) -> list[str]:
+    return [name for name in schema.table(table).own if name != "source"]
+
+
+@given(
+    rows=ROWS,
+    name=st.sampled_from(["CDR_LIST", "cdr list", "EXTENSIONS"]),
+    feed=st.sampled_from(["call_leg", "agent"]),
+)
+def test_any_reply_is_rows_or_an_error(rows: Any, name: str, feed: str) -> None:
+    import json
+
+    body = json.dumps({"ERROR_NUMBER": 0, "ERR": 0, name: rows}).encode()
+    try:
+        frame = voicenter.parse(feed, Payload(feed, NOW, body), OWN)
+    except BadReplyError:
+        return
+    assert frame.columns[: len(own(feed))] == own(feed)
+    assert frame.height <= len(rows)
+
+
+@given(
+    body=st.binary(max_size=200) | ROWS.map(lambda rows: repr(rows).encode()),
+    feed=st.sampled_from(["call_leg", "agent"]),
+)
+def test_any_bytes_are_rows_or_an_error(body: bytes, feed: str) -> None:
+    try:
+        voicenter.parse(feed, Payload(feed, NOW, body), OWN)
+    except BadReplyError:
+        return
+
+
+@given(
+    said=st.dictionaries(KEYS, WHATEVER, max_size=8), query=st.text(max_size=30), raw=st.binary(max_size=80),
+    form=st.booleans(),
+)  # fmt: skip
+def test_any_notification_is_a_leg_or_nothing(
+    said: dict[str, Any], query: str, raw: bytes, form: bool
+) -> None:
+    import json
+
+    body = json.dumps({"ivruniqueid": "c", "time": 1709632874} | said).encode() if form else raw
+    deliveries = [Delivery(NOW, "POST", query, "", body), Delivery(NOW, "GET", query, "", b"")]
+    found = voicenter.parse(CALL_EVENT, Payload(CALL_EVENT, NOW, pack(deliveries)), OWN)
+    assert found.columns == own(CALL_EVENT)
+    made = voicenter.legs(found, NOW, OWN)
+    assert made.columns == own("call_leg")
+    assert made.height <= found.height <= 2
