@@ -19,8 +19,9 @@ from wfm.sandbox.centre import simulate
 from wfm.sandbox.clock import Clock
 from wfm.sandbox.faults import Faults
 from wfm.sandbox.manners import TELPHIN_BASE
+from wfm.sandbox.people import PHONE_IDS
 from wfm.sandbox.serve import running, settings
-from wfm.sandbox.telphin_events import PHONE_IDS, QUEUE_IDS, Calls, Push, delivered
+from wfm.sandbox.telphin_events import QUEUE_IDS, Calls, Push, delivered
 from wfm.sandbox.truth import Truth
 from wfm.store import Store
 from wfm.vendors import Delivery, Payload, Window, pack

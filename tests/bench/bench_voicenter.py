@@ -42,7 +42,8 @@ def row(number: int, at: int) -> bytes:
         "QueueName": f"queue {number % 20}", "RecordURL": "", "RecordExpect": False,
         "Price": 0, "RingTime": number % 40,
         "RepresentativeName": "", "RepresentativeCode": f"{2000 + number % 500}",
-        "UserName": "", "UserId": 7, "DTMFData": [{"LayerName": "Main", "DTMF": 2, "LayerNumber": "0"}], "CustomData": {},
+        "UserName": "", "UserId": 7, "CustomData": {},
+        "DTMFData": [{"LayerName": "Main", "DTMF": 2, "LayerNumber": "0"}],
         "DepartmentName": "", "DepartmentId": 1, "TargetPrefixName": "",
     }  # fmt: skip
     return json.dumps(told, separators=(",", ":")).encode()

@@ -3,7 +3,8 @@
 from wfm.sandbox.centre import simulate
 from wfm.sandbox.clock import Clock
 from wfm.sandbox.faults import Faults
+from wfm.sandbox.manners import Manners
 from wfm.sandbox.serve import running, serve, settings
 from wfm.sandbox.truth import Truth
 
-__all__ = ["Clock", "Faults", "Truth", "running", "serve", "settings", "simulate"]
+__all__ = ["Clock", "Faults", "Manners", "Truth", "running", "serve", "settings", "simulate"]

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from wfm.sandbox.people import Agent, Queue
+from wfm.sandbox.people import PHONE_IDS, Agent, Queue
 from wfm.sandbox.roster import Shift
 from wfm.sandbox.wishes import Excuse, Intent
 
@@ -30,10 +30,15 @@ def queue(queues: Sequence[Queue], zone: str) -> pl.DataFrame:
 
 
 def login(agents: Sequence[Agent]) -> pl.DataFrame:
-    """Build table login: two vendors, two logins of everybody."""
-    rows = [("ncc", one.ncc, one.agent_id) for one in agents] + [
-        ("xsi", one.xsi, one.agent_id) for one in agents
-    ]
+    """Build table login: five vendors, five logins of everybody."""
+    rows = [
+        (source, login, one.agent_id)
+        for place, one in enumerate(agents)
+        for source, login in (
+            ("ncc", one.ncc), ("xsi", one.xsi), ("xima", one.extension), ("voicenter", one.extension),
+            ("telphin", str(PHONE_IDS + place)),
+        )
+    ]  # fmt: skip
     return pl.DataFrame(rows, schema=["source", "login", "agent_id"], orient="row")
 
 

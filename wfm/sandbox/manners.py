@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 NCC_BASE = "/ncc"
@@ -46,7 +47,12 @@ class Manners:
     default_results: int = 50
     max_results: int = 1000
     cdr_cap: int = 10_000
+    carries: Mapping[str, Collection[int]] = field(default_factory=dict)
     forbidden: tuple[str, ...] = ()
+
+    def carried(self, vendor: str, queue: int | None) -> bool:
+        """Say whether calls of a queue (by position; None: of none) go over a vendor: all, if `carries` names none."""
+        return vendor not in self.carries or queue in self.carries[vendor]
 
     def knows(self, authorization: str | None) -> bool:
         """Say whether an Authorization header is Basic with the right user and password."""

@@ -29,7 +29,8 @@ class Ncc:
         self.tally, self.snapshot = Tally(truth), Snapshot(truth)
         self.tokens = Tokens(clock, manners)
         self._objects = {
-            "queue": [{"_id": q.queue_id, "queueId": q.queue_id, "name": q.name} for q in truth.queues],
+            "queue": [{"_id": q.queue_id, "queueId": q.queue_id, "name": q.name}
+                      for i, q in enumerate(truth.queues) if manners.carried("ncc", i)],
             "user": [
                 {
                     "_id": one.ncc, "userId": one.ncc, "name": one.name, "username": one.username,
@@ -95,6 +96,7 @@ class Ncc:
                 "sumHandleTime": handle, "enteredCount": entered, "abandonedCount": abandoned,
             }
             for begin, queue, entered, abandoned, handle in rows
+            if self.manners.carried("ncc", queue)
         ]  # fmt: skip
         return self._tell("historical", told, {})
 

@@ -39,7 +39,7 @@ class Xsi:
 
     def __init__(self, truth: Truth, clock: Clock, faults: Faults, manners: Manners) -> None:
         self.truth, self.clock, self.faults, self.manners = truth, clock, faults, manners
-        self.entries = Entries(truth)
+        self.entries = Entries(truth, manners)
         self._users = {agent.xsi.lower(): number for number, agent in enumerate(truth.agents)}
 
     def routes(self) -> list[BaseRoute]:

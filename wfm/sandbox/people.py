@@ -33,6 +33,10 @@ class Queue:
     patience_s: float = 240.0
 
 
+PHONE_IDS = 9000
+"""Telphin's ids of extensions begin here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Agent:
     """A person: ``ncc`` and ``xsi`` are their logins, ``skills`` positions of queues."""

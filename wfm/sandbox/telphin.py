@@ -27,7 +27,7 @@ class Telphin:
 
     def __init__(self, truth: Truth, clock: Clock, faults: Faults, manners: Manners) -> None:
         self.truth, self.clock, self.faults, self.manners = truth, clock, faults, manners
-        self.calls = Calls(truth)
+        self.calls = Calls(truth, manners)
         self.orders: list[dict[str, Any]] = []
         self._serial, self._tokens = count(1), dict[str, float]()
         self._hour, self._spent = 0, 0

@@ -10,12 +10,14 @@ from urllib.parse import urlencode
 
 from wfm.sandbox.calls import Leg
 from wfm.sandbox.faults import Faults
+from wfm.sandbox.manners import Manners
+from wfm.sandbox.people import PHONE_IDS
 
 if TYPE_CHECKING:
     from wfm.sandbox.truth import Truth
 
 PREFIX, DOMAIN = "0042", "pbx.example"
-PHONE_IDS, QUEUE_IDS = 9000, 8000
+QUEUE_IDS = 8000
 TRUNK = "15555550100"
 STATUS = {"answered": "ANSWER", "no_answer": "NOANSWER", "abandoned": "CANCEL"}
 RESULT = {"answered": "answered", "no_answer": "not answered", "abandoned": "not answered"}
@@ -42,13 +44,15 @@ def micros(second: int, leg: int) -> int:
 class Calls:
     """Every call of a truth, as the PBX sees it."""
 
-    def __init__(self, truth: Truth) -> None:
-        self.truth = truth
+    def __init__(self, truth: Truth, manners: Manners | None = None) -> None:
+        self.truth, manners = truth, manners or Manners()
         self.agents, self.queues = truth.agents, truth.queues
         self.legs: dict[int, list[tuple[int, Leg]]] = defaultdict(list)
         for number, leg in enumerate(truth.floor.legs):
             self.legs[leg.call].append((number, leg))
-        self.numbers = [*range(len(truth.floor.served)), *(call for call in self.legs if call < 0)]
+        every = [*range(len(truth.floor.served)), *(call for call in self.legs if call < 0)]
+        queue = truth.floor.calls.queue
+        self.numbers = [one for one in every if manners.carried("telphin", queue[one] if one >= 0 else None)]
 
     # --- names ------------------------------------------------------------------------------------------
     def call_id(self, call: int) -> str:

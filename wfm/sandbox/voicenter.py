@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import polars as pl
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -29,12 +30,18 @@ DID = "0700000100"
 class Cdrs:
     """Everything that happened as CDRs, in order of their time; ``ends`` is when each can be known."""
 
-    def __init__(self, truth: Truth) -> None:
+    def __init__(self, truth: Truth, manners: Manners | None = None) -> None:
+        manners = manners or Manners()
+        carried = [one.queue_id for i, one in enumerate(truth.queues) if manners.carried("voicenter", i)]
+        calls = truth.call.filter(pl.col("queue_id").is_in(carried))
         extension = {agent.agent_id: agent.extension for agent in truth.agents}
         name = {agent.agent_id: agent.name for agent in truth.agents}
         queue = {one.queue_id: one.name for one in truth.queues}
-        rows = [self._call(row, extension, name, queue) for row in truth.call.iter_rows(named=True)]
-        outgoing = truth.leg.filter(direction="out").iter_rows(named=True)
+        rows = [self._call(row, extension, name, queue) for row in calls.iter_rows(named=True)]
+        others = (
+            truth.leg.filter(direction="out") if manners.carried("voicenter", None) else truth.leg.clear()
+        )
+        outgoing = others.iter_rows(named=True)
         rows += [self._outgoing(row, extension, name) for row in outgoing]
         rows.sort(key=lambda pair: pair[0]["DateEpoch"])
         self.rows = [row for row, _ in rows]
@@ -108,7 +115,7 @@ class Voicenter:
 
     def __init__(self, truth: Truth, clock: Clock, faults: Faults, manners: Manners) -> None:
         self.truth, self.clock, self.faults, self.manners = truth, clock, faults, manners
-        self.cdrs = Cdrs(truth)
+        self.cdrs = Cdrs(truth, manners)
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes under the mount."""

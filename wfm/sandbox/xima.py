@@ -36,7 +36,7 @@ class Xima:
 
     def __init__(self, truth: Truth, clock: Clock, faults: Faults, manners: Manners) -> None:
         self.truth, self.clock, self.faults, self.manners = truth, clock, faults, manners
-        self.sheets = Sheets(truth)
+        self.sheets = Sheets(truth, manners)
         self._asked: Counter[tuple[str, bytes]] = Counter()
         self._recordings_at = float("-inf")
         self._runs = 0
@@ -102,7 +102,7 @@ class Xima:
 
     async def skills(self, request: Request) -> Response:
         """List the queues."""
-        return self._tell(request, {"skills": [{"name": one.name} for one in self.truth.queues]})
+        return self._tell(request, {"skills": [{"name": one.name} for one in self.sheets.queues]})
 
     async def recordings(self, request: Request) -> Response:
         """List recordings by when they began; asked twice within 3 s it asks for patience, if that is on."""

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from wfm.sandbox.manners import Manners
 from wfm.sandbox.people import Agent
 
 if TYPE_CHECKING:
@@ -44,10 +45,14 @@ class Sheets:
 
     kinds = frozenset(SHEETS)
 
-    def __init__(self, truth: Truth) -> None:
+    def __init__(self, truth: Truth, manners: Manners | None = None) -> None:
         self.truth, self.zone = truth, ZoneInfo(truth.zone)
         self._labels = {one.agent_id: label(one) for one in truth.agents}
-        self._queues = {one.queue_id: one.name for one in truth.queues}
+        manners = manners or Manners()
+        self.queues = [one for i, one in enumerate(truth.queues) if manners.carried("xima", i)]
+        self._queues = {one.queue_id: one.name for one in self.queues}
+        told = pl.lit("xima" not in manners.carries) | pl.col("queue_id").is_in(list(self._queues))
+        self._legs, self._intervals = truth.leg.filter(told), truth.interval.filter(told)
 
     def sheet(self, key: str, start: float, end: float, now: float, users: list[str] | None) -> Row:
         """Write a report over [start, end] as far as it has happened."""
@@ -66,7 +71,7 @@ class Sheets:
 
     def recordings(self, low: float, high: float) -> list[Row]:
         """Write the recordings that began in [low, high]: every answered leg's."""
-        legs = self.truth.leg.filter(_between("answered_at", low, high))
+        legs = self._legs.filter(_between("answered_at", low, high))
         return [self._recording(row) for row in legs.iter_rows(named=True)]
 
     def _recording(self, leg: Row) -> Row:
@@ -83,7 +88,7 @@ class Sheets:
 
     def _volume(self, start: float, end: float) -> Iterator[tuple[Any, ...]]:
         """Yield the intervals of a stretch with calls in them."""
-        for row in self.truth.interval.filter(_between("interval_start", start, end)).iter_rows(named=True):
+        for row in self._intervals.filter(_between("interval_start", start, end)).iter_rows(named=True):
             at = self._local(row["interval_start"], LABEL)
             yield self._queues[row["queue_id"]], at, row["entered"], row["abandoned"], row["sum_handle_ms"]
 
@@ -99,7 +104,7 @@ class Sheets:
 
     @cached_property
     def _talked(self) -> pl.DataFrame:
-        return self.truth.leg.drop_nulls("answered_at").with_columns(
+        return self._legs.drop_nulls("answered_at").with_columns(
             talk_ms=(pl.col("talk_s") * 1000).cast(pl.Int64)
         )
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfm.sandbox.calls import Leg
+from wfm.sandbox.manners import Manners
 from wfm.sandbox.people import Agent
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def list_of(leg: Leg) -> str:
 class Entries:
     """Every user's lists, and the entries in them."""
 
-    def __init__(self, truth: Truth) -> None:
+    def __init__(self, truth: Truth, manners: Manners | None = None) -> None:
+        manners = manners or Manners()
         self.legs: Sequence[Leg] = truth.floor.legs
         self.agents, self.queues = truth.agents, truth.queues
         self.zone = ZoneInfo(truth.zone)
@@ -62,7 +64,8 @@ class Entries:
         self._offsets: dict[int, str] = {}
         found: dict[tuple[int, str], list[int]] = defaultdict(list)
         for number, leg in enumerate(self.legs):
-            found[leg.agent, list_of(leg)].append(number)
+            if leg.direction != "in" or manners.carried("xsi", leg.queue):
+                found[leg.agent, list_of(leg)].append(number)
         self.logs = {key: self._log(numbers) for key, numbers in found.items()}
         self.nothing = self._log([])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
@@ -15,10 +15,12 @@ from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source
 from wfm.sandbox import Clock
 from wfm.store import Span
-from wfm.vendors import Feed, Payload, Session, Trouble, Window
+from wfm.vendors import CALL_EVENT, Feed, Payload, Session, Trouble, Window
 
 Pair = tuple[Source, Feed]
 LOOKS_PER_BATCH: Final = 240
+WEEK_S: Final = 7 * 86_400
+"""What is asked for at once: the sandbox has no limit to it, and each answer is a batch to the store."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +95,14 @@ def look_back(
     Args:
         collector: where to.
         sources: whom to ask.
-        volume: the window of interval volume, which a forecast needs more of.
-        everything_else: the window of all other feeds.
+        volume: the window of sources that tell volume, which a forecast needs more of.
+        everything_else: the window of all others.
 
     Raises:
         CollectError: something was not told, or not stored.
     """
-    asked = pairs(sources, "list", "window")
-    long = [pair for pair in asked if pair[1].name == "interval_volume"]
+    asked = [(source, replace(feed, slice_s=WEEK_S)) for source, feed in pairs(sources, "list", "window")]
+    long = [pair for pair in asked if counts(pair[0])]
     short = [pair for pair in asked if pair not in long]
     cycles = asyncio.run(
         _both(
@@ -115,6 +117,12 @@ def look_back(
         Collected(*key, *_summed(list(group)))
         for key, group in groupby(cycles, key=lambda cycle: (cycle.source, cycle.feed))
     ]
+
+
+def counts(source: Source) -> bool:
+    """Say whether a source tells the volume of its queues, in buckets or by every call: all but the logs of users."""
+    tables = {table for feed in source.feeds.values() for table in (feed.name, *feed.fills)}
+    return bool(tables & {"interval_volume", CALL_EVENT})
 
 
 async def _both(*asked: Awaitable[list[Cycle]]) -> list[Cycle]:

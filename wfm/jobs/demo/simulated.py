@@ -3,7 +3,8 @@
 ::
 
     30 Jan                        28 Feb   1 Mar                        12 Mar
-    |--- volume, from NCC ------------------------------------------------|
+    |--- volume, from NCC (2 queues) and a report of Xima (1) ------------|
+    |--- calls of Voicenter and Telphin (1 queue each), counted by us ----|
                                   |--- call logs, from XSI ---------------|
                                   |--- schedule, exemptions: files -------|
                                   |--- states: a file -----------|-- NCC -|   polled
@@ -25,7 +26,7 @@ from wfm.sandbox import Truth, simulate
 from wfm.store import Span
 
 ZONE: Final = "Asia/Jerusalem"
-SEED, AGENTS, QUEUES, CALLS = 6, 30, 4, 60.0
+SEED, AGENTS, QUEUES, CALLS = 6, 30, 5, 60.0
 START, DAYS = date(2026, 1, 30), 42
 """Six weeks of volume: what a forecast wants at least."""
 SCORED: Final = (date(2026, 3, 1), date(2026, 3, 13))
@@ -37,6 +38,10 @@ OPENING: Final = timedelta(hours=6)
 POLL_S: Final = 30
 HISTORY: Final = "ncc"
 """The source that the file of earlier states speaks for: the same logins as in what is polled."""
+
+
+CARRIES: Final = {"ncc": (0, 1), "xsi": (0, 1), "voicenter": (2,), "telphin": (3,), "xima": (4,)}
+"""Which queues come over which phone system, by position: a centre that has grown by buying others."""
 
 
 def centre() -> Truth:
