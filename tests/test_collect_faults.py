@@ -375,7 +375,10 @@ def test_a_list_is_whole_or_says_that_it_is_not(
 
 def test_no_fault_is_left_out() -> None:
     struck = {re.split("[:=]", row[1])[0] for row in (*NOTHING, *SOMETHING)}
-    assert struck == set(DEFAULTS)
+    elsewhere = {"cached", "no_content", "renamed", "hidden_agent", "paced", "bandwidth"}  # Xima
+    elsewhere |= {"forbidden", "capped", "lower_case", "texts"}  # Voicenter
+    elsewhere |= {"lost_hangup", "reordered", "doubled", "budget", "stats_busy"}  # Telphin
+    assert struck == set(DEFAULTS) - elsewhere  # which are in the tests of these vendors
 
 
 # --- single users -----------------------------------------------------------------------------------------

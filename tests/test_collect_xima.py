@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from wfm.http import Client
+from wfm.http import Client, Patience
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source, configured
 from wfm.sandbox.centre import simulate
@@ -69,7 +69,8 @@ def collect(
     async def run() -> list[Cycle]:
         assert isinstance(source.settings, Settings)
         pause = waits if waits is not None else Waits()
-        async with Client("xima", secrets=source.secrets, sleep=pause) as client:
+        hurry = Patience(attempts=2, first_wait_s=0.002, longest_wait_s=0.01, total_s=1)
+        async with Client("xima", secrets=source.secrets, patience=hurry, sleep=pause) as client:
             session = XimaSession(source.settings, client, sleep=pause)
             return await collector.collect(source, source.feeds[feed], session, window)
 
@@ -77,7 +78,7 @@ def collect(
 
 
 def whole(truth: Truth) -> Window:
-    ends = datetime.fromtimestamp(truth.ends, UTC) + timedelta(hours=1)
+    ends = datetime.fromtimestamp(truth.ends, UTC) - timedelta(hours=1)
     return Window(datetime.fromtimestamp(truth.begins, UTC), ends.replace(minute=0, second=0, microsecond=0))
 
 

@@ -40,8 +40,9 @@ class Reading:
 
 
 def importable() -> tuple[str, ...]:
-    """Return the tables that a file can fill."""
-    return tuple(n for n, t in schema.tables().items() if t.versioned and "row_no" not in t.key)
+    """Return the tables that a file can fill; events of calls are read by the vendor that puts legs together."""
+    tables = schema.tables().items()
+    return tuple(n for n, t in tables if t.versioned and "row_no" not in t.key and n != "call_event")
 
 
 def read(
