@@ -116,6 +116,45 @@ def test_the_local_clock_of_a_notification_changes_with_the_season(utc: str, shi
     assert local(said, ZoneInfo("Asia/Jerusalem")) == int(real.timestamp())
 
 
+def heard(body: bytes, *, query: str = "", kind: str = "application/json") -> list[str]:
+    """Deliver something and, in the same batch, a good notification; the calls that are found."""
+    good = Delivery(NOW, "POST", "", "application/json", b'{"ivruniqueid": "good", "time": 1709632874}')
+    payload = Payload(CALL_EVENT, NOW, pack([Delivery(NOW, "POST", query, kind, body), good]))
+    return voicenter.legs(voicenter.parse(CALL_EVENT, payload, OWN), NOW, OWN)["call_id"].to_list()
+
+
+XML = b"""<methodCall><methodName>cdr</methodName><params><param><value><struct>
+<member><name>ivruniqueid</name><value>c</value></member><member><name>time</name><value><int>1709632874</int></value>
+</member><member><name>more</name><value>%s</value></member></struct></value></param></params></methodCall>"""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"<dateTime.iso8601>20240305T10:01:14</dateTime.iso8601>",
+        b"<base64>aGVsbG8=</base64>",
+        b"<bigdecimal>1.5</bigdecimal>",
+        b"<nil/>",
+    ],
+)
+def test_a_value_that_only_xml_rpc_has_is_kept(value: bytes) -> None:
+    assert heard(XML % value, kind="text/xml") == ["c", "good"]
+
+
+def test_a_form_that_is_too_long_costs_no_other_notification() -> None:
+    long = "a=1&" * 300 + "ivruniqueid=c"
+    assert heard(long.encode(), kind="application/x-www-form-urlencoded") == ["good"]
+    assert heard(b"", query=long) == ["good"]
+
+
+def test_notifications_in_a_list_after_a_mark_or_with_a_broken_letter_are_all_heard() -> None:
+    one, two = (
+        b'{"ivruniqueid": "%s", "time": 1709632874, "caller": "\xe9"}' % name for name in (b"a", b"b")
+    )
+    assert heard(b"[%s, 7, %s]" % (one, two)) == ["a", "b", "good"]
+    assert heard(b"\xef\xbb\xbf" + one) == ["a", "good"]
+
+
 # --- words and settings ---------------------------------------------------------------------------------
 def test_dialers_are_never_volume() -> None:
     assert [one.number for one in TYPES.values() if one.queue] == [8]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -50,7 +51,7 @@ def text(value: Any) -> str | None:
         return None
     if not isinstance(value, str):
         try:
-            value = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+            value = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
         except (ValueError, RecursionError):
             return None
     value = value.strip()
@@ -241,27 +242,35 @@ def _frame(rows: list[Row]) -> pl.DataFrame:
 
 # --- notifications --------------------------------------------------------------------------------------
 EVENT: Final = ("event_id", "call_id", "at", "kind", "said")
+MOST_FIELDS: Final = 200
+"""A form that has more is none."""
 
 
-def notified(delivery: Delivery) -> Row:
-    """Read a notification, keys folded: JSON, a form, or XML-RPC; empty: it is none of them."""
-    body = delivery.body.strip()
+def notified(delivery: Delivery) -> Iterator[Row]:
+    """Read the notifications of a delivery, keys folded: JSON, a form, or XML-RPC; none: it is none of them."""
+    body = delivery.body.removeprefix(codecs.BOM_UTF8).strip()
     if body[:1] in (b"{", b"["):
-        try:
-            said = json.loads(body, parse_constant=lambda _: None)
-        except (ValueError, RecursionError):
-            said = None
+        said = _json(body)
     elif body[:1] == b"<":
         said = _xml_rpc(body)
     else:
-        pairs = (
-            parse_qsl((body.decode("utf-8", "replace") or delivery.query), max_num_fields=200)
-            if body or delivery.query
-            else []
-        )
-        said = dict(pairs)
-    said = said[0] if isinstance(said, list) and said else said
-    return next(fold_rows([said]), {})
+        said = _form(body.decode("utf-8", "replace") or delivery.query)
+    return fold_rows(said if isinstance(said, list) else [said])
+
+
+def _json(body: bytes) -> Any:
+    try:
+        # a name in another code page costs its letters, not the call
+        return json.loads(body.decode("utf-8", "replace"), parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _form(said: str) -> Row | None:
+    try:
+        return dict(parse_qsl(said, max_num_fields=MOST_FIELDS))
+    except ValueError:
+        return None
 
 
 def _xml_rpc(body: bytes) -> Any:
@@ -274,7 +283,8 @@ def _xml_rpc(body: bytes) -> Any:
 
 def events(deliveries: Iterator[Delivery], zone: ZoneInfo) -> pl.DataFrame:
     """Read notifications into events: one a call and type, however often it is delivered."""
-    rows = [event for delivery in deliveries if (event := _event(notified(delivery), zone)) is not None]
+    said = (one for delivery in deliveries for one in notified(delivery))
+    rows = [event for one in said if (event := _event(one, zone)) is not None]
     kinds = {name: kind for name, kind in schema.table("call_event").own.items() if name != "source"}
     return pl.DataFrame({name: [row[name] for row in rows] for name in kinds}, schema=kinds)
 
