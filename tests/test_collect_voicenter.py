@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from json import dumps
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -195,14 +197,8 @@ class Answers:
 
     async def post(self, _url: str, *, json: Any, **_: Any) -> Any:
         self.asked += 1
-        import types
-
-        from wfm.vendors._voicenter_cdrs import json as words
-
-        said = self.answer(json["search"])
-        return types.SimpleNamespace(
-            body=words.dumps(said).encode(), received_at=datetime.now(UTC), status=200
-        )
+        body = dumps(self.answer(json["search"])).encode()
+        return SimpleNamespace(body=body, received_at=datetime.now(UTC), status=200)
 
 
 def run(answer: Any, **more: Any) -> tuple[list[Payload | Trouble], Answers, list[float]]:

@@ -16,7 +16,7 @@ from wfm import schema
 from wfm.errors import BadReplyError, SettingsError
 from wfm.jobs.sources import configured
 from wfm.vendors import CALL_EVENT, Delivery, Payload, pack, voicenter
-from wfm.vendors._voicenter_cdrs import local
+from wfm.vendors._voicenter_values import local
 from wfm.vendors._voicenter_words import OUTCOMES, TYPES, type_of
 
 RECORDINGS = Path(__file__).parents[1] / "recordings" / "voicenter"

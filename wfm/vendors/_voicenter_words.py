@@ -82,6 +82,16 @@ def type_of(said: object) -> CdrType:
     return BY_NAME.get(folded(text), UNKNOWN)
 
 
+def direction_of(said: str | None, kind: CdrType, has_did: bool) -> Direction:
+    """Return which way a call went: as it was said, else as such calls go."""
+    said = (said or "").lower()
+    if said.startswith(("in", "out")):
+        return "in" if said.startswith("in") else "out"
+    if kind.by_did:
+        return "in" if has_did else "unknown"
+    return kind.direction
+
+
 def outcome_of(status: str | None) -> str | None:
     """Return what a status means; one that nobody knows as it was said, in small letters."""
     if not status:

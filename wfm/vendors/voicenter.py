@@ -41,7 +41,9 @@ from wfm.vendors import (
     unpack,
 )
 from wfm.vendors import _voicenter_cdrs as read
+from wfm.vendors import _voicenter_told as notices
 from wfm.vendors._voicenter_cdrs import count
+from wfm.vendors._voicenter_values import Row, document, fold_rows, text
 from wfm.vendors._voicenter_words import TYPES
 
 NAME = "voicenter"
@@ -218,7 +220,7 @@ class VoicenterSession:
                 permanent=False,
             )
 
-    def _parts(self, said: read.Row) -> int:
+    def _parts(self, said: Row) -> int:
         """Say in how many windows to ask for what a reply is about: 1, if it has all of it."""
         rows, total, cap = count(said, "returnhits"), count(said, "totalhits"), self._settings.cap
         if rows < cap and rows >= total:
@@ -301,17 +303,17 @@ def session(settings: Settings, client: Client) -> VoicenterSession:
     return VoicenterSession(settings, client)
 
 
-def _listed(body: bytes) -> list[read.Row]:
+def _listed(body: bytes) -> list[Row]:
     """Return the extensions of a reply, keys folded.
 
     Raises:
         BadReplyError: it is no such list, or an error.
     """
-    said = next(read.fold_rows([read.document(body)]), {})
+    said = next(fold_rows([document(body)]), {})
     rows = said.get("extensions")
     if not isinstance(rows, list) or count(said, "err"):
         raise BadReplyError(f"the reply is no list of extensions: {str(said.get('desc') or '')[:80]!r}")
-    return list(read.fold_rows(rows))
+    return list(fold_rows(rows))
 
 
 # --- reading --------------------------------------------------------------------------------------------
@@ -325,18 +327,18 @@ def parse(feed: str, payload: Payload, settings: Settings) -> pl.DataFrame:
         case "call_leg":
             return read.legs(read.cdrs(payload.body))
         case "call_event":
-            return read.events(unpack(payload), ZoneInfo(settings.timezone))
+            return notices.events(unpack(payload), ZoneInfo(settings.timezone))
         case "agent":
             return _agents(_listed(payload.body))
         case _:
             raise ValueError(f"Voicenter has no feed {feed}")
 
 
-def _agents(rows: Sequence[read.Row]) -> pl.DataFrame:
+def _agents(rows: Sequence[Row]) -> pl.DataFrame:
     named = {
-        login: read.text(row.get("name")) or read.text(row.get("username"))
+        login: text(row.get("name")) or text(row.get("username"))
         for row in rows
-        if (login := read.text(row.get("sip")))
+        if (login := text(row.get("sip")))
     }
     kinds = schema.table("agent").own
     told = [{**dict.fromkeys(kinds), "agent_id": login, "name": name} for login, name in named.items()]
@@ -345,7 +347,7 @@ def _agents(rows: Sequence[read.Row]) -> pl.DataFrame:
 
 def legs(events: pl.DataFrame, now: datetime, settings: Settings) -> pl.DataFrame:  # noqa: ARG001
     """Make the legs of some calls from their notifications: each notification is a leg that has ended."""
-    return read.told(events)
+    return notices.told(events)
 
 
 def acknowledge(delivery: Delivery, settings: Settings) -> tuple[int, str, bytes]:  # noqa: ARG001
