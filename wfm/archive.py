@@ -397,13 +397,13 @@ def _links(source: str, audit: pl.DataFrame, told: dict[str, str], before: str) 
 
 def link_hash(before: str, source: str, leg_id: str, seen_at: datetime, payload: str) -> str:
     """Chain a row to the hash of the one before: SHA-256 over both, the parts told apart by their lengths."""
-    digest = hashlib.sha256()
-    micros = (seen_at - datetime(1970, 1, 1, tzinfo=seen_at.tzinfo)) // timedelta(microseconds=1)
-    for part in (before, source, leg_id, str(micros), payload):
-        data = part.encode()
-        digest.update(len(data).to_bytes(8, "big"))
-        digest.update(data)
-    return digest.hexdigest()
+    micros = (seen_at - _EPOCH) // _MICROSECOND
+    parts = [part.encode() for part in (before, source, leg_id, str(micros), payload)]
+    told = b"".join([piece for part in parts for piece in (len(part).to_bytes(8, "big"), part)])
+    return hashlib.sha256(told).hexdigest()
+
+
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 def verify(store: Store) -> tuple[int, tuple[str, str] | None]:
