@@ -40,7 +40,11 @@ def text(value: Any) -> str | None:
     if value is None:
         return None
     try:
-        told = value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        told = (
+            value.strip()
+            if isinstance(value, str)
+            else json.dumps(value, ensure_ascii=False, allow_nan=False)
+        )
     except (ValueError, RecursionError):
         return None
     return told.encode("utf-8", "replace").decode() or None
