@@ -191,13 +191,13 @@ def test_spoilt_bytes_are_read_or_refused(
 
 def nothing_is_invented(rows: pl.DataFrame, payload: Payload, source: Source) -> None:
     r"""Only what came, or the settings, can have said it; "?" and \ufffd stand for what is no character."""
-    text = payload.body.decode("utf-8", "replace")
+    told = [payload.body]
+    if payload.feed == CALL_EVENT:
+        told += [part for one in unpack(payload) for part in (one.query.encode(), one.body)]
+    text = b"\n".join(told).decode("utf-8", "replace")
     text += json.dumps(dict(payload.context)) + source.settings.model_dump_json()
-    text = (
-        unquote_plus(text)
-        + unescape(text)
-        + re.sub(r"\\u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), text)
-    )
+    text += re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), text)
+    text += unquote_plus(text) + unescape(text)
     folded = re.sub(r"[\s\\\"]", "", text).casefold()
     for name in ("call_id", "vendor_state", "value"):
         if name in rows.columns:
