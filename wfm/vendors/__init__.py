@@ -147,7 +147,7 @@ def unpack(payload: Payload) -> Iterator[Delivery]:
         try:
             at, method, query, kind, body = json.loads(line)
             yield Delivery(datetime.fromisoformat(at), method, query, kind, body.encode("latin-1"))
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, RecursionError):
             continue
 
 
