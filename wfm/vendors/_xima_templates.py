@@ -6,13 +6,13 @@ import copy
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from functools import lru_cache
 from typing import Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from wfm.vendors import Window
+from wfm.vendors._setting_types import Zone
 
 TIMEFRAME: Final = "REPORT_TIMEFRAME"
 USERS: Final = "PBX_USERS"
@@ -36,19 +36,6 @@ MAY: Final[Mapping[str, tuple[str, ...]]] = {
 LABELLED: Final = datetime(2024, 12, 31, 23, 45, 58, tzinfo=UTC)
 
 
-@lru_cache(maxsize=64)
-def zone_of(name: str) -> ZoneInfo:
-    """Return an IANA zone.
-
-    Raises:
-        ValueError: there is none of that name.
-    """
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError("is not an IANA time zone; give one like America/Denver") from None
-
-
 class Columns(BaseModel):
     """Which columns of a report mean what, by title; without ``fills`` its rows are kept as they are, and no more.
 
@@ -65,7 +52,7 @@ class Columns(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     fills: Literal["interval_volume", "agent_state"] | None = None
-    timezone: str = ""
+    timezone: Zone | Literal[""] = ""
     label: str = ""
     separator: str = ""
     pinned: dict[str, Format] = Field(default_factory=dict)
@@ -81,11 +68,6 @@ class Columns(BaseModel):
     vendor_state: str = ""
     vendor_reason: str = ""
     then: str = Field(default="Logged out", min_length=1)
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone(cls, name: str) -> str:
-        return zone_of(name).key if name else name
 
     @field_validator("label")
     @classmethod

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import ipaddress
 import json
 import logging
 import math
@@ -39,6 +38,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from wfm import schema
 from wfm.errors import AuthError, BadReplyError
 from wfm.vendors import Client, Feed, Limits, Payload, Reply, SourceSettings, Trouble, Window
+from wfm.vendors._setting_types import Address, address, is_loopback
 
 log = logging.getLogger("wfm.vendors.nextiva_ncc")
 
@@ -96,31 +96,6 @@ Row = dict[str, Any]
 
 
 # --- settings -------------------------------------------------------------------------------------------
-def _loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _address(url: str) -> str:
-    url = url.strip().rstrip("/")
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host = None
-    if not host or parts.scheme not in ("https", "http") or re.search(r"\s", url):
-        raise ValueError("is not an address; give one like https://login.example.com")
-    if parts.scheme == "http" and not _loopback(host):
-        raise ValueError("must start with https:// (http is for this machine only)")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not hold a user or a password; they have settings of their own")
-    if parts.query or parts.fragment:
-        raise ValueError("must end before ? and #")
-    return url
-
-
 def _path(path: str) -> str:
     path = path.strip()
     if not re.fullmatch(r"/[^\s?#]*", path) or path.startswith("//") or ".." in path.split("/"):
@@ -136,7 +111,6 @@ def _lower(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
 
 
-Address = Annotated[str, AfterValidator(_address)]
 Below = Annotated[str, AfterValidator(_path)]
 QueryName = Annotated[str, Field(pattern=r"^[\w.\-\[\]]+$")]
 Lower = BeforeValidator(_lower)
@@ -437,10 +411,10 @@ def _location(said: Any, base_url: str) -> str:
         return base_url
     home = urlsplit(base_url)
     if "://" not in place:
-        local = home.scheme == "http" and _loopback(urlsplit(f"//{place}").hostname or "")
+        local = home.scheme == "http" and is_loopback(urlsplit(f"//{place}").hostname or "")
         place = f"{'http' if local else 'https'}://{place}"
     try:
-        place = _address(place)
+        place = address(place)
     except ValueError as error:
         raise BadReplyError(f"the location in the login's reply {error}.") from None
     if place.startswith("http:") and home.scheme != "http":

@@ -21,7 +21,6 @@ An entry without a start is stored without one, with an alarm.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import re
 import time
@@ -40,6 +39,7 @@ from wfm import schema
 from wfm.errors import BadReplyError, CollectError, ThrottledError, UnreachableError
 from wfm.vendors import Client, Feed, Limits, Payload, Reply, SourceSettings, Trouble, Window
 from wfm.vendors import _xsi_entries as xsi
+from wfm.vendors._setting_types import Address, Page
 
 NAME = "nextiva_xsi"
 TITLE = "Nextiva Enhanced Call Logs (BroadWorks XSI)"
@@ -68,27 +68,6 @@ _OFFSET = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
 
 
 # --- settings ---------------------------------------------------------------------------------------------
-def _loopback(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
-
-
-def _address(url: str | None) -> str | None:
-    """Check an address that credentials or trust are given to."""
-    if url is None:
-        return None
-    parts = urlsplit(url.strip())
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("is not an address like https://xsp.example.com")
-    if parts.scheme == "http" and not _loopback(parts.hostname):
-        raise ValueError("must start with https:// (http is for this machine only)")
-    if parts.username or parts.password or parts.fragment:
-        raise ValueError("must hold neither a user nor a fragment")
-    return url.strip()
-
-
 def _host(host: str | None) -> str | None:
     if host is not None and not _HOST.fullmatch(host.strip()):
         raise ValueError("is not a host like xsp9.example.com; for a whole address set BASE_URL")
@@ -125,7 +104,7 @@ class Settings(SourceSettings):
 
     vendor: Literal["nextiva_xsi"]
     host: Annotated[str | None, AfterValidator(_host)] = None
-    base_url: Annotated[str | None, AfterValidator(_address)] = None
+    base_url: Address | None = None
     username: str = Field(min_length=1, pattern=r"^[^:/]+$")
     password: SecretStr = Field(min_length=1)
     users: Annotated[tuple[str, ...] | None, BeforeValidator(_users)] = None
@@ -139,7 +118,7 @@ class Settings(SourceSettings):
     overlap_s: int = Field(86_400, ge=0, le=31 * 86_400)
     max_logged_calls: int | None = Field(None, ge=1, le=99_000)
     queue_numbers: dict[str, str] = Field(default_factory=dict)
-    traffic_manager_url: Annotated[str | None, AfterValidator(_address)] = None
+    traffic_manager_url: Page | None = None
 
     @model_validator(mode="after")
     def _one_server(self) -> Settings:

@@ -15,19 +15,18 @@ a caller goes.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, Literal, Protocol, cast
+from typing import Any, Final, Literal, Protocol, cast
 from urllib.parse import quote, urlsplit
 from xml.sax.saxutils import escape, quoteattr
 
 import polars as pl
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from wfm.errors import BadReplyError, ThrottledError
 from wfm.vendors import (
@@ -44,6 +43,7 @@ from wfm.vendors import (
     is_pushed,
 )
 from wfm.vendors import _telphin_events as events
+from wfm.vendors._setting_types import Address
 from wfm.vendors._telphin_legs import legs
 
 __all__ = [
@@ -72,24 +72,6 @@ RESERVE: Final = 5
 
 
 # --- settings -------------------------------------------------------------------------------------------
-def _address(url: str) -> str:
-    url = url.strip().rstrip("/")
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if not host or parts.scheme not in ("https", "http") or parts.query or parts.fragment or parts.username:
-        raise ValueError("is not an address; give one like https://apiproxy.telphin.ru")
-    if parts.scheme == "http" and not _loopback(host):
-        raise ValueError("must start with https:// (http is for this machine only)")
-    return url
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 class Settings(PushSettings):
     """What an account needs.
 
@@ -102,7 +84,7 @@ class Settings(PushSettings):
     """
 
     vendor: Literal["telphin"]
-    base_url: Annotated[str, AfterValidator(_address)] = "https://apiproxy.telphin.ru"
+    base_url: Address = "https://apiproxy.telphin.ru"
     client_id: str = Field(min_length=1)
     client_secret: SecretStr = Field(min_length=1)
     duration_unit: Literal["us", "ms", "s"] = "us"

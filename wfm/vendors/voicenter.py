@@ -15,16 +15,15 @@ status does not: 403 is asked for patience as well as wrong credentials.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlencode, urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Any, Final, Literal
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import polars as pl
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from wfm import schema
 from wfm.errors import AuthError, BadReplyError, CollectError, ThrottledError
@@ -42,6 +41,7 @@ from wfm.vendors import (
 )
 from wfm.vendors import _voicenter_cdrs as read
 from wfm.vendors import _voicenter_told as notices
+from wfm.vendors._setting_types import Address, Zone
 from wfm.vendors._voicenter_cdrs import count
 from wfm.vendors._voicenter_values import Row, document, fold_rows, text
 from wfm.vendors._voicenter_words import TYPES
@@ -69,30 +69,6 @@ FIELDS: Final = (
 
 
 # --- settings -------------------------------------------------------------------------------------------
-def _address(url: str) -> str:
-    url = url.strip().rstrip("/")
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if not host or parts.scheme not in ("https", "http") or parts.query or parts.fragment or parts.username:
-        raise ValueError("is not an address; give one like https://api.voicenter.com")
-    if parts.scheme == "http" and not _loopback(host):
-        raise ValueError("must start with https:// (http is for this machine only)")
-    return url
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError("is not an IANA time zone; use one like Asia/Jerusalem")
-    return name
-
-
 class Search(BaseModel):
     """Which calls to ask for, in the vendor's words; nothing: all of the account."""
 
@@ -131,12 +107,12 @@ class Settings(PushSettings):
     """
 
     vendor: Literal["voicenter"]
-    base_url: Annotated[str, AfterValidator(_address)] = "https://api.voicenter.com"
-    extensions_url: Annotated[str, AfterValidator(_address)] = "https://monitor.voicenter.co.il"
+    base_url: Address = "https://api.voicenter.com"
+    extensions_url: Address = "https://monitor.voicenter.co.il"
     code: SecretStr | None = Field(None, min_length=1)
     token: SecretStr | None = Field(None, min_length=1)
     method: Literal["post", "get"] = "post"
-    timezone: Annotated[str, AfterValidator(_zone)] = "Asia/Jerusalem"
+    timezone: Zone = "Asia/Jerusalem"
     search: Search = Field(default_factory=lambda: Search.model_validate({}))
     sort: tuple[Sort, ...] = (Sort(),)
     cap: int = Field(10_000, ge=1, le=100_000)

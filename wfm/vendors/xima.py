@@ -15,20 +15,19 @@ no further. An agent is called by the extension in the parentheses of ``Name(ext
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import polars as pl
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 
 from wfm.errors import BadReplyError, ThrottledError
 from wfm.vendors import Client, Feed, Limits, Payload, Reply, SourceSettings, Trouble, Window
 from wfm.vendors import _xima_reports as reports
+from wfm.vendors._setting_types import Address, Zone
 from wfm.vendors._xima_lists import parse_agent, parse_call_leg, parse_queue
-from wfm.vendors._xima_templates import Report, Run, days, read_reports, told, zone_of
+from wfm.vendors._xima_templates import Report, Run, days, read_reports, told
 
 NAME = "xima"
 TITLE = "Xima CCaaS (Chronicall)"
@@ -42,29 +41,6 @@ MOST_SAID: Final = 500
 ANSWERS: Final = (202, 204, 400, 403, 404, 509)
 
 
-def _address(url: str) -> str:
-    url = url.strip().rstrip("/")
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host = None
-    if not host or parts.scheme not in ("https", "http") or re.search(r"\s", url):
-        raise ValueError("is not an address; give one like https://tenant.xima.cloud")
-    if parts.scheme == "http" and not _loopback(host):
-        raise ValueError("must start with https:// (http is for this machine only)")
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise ValueError("must not hold a user, a password, ? or #")
-    return url
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 class Settings(SourceSettings):
     """What an account needs.
 
@@ -73,10 +49,10 @@ class Settings(SourceSettings):
     """
 
     vendor: Literal["xima"]
-    base_url: Annotated[str, AfterValidator(_address)]
+    base_url: Address
     token: SecretStr = Field(min_length=1)
     reports: Annotated[tuple[Report, ...], BeforeValidator(read_reports)] = ()
-    timezone: Annotated[str, AfterValidator(lambda name: zone_of(name).key)] = "UTC"
+    timezone: Zone = "UTC"
 
 
 def feeds(settings: Settings | None = None) -> tuple[Feed, ...]:
@@ -111,7 +87,7 @@ class XimaSession:
         self._settings = settings
         self._client = client
         self._sleep = sleep
-        self._zone = zone_of(settings.timezone)
+        self._zone = ZoneInfo(settings.timezone)
         self._refused: dict[str, frozenset[str]] = {}
 
     async def fetch(self, feed: Feed, window: Window | None) -> AsyncIterator[Payload | Trouble]:
@@ -284,7 +260,7 @@ def _parse_report(table: str, payload: Payload, settings: Settings) -> pl.DataFr
     fills = "agent_state" if table == "coverage" else table
     if columns is None or columns.fills != fills or reports.changes(sheet, columns):
         return reports.nothing(table)
-    zone = zone_of(columns.timezone or settings.timezone)
+    zone = ZoneInfo(columns.timezone or settings.timezone)
     match table:
         case "interval_volume":
             return reports.parse_interval_volume(sheet, columns, zone)
