@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,9 +18,11 @@ from wfm.jobs.sources import Source, configured
 from wfm.sandbox.centre import simulate
 from wfm.sandbox.clock import Clock
 from wfm.sandbox.faults import Faults
+from wfm.sandbox.manners import Manners
 from wfm.sandbox.pushing import Pushed, Pusher
-from wfm.sandbox.serve import listening
+from wfm.sandbox.serve import listening, telling
 from wfm.sandbox.telphin_events import Calls, delivered
+from wfm.sandbox.voicenter import Cdrs
 from wfm.service.running import Service
 from wfm.settings import Settings
 from wfm.store import Store
@@ -97,3 +101,27 @@ def test_a_question_is_answered_at_once(client: httpx.Client, service: Service) 
 def test_a_hook_that_is_not_there_is_counted(client: httpx.Client, pushes: list[Pushed]) -> None:
     lost = Pusher(client, "/hooks/pbx/a-wrong-secret-of-it", pushes[:3], Clock(pushes[-1].at / 1e6))
     assert (lost.push(), lost.refused) == (3, 3)
+
+
+def test_the_sandbox_tells_what_happens_from_now_on(tmp_path: Path) -> None:
+    truth = simulate(seed=3, start=date(2026, 3, 2), days=1, agents=6, queues=2, timezone="Asia/Jerusalem")
+    secret = Manners().webhook_secret
+    given = {
+        "telphin": {**GIVEN, "webhook_secret": secret},
+        "voicenter": {"vendor": "voicenter", "code": "x", "webhook_secret": secret},
+    }
+    service = Service(Settings(database=tmp_path / "wfm.duckdb"), configured(given), {})
+    clock = Clock((truth.begins + truth.ends) / 2)
+    now = clock.now() * 1_000_000
+    later = [one for one in Cdrs(truth).notifications("UTC") if one.at > now]
+    events = [one for one in delivered(Calls(truth), Faults(), truth.ends) if one.at > now]
+    with listening(service.app()) as url, telling(url, truth, clock, Faults(), "Asia/Jerusalem"):
+        clock.move_to(truth.ends)
+        deadline = time.monotonic() + 60
+        while service.journal.depth()[0] < len(later) + len(events) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    asyncio.run(service.drainer.drain())
+    there = legs(service.collector.store)
+    told = there.filter(pl.col("source") == "voicenter")
+    assert told["call_id"].n_unique() == len({json.loads(one.text)["ivruniqueid"] for one in later}) > 0
+    assert there.filter(pl.col("source") == "telphin").height > len(events) / 10

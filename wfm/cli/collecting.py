@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -120,14 +121,21 @@ def sandbox(
     fault: Annotated[
         list[str] | None, typer.Option(help="Switch a fault on: FAULT or FAULT=PROBABILITY.")
     ] = None,
+    push: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Tell the webhooks of the wfm serve there what happens from now on."
+        ),
+    ] = None,
 ) -> None:
     """Serve a simulated contact centre behind the vendors' own APIs, on loopback, until Ctrl-C.
 
     Example: wfm sandbox --port 8099 > settings.env
     """
-    for line in serve(
-        port, speed, seed, fault or (), agents=agents, days=days, timezone=centre().settings.timezone
-    ):
+    if push is not None and not re.fullmatch(r"https?://[^\s/?#]+/?", push):
+        raise UsageError(f"--push {push}: give the address of a wfm serve, like http://127.0.0.1:8080.")
+    zone = centre().settings.timezone
+    for line in serve(port, speed, seed, fault or (), agents=agents, days=days, timezone=zone, push=push):
         say(line)
 
 

@@ -7,10 +7,11 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -30,11 +31,16 @@ from wfm.sandbox.manners import (
     XSI_BASE,
     Manners,
 )
+from wfm.sandbox.pushing import Pushed, Pusher
+from wfm.sandbox.telphin_events import Calls, delivered
 from wfm.sandbox.truth import Truth
+from wfm.sandbox.voicenter import Cdrs
 from wfm.sandbox.xima_sheets import settings_reports
 
 HOST = "127.0.0.1"
 PATIENCE_S = 10.0
+PUSH_EVERY_S = 0.2
+FORM = "application/x-www-form-urlencoded"
 
 
 @contextmanager
@@ -141,15 +147,49 @@ def serve(
     days: int = 14,
     timezone: str = "Asia/Jerusalem",
     start: date | None = None,
+    push: str | None = None,
 ) -> Iterator[str]:
     """Serve a simulated centre: yield the settings lines, then serve until the caller stops or is interrupted.
 
-    Without ``start`` half the days lie behind, and virtual time begins now; ``speed`` is how fast it goes.
+    Without ``start`` half the days lie behind, and virtual time begins now; ``speed`` is how fast it goes. ``push``:
+    the address of a `wfm serve` whose webhooks are told what happens from now on.
     """
     now = datetime.now(ZoneInfo(timezone))
     first = start or date.fromordinal(now.date().toordinal() - days // 2)
     truth = simulate(seed, first, days, agents, queues, timezone)
     clock = Clock(now.timestamp() if start is None else truth.begins, speed)
-    with running(truth, clock, Faults(faults, seed), port=port) as url:
+    drawn = Faults(faults, seed)
+    told = nullcontext() if push is None else telling(push, truth, clock, drawn, timezone)
+    with running(truth, clock, drawn, port=port) as url:
         yield from settings(url, timezone)
-        threading.Event().wait()
+        with told:
+            threading.Event().wait()
+
+
+@contextmanager
+def telling(service: str, truth: Truth, clock: Clock, faults: Faults, timezone: str) -> Iterator[None]:
+    """Tell the webhooks of a ``wfm serve`` what happens from now on, in a thread; sources as named by `settings`."""
+    now, secret, stop = clock.now() * 1_000_000, Manners().webhook_secret, threading.Event()
+    events = delivered(Calls(truth), faults, truth.ends)
+    pushes = {
+        "telphin": [Pushed(one.at, one.method, FORM, one.text) for one in events],
+        "voicenter": Cdrs(truth).notifications(timezone),
+    }
+
+    def push(client: httpx.Client) -> None:
+        pushers = [
+            Pusher(client, f"/hooks/{source}/{secret}", [one for one in all_ if one.at > now], clock)
+            for source, all_ in pushes.items()
+        ]
+        while not stop.wait(PUSH_EVERY_S):
+            for pusher in pushers:
+                pusher.push()
+
+    with httpx.Client(base_url=service, timeout=PATIENCE_S) as client:
+        thread = threading.Thread(target=push, args=(client,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(PATIENCE_S)
