@@ -13,11 +13,14 @@ from pathlib import Path
 
 import pytest
 import tiny_centre
+from hypothesis import settings
 
 import wfm
 from wfm.cli import main
 from wfm.jobs.demo import SAMPLE
 
+settings.register_profile("wfm", deadline=None)  # a slow machine is no failure
+settings.load_profile("wfm")
 SAMPLE_FILES = Path(__file__).parents[1] / "data" / "sample"
 
 

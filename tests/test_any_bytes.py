@@ -159,7 +159,7 @@ def test_every_feed_is_fuzzed(kept: dict[str, list[Kept]]) -> None:
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(chance=st.randoms(use_true_random=True))
 def test_spoilt_bytes_are_read_or_refused(
     kept: dict[str, list[Kept]], feed: str, chance: random.Random

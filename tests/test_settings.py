@@ -190,7 +190,7 @@ def test_the_example_holds_every_setting_with_its_default_and_a_word_about_it():
     assert [name for name in names if "__" not in name] == fields
 
 
-@pace(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@pace(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.text(st.characters(codec="utf-8", exclude_characters="\0$\r", exclude_categories=["Cc"]), min_size=1)
 )

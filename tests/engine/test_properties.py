@@ -22,9 +22,7 @@ AFTER = timedelta(days=2)
 
 
 def quick(examples: int) -> settings:
-    return settings(
-        max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-    )
+    return settings(max_examples=examples, database=None, suppress_health_check=list(HealthCheck))
 
 
 def inputs_of(day: Day) -> dict[str, Any]:

@@ -755,9 +755,7 @@ SUMS = ("scheduled_s", "in_s", "approved_s", "call_driven_s", "system_s", "unkno
 
 
 def quick(examples: int) -> settings:
-    return settings(
-        max_examples=examples, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
-    )
+    return settings(max_examples=examples, database=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @quick(120)

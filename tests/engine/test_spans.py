@@ -30,7 +30,7 @@ WIDTH = 32
 PLACES = [agent * WIDTH + offset for agent in range(3) for offset in range(LENGTH)]
 """Every key at which something can be: three agents, 24 microseconds each."""
 
-quick = settings(max_examples=120, deadline=None, database=None)
+quick = settings(max_examples=120, database=None)
 values = st.integers(1, 3)
 agents, offsets = st.integers(0, 2), st.integers(0, LENGTH)
 

@@ -178,7 +178,7 @@ calls = st.lists(rows, max_size=15).map(lambda each: legs(*each))
 levels = st.builds(ServiceLevel, st.sampled_from([0, 10, 20, 900]), st.sampled_from(sorted(SERVICE_LEVELS)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(call_leg=calls, level=levels)
 def test_intervals_agree_with_counting_call_by_call(call_leg: pl.DataFrame, level: ServiceLevel) -> None:
     got = intervals(call_leg=call_leg, service_level=level)
@@ -191,7 +191,7 @@ def test_intervals_agree_with_counting_call_by_call(call_leg: pl.DataFrame, leve
             assert row[ratio] is None or 0 <= row[ratio] <= 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(call_leg=calls, cut=st.sampled_from([1, 2, 3]))
 def test_splitting_the_window_never_changes_a_count(call_leg: pl.DataFrame, cut: int) -> None:
     whole = intervals(call_leg=call_leg, window=(T0, T0 + 5 * QUARTER))
@@ -201,7 +201,7 @@ def test_splitting_the_window_never_changes_a_count(call_leg: pl.DataFrame, cut:
     assert_frame_equal(intervals(call_leg=call_leg), whole)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(call_leg=calls)
 def test_rolling_up_keeps_every_call_and_second(call_leg: pl.DataFrame) -> None:
     fine = intervals(call_leg=call_leg)
@@ -441,7 +441,7 @@ spans = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(drawn=spans)
 def test_occupancy_agrees_with_walking_every_minute(drawn: list[tuple[str, int, int, str]]) -> None:
     state = states(*((agent, 60 * start, 60 * end, word) for agent, start, end, word in drawn))

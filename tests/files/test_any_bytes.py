@@ -43,7 +43,7 @@ def read_any(form, data):
 
 
 @pytest.mark.parametrize("form", SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.binary(max_size=300))
 @example(data=b"\n\xff")
 @example(data=b'"')
@@ -63,13 +63,13 @@ def damaged(seed, data):
 
 
 @pytest.mark.parametrize("form", ["csv", "ics", "xlsx"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_damaged_files(form, data):
     read_any(form, damaged(SEEDS[form], data))
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(data=st.data())
 def test_damaged_parquet(data):
     read_any("parquet", b"PAR1" + damaged(SEEDS["parquet"][4:-4], data) + b"PAR1")
@@ -81,7 +81,7 @@ def test_a_length_that_would_abort_the_process():
         read_any("parquet", seed[:at] + b"\xff\xff\xff\xff" + seed[at + 4 :])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_damaged_sheets_in_a_sound_package(data):
     source = zipfile.ZipFile(io.BytesIO(SEEDS["xlsx"]))
@@ -102,14 +102,14 @@ def test_an_encoding_nobody_knows():
     read_any("xlsx", buffer.getvalue())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(text=st.text('abag_id,;"\n\r\t |é0=', max_size=80))
 def test_random_text(text):
     read_any("csv", b"agent_id;start_at;end_at;activity\n" + text.encode())
     read_any("csv", text.encode())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_shuffled_calendars(data):
     lines = ICS.split(b"\r\n")

@@ -93,9 +93,7 @@ def frames(draw, table, whole_ms):
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "xlsx"])
 @pytest.mark.parametrize("table", files.importable())
-@settings(
-    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+@settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(data=st.data())
 def test_round_trip(table, form, data):
     frame = data.draw(frames(table, whole_ms=form == "xlsx"))

@@ -33,7 +33,7 @@ def forms(secret: str) -> list[str]:
     ]  # fmt: skip
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(secret=WEIRD, before=st.text(), after=st.text())
 def test_no_form_of_a_secret_is_left(secret, before, after):
     for form in forms(secret):

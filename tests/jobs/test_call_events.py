@@ -122,7 +122,7 @@ def test_a_call_grows_with_its_events(collector: Collector, source: Source) -> N
     assert numbers == [("0700 000901", "+972700000901")]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(parts=st.permutations([*CALL, *CALL, ("c2", "dial", 3), ("c2", "hangup", 9)]), cut=st.integers(0, 8))
 def test_order_and_repetition_do_not_matter(
     tmp_path_factory: pytest.TempPathFactory, source: Source, parts: Sequence[tuple[str, str, int]], cut: int

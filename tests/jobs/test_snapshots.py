@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wfm.jobs.snapshots import INSTANT, LOGGED_OUT, NOT_THERE, Watch, observe
@@ -98,7 +98,6 @@ def test_it_goes_on_from_what_is_stored() -> None:
 
 
 @given(lines=st.lists(st.text("AB-", min_size=12, max_size=12), min_size=1, max_size=3), k=st.integers(1, 4))
-@settings(deadline=None)
 def test_the_states_said_are_the_states_seen(lines: list[str], k: int) -> None:
     said, _ = follow(*lines, k=k)
     for n, line in enumerate(lines):

@@ -23,7 +23,7 @@ from served import COMMAND, SECRET, SETTINGS, Served, serving
 from wfm.store import Store
 
 HOOK = f"/hooks/bell/{SECRET}"
-QUIET = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+QUIET = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")

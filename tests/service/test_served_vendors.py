@@ -23,6 +23,7 @@ from wfm.sandbox.pushing import Pushed, Pusher
 from wfm.sandbox.serve import listening, telling
 from wfm.sandbox.telphin_events import Calls, delivered
 from wfm.sandbox.voicenter import Cdrs
+from wfm.service.journal import read
 from wfm.service.running import Service
 from wfm.settings import Settings
 from wfm.store import Store
@@ -103,8 +104,14 @@ def test_a_hook_that_is_not_there_is_counted(client: httpx.Client, pushes: list[
     assert (lost.push(), lost.refused) == (3, 3)
 
 
+def kept(service: Service) -> int:
+    """Count the deliveries in the journal, of the segment that is being filled too."""
+    folder = service.journal.folder
+    return sum(len(read(path.read_bytes())[0]) for path in folder.iterdir()) if folder.is_dir() else 0
+
+
 def test_the_sandbox_tells_what_happens_from_now_on(tmp_path: Path) -> None:
-    truth = simulate(seed=3, start=date(2026, 3, 2), days=1, agents=6, queues=2, timezone="Asia/Jerusalem")
+    truth = simulate(seed=3, start=date(2026, 3, 2), days=1, agents=2, queues=1, timezone="Asia/Jerusalem")
     secret = Manners().webhook_secret
     given = {
         "telphin": {**GIVEN, "webhook_secret": secret},
@@ -118,7 +125,7 @@ def test_the_sandbox_tells_what_happens_from_now_on(tmp_path: Path) -> None:
     with listening(service.app()) as url, telling(url, truth, clock, Faults(), "Asia/Jerusalem"):
         clock.move_to(truth.ends)
         deadline = time.monotonic() + 60
-        while service.journal.depth()[0] < len(later) + len(events) and time.monotonic() < deadline:
+        while kept(service) < len(later) + len(events) and time.monotonic() < deadline:
             time.sleep(0.05)
     asyncio.run(service.drainer.drain())
     there = legs(service.collector.store)

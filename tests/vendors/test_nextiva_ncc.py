@@ -100,7 +100,7 @@ ANYTHING = st.recursive(
 NEARLY = st.lists(st.dictionaries(st.sampled_from(KEYS), SCALARS, min_size=3, max_size=9), max_size=4)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(data=ANYTHING | NEARLY, feed=st.sampled_from(FEEDS), spanned=st.booleans())
 def test_any_json_is_the_tables_columns_or_refused(data: Any, feed: str, spanned: bool) -> None:
     span = {"from": AT.isoformat(), "to": (AT + QUARTER).isoformat()} if spanned else {}
@@ -122,7 +122,7 @@ def _objects(data: Any) -> int:
     return sum(map(_objects, data)) if isinstance(data, list) else 0
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(body=st.binary(max_size=200), feed=st.sampled_from(FEEDS))
 def test_any_bytes_are_refused(body: bytes, feed: str) -> None:
     try:

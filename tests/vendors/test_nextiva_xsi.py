@@ -248,7 +248,7 @@ _shaped = _tree.map(lambda tree: json.dumps({"EnhancedCallLogs": {"placed": {ENT
 @given(
     st.binary(max_size=300) | st.text(max_size=300).map(str.encode) | _shaped | _shaped.map(lambda b: b[:-9])
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_give_a_frame_or_a_bad_reply(body: bytes) -> None:
     try:
         frame = legs(body)
@@ -278,7 +278,7 @@ _entry = st.dictionaries(_names, _value, min_size=1, max_size=8)
 
 
 @given(st.lists(_entry, max_size=4), st.sampled_from(nextiva_xsi.LISTS))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_xml_and_json_of_the_same_entries_give_equal_frames(entries: list[dict[str, str]], name: str) -> None:
     a, b = legs(as_json(name, entries), name), legs(as_xml(name, entries), name)
     assert a.equals(b)
@@ -289,7 +289,7 @@ def test_xml_and_json_of_the_same_entries_give_equal_frames(entries: list[dict[s
 
 
 @given(st.lists(_entry, min_size=1, max_size=4))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_quick_xml_reader_reads_as_the_parser_does(entries: list[dict[str, str]]) -> None:
     body = as_xml("Placed", entries)
     quick = _xsi_entries._quick_xml(body)
@@ -324,7 +324,7 @@ _around = st.sampled_from(
 
 
 @given(st.lists(_inside, max_size=5), st.lists(_around, max_size=2))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_the_quick_xml_reader_leaves_to_the_parser_what_it_cannot_read(
     inside: list[str], around: list[str]
 ) -> None:

@@ -152,7 +152,7 @@ def encoded(fields: Mapping[str, str]) -> list[str]:
     return ["GET" if len(fields) % 2 else "POST", urlencode(fields, errors="replace")]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(said=DELIVERIES)
 def test_any_delivery_is_an_event_or_none_and_legs_come_of_events_alone(said: list[dict[str, str]]) -> None:
     payload = delivered([encoded(fields) for fields in said])
@@ -208,7 +208,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     data=ANYTHING | ENTRIES | ENTRIES.map(lambda one: {"call_history": one}), table=st.sampled_from(TABLES)
 )
@@ -225,7 +225,7 @@ def test_any_json_is_the_tables_columns_or_refused(data: Any, table: str) -> Non
         assert_sound(together(frame), frame)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     body=st.binary(max_size=200),
     query=st.text(max_size=40),

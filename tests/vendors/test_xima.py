@@ -119,7 +119,7 @@ def sheet(titles: list[str]) -> st.SearchStrategy[dict[str, Any]]:
     return st.builds(dict, columns=st.just(columns), rows=st.lists(row, max_size=4), summaryItems=ANYTHING)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     data=ANYTHING | sheet(TITLES) | sheet(CARD_TITLES), table=st.sampled_from(TABLES), spanned=st.booleans()
 )
@@ -144,7 +144,7 @@ def _values(data: Any) -> int:
     return 1 + sum(map(_values, data)) if isinstance(data, list) else 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(body=st.binary(max_size=200), table=st.sampled_from(TABLES))
 def test_any_bytes_are_refused(body: bytes, table: str) -> None:
     try:
@@ -268,7 +268,6 @@ def test_204_is_nothing_and_509_the_end() -> None:
         run(Script(lambda _: 509))
 
 
-@settings(deadline=None)
 @given(hidden=st.sets(st.sampled_from(PEOPLE)))
 def test_whoever_may_not_be_seen_is_found_and_left_out(hidden: set[str]) -> None:
     script = Script(lambda body: 403 if hidden & set(asked_of(body)) else 200)

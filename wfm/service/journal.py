@@ -5,8 +5,12 @@
     segment   | length, checksum | record | length, checksum | record | ... | half a reco     (a torn tail)
                 4 + 4 bytes, big-endian, CRC-32 of the record
 
-Many appends share one write and one fsync (group commit). A segment grows until it is sealed; what a crash leaves of
-the last record is told by its length and checksum, and was never acknowledged.
+Many appends share one write and one fsync (group commit). What a crash leaves of the last record is told by its length
+and checksum, and was never acknowledged.
+
+A segment is made ahead, full of zeros, and filled until it is sealed: to sync what was overwritten takes the disk a
+fifth of the time that it takes to sync a file that has grown. Until then it is named ``.filling``; the next start
+seals what a crash left.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import contextlib
 import os
 import secrets
 import struct
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,9 +30,12 @@ from zlib import crc32
 from wfm.errors import OutputError
 
 ENDING: Final = ".journal"
+FILLING: Final = ".filling"
 HEAD: Final = struct.Struct(">II")
 SEGMENT_BYTES: Final = 4_000_000
 """A segment is sealed when it is as long as this, so that a drained batch stays bounded."""
+LEAST_AHEAD: Final = 65_536
+"""The next segment is made as long as this, or twice as long as the last became."""
 LINGER_S: Final = 0.004
 """How long the first record of a group waits for others: a write and its thread cost more than a record."""
 
@@ -44,7 +51,7 @@ class _Group:
 
 @dataclass
 class _Segment:
-    """The file that grows."""
+    """The file that is filled, up to ``size``."""
 
     path: Path
     handle: int
@@ -66,9 +73,14 @@ class Journal:
         self._segment_bytes = segment_bytes
         self._next = _Group()
         self._open: _Segment | None = None
+        self._ahead: Future[_Segment] | None = None
+        self._length = LEAST_AHEAD
         self._closed = False
         self._committing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "journal")  # the only one that touches the open segment
+        self._other_thread = ThreadPoolExecutor(1, "journal-ahead")
+        for left in sorted(folder.glob(f"*{FILLING}")) if folder.is_dir() else []:
+            left.rename(left.with_suffix(ENDING))
 
     # --- writing ----------------------------------------------------------------------------------------
     async def append(self, record: bytes) -> None:
@@ -99,8 +111,9 @@ class Journal:
         self._closed = True
         if self._committing is not None:
             await self._committing
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._seal)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._end)
         self._thread.shutdown()
+        self._other_thread.shutdown()
 
     async def _commit(self) -> None:
         loop = asyncio.get_running_loop()
@@ -130,28 +143,53 @@ class Journal:
             self._seal()
 
     def _begin(self) -> _Segment:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}{ENDING}"
-        path = self.folder / name
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        self._open = _Segment(path, handle)
-        _sync(self.folder)
+        """Take the segment that was made ahead; if there is none yet, make one, and do not wait for its zeros."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead.done() and ahead.exception() is None:
+            self._open = ahead.result()
+        else:
+            _unmake(ahead)
+            self._open = self._create(0)
+        self._ahead = self._other_thread.submit(self._create, min(self._length, self._segment_bytes))
         return self._open
+
+    def _create(self, length: int) -> _Segment:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self.folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}{FILLING}"
+        segment = _Segment(path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            _write_all(segment.handle, bytes(length))
+            os.fsync(segment.handle)
+            os.lseek(segment.handle, 0, os.SEEK_SET)
+            _sync(self.folder)
+        except OSError:
+            _remove(segment)
+            raise
+        return segment
 
     def _seal(self) -> None:
         segment, self._open = self._open, None
         if segment is not None:
+            self._length = max(LEAST_AHEAD, 2 * segment.size)
+            with contextlib.suppress(OSError):  # if it fails, the zeros behind the last record say nothing
+                os.ftruncate(segment.handle, segment.size)
             os.close(segment.handle)
+            segment.path.rename(segment.path.with_suffix(ENDING))
+
+    def _end(self) -> None:
+        self._seal()
+        ahead, self._ahead = self._ahead, None
+        _unmake(ahead)
 
     # --- reading ----------------------------------------------------------------------------------------
     def sealed(self) -> list[Path]:
         """Return the segments that grow no more, oldest first."""
-        segment = self._open
-        return [path for path in segments(self.folder) if segment is None or path != segment.path]
+        return segments(self.folder)
 
     def depth(self) -> tuple[int, int]:
-        """Return how many segments there are, and their bytes."""
-        sizes = []
+        """Return how many segments there are with anything in them, and their bytes."""
+        filled = self._open
+        sizes = [] if filled is None else [filled.size]
         for path in segments(self.folder):
             with contextlib.suppress(FileNotFoundError):
                 sizes.append(path.stat().st_size)
@@ -159,7 +197,7 @@ class Journal:
 
 
 def segments(folder: Path) -> list[Path]:
-    """Return the segments of a folder, oldest first."""
+    """Return the sealed segments of a folder, oldest first."""
     return sorted(folder.glob(f"*{ENDING}")) if folder.is_dir() else []
 
 
@@ -179,12 +217,28 @@ def read(data: bytes) -> tuple[list[bytes], int]:
             break
         records.append(record)
         at += HEAD.size + length
-    return records, len(data) - at
+    return records, len(data[at:].rstrip(b"\0"))
 
 
 def drop(path: Path) -> None:
     """Delete a segment; one that comes back after a power cut is known by its name."""
     path.unlink(missing_ok=True)
+
+
+def _unmake(ahead: Future[_Segment] | None) -> None:
+    """Remove a segment that was made ahead and is not needed, as soon as it is made."""
+
+    def made(one: Future[_Segment]) -> None:
+        if not one.cancelled() and one.exception() is None:
+            _remove(one.result())
+
+    if ahead is not None and not ahead.cancel():
+        ahead.add_done_callback(made)
+
+
+def _remove(segment: _Segment) -> None:
+    os.close(segment.handle)
+    segment.path.unlink(missing_ok=True)
 
 
 def _write_all(handle: int, data: bytes) -> None:

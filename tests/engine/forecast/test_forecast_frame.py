@@ -65,7 +65,7 @@ def test_an_origin_inside_an_interval_starts_at_the_next():
     assert rows["origin"].unique().to_list() == [utc(2024, 4, 22, 10, 7)]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(0, 96 * 20), st.integers(0, 200))
 def test_nothing_after_the_origin_matters(step, calls):
     origin = utc(2024, 4, 8) + timedelta(minutes=5 * step)

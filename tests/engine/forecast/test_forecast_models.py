@@ -24,7 +24,7 @@ def one_panel(history, origin, missing=()):
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.data())
 def test_anchors_equal_their_slow_twins(data):
     start, days = date(2024, 1, 3), data.draw(st.integers(1, 70))

@@ -16,7 +16,7 @@ from wfm.engine.forecast.panel import INTERVAL, midnight, panels, weekday
 ZONES = ["Europe/London", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo", "America/St_Johns"]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.sampled_from(ZONES), st.integers(0, 364), st.integers(0, 95), st.integers(1, 4))
 def test_every_interval_lands_on_its_local_day_and_slot(zone, offset, late, days):
     start = utc(2018, 1, 1) + timedelta(days=offset)
