@@ -9,6 +9,12 @@ from typing import Final
 QUEUE_STATES: Final = ("busy", "hold", "ringing", "wrapup", "available", "working")
 """States in which an agent serves a queue; they win over every other state when an agent has several logins."""
 
+HANDLING_STATES: Final = ("busy", "hold", "wrapup")
+"""States in which an agent handles a call or what it left to do."""
+
+WAITING_STATES: Final = ("available", "ringing")
+"""States in which the queue can give an agent the next call."""
+
 REST_STATES: Final = ("meal", "break", "away", "logged_out")
 
 UNMAPPED: Final = "unmapped"
@@ -29,6 +35,12 @@ CATEGORIES: Final = (
 )  # fmt: skip
 COUNTED: Final = ("on_queue", "off_queue_work", "break", "meal", "training", "meeting")
 """Categories whose seconds are in the denominator, unless an activity says otherwise."""
+
+PAID: Final = ("on_queue", "off_queue_work", "break", "training", "meeting", "time_off")
+"""Categories whose time is paid, unless an activity says otherwise."""
+PLANNED: Final = ("off_queue_work", "break", "meal", "training", "meeting", "time_off")
+"""Categories that are planned shrinkage, unless an activity says otherwise."""
+SHRINKAGE: Final = ("planned", "unplanned", "none")
 
 RULES: Final[dict[str, tuple[str, ...]]] = {
     "on_queue": ("available", "ringing", "busy", "hold", "wrapup", "working"),

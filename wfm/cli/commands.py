@@ -29,7 +29,7 @@ from wfm.cli.screen import (
     show,
     working,
 )
-from wfm.engine.score import BY
+from wfm.engine.rollup import BY
 from wfm.errors import UsageError, WfmError
 from wfm.report import headline_text, write
 from wfm.report.writing import ENDINGS
@@ -86,6 +86,13 @@ AsOf = Annotated[
 ]
 Agents = Annotated[list[str] | None, typer.Option("--agent", help="Only this agent_id; may be repeated.")]
 Queues = Annotated[list[str] | None, typer.Option("--queue", help="Only this queue_id; may be repeated.")]
+By = Annotated[
+    str,
+    typer.Option(
+        help=f"Group by, separated by commas: {', '.join(BY)} (or agent, queue, interval); empty: everything together. "
+        "A second is of the queue of its call, else of the queue that the agent handled longest that workday."
+    ),
+]
 FormatOption = Annotated[
     Format | None, typer.Option("--format", help="table on a screen; by the ending of --out; else csv.")
 ]
@@ -183,9 +190,7 @@ def export(
 def adherence(
     from_: From,
     to: To,
-    by: Annotated[
-        str, typer.Option(help=f"Group by, separated by commas: {', '.join(BY)}; empty: everything together.")
-    ] = "agent,workday",
+    by: By = "agent,workday",
     agent: Agents = None,
     as_of: AsOf = None,
     format: FormatOption = None,
@@ -196,11 +201,8 @@ def adherence(
     Example: wfm adherence --from 2026-03-02 --to 2026-03-09 --by team,workday
     """
     target = Target.of(format, out)
-    names = [
-        "agent_id" if name == "agent" else name for name in (part.strip() for part in by.split(",")) if name
-    ]
     with working("Scoring"):
-        rows = centre().adherence(from_, to, by=names, agents=agent, as_of=as_of)
+        rows = centre().adherence(from_, to, by=grouped(by), agents=agent, as_of=as_of)
     show(rows, target)
 
 
@@ -364,6 +366,11 @@ def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
             raise UsageError(f"{option} {pair}: {left} was given before, as {pairs[left]}.")
         pairs[left] = right
     return pairs
+
+
+def grouped(text: str) -> list[str]:
+    """Split what to group by."""
+    return [name for name in (part.strip() for part in text.split(",")) if name]
 
 
 def _span(text: str | None) -> tuple[str, str] | None:

@@ -30,7 +30,8 @@ CLASS_STYLE = {
 }  # fmt: skip
 RATIOS = (
     "adherence", "adherence_adjusted", "adherence_low", "adherence_high", "coverage", "conformance",
-    "abandonment", "service_level", "occupancy", "wape15", "bias", "noise_floor",
+    "abandonment", "service_level", "occupancy", "utilisation", "shrinkage", "shrinkage_scheduled",
+    "shrinkage_planned", "shrinkage_unplanned", "shrinkage_high", "wape15", "bias", "noise_floor",
 )  # fmt: skip
 
 

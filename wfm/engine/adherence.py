@@ -29,6 +29,8 @@ from wfm.engine.spans import run_end
 STATE_BITS = 32
 MICROSECOND = timedelta(microseconds=1)
 SPLIT = [f"{name}_s" for name in ("in", "approved", "call_driven", "system", "unknown", "controllable")]
+SUMMED = ["key", "key_end", "segment", "category", "counted", "state", "class"]
+"""What `sums` needs of slices."""
 SUMS = ["scheduled_s", *SPLIT, "scheduled_work_s", "worked_s"]
 
 
@@ -312,7 +314,7 @@ def _adjoins() -> pl.Expr:
 
 
 def sums(slices: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """Sum the seconds of slices per group, in microseconds: `SUMS`; the classes add up to scheduled_s."""
+    """Sum the seconds of slices (`SUMMED`) per group, in microseconds: `SUMS`; the classes add up to scheduled_s."""
     length = pl.col("key_end") - pl.col("key")
     return slices.group_by(by, maintain_order=True).agg(
         length.filter(pl.col("counted")).sum().alias("scheduled_s"),

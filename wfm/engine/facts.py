@@ -146,7 +146,7 @@ class Facts:
         )
 
     def legs(self, axis: Axis) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Give the answered legs (key, key_end, leg_id) and the agents who have a call log (agent)."""
+        """Give the answered legs (key, key_end, leg_id, queue_id) and the agents who have a call log (agent)."""
         logins = pl.concat(
             [self.agent_state.select(LOGIN), self.call_leg.select(LOGIN), self.login.select(LOGIN)]
         )
@@ -156,7 +156,7 @@ class Facts:
         at = pl.col("answered_at")
         legs = (
             self.call_leg.filter(at.is_not_null(), pl.col("ended_at") > at)
-            .select(*LOGIN, "leg_id", "answered_at", "ended_at")
+            .select(*LOGIN, "leg_id", "queue_id", "answered_at", "ended_at")
             .join(self.owners(self.call_leg), on=LOGIN)
             .filter(
                 here,
@@ -168,6 +168,7 @@ class Facts:
                 key=axis.key(pl.col("agent"), at),
                 key_end=axis.key(pl.col("agent"), pl.col("ended_at")),
                 leg_id="leg_id",
+                queue_id="queue_id",
             )
             .sort("key", "leg_id")
         )

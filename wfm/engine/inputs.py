@@ -125,10 +125,11 @@ def activities(activity: pl.DataFrame, schedule: pl.DataFrame) -> tuple[pl.DataF
     """Complete the table of activities and give the schedule its spelling.
 
     Returns:
-        activity (activity, category, counted) and the schedule with ``activity`` spelt as there and ``counted``.
+        activity (activity, category, counted, paid, shrinkage) and the schedule with ``activity`` spelt as there and
+        ``counted``.
 
     Raises:
-        InputError: a schedule names an activity, or an activity a category, that does not exist.
+        InputError: a schedule names an activity, or an activity a category or a shrinkage, that does not exist.
     """
     bad = activity.filter(~pl.col("category").is_in(terms.CATEGORIES))
     if bad.height:
@@ -136,12 +137,18 @@ def activities(activity: pl.DataFrame, schedule: pl.DataFrame) -> tuple[pl.DataF
             f"activity {bad['activity'][0]!r}: no category {bad['category'][0]!r}; "
             f"choose from {', '.join(terms.CATEGORIES)}."
         )
+    _sayable(activity, "activity", "shrinkage", terms.SHRINKAGE)
+    planned = (
+        pl.when(pl.col("category").is_in(terms.PLANNED)).then(pl.lit("planned")).otherwise(pl.lit("none"))
+    )
     folded = (
         activity.with_columns(key=fold(pl.col("activity")))
         .unique("key", keep="last", maintain_order=True)
         .with_columns(
             pl.col("category").cast(CATEGORY),
             counted=pl.coalesce("counted", pl.col("category").is_in(terms.COUNTED)),
+            paid=pl.coalesce("paid", pl.col("category").is_in(terms.PAID)),
+            shrinkage=pl.coalesce("shrinkage", planned),
         )
     )
     named = schedule.with_columns(key=fold(pl.col("activity"))).join(
@@ -154,7 +161,7 @@ def activities(activity: pl.DataFrame, schedule: pl.DataFrame) -> tuple[pl.DataF
             f"{', '.join(folded['activity'].sort())}. Add it to the table activity with its category."
         )
     schedule = named.with_columns(activity="known").drop("key", "known")
-    return folded.select("activity", "category", "counted"), schedule
+    return folded.select("activity", "category", "counted", "paid", "shrinkage"), schedule
 
 
 def states(state_map: pl.DataFrame) -> pl.DataFrame:

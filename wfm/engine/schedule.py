@@ -97,13 +97,13 @@ def segments(
 
     Args:
         schedule: agent, start_at, end_at, activity, in order of arrival.
-        activity: activity, category (Enum CATEGORY), counted.
+        activity: activity, category (Enum CATEGORY), counted, paid, shrinkage.
         zone_of: agent, zone.
         axis: the axis to place them on.
 
     Returns:
-        segment (1, 2, …; 0 is "nothing scheduled"), key, key_end, agent, activity, category, counted, shift
-        (1, 2, …), shift_key, shift_end, workday; in order of key.
+        segment (1, 2, …; 0 is "nothing scheduled"), key, key_end, agent, activity, category, counted, paid,
+        shrinkage, shift (1, 2, …), shift_key, shift_end, workday; in order of key.
     """
     names = activity["activity"].to_list()
     spans = schedule.select(
@@ -144,5 +144,5 @@ def segments(
     )
     return rows.join(shifts.drop("zone"), on="shift", how="left", maintain_order="left").select(
         "segment", "key", "key_end", "agent", "activity", pl.col("category").cast(CATEGORY), "counted",
-        "shift", "shift_key", "shift_end", "workday",
+        "paid", "shrinkage", "shift", "shift_key", "shift_end", "workday",
     )  # fmt: skip

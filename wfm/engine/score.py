@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 
 import polars as pl
 
 from wfm import terms
-from wfm.engine import adherence, deviations, inputs
+from wfm.engine import adherence, deviations, inputs, rollup, shrinkage
 from wfm.engine.codes import is_queue
 from wfm.engine.facts import Facts
 from wfm.engine.inputs import EPOCH, Frame, Window
@@ -21,9 +21,7 @@ from wfm.errors import UsageError
 
 OUTSIDE_NAME = "outside"
 MICROSECOND = timedelta(microseconds=1)
-PEOPLE = ("name", "team", "site")
-BY = ("agent_id", *PEOPLE, "workday", "week", "month", "activity", "category", "shift_start_at")
-"""What scores can be grouped by; a week is named by its Monday, a month by its first day."""
+BY = rollup.BY
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,10 @@ class Score:
     _lines: Lines
 
     def adherence(self, by: Sequence[str] = ("agent_id", "workday")) -> pl.DataFrame:
-        """Score by any of `BY`; an empty ``by`` gives one row for everything.
+        """Score by any of `wfm.engine.rollup.BY`; an empty ``by`` gives one row for everything.
+
+        interval_start cuts at quarters of an hour, queue_id where the call under way changes: see
+        `wfm.engine.rollup.queued` for the one queue to which a second belongs.
 
         Returns:
             The columns of ``by``, then scheduled_s in_s approved_s call_driven_s system_s unknown_s controllable_s
@@ -69,14 +70,55 @@ class Score:
         Raises:
             UsageError: ``by`` names something else.
         """
-        by = [by] if isinstance(by, str) else list(by)
-        for name in by:
-            if name not in BY:
-                raise UsageError(f"Cannot group by {name!r}; choose from: {', '.join(BY)}.")
-        if not by:
-            return adherence.ratios(self._sums.select(pl.col(adherence.SUMS).sum()))
-        summed = self._sums.group_by(by).agg(pl.col(adherence.SUMS).sum()).sort(by, nulls_last=True)
-        return adherence.ratios(summed)
+        by = rollup.groups(by)
+        if not any(name in rollup.CUTS for name in by):
+            return adherence.ratios(rollup.roll(self._sums, by, adherence.SUMS))
+        slices = self._queued if "queue_id" in by else self._slices
+        columns = [name for name in (*adherence.SUMMED, "queue_id") if name in slices.columns]
+        scheduled = slices.filter(pl.col("segment") > 0).select(*columns, place=pl.col("segment") - 1)
+        pieces = self._cut(scheduled, self._labels, by)
+        return adherence.ratios(
+            rollup.summed(pieces, self._labels, by, adherence.sums).sort(by, nulls_last=True)
+        )
+
+    def shrinkage(
+        self,
+        by: str | Sequence[str] = ("agent_id", "workday"),
+        *,
+        agents: Sequence[str] | None = None,
+        utilisation: str = "of_paid",
+    ) -> pl.DataFrame:
+        """Tell where paid time went and how busy agents were, by any of `wfm.engine.rollup.BY`.
+
+        Returns:
+            The columns of ``by``, then those of `wfm.engine.shrinkage.ratios`. A group without paid or logged-in
+            time has no row. Rows in order of ``by``; an empty ``by`` gives one row for everything.
+
+        Raises:
+            UsageError: ``by`` or ``utilisation`` names something else.
+        """
+        by, variant = rollup.groups(by), shrinkage.variant(utilisation)
+        rows = self._timed(by, agents, shrinkage.sums)
+        if by:
+            rows = rows.filter((pl.col("paid_s") > 0) | (pl.col("logged_in_s") > 0)).sort(by, nulls_last=True)
+        return shrinkage.ratios(rows if by else rows.select(pl.all().sum()), variant)
+
+    def shrinkage_causes(
+        self, by: str | Sequence[str] = (), *, agents: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """Tell what shrinkage was made of: the same seconds as in `shrinkage`, cause by cause.
+
+        Returns:
+            The columns of ``by``, part (planned, unplanned), cause (an activity, a reason, or the code of an
+            exemption), seconds, paid_s of the group, shrinkage (seconds / paid_s); in order of ``by`` and part, the
+            longest first.
+
+        Raises:
+            UsageError: ``by`` names something else.
+        """
+        by = rollup.groups(by)
+        parts = self._timed(by, agents, partial(shrinkage.causes, exemption=self._exemption))
+        return shrinkage.shares(parts, by)
 
     def exceptions(self) -> pl.DataFrame:
         """List every adherence exception and every stretch of unscheduled work.
@@ -103,10 +145,7 @@ class Score:
             agent_id start_at end_at activity state vendor_state class reason leg_id (the call leg then under way; the
             latest answered if there are several). Activity and class are null where nothing is scheduled.
         """
-        spans = self._legs.select("key", "key_end", leg=pl.int_range(pl.len(), dtype=pl.Int32))
-        calls = layer(steps(resolve(spans, "leg"), "leg", -1), "leg", self.axis, -1)
-        numbers = self._reasoned.select("key", row=pl.int_range(pl.len(), dtype=pl.Int32))
-        cut = overlay([layer(numbers, "row", self.axis, -1), calls], self.axis).filter(pl.col("row") >= 0)
+        cut = rollup.under_way(self._reasoned, self._legs, self.axis)
         facts = self._reasoned.select("segment", "state", "entry", "class", pl.col("reason").cast(pl.String))[
             cut["row"]
         ]
@@ -120,9 +159,7 @@ class Score:
         named = named.with_columns(
             workday=pl.coalesce("workday", outside),
             reason=pl.when(work).then(pl.lit("unscheduled_work")).otherwise("reason"),
-            leg_id=self._legs["leg_id"].gather(
-                pl.select(pl.when(cut["leg"] >= 0).then(cut["leg"])).to_series()
-            ),
+            leg_id=self._legs["leg_id"].gather(cut["leg"]),
         )
         return self._spoken(self._clip(named)).select(
             "agent_id", "start_at", "end_at", "activity", "state", "vendor_state", "class", "reason", "leg_id"
@@ -134,22 +171,53 @@ class Score:
 
     @cached_property
     def _sums(self) -> pl.DataFrame:
-        """Sum per segment, in microseconds, with everything one can group by."""
+        """Sum per segment, in microseconds, with everything one can group by but cuts."""
         scheduled = self._slices.filter(pl.col("segment") > 0)
         if self.window is not None:
             places = self._segments_of(scheduled["segment"]).select("workday")
             scheduled = self._clip(pl.concat([scheduled, places], how="horizontal"))
         summed = adherence.sums(scheduled, ["segment"])
-        return (
-            summed.join(self._segments, on="segment", maintain_order="left")
-            .join(self._people.drop("timezone"), on="agent", how="left", maintain_order="left")
-            .with_columns(
-                pl.col("activity", "category").cast(pl.String),
-                week=pl.col("workday").dt.truncate("1w"),
-                month=pl.col("workday").dt.truncate("1mo"),
-                shift_start_at=self.axis.at(pl.col("shift_key")),
-            )
+        return summed.join(self._labels, on="segment", maintain_order="left")
+
+    @cached_property
+    def _labels(self) -> pl.DataFrame:
+        return rollup.labels(self._segments, self._people, self.axis)
+
+    @cached_property
+    def _places(self) -> tuple[pl.Series, pl.DataFrame]:
+        return rollup.places(self._reasoned, self._segments, self._zone_of, self._people, self.axis)
+
+    @cached_property
+    def _placed(self) -> pl.DataFrame:
+        """All slices, scheduled or not, with ``place``."""
+        return self._reasoned.select(
+            *adherence.SUMMED, "rule", "reason", "approved", "system", place=self._places[0]
         )
+
+    @cached_property
+    def _queued(self) -> pl.DataFrame:
+        day = rollup.numbers(self._places[1], ["agent_id", "workday"])
+        return rollup.queued(self._placed, self._legs, day, self.axis)
+
+    def _cut(self, slices: pl.DataFrame, places: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+        """Keep the window of slices with ``place`` and cut them for ``by``."""
+        if self.window is not None:
+            slices = self._clip(slices.with_columns(workday=places["workday"].gather(slices["place"])))
+        return rollup.quarters(slices, self.axis) if "interval_start" in by else slices
+
+    def _timed(
+        self,
+        by: list[str],
+        agents: Sequence[str] | None,
+        summing: Callable[[pl.DataFrame, list[str]], pl.DataFrame],
+    ) -> pl.DataFrame:
+        """Sum all time, scheduled or not, per group."""
+        places = self._places[1]
+        slices = shrinkage.flagged(self._queued if "queue_id" in by else self._placed, places)
+        if agents is not None:
+            theirs = places["agent_id"].is_in(list(agents))
+            slices = slices.filter(theirs.gather(slices["place"]))
+        return rollup.summed(self._cut(slices, places, by), places, by, summing)
 
     def _segments_of(self, number: pl.Series) -> pl.DataFrame:
         """Look up activity and workday per segment number; null where nothing is scheduled."""

@@ -38,8 +38,8 @@ INTERVAL_US: Final = terms.INTERVAL_S * 1_000_000
 LONGEST_S: Final = 1e9
 """A duration beyond this, below zero or not a number is impossible."""
 
-HANDLING: Final = ("busy", "hold", "wrapup")
-WAITING: Final = ("available", "ringing")
+HANDLING: Final = terms.HANDLING_STATES
+WAITING: Final = terms.WAITING_STATES
 """Working, no_answer, logged_in and every rest are neither: the queue could not have given a call."""
 
 GAVE_UP: Final = ("abandoned", "callercancelled")

@@ -185,6 +185,33 @@ class Centre:
         """Score and roll up; columns as in `Score.adherence`."""
         return self.score(from_, to, agents=agents, as_of=as_of).adherence(by)
 
+    def shrinkage(
+        self,
+        from_: When,
+        to: When,
+        *,
+        by: str | Sequence[str] = ("agent_id", "workday"),
+        agents: str | Sequence[str] | None = None,
+        as_of: When | None = None,
+        utilisation: str = "of_paid",
+    ) -> pl.DataFrame:
+        """Tell where paid time went and how busy agents were; columns as in `Score.shrinkage`."""
+        scored = self.score(from_, to, agents=agents, as_of=as_of)
+        return scored.shrinkage(by, agents=names(agents), utilisation=utilisation)
+
+    def shrinkage_causes(
+        self,
+        from_: When,
+        to: When,
+        *,
+        by: str | Sequence[str] = (),
+        agents: str | Sequence[str] | None = None,
+        as_of: When | None = None,
+    ) -> pl.DataFrame:
+        """Tell what shrinkage was made of; columns as in `Score.shrinkage_causes`."""
+        scored = self.score(from_, to, agents=agents, as_of=as_of)
+        return scored.shrinkage_causes(by, agents=names(agents))
+
     def exceptions(
         self,
         from_: When,

@@ -1,0 +1,217 @@
+"""What scores can be grouped by, and how slices are cut so that each lies in one group.
+
+Every second lies in exactly one group of any list of names, and sums are whole microseconds: rolling a finer table up
+gives the coarser one exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import polars as pl
+
+from wfm import terms
+from wfm.engine.codes import is_one_of, is_queue
+from wfm.engine.deviations import workday_outside
+from wfm.engine.spans import Axis, layer, overlay, resolve, run_end, run_start, steps
+from wfm.errors import UsageError
+
+PEOPLE: Final = ("name", "team", "site")
+BY: Final = (
+    "agent_id", *PEOPLE, "queue_id", "workday", "week", "month", "interval_start", "activity", "category",
+    "shift_start_at",
+)  # fmt: skip
+"""What scores can be grouped by; a week is named by its Monday, a month by its first day."""
+
+SHORT: Final = {"agent": "agent_id", "queue": "queue_id", "interval": "interval_start"}
+"""Other words for some of `BY`."""
+
+CUTS: Final = ("queue_id", "interval_start")
+"""Those that may change within a segment: slices are cut for them."""
+
+INTERVAL_US: Final = terms.INTERVAL_S * 1_000_000
+
+
+def groups(by: str | Sequence[str]) -> list[str]:
+    """Read what to group by: names of `BY`, or `SHORT` for them; one that is given twice counts once.
+
+    Raises:
+        UsageError: a name is none of these.
+    """
+    found = [SHORT.get(name, name) for name in ([by] if isinstance(by, str) else by)]
+    for name in found:
+        if name not in BY:
+            raise UsageError(f"Cannot group by {name!r}; choose from: {', '.join((*BY, *SHORT))}.")
+    return list(dict.fromkeys(found))
+
+
+def quarters(slices: pl.DataFrame, axis: Axis) -> pl.DataFrame:
+    """Cut slices at every quarter of an hour and add ``interval_start``, the instant at which it begins.
+
+    Quarters are counted in UTC. Every zone of our time is whole quarters off, so they are the quarters of any wall
+    clock, and the hour that comes twice in autumn has eight.
+
+    ::
+
+        slices    10:10 |------------in------------| 10:40
+        pieces    10:10 |---|---------|------------| 10:40
+                          10:15     10:30
+    """
+    base = pl.col("key") // axis.width * axis.width - axis.origin
+    first = (pl.col("key") - base) // INTERVAL_US
+    last = (pl.col("key_end") - 1 - base) // INTERVAL_US
+    placed = slices.with_columns(base=base, slot=first, last=last)
+    whole = placed.filter(pl.col("slot") == pl.col("last")).drop("last")
+    start = pl.col("slot") * INTERVAL_US + pl.col("base")
+    parts = (
+        placed.filter(pl.col("slot") != pl.col("last"))
+        .with_columns(slot=pl.int_ranges("slot", pl.col("last") + 1))
+        .drop("last")
+        .explode("slot")
+        .with_columns(
+            key=pl.max_horizontal("key", start), key_end=pl.min_horizontal("key_end", start + INTERVAL_US)
+        )
+    )
+    instant = (pl.col("slot") * INTERVAL_US).cast(pl.Datetime("us", "UTC"))
+    return pl.concat([whole, parts]).with_columns(interval_start=instant).drop("slot", "base")
+
+
+def under_way(slices: pl.DataFrame, legs: pl.DataFrame, axis: Axis) -> pl.DataFrame:
+    """Cut slices where the call leg under way changes: key, key_end, row (of ``slices``), leg (row of ``legs``).
+
+    Of several legs the one answered last counts; ``leg`` is null where there is none.
+    """
+    spans = legs.select("key", "key_end", leg=pl.int_range(pl.len(), dtype=pl.Int32))
+    calls = layer(steps(resolve(spans, "leg"), "leg", -1), "leg", axis, -1)
+    numbers = slices.select("key", row=pl.int_range(pl.len(), dtype=pl.Int32))
+    cut = overlay([layer(numbers, "row", axis, -1), calls], axis).filter(pl.col("row") >= 0)
+    return cut.with_columns(leg=pl.when(pl.col("leg") >= 0).then("leg"))
+
+
+def labels(segments: pl.DataFrame, people: pl.DataFrame, axis: Axis) -> pl.DataFrame:
+    """Put everything of `BY` but `CUTS` beside each segment, the first in row 0."""
+    return segments.join(people.drop("timezone"), on="agent", how="left", maintain_order="left").with_columns(
+        pl.col("activity", "category").cast(pl.String),
+        week=pl.col("workday").dt.truncate("1w"),
+        month=pl.col("workday").dt.truncate("1mo"),
+        shift_start_at=axis.at(pl.col("shift_key")),
+    )
+
+
+def places(
+    slices: pl.DataFrame,
+    segments: pl.DataFrame,
+    zone_of: pl.DataFrame,
+    people: pl.DataFrame,
+    axis: Axis,
+) -> tuple[pl.Series, pl.DataFrame]:
+    """Give every slice its place, and `labels` of the places: of the segments, then of what is outside them.
+
+    Outside lies each agent's workday with nothing scheduled; work there belongs to one workday as a whole, as among
+    the exceptions.
+    """
+    work = is_queue() & (pl.col("segment") == 0)
+    runs = slices.select(
+        "segment",
+        slice="key",
+        agent=axis.agent(pl.col("key")),
+        key=pl.coalesce(run_start(work), "key"),
+        key_end=pl.coalesce(run_end(work), "key_end"),
+    ).filter(pl.col("segment") == 0)
+    free = runs.with_columns(workday=workday_outside(runs, segments, zone_of, axis))
+    days = free.select("agent", "workday").unique(maintain_order=True)
+    nothing = segments.clear().select(pl.exclude("agent", "workday"))
+    empty = pl.concat([days, nothing], how="diagonal").select(segments.columns)
+    number = days.with_row_index("number", offset=segments.height).cast({"number": pl.Int32})
+    numbered = free.join(number, on=["agent", "workday"]).select(key="slice", number="number")
+    place = (
+        slices.select("key", "segment")
+        .join(numbered, on="key", how="left", maintain_order="left")
+        .select(pl.coalesce("number", pl.col("segment") - 1))
+        .to_series()
+    )
+    return place, labels(pl.concat([segments, empty]), people, axis)
+
+
+def numbers(labelled: pl.DataFrame, by: list[str]) -> pl.Series:
+    """Number the groups of rows: the same where all of ``by`` is the same, and the row of the first that has it."""
+    first = pl.col("row").first()
+    rows = labelled.with_row_index("row")
+    return rows.select(first.over(by) if by else pl.col("row") * 0).to_series()
+
+
+def summed(
+    slices: pl.DataFrame,
+    labelled: pl.DataFrame,
+    by: list[str],
+    summing: Callable[[pl.DataFrame, list[str]], pl.DataFrame],
+) -> pl.DataFrame:
+    """Sum slices per group of ``by``.
+
+    Args:
+        slices: place (row of ``labelled``), what ``summing`` takes, and those of `CUTS` that are in ``by``.
+        labelled: everything else of `BY`.
+        by: names of `BY`.
+        summing: sums a frame per group of its columns.
+    """
+    plain = [name for name in by if name not in CUTS]
+    cuts = [name for name in by if name in CUTS]
+    group = numbers(labelled, plain).gather(slices["place"])
+    done = summing(slices.with_columns(group=group), ["group", *cuts])
+    named = done.with_columns(
+        *(labelled[name].gather(done["group"]).alias(name) for name in plain),
+        *(pl.col(name).cast(pl.String) for name in cuts if name == "queue_id"),
+    )
+    return named.select(*by, *(name for name in done.columns if name not in ("group", *cuts)))
+
+
+def queued(slices: pl.DataFrame, legs: pl.DataFrame, day: pl.Series, axis: Axis) -> pl.DataFrame:
+    """Cut slices where the queue changes and add ``queue_id``: every second belongs to one queue.
+
+    That of the call leg under way; for busy, hold and wrap-up that go on after it without a gap, still that; for all
+    other time the queue for which the agent handled calls longest on that workday (of equals the first by name; null
+    if none).
+
+    ::
+
+        call              |sales---|                 |billing|
+        state     available|busy   |wrapup|available |busy   |break
+        queue     sales   |sales          |sales     |billing|sales
+
+    Args:
+        slices: gap-free per agent: key, key_end, state, place.
+        legs: key, key_end, queue_id; in order of key.
+        day: per place a number that no other agent or workday has.
+        axis: the axis of the keys.
+    """
+    cut = under_way(slices, legs, axis)
+    names = pl.Enum(legs["queue_id"].drop_nulls().unique().sort())
+    rows = pl.concat([cut.drop("row"), slices.drop("key", "key_end")[cut["row"]]], how="horizontal")
+    agent = pl.col("key") // axis.width
+    follows = is_one_of(terms.HANDLING_STATES) & (agent == agent.shift(1)).fill_null(False)
+    told = pl.coalesce("leg", pl.when(~follows).then(-1)).forward_fill()
+    leg = rows.select(pl.when(told >= 0).then(told)).to_series()
+    rows = rows.with_columns(
+        queue_id=legs["queue_id"].cast(names).gather(leg), day=day.gather(rows["place"])
+    ).drop("leg")
+    main = (
+        rows.filter(pl.col("queue_id").is_not_null())
+        .group_by("day", "queue_id")
+        .agg(length=(pl.col("key_end") - pl.col("key")).sum())
+        .sort("length", "queue_id", descending=[True, False])
+        .unique("day", keep="first", maintain_order=True)
+        .select("day", main="queue_id")
+    )
+    return (
+        rows.join(main, on="day", how="left", maintain_order="left")
+        .with_columns(queue_id=pl.coalesce("queue_id", "main"))
+        .drop("day", "main")
+    )
+
+
+def roll(summed: pl.DataFrame, by: list[str], sums: Sequence[str]) -> pl.DataFrame:
+    """Add sums up per group, in order of ``by``; without ``by`` into one row, also of nothing."""
+    if not by:
+        return summed.select(pl.col(sums).sum())
+    return summed.group_by(by).agg(pl.col(sums).sum()).sort(by, nulls_last=True)

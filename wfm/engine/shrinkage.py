@@ -1,0 +1,203 @@
+"""Shrinkage, occupancy and utilisation: where paid time went, and how busy agents were.
+
+Every paid scheduled second is in exactly one part::
+
+    scheduled    on queue          |break    |on queue                  |training |on queue
+    state        available|busy        |break    |available|logged out  |training |nobody watched
+    part         productive            |planned  |product. |unplanned   |planned  |unknown
+
+    paid = productive + planned + unplanned + unknown
+
+Shrinkage is the share of paid time in which agents are not available to handle the workload: breaks, training,
+meetings, vacations and what is lost to poor adherence (Society of Workforce Planning Professionals, glossary
+"shrinkage"). Time off that is paid is in the denominator, though adherence does not count it; unpaid meals are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import polars as pl
+
+from wfm import terms
+from wfm.engine.codes import CODE, UNKNOWN, UNMAPPED, is_one_of, is_queue
+from wfm.errors import UsageError
+
+PARTS: Final = ("productive", "planned", "unplanned", "unknown")
+PART: Final = pl.Enum(PARTS)
+SUMS: Final = (
+    "paid_s", *(f"{part}_s" for part in PARTS), "scheduled_shrinkage_s", "logged_in_s", "staffed_s", "handling_s",
+    "handling_paid_s",
+)  # fmt: skip
+
+FORMULAS: Final = {
+    "paid": "scheduled time of paid activities (table activity) = productive + planned + unplanned + unknown",
+    "planned": "scheduled off the workload (breaks, training, time off ...) and not served a queue instead, or the "
+    "rest of a break that a call pushed back",
+    "unplanned": "scheduled for the workload and out of adherence (absent, late, outage, approved absence ...), or an "
+    "activity flagged unplanned",
+    "shrinkage": "(planned + unplanned) / paid; high: (planned + unplanned + unknown) / paid",
+    "shrinkage scheduled": "paid time scheduled in planned shrinkage / paid",
+    "occupancy": "handling (busy, hold, wrapup) / staffed (handling + available + ringing)",
+}
+"""What users are told of the figures."""
+
+
+def _share(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
+    return pl.when(whole > 0).then(part / whole)
+
+
+def of_paid() -> pl.Expr:
+    """Handling within paid scheduled time / paid: all time at work counts, also logged out (Genesys glossary)."""
+    return _share(pl.col("handling_paid_s"), pl.col("paid_s"))
+
+
+def of_logged_in() -> pl.Expr:
+    """Handling / logged in: breaks and aux work on the phone count, training away from it does not."""
+    return _share(pl.col("handling_s"), pl.col("logged_in_s"))
+
+
+UTILISATIONS: Final[dict[str, Callable[[], pl.Expr]]] = {
+    each.__name__: each for each in (of_paid, of_logged_in)
+}
+"""The variants in use, by name. What some call utilisation, handling or available / paid, is productive / paid here."""
+
+
+def variant(name: str) -> str:
+    """Return the name of a utilisation.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name not in UTILISATIONS:
+        raise UsageError(f"No utilisation {name!r}; choose from: {', '.join(UTILISATIONS)}.")
+    return name
+
+
+def flagged(slices: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
+    """Keep what is paid or logged in; add ``paid``, the activity's ``shrinkage`` and, if paid, ``part``.
+
+    A paid second is, tested in this order:
+
+    1. productive: scheduled for something else and out of it in a queue state; the agent served a queue instead.
+    2. planned or unplanned: the activity is so flagged.
+    3. unknown: its class is.
+    4. productive: in adherence, or in an activity that adherence does not count.
+    5. planned: the rest of a break that a call pushed back (shifted break): the break itself had less.
+    6. unplanned: whatever else is out, approved and outages too.
+
+    Args:
+        slices: place, category, state, class, rule.
+        places: per place activity, paid and shrinkage; null where nothing is scheduled.
+    """
+    flags = places.select(
+        pl.col("paid").fill_null(False), pl.col("shrinkage").cast(pl.Enum(terms.SHRINKAGE)), "activity"
+    )
+    marked = slices.with_columns(flags[name].gather(slices["place"]) for name in flags.columns).filter(
+        pl.col("paid") | _logged_in()
+    )
+    kind, flag = pl.col("class"), pl.col("shrinkage")
+    inside = (kind == "in").fill_null(False)
+    part = (
+        pl.when(~pl.col("paid")).then(None)
+        .when(is_queue() & ~inside & (pl.col("category") != "on_queue")).then(pl.lit("productive"))
+        .when(flag == "planned").then(pl.lit("planned"))
+        .when(flag == "unplanned").then(pl.lit("unplanned"))
+        .when(kind == "unknown").then(pl.lit("unknown"))
+        .when(inside | kind.is_null()).then(pl.lit("productive"))
+        .when((pl.col("rule") == "shifted_break").fill_null(False)).then(pl.lit("planned"))
+        .otherwise(pl.lit("unplanned"))
+    )  # fmt: skip
+    return marked.with_columns(part=part.cast(PART))
+
+
+def _logged_in() -> pl.Expr:
+    return ~pl.col("state").is_in([CODE["logged_out"], UNKNOWN, UNMAPPED])
+
+
+def sums(slices: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """Sum flagged slices per group, in microseconds: `SUMS`.
+
+    logged_in_s, staffed_s and handling_s are of all time, scheduled or not; handling_paid_s of paid time alone.
+    """
+    length = pl.col("key_end") - pl.col("key")
+    handling = is_one_of(terms.HANDLING_STATES)
+    return slices.group_by(by).agg(
+        length.filter("paid").sum().alias("paid_s"),
+        *(length.filter(pl.col("part") == part).sum().alias(f"{part}_s") for part in PARTS),
+        length.filter(pl.col("paid"), pl.col("shrinkage") == "planned").sum().alias("scheduled_shrinkage_s"),
+        length.filter(_logged_in()).sum().alias("logged_in_s"),
+        length.filter(handling | is_one_of(terms.WAITING_STATES)).sum().alias("staffed_s"),
+        length.filter(handling).sum().alias("handling_s"),
+        length.filter(handling, pl.col("paid")).sum().alias("handling_paid_s"),
+    )
+
+
+def ratios(summed: pl.DataFrame, utilisation: str) -> pl.DataFrame:
+    """Turn sums of microseconds into seconds and add the figures; 0/0 is null.
+
+    Returns:
+        `SUMS` in seconds, then, 0..1: shrinkage_scheduled = scheduled_shrinkage / paid; shrinkage_planned = planned /
+        paid; shrinkage_unplanned = unplanned / paid; shrinkage = (planned + unplanned) / paid, that is if nothing of
+        what is unknown was lost; shrinkage_high = (planned + unplanned + unknown) / paid, if all was; occupancy =
+        handling / staffed, as in `wfm.engine.volume.occupancy`; utilisation and utilisation_variant, which names it.
+    """
+    paid, lost = pl.col("paid_s"), pl.col("planned_s") + pl.col("unplanned_s")
+    return summed.with_columns(
+        shrinkage_scheduled=_share(pl.col("scheduled_shrinkage_s"), paid),
+        shrinkage_planned=_share(pl.col("planned_s"), paid),
+        shrinkage_unplanned=_share(pl.col("unplanned_s"), paid),
+        shrinkage=_share(lost, paid),
+        shrinkage_high=_share(lost + pl.col("unknown_s"), paid),
+        occupancy=_share(pl.col("handling_s"), pl.col("staffed_s")),
+        utilisation=UTILISATIONS[utilisation](),
+        utilisation_variant=pl.lit(utilisation),
+    ).with_columns(pl.col(SUMS) / 1_000_000)
+
+
+def causes(slices: pl.DataFrame, by: list[str], *, exemption: pl.DataFrame) -> pl.DataFrame:
+    """Sum flagged slices per group, part and what caused it, in microseconds.
+
+    The cause of a flagged activity is that activity; of an approved absence or an outage the code of the exemption;
+    else the reason.
+
+    Args:
+        slices: as from `flagged`, with reason, approved, system.
+        by: columns of ``slices``.
+        exemption: number, label.
+
+    Returns:
+        ``by``, part, cause, us; cause is null for what is no shrinkage.
+    """
+    excused = pl.coalesce(pl.when(pl.col("class") == kind).then(kind) for kind in ("system", "approved"))
+    lost = pl.col("shrinkage") == "none"
+    return (
+        slices.filter("paid")
+        .with_columns(
+            number=pl.when(lost).then(excused),
+            why=pl.when(lost).then(pl.col("reason").cast(pl.String)).otherwise("activity"),
+        )
+        .group_by([*by, "part", "number", "why"])
+        .agg(us=(pl.col("key_end") - pl.col("key")).sum())
+        .join(exemption, on="number", how="left")
+        .select(*by, "part", "us", cause=pl.coalesce("label", "why"))
+    )
+
+
+def shares(caused: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """Turn `causes` into shares of each group's paid time: by, part, cause, seconds, paid_s, shrinkage."""
+    groups = [pl.col(name) for name in by] or [pl.lit(0)]
+    rows = (
+        caused.with_columns(paid_us=pl.col("us").sum().over(*groups))
+        .filter(pl.col("part").is_in(["planned", "unplanned"]))
+        .group_by([*by, "part", "cause"])
+        .agg(pl.col("us").sum(), pl.col("paid_us").first())
+    )
+    order = [*by, "part", "us", "cause"]
+    return (
+        rows.sort(order, descending=[name == "us" for name in order], nulls_last=True)
+        .with_columns(pl.col("part").cast(pl.String), shrinkage=_share(pl.col("us"), pl.col("paid_us")))
+        .select(*by, "part", "cause", seconds=pl.col("us") / 1_000_000, paid_s=pl.col("paid_us") / 1_000_000,
+                shrinkage="shrinkage")
+    )  # fmt: skip
