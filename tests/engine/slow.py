@@ -114,6 +114,8 @@ class Score:
     unscheduled: list[dict[str, Any]]
     """Queue states outside the segments: agent_id team second run (its start) workday state."""
     step_s: int
+    people: list[_Person]
+    """Everybody, to be asked about any other second."""
 
     def totals(self, by: str | tuple[str, ...] | list[str] = ()) -> dict[tuple[Any, ...], dict[str, Any]]:
         """Add up the seconds per group; `by` names keys of `seconds`, or `interval`; keys are tuples."""
@@ -328,15 +330,15 @@ def slow_score(
     )
     seconds: list[dict[str, Any]] = []
     unscheduled: list[dict[str, Any]] = []
-    for agent_id in walk.agents():
-        person = _Person(walk, agent_id)
+    people = [_Person(walk, agent_id) for agent_id in walk.agents()]
+    for person in people:
         seconds += person.seconds()
         unscheduled += person.unscheduled()
     if window is not None:
         first, past = (edge.timestamp() for edge in window)
         seconds = [record for record in seconds if first <= record["second"] < past]
         unscheduled = [record for record in unscheduled if first <= record["second"] < past]
-    return Score(seconds, unscheduled, step_s)
+    return Score(seconds, unscheduled, step_s, people)
 
 
 class _Walk:

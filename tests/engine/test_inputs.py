@@ -179,8 +179,8 @@ def test_windows_instants_and_zones_that_are_refused(inputs: dict[str, Any], wor
 
 
 def test_what_scores_cannot_be_grouped_by() -> None:
-    with pytest.raises(UsageError, match=r"'queue'.*choose from: agent_id"):
-        wfm.score(**GOLDEN).adherence(["agent_id", "queue"])
+    with pytest.raises(UsageError, match=r"'shoe'.*choose from: agent_id"):
+        wfm.score(**GOLDEN).adherence(["agent_id", "shoe"])
 
 
 # --- what is fine ---------------------------------------------------------------------------------------

@@ -48,6 +48,11 @@ def is_rest(column: str = "state") -> pl.Expr:
     return is_one_of(terms.REST_STATES, column)
 
 
+def is_logged_in(column: str = "state") -> pl.Expr:
+    """Say whether the agent is known to be logged in."""
+    return ~pl.col(column).is_in([LOGGED_OUT, UNKNOWN, UNMAPPED])
+
+
 def fold(text: pl.Expr) -> pl.Expr:
     """Make vendor words comparable: case, spaces, ``_`` and ``-`` do not matter."""
     return text.str.to_lowercase().str.replace_all(r"[\s_\-]+", "")

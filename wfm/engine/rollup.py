@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from wfm import terms
-from wfm.engine.codes import is_one_of, is_queue
+from wfm.engine.codes import is_logged_in, is_one_of, is_queue
 from wfm.engine.deviations import workday_outside
 from wfm.engine.spans import Axis, layer, overlay, resolve, run_end, run_start, steps
 from wfm.errors import UsageError
@@ -108,17 +108,18 @@ def places(
 ) -> tuple[pl.Series, pl.DataFrame]:
     """Give every slice its place, and `labels` of the places: of the segments, then of what is outside them.
 
-    Outside lies each agent's workday with nothing scheduled; work there belongs to one workday as a whole, as among
-    the exceptions.
+    Outside lies each agent's workday with nothing scheduled. A run of work there belongs to one workday as a whole, as
+    among the exceptions; so does a run in which the agent is logged in and does not work.
     """
-    work = is_queue() & (pl.col("segment") == 0)
+    free_time = pl.col("segment") == 0
+    work, idle = is_queue() & free_time, is_logged_in() & ~is_queue() & free_time
     runs = slices.select(
         "segment",
         slice="key",
         agent=axis.agent(pl.col("key")),
-        key=pl.coalesce(run_start(work), "key"),
-        key_end=pl.coalesce(run_end(work), "key_end"),
-    ).filter(pl.col("segment") == 0)
+        key=pl.coalesce(run_start(work), run_start(idle), "key"),
+        key_end=pl.coalesce(run_end(work), run_end(idle), "key_end"),
+    ).filter(free_time)
     free = runs.with_columns(workday=workday_outside(runs, segments, zone_of, axis))
     days = free.select("agent", "workday").unique(maintain_order=True)
     nothing = segments.clear().select(pl.exclude("agent", "workday"))
@@ -180,7 +181,7 @@ def queued(slices: pl.DataFrame, legs: pl.DataFrame, day: pl.Series, axis: Axis)
         queue     sales   |sales          |sales     |billing|sales
 
     Args:
-        slices: gap-free per agent: key, key_end, state, place.
+        slices: gap-free per agent: key, key_end, segment, state, place.
         legs: key, key_end, queue_id; in order of key.
         day: per place a number that no other agent or workday has.
         axis: the axis of the keys.
@@ -196,7 +197,7 @@ def queued(slices: pl.DataFrame, legs: pl.DataFrame, day: pl.Series, axis: Axis)
         queue_id=legs["queue_id"].cast(names).gather(leg), day=day.gather(rows["place"])
     ).drop("leg")
     main = (
-        rows.filter(pl.col("queue_id").is_not_null())
+        rows.filter(pl.col("queue_id").is_not_null(), (pl.col("segment") > 0) | is_logged_in())
         .group_by("day", "queue_id")
         .agg(length=(pl.col("key_end") - pl.col("key")).sum())
         .sort("length", "queue_id", descending=[True, False])

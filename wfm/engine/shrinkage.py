@@ -21,7 +21,7 @@ from typing import Final
 import polars as pl
 
 from wfm import terms
-from wfm.engine.codes import CODE, UNKNOWN, UNMAPPED, is_one_of, is_queue
+from wfm.engine.codes import is_logged_in, is_one_of, is_queue
 from wfm.errors import UsageError
 
 PARTS: Final = ("productive", "planned", "unplanned", "unknown")
@@ -95,7 +95,7 @@ def flagged(slices: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
         pl.col("paid").fill_null(False), pl.col("shrinkage").cast(pl.Enum(terms.SHRINKAGE)), "activity"
     )
     marked = slices.with_columns(flags[name].gather(slices["place"]) for name in flags.columns).filter(
-        pl.col("paid") | _logged_in()
+        pl.col("paid") | is_logged_in()
     )
     kind, flag = pl.col("class"), pl.col("shrinkage")
     inside = (kind == "in").fill_null(False)
@@ -112,10 +112,6 @@ def flagged(slices: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
     return marked.with_columns(part=part.cast(PART))
 
 
-def _logged_in() -> pl.Expr:
-    return ~pl.col("state").is_in([CODE["logged_out"], UNKNOWN, UNMAPPED])
-
-
 def sums(slices: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     """Sum flagged slices per group, in microseconds: `SUMS`.
 
@@ -127,7 +123,7 @@ def sums(slices: pl.DataFrame, by: list[str]) -> pl.DataFrame:
         length.filter("paid").sum().alias("paid_s"),
         *(length.filter(pl.col("part") == part).sum().alias(f"{part}_s") for part in PARTS),
         length.filter(pl.col("paid"), pl.col("shrinkage") == "planned").sum().alias("scheduled_shrinkage_s"),
-        length.filter(_logged_in()).sum().alias("logged_in_s"),
+        length.filter(is_logged_in()).sum().alias("logged_in_s"),
         length.filter(handling | is_one_of(terms.WAITING_STATES)).sum().alias("staffed_s"),
         length.filter(handling).sum().alias("handling_s"),
         length.filter(handling, pl.col("paid")).sum().alias("handling_paid_s"),
