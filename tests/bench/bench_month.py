@@ -72,6 +72,30 @@ def step_score(directory: Path) -> int:
     return states.height
 
 
+def _rolled(directory: Path, view: str, by: list[str]) -> int:
+    agent, schedule, states, legs = _parquet(directory, "agent", "schedule", "agent_state", "call_leg")
+    scored = wfm.score(schedule=schedule, agent_state=states, call_leg=legs, agent=agent)
+    began = time.perf_counter()
+    rows = getattr(scored, view)(by).height
+    print(f"# {view} by {', '.join(by)}: {rows:,} rows, {time.perf_counter() - began:.2f} s", file=sys.stderr)
+    return states.height
+
+
+def step_interval(directory: Path) -> int:
+    """Score frames and roll up by team and quarter of an hour; what the roll-up alone takes is told beside it."""
+    return _rolled(directory, "adherence", ["team", "interval"])
+
+
+def step_queue(directory: Path) -> int:
+    """Score frames and roll up by queue and quarter of an hour."""
+    return _rolled(directory, "adherence", ["queue", "interval"])
+
+
+def step_shrinkage(directory: Path) -> int:
+    """Score frames and tell shrinkage and occupancy by team and quarter of an hour."""
+    return _rolled(directory, "shrinkage", ["team", "interval"])
+
+
 def step_exceptions(directory: Path) -> int:
     """Score frames and list every adherence exception with its reason."""
     agent, schedule, states, legs = _parquet(directory, "agent", "schedule", "agent_state", "call_leg")
@@ -125,6 +149,9 @@ STEPS = {
     "import": (step_import, step_import_peer),
     "score": (step_score, step_score_peer),
     "exceptions": (step_exceptions, None),
+    "interval": (step_interval, None),
+    "queue": (step_queue, None),
+    "shrinkage": (step_shrinkage, None),
     "report": (step_report, None),
 }
 
