@@ -211,6 +211,19 @@ def queued(slices: pl.DataFrame, legs: pl.DataFrame, day: pl.Series, axis: Axis)
     )
 
 
+def with_queue(rows: pl.DataFrame, queued: pl.DataFrame, axis: Axis) -> pl.DataFrame:
+    """Cut rows, disjoint and in order of key, where the queue changes and add ``queue_id``; ``queued``: see there."""
+    number = pl.int_range(pl.len(), dtype=pl.Int32)
+    parts = [
+        layer(steps(frame.select("key", "key_end", number.alias(name)), name, -1), name, axis, -1)
+        for name, frame in (("row", rows), ("slice", queued))
+    ]
+    cut = overlay(parts, axis).filter(pl.col("row") >= 0)
+    queue = queued["queue_id"].gather(pl.select(pl.when(cut["slice"] >= 0).then(cut["slice"])).to_series())
+    told = rows.drop("key", "key_end")[cut["row"]]
+    return pl.concat([cut.select("key", "key_end"), told], how="horizontal").with_columns(queue_id=queue)
+
+
 def roll(summed: pl.DataFrame, by: list[str], sums: Sequence[str]) -> pl.DataFrame:
     """Add sums up per group, in order of ``by``; without ``by`` into one row, also of nothing."""
     if not by:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, partial
@@ -10,13 +10,16 @@ from functools import cached_property, partial
 import polars as pl
 
 from wfm import terms
-from wfm.engine import adherence, deviations, inputs, rollup, shrinkage
+from wfm.engine import adherence, bridge, deviations, inputs, rollup, shrinkage, tolerance
 from wfm.engine.codes import is_queue
+from wfm.engine.definitions import DEFINITIONS, OWN, TOLERANT, Definition, chosen, divide, find, tolerant
 from wfm.engine.facts import Facts
 from wfm.engine.inputs import EPOCH, Frame, Window
 from wfm.engine.schedule import in_force, segments
 from wfm.engine.spans import Axis, layer, overlay, resolve, run_end, run_start, steps
+from wfm.engine.stretches import Stretches, stretches
 from wfm.engine.timeline import Lines, state_lines
+from wfm.engine.tolerance import NO_THRESHOLD, Threshold, Tolerance
 from wfm.errors import UsageError
 
 OUTSIDE_NAME = "outside"
@@ -33,12 +36,20 @@ class Options:
     state_delay: states are told up to so late (they are polled): an agent who is still busy then, after a call that
         overran has ended, is taken to be in it.
     state_evidence: apply the rules on calls to states alone where an agent has no call log.
+    threshold, tolerances: what is tolerated, in scores of their own beside the others; see `wfm.engine.tolerance`.
     """
 
     state_renewal: timedelta = timedelta(hours=16)
     wrapup_grace: timedelta = timedelta(seconds=120)
     state_delay: timedelta = timedelta(0)
     state_evidence: bool = True
+    threshold: Threshold = NO_THRESHOLD
+    tolerances: tuple[Tolerance, ...] = ()
+
+    @property
+    def tolerant(self) -> bool:
+        """Say whether anything is tolerated."""
+        return bool(self.threshold.below or self.tolerances)
 
 
 @dataclass(frozen=True)
@@ -55,31 +66,77 @@ class Score:
     _people: pl.DataFrame
     _legs: pl.DataFrame
     _lines: Lines
+    options: Options = Options()
 
-    def adherence(self, by: Sequence[str] = ("agent_id", "workday")) -> pl.DataFrame:
+    def adherence(
+        self, by: Sequence[str] = ("agent_id", "workday"), definitions: str | Iterable[str] = ()
+    ) -> pl.DataFrame:
         """Score by any of `wfm.engine.rollup.BY`; an empty ``by`` gives one row for everything.
 
         interval_start cuts at quarters of an hour, queue_id where the call under way changes: see
         `wfm.engine.rollup.queued` for the one queue to which a second belongs.
 
+        Args:
+            by: what to group by.
+            definitions: names of `wfm.engine.definitions.DEFINITIONS`, or ``all``.
+
         Returns:
             The columns of ``by``, then scheduled_s in_s approved_s call_driven_s system_s unknown_s controllable_s
             scheduled_work_s worked_s (seconds), adherence adherence_adjusted adherence_low adherence_high coverage
-            conformance (0..1, conformance may exceed 1; null where nothing was scheduled). Rows in order of ``by``.
+            conformance (0..1, conformance may exceed 1; null where nothing was scheduled). Where the options tolerate
+            something, also tolerated_s (after worked_s), adherence_tolerant = (in + tolerated) / D and
+            adherence_adjusted_tolerant = (D − controllable that is not tolerated) / D. Then a column per definition,
+            named after it (null where 0/0). Rows in order of ``by``.
 
         Raises:
-            UsageError: ``by`` names something else.
+            UsageError: ``by`` or a definition is something else.
+        """
+        by, wanted = rollup.groups(by), {**self._tolerant, **chosen(definitions)}
+        parts = [self._summed(by), *(self._weighed(define, name, by) for name, define in wanted.items())]
+        columns = [*adherence.SUMS, *(column for name in wanted for column in _pair(name))]
+        summed = rollup.roll(pl.concat(parts, how="diagonal"), by, columns)
+        if TOLERANT in wanted:
+            tolerated = (pl.col(_pair(TOLERANT)[0]) - pl.col("in_s")) / 1_000_000
+            summed = summed.with_columns(tolerated_s=tolerated)
+        return divide(adherence.ratios(summed), {name: _pair(name) for name in wanted})
+
+    def bridge(self, before: str, after: str, by: Sequence[str] = ()) -> pl.DataFrame:
+        """Say which seconds make the difference between two scores, for everything or by any of `wfm.engine.rollup.BY` but those that cut.
+
+        Args:
+            before, after: adherence, adherence_adjusted, their tolerant ones, or a definition.
+            by: what to group by; a group in which no second counts differently has no row.
+
+        Returns:
+            ``by``; kind activity state reason (of the seconds; without those that ``by`` has); seconds;
+            from_numerator_s from_denominator_s to_numerator_s to_denominator_s; points (0..1, their sum is score_to −
+            score_from); score_from score_to. See `wfm.engine.bridge.points`.
+
+        Raises:
+            UsageError: ``by`` or a score is something else.
         """
         by = rollup.groups(by)
-        if not any(name in rollup.CUTS for name in by):
-            return adherence.ratios(rollup.roll(self._sums, by, adherence.SUMS))
-        slices = self._queued if "queue_id" in by else self._slices
-        columns = [name for name in (*adherence.SUMMED, "queue_id") if name in slices.columns]
-        scheduled = slices.filter(pl.col("segment") > 0).select(*columns, place=pl.col("segment") - 1)
-        pieces = self._cut(scheduled, self._labels, by)
-        return adherence.ratios(
-            rollup.summed(pieces, self._labels, by, adherence.sums).sort(by, nulls_last=True)
-        )
+        if cut := [name for name in by if name in rollup.CUTS]:
+            raise UsageError(f"A bridge cannot be grouped by {' or '.join(cut)}.")
+        parts = [
+            self._weighed(self._named(name), name, by).rename(dict(zip(_pair(name), pair, strict=True)))
+            for name, pair in zip((before, after), bridge.PAIRS, strict=True)
+        ]
+        totals = rollup.roll(pl.concat(parts, how="diagonal"), by, bridge.FOUR)
+        rows = bridge.weigh(self._clip(self._difference(before, after)), by)
+        return bridge.points(self._labelled(rows), totals, by)
+
+    def bridge_stretches(self, before: str, after: str) -> pl.DataFrame:
+        """List the stretches that count differently in two scores.
+
+        Returns:
+            agent_id workday start_at end_at seconds kind activity state reason, and the weights of each second
+            (-1, 0, 1): from_numerator from_denominator to_numerator to_denominator. In order of agent and time.
+
+        Raises:
+            UsageError: a score is something else.
+        """
+        return bridge.spoken(self._clip(bridge.listed(self._difference(before, after))), self.axis)
 
     def shrinkage(
         self,
@@ -176,12 +233,60 @@ class Score:
         if self.window is not None:
             places = self._segments_of(scheduled["segment"]).select("workday")
             scheduled = self._clip(pl.concat([scheduled, places], how="horizontal"))
-        summed = adherence.sums(scheduled, ["segment"])
-        return summed.join(self._labels, on="segment", maintain_order="left")
+        return self._labelled(adherence.sums(scheduled, ["segment"]))
+
+    def _summed(self, by: list[str]) -> pl.DataFrame:
+        """Sum scheduled time per group, in microseconds."""
+        if not any(name in rollup.CUTS for name in by):
+            return self._sums
+        slices = self._queued if "queue_id" in by else self._slices
+        columns = [name for name in (*adherence.SUMMED, "queue_id") if name in slices.columns]
+        scheduled = slices.filter(pl.col("segment") > 0).select(*columns, place=pl.col("segment") - 1)
+        return rollup.summed(self._cut(scheduled, self._labels, by), self._labels, by, adherence.sums)
+
+    def _weighed(self, define: Definition, name: str, by: list[str]) -> pl.DataFrame:
+        """Sum a definition's two weights per group, in microseconds: the columns `_pair` names."""
+        rows = self._clip(define(self._stretches)).with_columns(place=pl.col("segment") - 1)
+        if "queue_id" in by:
+            rows = rollup.with_queue(rows, self._queued, self.axis)
+        if "interval_start" in by:
+            rows = rollup.quarters(rows, self.axis)
+        length, (over, under) = pl.col("key_end") - pl.col("key"), _pair(name)
+
+        def weigh(frame: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
+            return frame.group_by(groups, maintain_order=True).agg(
+                (pl.col("numerator").cast(pl.Int64) * length).sum().alias(over),
+                (pl.col("denominator").cast(pl.Int64) * length).sum().alias(under),
+            )
+
+        summed = rollup.summed(rows, self._labels, by, weigh)
+        return summed.filter((pl.col(over) != 0) | (pl.col(under) != 0))
+
+    @cached_property
+    def _stretches(self) -> Stretches:
+        return stretches(self._slices, self._segments, self._zone_of, self.axis)
+
+    @cached_property
+    def _tolerant(self) -> dict[str, Definition]:
+        """Give the scores with what is tolerated, if anything is."""
+        told = self.options
+        return tolerant(told.threshold, told.tolerances) if told.tolerant else {}
+
+    def _named(self, name: str) -> Definition:
+        return find(name, {**OWN, **self._tolerant, **DEFINITIONS})
+
+    def _difference(self, before: str, after: str) -> pl.DataFrame:
+        given = stretches(self._reasoned, self._segments, self._zone_of, self.axis)
+        return bridge.difference(self._named(before)(given), self._named(after)(given), self.axis)
 
     @cached_property
     def _labels(self) -> pl.DataFrame:
         return rollup.labels(self._segments, self._people, self.axis)
+
+    def _labelled(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Join what one can group by, but cuts, to rows with ``segment``; a column that they have stays."""
+        own = [name for name in rows.columns if name != "segment"]
+        return rows.join(self._labels.drop(own, strict=False), on="segment", maintain_order="left")
 
     @cached_property
     def _places(self) -> tuple[pl.Series, pl.DataFrame]:
@@ -251,6 +356,10 @@ class Score:
         ).filter(pl.col("key") < pl.col("key_end"))
 
 
+def _pair(name: str) -> tuple[str, str]:
+    return f"{name} numerator", f"{name} denominator"
+
+
 def score(
     *,
     schedule: Frame,
@@ -299,6 +408,7 @@ def score(
     facts = Facts.read(
         schedule, agent_state, state_map, activity, call_leg, exemption, coverage, agent, login
     )
+    tolerance.check(options.tolerances, options.threshold, facts.activity["activity"].to_list())
     axis = facts.axis(window)
     zone_of = facts.zones(axis, timezone)
     rules = adherence.rule_table(inputs.rules(inputs.take(rule, "rule")))
@@ -326,7 +436,8 @@ def score(
         adherence.Legs(legs, logged, options.state_evidence),
         adherence.Leeway(options.wrapup_grace, options.state_delay),
     )
-    return Score(axis, window, slices, segs, evidence, labels, zone_of, facts.people(axis), legs, lines)
+    people = facts.people(axis)
+    return Score(axis, window, slices, segs, evidence, labels, zone_of, people, legs, lines, options)
 
 
 def _at(values: pl.Series, segment: pl.Series, outside: object) -> pl.Series:

@@ -1,0 +1,156 @@
+"""From one score to another: which seconds make the difference, and how many points each kind of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from wfm import terms
+from wfm.engine.codes import CODE
+from wfm.engine.spans import Axis, layer, overlay, steps
+
+WEIGHTS = ["from_numerator", "from_denominator", "to_numerator", "to_denominator"]
+FOUR = [f"{name}_s" for name in WEIGHTS]
+PAIRS = [("from_numerator_s", "from_denominator_s"), ("to_numerator_s", "to_denominator_s")]
+DETAIL = ["kind", "activity", "state", "reason"]
+OUTSIDE = "worked outside the shift"
+PLACE = {
+    "on_queue": "on queue", "off_queue_work": "in off-queue work", "break": "in a break", "meal": "in a meal",
+    "training": "in training", "meeting": "in a meeting", "time_off": "in time off",
+    "unavailable": "in unavailable time",
+}  # fmt: skip
+UNCOUNTED = "worked in time that is not counted"
+
+
+def difference(before: pl.DataFrame, after: pl.DataFrame, axis: Axis) -> pl.DataFrame:
+    """Put two definitions' weights side by side, cut where either changes; only where they are not the same.
+
+    Args:
+        before, after: the rows of one `wfm.engine.stretches.Stretches` with ``reason``, weighed.
+        axis: the axis of the keys.
+
+    Returns:
+        The rows, without their own weights, with `WEIGHTS` and the columns of `DETAIL` (activity and state as words).
+    """
+    ends = {"from": before, "to": after}
+    numbers = [layer(steps(_numbered(rows, end), end, -1), end, axis, -1) for end, rows in ends.items()]
+    both = overlay(numbers, axis).filter(pl.col("from") >= 0)
+    weights = [
+        rows.select(pl.col("numerator", "denominator").name.prefix(f"{end}_"))[both[end]]
+        for end, rows in ends.items()
+    ]
+    facts = before.drop("key", "key_end", "numerator", "denominator")[both["from"]]
+    rows = pl.concat([both.select("key", "key_end"), *weights, facts], how="horizontal")
+    same = (pl.col("from_numerator") == pl.col("to_numerator")) & (
+        pl.col("from_denominator") == pl.col("to_denominator")
+    )
+    return _named(rows.filter(~same))
+
+
+def _numbered(rows: pl.DataFrame, name: str) -> pl.DataFrame:
+    return rows.select("key", "key_end", pl.int_range(pl.len(), dtype=pl.Int32).alias(name))
+
+
+def _named(rows: pl.DataFrame) -> pl.DataFrame:
+    """Say of what kind a stretch is: why it is out, or which state it spent in which category."""
+    state = pl.col("state").replace_strict(
+        {code: word for word, code in CODE.items()}, return_dtype=pl.String, default=terms.UNKNOWN
+    )
+    place = pl.col("category").cast(pl.String).replace(PLACE)
+    plain = pl.format("{} {}", state, place)
+    kind = (
+        pl.when(~pl.col("scheduled")).then(pl.lit(OUTSIDE))
+        .when(~pl.col("known")).then(pl.lit(UNCOUNTED))
+        .otherwise(pl.coalesce(pl.col("reason").cast(pl.String), plain))
+        .str.replace_all("_", " ")
+    )  # fmt: skip
+    return rows.with_columns(
+        kind=kind,
+        state=state,
+        activity=pl.when("scheduled").then("activity"),
+        reason=pl.when(pl.col("scheduled")).then(pl.col("reason").cast(pl.String)).otherwise(
+            pl.lit("unscheduled_work")
+        ),
+    )  # fmt: skip
+
+
+def weigh(rows: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+    """Multiply weights by length: segment, `DETAIL` (but those that ``by`` has), seconds, `FOUR`; microseconds."""
+    length = pl.col("key_end") - pl.col("key")
+    weighed = ((pl.col(name).cast(pl.Int64) * length).alias(f"{name}_s") for name in WEIGHTS)
+    return rows.select("segment", *_detail(by), length.alias("seconds"), *weighed)
+
+
+def _detail(by: Sequence[str]) -> list[str]:
+    return [name for name in DETAIL if name not in by]
+
+
+def points(rows: pl.DataFrame, totals: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+    """Sum per kind, and say how many points each kind is worth.
+
+    With n/d the score before, n'/d' after, and Δ a kind's share of n' − n and d' − d:
+
+        points = (Δn (d + d') − Δd (n + n')) / (2 d d')
+
+    which is the Shapley value of the two changes, in numerator and in denominator. So the points add up to
+    n'/d' − n/d exactly, in whatever parts and order, and a bridge back has the same points with the other sign.
+
+    Args:
+        rows: ``by``, `DETAIL` (but those that ``by`` has), seconds, `FOUR`.
+        totals: ``by`` and `FOUR` over everything, so that a difference has something to stand on.
+        by: what is kept apart.
+
+    Returns:
+        ``by``, `DETAIL`, seconds, `FOUR` (seconds), points (null where either score is 0/0), score_from, score_to;
+        in order of ``by`` and of what it is worth, most first.
+    """
+    detail = _detail(by)
+    summed = rows.group_by([*by, *detail]).agg(pl.col("seconds", *FOUR).sum())
+    ends = totals.rename({name: f"all_{name}" for name in FOUR})
+    joined = summed.join(ends, on=by, how="left", nulls_equal=True) if by else summed.join(ends, how="cross")
+    n, d, n2, d2 = (pl.col(f"all_{name}").cast(pl.Float64) for name in FOUR)
+    dn = (pl.col("to_numerator_s") - pl.col("from_numerator_s")).cast(pl.Float64)
+    dd = (pl.col("to_denominator_s") - pl.col("from_denominator_s")).cast(pl.Float64)
+    real = (d != 0) & (d2 != 0)
+    return (
+        joined.with_columns(
+            points=pl.when(real).then((dn * (d + d2) - dd * (n + n2)) / (2 * d * d2)),
+            score_from=pl.when(d != 0).then(n / d),
+            score_to=pl.when(d2 != 0).then(n2 / d2),
+        )
+        .sort(
+            *by, pl.col("points").abs(), *detail, nulls_last=True,
+            descending=[*(False for _ in by), True, *(False for _ in detail)],
+        )
+        .with_columns(pl.col("seconds", *FOUR) / 1_000_000)
+        .select(*by, *detail, "seconds", *FOUR, "points", "score_from", "score_to")
+    )  # fmt: skip
+
+
+def listed(rows: pl.DataFrame) -> pl.DataFrame:
+    """Join adjoining rows that differ in nothing a bridge shows: key, key_end, agent, workday, `DETAIL`, `WEIGHTS`."""
+    same = [*DETAIL, "segment", *WEIGHTS]
+    begins = (pl.col("key") != pl.col("key_end").shift(1)) | pl.any_horizontal(
+        pl.col(name).ne_missing(pl.col(name).shift(1)) for name in same
+    )
+    return (
+        rows.with_columns(run=begins.fill_null(True).cum_sum())
+        .group_by("run", maintain_order=True)
+        .agg(
+            pl.col("key").first(),
+            pl.col("key_end").last(),
+            pl.col("agent", "workday", *DETAIL, *WEIGHTS).first(),
+        )
+        .drop("run")
+    )
+
+
+def spoken(rows: pl.DataFrame, axis: Axis) -> pl.DataFrame:
+    """Put instants for keys, in the columns of `Score.bridge_stretches`."""
+    return rows.with_columns(
+        agent_id=pl.col("agent").cast(pl.String),
+        start_at=axis.at(pl.col("key")),
+        end_at=axis.at(pl.col("key_end")),
+        seconds=(pl.col("key_end") - pl.col("key")) / 1_000_000,
+    ).select("agent_id", "workday", "start_at", "end_at", "seconds", *DETAIL, *WEIGHTS)

@@ -1,0 +1,134 @@
+"""Slices → the stretches that some definition of adherence may count, each with the segment it is booked on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import polars as pl
+
+from wfm import terms
+from wfm.engine.codes import LOGGED_OUT, is_queue
+from wfm.engine.deviations import workday_outside
+from wfm.engine.spans import Axis, layer, overlay, run_end, run_start, steps, union
+
+MICROSECOND = timedelta(microseconds=1)
+REACH = timedelta(hours=2) // MICROSECOND
+"""How far around a shift ready time is taken to belong to it, where a definition counts that."""
+QUARTER = terms.INTERVAL_S * 1_000_000
+AGENT_DAY = ["agent", "workday"]
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """What was scheduled, and the work outside of it, on workdays that have a schedule.
+
+    ``rows``, in order of key and disjoint: all that the slices have, and
+
+    - segment: where a stretch is scheduled, that segment; where not, the counted segment of the same workday that
+      began last before the work, else the first: so every sum can be grouped by what segments can be grouped by;
+    - segment_key, segment_end, activity, agent, workday: of that segment; scheduled: whether in it or outside;
+    - known: counted, and the state is not unknown;
+    - near: outside, and at most 2 h from a shift;
+    - planned: the agent has known counted time on this workday; present: was seen logged in for some of it, or worked
+      outside of it. Both are facts of whole workdays, whatever the window.
+    """
+
+    rows: pl.DataFrame
+    axis: Axis
+
+
+def stretches(slices: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.DataFrame, axis: Axis) -> Stretches:
+    """Choose the stretches that count somewhere.
+
+    Args:
+        slices: as from `wfm.engine.adherence.call_driven`; further columns are kept.
+        segments: as from `wfm.engine.schedule.segments`.
+        zone_of: agent, zone.
+        axis: the axis of the keys.
+    """
+    within = slices.filter(pl.col("segment") > 0).with_columns(scheduled=True, near=False)
+    outside = _outside(slices, segments, zone_of, axis)
+    places = segments.select(
+        "segment", "agent", "workday", pl.col("activity").cast(pl.String),
+        segment_key="key", segment_end="key_end",
+    )  # fmt: skip
+    rows = pl.concat([within, outside.select(within.columns)]).sort("key")
+    rows = rows.join(places, on="segment", how="left", maintain_order="left").with_columns(
+        known=(pl.col("counted") & (pl.col("class") != "unknown")).fill_null(False)
+    )
+    seen = pl.col("known") & (pl.col("state") != LOGGED_OUT)
+    rows = rows.with_columns(
+        planned=pl.col("known").any().over(AGENT_DAY),
+        present=(seen | ~pl.col("scheduled")).any().over(AGENT_DAY),
+    )
+    return Stretches(rows, axis)
+
+
+def _outside(slices: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.DataFrame, axis: Axis) -> pl.DataFrame:
+    """Find work with nothing scheduled, cut 2 h from a shift; ``segment`` is the one it is booked on."""
+    work = is_queue() & (pl.col("segment") == 0)
+    found = slices.with_columns(begun=run_start(work), done=run_end(work)).filter(
+        pl.col("begun").is_not_null()
+    )
+    runs = found.select(agent=axis.agent(pl.col("begun")), key="begun", key_end="done")
+    runs = runs.with_columns(workday_outside(runs, segments, zone_of, axis))
+    counted = segments.filter("counted")
+    places = (
+        runs.join_asof(
+            counted.select(*AGENT_DAY, key="key", before="segment"), on="key", by=AGENT_DAY, check_sortedness=False
+        )
+        .join_asof(
+            counted.select(*AGENT_DAY, key="key", after="segment"),
+            on="key", by=AGENT_DAY, strategy="forward", check_sortedness=False,
+        )
+        .select(segment=pl.coalesce("before", "after"))
+    )  # fmt: skip
+    found = found.drop("segment").with_columns(places["segment"], scheduled=False)
+    found = found.filter(pl.col("segment").is_not_null())
+    numbers = layer(steps(found.select("key", "key_end", row=_number()), "row", -1), "row", axis, -1)
+    reach = layer(steps(_around(counted, axis), "near", False), "near", axis, False)
+    cut = overlay([numbers, reach], axis).filter(pl.col("row") >= 0)
+    return pl.concat([cut.drop("row"), found.drop("key", "key_end")[cut["row"]]], how="horizontal")
+
+
+def _number() -> pl.Expr:
+    return pl.int_range(pl.len(), dtype=pl.Int32)
+
+
+def _around(counted: pl.DataFrame, axis: Axis) -> pl.DataFrame:
+    """Give the time up to 2 h around every shift that has counted segments: key, key_end, near."""
+    base = pl.col("shift_key") - pl.col("shift_key") % axis.width
+    spans = counted.select(
+        key=pl.max_horizontal(base, pl.col("shift_key") - REACH),
+        key_end=pl.min_horizontal(base + (axis.end - axis.origin), pl.col("shift_end") + REACH),
+    )
+    return union(spans).with_columns(near=True)
+
+
+def cut(rows: pl.DataFrame, at: pl.Expr) -> pl.DataFrame:
+    """Cut rows ``key, key_end`` in two where the key ``at`` lies inside; null: nowhere."""
+    place = at.fill_null(pl.col("key")).clip(pl.col("key"), pl.col("key_end"))
+    rows = rows.with_columns(cut=place)
+    before = rows.with_columns(key_end="cut")
+    return (
+        pl.concat([before, rows.with_columns(key="cut")])
+        .filter(pl.col("key") < pl.col("key_end"))
+        .sort("key")
+        .drop("cut")
+    )
+
+
+def cut_quarters(rows: pl.DataFrame, axis: Axis) -> pl.DataFrame:
+    """Cut rows at every quarter of an hour, which is one in every zone: adds ``quarter``, counted from 1970."""
+    base = pl.col("key") - pl.col("key") % axis.width - axis.origin
+    first, last = ((pl.col(name) - base) for name in ("key", "key_end"))
+    rows = rows.with_columns(base=base, quarter=pl.int_ranges(first // QUARTER, (last - 1) // QUARTER + 1))
+    start = pl.col("base") + pl.col("quarter") * QUARTER
+    return (
+        rows.explode("quarter")
+        .with_columns(
+            key=pl.max_horizontal("key", start), key_end=pl.min_horizontal("key_end", start + QUARTER)
+        )
+        .drop("base")
+    )
