@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 from datetime import timedelta
@@ -13,7 +14,7 @@ from zoneinfo import available_timezones
 
 import holidays
 from dotenv.parser import parse_stream
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from wfm.errors import SettingsError
@@ -75,6 +76,26 @@ def _networks(given: Any) -> Any:
         raise ValueError("not networks; use some like 127.0.0.1/32, 10.0.0.0/8") from None
 
 
+class EdgeTolerance(BaseModel):
+    """What is tolerated at the edges of one scheduled activity (see `wfm.engine.tolerance.Tolerance`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    start_s: int = Field(0, ge=0, le=86_400)
+    end_s: int = Field(0, ge=0, le=86_400)
+    smooth: bool = False
+
+
+def _tolerance(given: Any) -> Any:
+    """Read JSON like {"break": {"end_s": 60}}; nothing stands for none."""
+    if not isinstance(given, str):
+        return given
+    try:
+        return json.loads(given or "{}")
+    except ValueError:
+        raise ValueError('not JSON; use {} or some like {"break": {"end_s": 60}}') from None
+
+
 class Settings(BaseSettings):
     """What an operator may set; every field is a line `WFM_<FIELD>=…`, explained in settings.example.env."""
 
@@ -90,6 +111,9 @@ class Settings(BaseSettings):
     wrapup_grace_s: int = Field(120, ge=0, le=3600)
     state_delay_s: Annotated[str, AfterValidator(_delay)] = AUTO
     state_evidence: bool = True
+    threshold_s: int = Field(0, ge=0, le=86_400)
+    threshold_smooth: bool = False
+    tolerance: Annotated[dict[str, EdgeTolerance], NoDecode, BeforeValidator(_tolerance)] = {}
     service_level: Annotated[str, AfterValidator(_service_level)] = "0.8/20"
     payload_days: int = Field(30, ge=0, le=36_500)
     trusted_proxies: Annotated[

@@ -18,7 +18,7 @@ from test_twin import slowly as slowest
 import wfm
 from wfm.engine import definitions
 from wfm.engine.inputs import EPOCH
-from wfm.engine.score import Score
+from wfm.engine.score import Score, _pair
 from wfm.errors import UsageError
 
 slowly = settings(slowest, max_examples=40)
@@ -91,7 +91,7 @@ def test_a_roll_up_is_the_sum_of_the_workdays_divided_once(day: Day) -> None:
     theirs = walk(day, ours)
     for name, define in (DEFINITIONS | OWN).items():
         above, below = (sum(column) for column in zip((0, 0), *map(define, theirs.values()), strict=True))
-        sums = ours._sums_of(ours._named(name), ("above", "below")).select(pl.col("above", "below").sum())
+        sums = ours._weighed(ours._named(name), name, []).select(pl.col(_pair(name)).sum())
         assert sums.row(0) == (above * 1_000_000, below * 1_000_000)
         if name in DEFINITIONS:
             together = ours.adherence([], definitions=name)
@@ -109,7 +109,7 @@ def test_where_a_window_is_split_changes_no_sum(day: Day, cut: int, names: list[
     whole, *parts = (fast(day, window=window) for window in ((start, end), (start, middle), (middle, end)))
     for name in names[:3]:
         sums = [
-            one._sums_of(one._named(name), ("above", "below")).select(pl.col("above", "below").sum()).row(0)
+            one._weighed(one._named(name), name, []).select(pl.col(_pair(name)).sum()).row(0)
             for one in (whole, *parts)
         ]
         assert sums[0] == tuple(left + right for left, right in zip(*sums[1:], strict=True))

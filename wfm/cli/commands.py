@@ -29,6 +29,7 @@ from wfm.cli.screen import (
     show,
     working,
 )
+from wfm.engine.definitions import ALL, DEFINITIONS
 from wfm.engine.rollup import BY
 from wfm.errors import UsageError, WfmError
 from wfm.report import headline_text, write
@@ -191,6 +192,13 @@ def adherence(
     from_: From,
     to: To,
     by: By = "agent,workday",
+    definition: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"Add another product's score: {', '.join(DEFINITIONS)} or {ALL}; may be repeated.",
+            metavar="NAME",
+        ),
+    ] = None,
     agent: Agents = None,
     as_of: AsOf = None,
     format: FormatOption = None,
@@ -202,7 +210,9 @@ def adherence(
     """
     target = Target.of(format, out)
     with working("Scoring"):
-        rows = centre().adherence(from_, to, by=grouped(by), agents=agent, as_of=as_of)
+        rows = centre().adherence(
+            from_, to, by=grouping(by), definitions=definition or (), agents=agent, as_of=as_of
+        )
     show(rows, target)
 
 
@@ -356,6 +366,11 @@ def demo(
 
 
 # --- arguments ------------------------------------------------------------------------------------------
+def grouping(text: str) -> list[str]:
+    """Read what to group by, separated by commas."""
+    return [name for name in (part.strip() for part in text.split(",")) if name]
+
+
 def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for pair in given or ():
@@ -366,11 +381,6 @@ def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
             raise UsageError(f"{option} {pair}: {left} was given before, as {pairs[left]}.")
         pairs[left] = right
     return pairs
-
-
-def grouped(text: str) -> list[str]:
-    """Split what to group by."""
-    return [name for name in (part.strip() for part in text.split(",")) if name]
 
 
 def _span(text: str | None) -> tuple[str, str] | None:

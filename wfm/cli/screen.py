@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wfm import files
+from wfm.engine.definitions import DEFINITIONS
 from wfm.errors import UsageError
 from wfm.jobs import Collected, Explanation, Imported, Proof
 from wfm.jobs.explaining import without_slivers
@@ -32,6 +33,7 @@ RATIOS = (
     "adherence", "adherence_adjusted", "adherence_low", "adherence_high", "coverage", "conformance",
     "abandonment", "service_level", "occupancy", "utilisation", "shrinkage", "shrinkage_scheduled",
     "shrinkage_planned", "shrinkage_unplanned", "shrinkage_high", "wape15", "bias", "noise_floor",
+    "adherence_tolerant", "adherence_adjusted_tolerant", "score_from", "score_to", *DEFINITIONS,
 )  # fmt: skip
 
 
@@ -159,7 +161,9 @@ def _title(name: str) -> str:
 def _cell(name: str, value: object) -> str:
     if value is None:
         return formats.NOTHING
-    if name in RATIOS and isinstance(value, (int, float)):
+    if name == "points" and isinstance(value, float):
+        return formats.change(value)
+    if name.partition("(")[0] in RATIOS and isinstance(value, (int, float)):
         return formats.percent(value)
     if (name == "seconds" or name.endswith("_s")) and isinstance(value, (int, float)):
         return formats.clock(value)

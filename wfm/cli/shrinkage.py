@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from wfm.cli.commands import Agents, AsOf, By, FormatOption, From, Out, To, app, centre, grouped
+from wfm.cli.commands import Agents, AsOf, By, FormatOption, From, Out, To, app, centre, grouping
 from wfm.cli.screen import Format, Target, remark, show, working
 from wfm.engine.rollup import groups
 from wfm.engine.shrinkage import FORMULAS, UTILISATIONS
@@ -41,7 +41,7 @@ def shrinkage(
 
     Example: wfm shrinkage --from 2026-03-02 --to 2026-03-09 --by team,interval
     """
-    target, names = Target.of(format, out), grouped(by)
+    target, names = Target.of(format, out), grouping(by)
     if causes:
         if utilisation is not None:
             raise UsageError("--utilisation goes with the figures, not with --causes: leave one out.")

@@ -8,6 +8,7 @@ import polars as pl
 
 from wfm import terms
 from wfm.engine.codes import CODE
+from wfm.engine.rollup import CUTS
 from wfm.engine.spans import Axis, layer, overlay, steps
 
 WEIGHTS = ["from_numerator", "from_denominator", "to_numerator", "to_denominator"]
@@ -76,10 +77,11 @@ def _named(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def weigh(rows: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
-    """Multiply weights by length: segment, `DETAIL` (but those that ``by`` has), seconds, `FOUR`; microseconds."""
+    """Multiply weights by length, in microseconds: segment, what cuts, `DETAIL` without ``by``, seconds, `FOUR`."""
     length = pl.col("key_end") - pl.col("key")
     weighed = ((pl.col(name).cast(pl.Int64) * length).alias(f"{name}_s") for name in WEIGHTS)
-    return rows.select("segment", *_detail(by), length.alias("seconds"), *weighed)
+    cuts = [pl.col(name).cast(pl.String) if name == "queue_id" else name for name in by if name in CUTS]
+    return rows.select("segment", *cuts, *_detail(by), length.alias("seconds"), *weighed)
 
 
 def _detail(by: Sequence[str]) -> list[str]:

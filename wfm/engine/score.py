@@ -101,7 +101,7 @@ class Score:
         return divide(adherence.ratios(summed), {name: _pair(name) for name in wanted})
 
     def bridge(self, before: str, after: str, by: Sequence[str] = ()) -> pl.DataFrame:
-        """Say which seconds make the difference between two scores, for everything or by any of `wfm.engine.rollup.BY` but those that cut.
+        """Say which seconds make the difference between two scores, for everything or by any of `BY`.
 
         Args:
             before, after: adherence, adherence_adjusted, their tolerant ones, or a definition.
@@ -116,14 +116,12 @@ class Score:
             UsageError: ``by`` or a score is something else.
         """
         by = rollup.groups(by)
-        if cut := [name for name in by if name in rollup.CUTS]:
-            raise UsageError(f"A bridge cannot be grouped by {' or '.join(cut)}.")
         parts = [
             self._weighed(self._named(name), name, by).rename(dict(zip(_pair(name), pair, strict=True)))
             for name, pair in zip((before, after), bridge.PAIRS, strict=True)
         ]
         totals = rollup.roll(pl.concat(parts, how="diagonal"), by, bridge.FOUR)
-        rows = bridge.weigh(self._clip(self._difference(before, after)), by)
+        rows = bridge.weigh(self._pieces(self._difference(before, after), by), by)
         return bridge.points(self._labelled(rows), totals, by)
 
     def bridge_stretches(self, before: str, after: str) -> pl.DataFrame:
@@ -246,11 +244,7 @@ class Score:
 
     def _weighed(self, define: Definition, name: str, by: list[str]) -> pl.DataFrame:
         """Sum a definition's two weights per group, in microseconds: the columns `_pair` names."""
-        rows = self._clip(define(self._stretches)).with_columns(place=pl.col("segment") - 1)
-        if "queue_id" in by:
-            rows = rollup.with_queue(rows, self._queued, self.axis)
-        if "interval_start" in by:
-            rows = rollup.quarters(rows, self.axis)
+        rows = self._pieces(define(self._stretches), by).with_columns(place=pl.col("segment") - 1)
         length, (over, under) = pl.col("key_end") - pl.col("key"), _pair(name)
 
         def weigh(frame: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
@@ -261,6 +255,13 @@ class Score:
 
         summed = rollup.summed(rows, self._labels, by, weigh)
         return summed.filter((pl.col(over) != 0) | (pl.col(under) != 0))
+
+    def _pieces(self, rows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+        """Keep the window of rows, disjoint and in order of key, and cut them for ``by``."""
+        rows = self._clip(rows)
+        if "queue_id" in by:
+            rows = rollup.with_queue(rows, self._queued, self.axis)
+        return rollup.quarters(rows, self.axis) if "interval_start" in by else rows
 
     @cached_property
     def _stretches(self) -> Stretches:

@@ -12,12 +12,14 @@ import polars as pl
 
 from wfm import files, schema, settings, terms
 from wfm.engine import volume
+from wfm.engine.definitions import chosen
 from wfm.engine.facts import MARGIN
 from wfm.engine.forecast import accuracy as measure
 from wfm.engine.forecast import backtest
 from wfm.engine.forecast import forecast as forecast_volume
 from wfm.engine.inputs import INSTANT
 from wfm.engine.score import Options, Score, score
+from wfm.engine.tolerance import Threshold, Tolerance
 from wfm.errors import BadRowsError, InputError, NoDataError, UsageError
 from wfm.jobs import ahead, explaining, importing, provenance, publication, sources, when
 from wfm.jobs.explaining import Explanation
@@ -171,6 +173,11 @@ class Centre:
             wrapup_grace=own.wrapup_grace,
             state_delay=timedelta(seconds=delay),
             state_evidence=own.state_evidence,
+            threshold=Threshold(timedelta(seconds=own.threshold_s), own.threshold_smooth),
+            tolerances=tuple(
+                Tolerance(name, timedelta(seconds=each.start_s), timedelta(seconds=each.end_s), each.smooth)
+                for name, each in own.tolerance.items()
+            ),
         )
 
     def adherence(
@@ -179,11 +186,31 @@ class Centre:
         to: When,
         *,
         by: str | Sequence[str] = ("agent_id", "workday"),
+        definitions: str | Sequence[str] = (),
         agents: str | Sequence[str] | None = None,
         as_of: When | None = None,
     ) -> pl.DataFrame:
-        """Score and roll up; columns as in `Score.adherence`."""
-        return self.score(from_, to, agents=agents, as_of=as_of).adherence(by)
+        """Score and roll up, perhaps by other products' definitions; columns as in `Score.adherence`."""
+        chosen(definitions)
+        return self.score(from_, to, agents=agents, as_of=as_of).adherence(by, definitions)
+
+    def bridge(
+        self,
+        from_: When,
+        to: When,
+        *,
+        definitions: tuple[str, str],
+        by: str | Sequence[str] = (),
+        stretches: bool = False,
+        agents: str | Sequence[str] | None = None,
+        as_of: When | None = None,
+    ) -> pl.DataFrame:
+        """Say which seconds make the difference between two scores; columns as in `Score.bridge`.
+
+        With ``stretches``, list every stretch of them; columns as in `Score.bridge_stretches`.
+        """
+        scored = self.score(from_, to, agents=agents, as_of=as_of)
+        return scored.bridge_stretches(*definitions) if stretches else scored.bridge(*definitions, by)
 
     def shrinkage(
         self,

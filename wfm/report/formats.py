@@ -45,6 +45,11 @@ def points(ratio: float | None) -> str:
     return NOTHING if ratio is None else percent(ratio).removesuffix(" %")
 
 
+def change(ratio: float | None) -> str:
+    """Write how much a ratio changes, in percentage points with their sign: ``+1.25``."""
+    return NOTHING if ratio is None else f"{100 * ratio:+.2f}".replace("-", "−")
+
+
 def clock(seconds: float | None) -> str:
     """Write a duration for reading: ``45 s``, ``12 min 05 s``, ``1 h 05 min``; the exact value is `exact`."""
     if seconds is None:
