@@ -68,8 +68,9 @@ NAMED_IN: Final = {
         ("agent_state", "login"),
     ),
     "queue": (("queue", "queue_id"), ("interval_volume", "queue_id"), ("call_leg", "queue_id")),
+    "team": (("agent", "team"),),
 }
-"""Every table and column in which an agent or a queue is named."""
+"""Every table and column in which an agent, a queue or a team is named."""
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.5
 TICK = timedelta(microseconds=1)
@@ -316,6 +317,33 @@ class Reader:
             values.append(list(wanted))
         return self._select(name, where, values, columns)
 
+    @property
+    def replays(self) -> bool:
+        """Whether what was recorded by an instant is read, and so nothing but that decides what held then."""
+        return self._as_of is not None
+
+    def changed(self, name: str, since: datetime, *, span: Span | None = None) -> pl.DataFrame:
+        """Return the rows of a table that came in force since an instant, or went: all columns, and ``gone``.
+
+        What came and went in between is not there: it is in force at neither end.
+
+        Args:
+            name: a table with versions.
+            since: an instant before that of the reader.
+            span: only rows that overlap [start, end).
+        """
+        (now,), values = self._known(name)
+        went = "replaced_at IS NOT NULL" if self._as_of is None else "replaced_at <= ?"
+        change = f"(recorded_at > ? AND {now} OR recorded_at <= ? AND replaced_at > ? AND {went})"
+        values = [since, *values, since, since, *([] if self._as_of is None else [self._as_of])]
+        where = [change]
+        if span is not None:
+            first, last = SPANS[name]
+            where.append(f"{last} > ? AND {first} < ?")
+            values += span
+        columns = list(schema.table(name).columns)
+        return self._select(name, where, values, columns).with_columns(gone=pl.col("recorded_at") <= since)
+
     def states(
         self, span: Span, logins: Sequence[str] | None = None, columns: Sequence[str] | None = None
     ) -> pl.DataFrame:
@@ -358,7 +386,7 @@ class Reader:
         return pl.concat([inside, missing], how="diagonal")
 
     def names(self, kind: str) -> list[str]:
-        """Return every agent or queue that is named anywhere, in order; ``kind`` is a key of `NAMED_IN`."""
+        """Return every agent, queue or team that is named anywhere, in order; ``kind`` is a key of `NAMED_IN`."""
         parts, values = [], []
         for table, column in NAMED_IN[kind]:
             where, given = self._known(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -163,7 +164,8 @@ def _cell(name: str, value: object) -> str:
         return formats.NOTHING
     if name == "points" and isinstance(value, float):
         return formats.change(value)
-    if name.partition("(")[0] in RATIOS and isinstance(value, (int, float)):
+    plain = re.sub("_(before|after)$", "", name)
+    if plain.partition("(")[0] in RATIOS and isinstance(value, (int, float)):
         return formats.percent(value)
     if (name == "seconds" or name.endswith("_s")) and isinstance(value, (int, float)):
         return formats.clock(value)

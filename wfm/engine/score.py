@@ -200,6 +200,10 @@ class Score:
             agent_id start_at end_at activity state vendor_state class reason leg_id (the call leg then under way; the
             latest answered if there are several). Activity and class are null where nothing is scheduled.
         """
+        return self.dated_slices().drop("workday")
+
+    def dated_slices(self) -> pl.DataFrame:
+        """Return `slices` with the workday each belongs to: null where nothing is scheduled and no work is done."""
         cut = rollup.under_way(self._reasoned, self._legs, self.axis)
         facts = self._reasoned.select("segment", "state", "entry", "class", pl.col("reason").cast(pl.String))[
             cut["row"]
@@ -217,7 +221,16 @@ class Score:
             leg_id=self._legs["leg_id"].gather(cut["leg"]),
         )
         return self._spoken(self._clip(named)).select(
-            "agent_id", "start_at", "end_at", "activity", "state", "vendor_state", "class", "reason", "leg_id"
+            "agent_id",
+            "workday",
+            "start_at",
+            "end_at",
+            "activity",
+            "state",
+            "vendor_state",
+            "class",
+            "reason",
+            "leg_id",
         )
 
     @cached_property

@@ -1,11 +1,14 @@
 """What wfm does: the only place where files, store, engine and report meet."""
 
 from wfm.jobs.centre import Centre, open_centre
+from wfm.jobs.changes import Changes
 from wfm.jobs.demo import Collected, Demo, Proof, bank, demo
+from wfm.jobs.exempting import Decision
 from wfm.jobs.explaining import Explanation
 from wfm.jobs.importing import Imported
 from wfm.jobs.scoring import score_frames
 
 __all__ = [
-    "Centre", "Collected", "Demo", "Explanation", "Imported", "Proof", "bank", "demo", "open_centre", "score_frames",
+    "Centre", "Changes", "Collected", "Decision", "Demo", "Explanation", "Imported", "Proof", "bank", "demo",
+    "open_centre", "score_frames",
 ]  # fmt: skip

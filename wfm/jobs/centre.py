@@ -18,13 +18,15 @@ from wfm.engine.forecast import accuracy as measure
 from wfm.engine.forecast import backtest
 from wfm.engine.forecast import forecast as forecast_volume
 from wfm.engine.inputs import INSTANT
-from wfm.engine.score import Options, Score, score
+from wfm.engine.score import Options, Score
 from wfm.engine.tolerance import Threshold, Tolerance
 from wfm.errors import BadRowsError, InputError, NoDataError, UsageError
-from wfm.jobs import ahead, explaining, importing, provenance, publication, sources, when
+from wfm.jobs import ahead, changes, exempting, explaining, importing, provenance, publication, sources, when
+from wfm.jobs.changes import Changes
+from wfm.jobs.exempting import Decision
 from wfm.jobs.explaining import Explanation
 from wfm.jobs.importing import Imported
-from wfm.jobs.scoring import check_names, is_silent, names, people, stored, with_defaults
+from wfm.jobs.scoring import Basis, check_names, is_silent, names, people, stored, with_defaults
 from wfm.jobs.when import DAY, When, Window
 from wfm.report import Report, assemble
 from wfm.settings import AUTO, Settings
@@ -135,25 +137,31 @@ class Centre:
             UsageError: the window is wrong.
             NoDataError: nothing is known about it, or about one of the agents.
         """
+        return self.basis(from_, to, agents=agents, as_of=as_of).score()
+
+    def basis(
+        self,
+        from_: When,
+        to: When,
+        *,
+        agents: str | Sequence[str] | None = None,
+        as_of: When | None = None,
+    ) -> Basis:
+        """Read everything that decides the scores of a window; arguments and errors as for `score`."""
         window, instant, chosen = self.window(from_, to), self._instant(as_of), names(agents)
         low, high = (when.midnight(at, "UTC") for at in window)
         span = (low - MARGIN, high + MARGIN)
         with self.store.reading(instant) as known:
             check_names(known, "agent", chosen or ())
             frames = stored(known, span, chosen)
+            stated = None if known.replays else instant
         if is_silent(frames, span):
             who = f" of {', '.join(chosen)}" if chosen else ""
             raise NoDataError(
                 f"Nothing is known{who} from {from_} to {to}: no schedule and no agent states. "
                 "`wfm export collection` lists what was imported, and for which time."
             )
-        return score(
-            window=window,
-            as_of=instant,
-            timezone=self.settings.timezone,
-            options=self.options(),
-            **frames,
-        )
+        return Basis(frames, window, stated, self.settings.timezone, self.options())
 
     def options(self) -> Options:
         """Return what the settings say about scoring.
@@ -278,6 +286,154 @@ class Centre:
             rows = explaining.raw_rows(known, agent, (slices["start_at"][0], slices["end_at"][-1]))
         totals = scored.adherence().filter(mine)
         return Explanation(agent, on, zone, slices, scored.exceptions().filter(mine), totals, rows)
+
+    # --- exemptions, and what changed ---------------------------------------------------------------------
+    def exempt(
+        self,
+        from_: When,
+        to: When,
+        *,
+        by: str,
+        reason: str,
+        agents: str | Sequence[str] | None = None,
+        teams: str | Sequence[str] | None = None,
+        everybody: bool = False,
+        kind: str = "approved",
+        code: str | None = None,
+        dry_run: bool = False,
+    ) -> Decision:
+        """Exempt agents, teams or everybody, and return what that does to the scores.
+
+        Args:
+            from_, to: two days or two instants with an offset; ``to`` is not included.
+            by, reason: who approves it, and why.
+            agents, teams, everybody: for whom.
+            kind: approved (somebody excused it) or system (an outage).
+            code: a short reason.
+            dry_run: store nothing; `Decision.save` does it later.
+
+        Raises:
+            UsageError: it is not said when, for whom, by whom or why.
+            NoDataError: an agent or a team is not known.
+            InputError: the same is exempted already.
+        """
+        rows = exempting.requested(
+            self.bounds(self.window(from_, to)),
+            agents=names(agents) or (),
+            teams=names(teams) or (),
+            everybody=everybody,
+            kind=kind,
+            code=code,
+            by=by,
+            reason=reason,
+        )
+        made = exempting.plan(self.store, self.basis, rows, by=by, reason=reason)
+        return made if dry_run else made.save()
+
+    def exempt_file(
+        self,
+        path: Path | str,
+        *,
+        by: str | None = None,
+        reason: str | None = None,
+        timezone: str | None = None,
+        dry_run: bool = False,
+    ) -> Decision:
+        """Exempt what a file (csv, parquet, xlsx) with the columns of table exemption says, all or nothing.
+
+        Args:
+            path: the file.
+            by, reason: for the rows that do not say.
+            timezone: what times without an offset mean.
+            dry_run: store nothing; `Decision.save` does it later.
+
+        Raises:
+            InputError, BadRowsError: the file, or a row of it, is wrong.
+            NoDataError: an agent or a team is not known.
+        """
+        path = Path(path)
+        reading = files.read(path, "exemption", timezone=timezone, defaults={"kind": "approved"})
+        _set_aside(reading, path, None)
+        rows = exempting.completed(reading.frame, by=by, reason=reason, where=str(path))
+        who = by or ", ".join(rows["by"].unique(maintain_order=True))
+        made = exempting.plan(self.store, self.basis, rows, by=who, reason=reason, file_name=path.name)
+        return made if dry_run else made.save()
+
+    def revoke(
+        self, ids: str | Sequence[str], *, by: str, reason: str | None = None, dry_run: bool = False
+    ) -> Decision:
+        """Revoke exemptions by their ids, all or none; ``--as-of`` before still counts them.
+
+        Raises:
+            UsageError, NoDataError, InputError: as `wfm.jobs.exempting.plan_again`.
+        """
+        return self._again("revoke", ids, by, reason, dry_run)
+
+    def restore(
+        self, ids: str | Sequence[str], *, by: str, reason: str | None = None, dry_run: bool = False
+    ) -> Decision:
+        """Put revoked exemptions in force again; as `revoke`."""
+        return self._again("restore", ids, by, reason, dry_run)
+
+    def _again(
+        self, action: str, ids: str | Sequence[str], by: str, reason: str | None, dry_run: bool
+    ) -> Decision:
+        made = exempting.plan_again(self.store, self.basis, names(ids) or (), action, by=by, reason=reason)
+        return made if dry_run else made.save()
+
+    def exemptions(
+        self,
+        from_: When | None = None,
+        to: When | None = None,
+        *,
+        agents: str | Sequence[str] | None = None,
+        teams: str | Sequence[str] | None = None,
+        revoked: bool = False,
+        as_of: When | None = None,
+    ) -> pl.DataFrame:
+        """List exemptions; columns as in `wfm.jobs.exempting.listed`.
+
+        Raises:
+            UsageError: an instant is none.
+            NoDataError: an agent or a team is not known.
+        """
+        if from_ is not None and to is not None:
+            self.window(from_, to)
+        zone, instant = self.settings.timezone, self._instant(as_of)
+        span = (when.instant(from_, zone, "--from"), when.instant(to, zone, "--to"))
+        with self.store.reading(instant) as known:
+            return exempting.listed(
+                known,
+                instant,
+                span=span,
+                agents=names(agents) or (),
+                teams=names(teams) or (),
+                revoked=revoked,
+            )
+
+    def what_changed(
+        self,
+        from_: When,
+        to: When,
+        then: When,
+        *,
+        now: When | None = None,
+        by: str | Sequence[str] = ("agent_id", "workday"),
+        agents: str | Sequence[str] | None = None,
+    ) -> Changes:
+        """Say how the answer about a window differs between two instants of knowledge, and because of which rows.
+
+        Args:
+            from_, to: the window, as for `score`.
+            then, now: the two instants; without the second: with all that is known.
+            by: what figures are grouped by.
+            agents: only these.
+
+        Raises:
+            UsageError: ``now`` is not after ``then``, or nothing was recorded yet then.
+            NoDataError: nothing is known of the window at either instant.
+        """
+        return changes.what_changed(self, (from_, to), (then, now), names(by) or [], names(agents))
 
     # --- volume and forecast ------------------------------------------------------------------------------
     def intervals(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
@@ -12,8 +13,33 @@ from wfm import defaults, schema
 from wfm.engine.inputs import Frame, take
 from wfm.engine.score import Options, Score, score
 from wfm.errors import NoDataError
-from wfm.jobs.when import When, parse
+from wfm.jobs.when import When, Window, parse
 from wfm.store import Reader, Span
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Everything that decides the scores of a window, read at once.
+
+    ``as_of`` is the instant by which publications, approvals and revocations count that rows themselves state; None
+    where the database replays what it knew, for then a row held since it was recorded.
+    """
+
+    frames: dict[str, pl.DataFrame]
+    window: Window
+    as_of: datetime | None
+    timezone: str
+    options: Options
+
+    def score(self, **instead: pl.DataFrame) -> Score:
+        """Score it, with other frames in the place of some."""
+        return score(
+            window=self.window,
+            as_of=self.as_of,
+            timezone=self.timezone,
+            options=self.options,
+            **(self.frames | instead),
+        )
 
 
 def with_defaults(table: str, own: pl.DataFrame) -> pl.DataFrame:
