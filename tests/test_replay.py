@@ -45,6 +45,9 @@ class Life:
         for agent in AGENTS:
             self.schedule(agent)
         self.states()
+        for happening in (Life.legs, Life.exempt, Life.exempt, Life.revoke):
+            happening(self)
+        self.to_come = self.chance.sample(self.HAPPENINGS, len(self.HAPPENINGS))
 
     def put(self, table: str, header: str, *lines: str) -> None:
         path = self.home / f"{table}.csv"
@@ -173,7 +176,7 @@ class Life:
     )  # fmt: skip
 
     def go_on(self) -> str:
-        happening = self.chance.choice(self.HAPPENINGS)
+        happening = self.to_come.pop()
         happening(self)
         return happening.__name__
 
@@ -224,22 +227,22 @@ def lives(examples: int) -> Callable[..., Any]:
     return lambda test: chosen(given(seed=st.integers(0, 10**9))(test))
 
 
-@lives(3)
+@lives(2)
 def test_every_past_answer_comes_out_again_byte_for_byte(tmp_path_factory, seed):
     life = Life(tmp_path_factory.mktemp("life"), seed)
     told = []
-    for _ in range(9):
+    while life.to_come:
         what = life.go_on()
         told.append((what, answers(life.centre, None), datetime.now(UTC)))
     for what, given_then, instant in told:
         assert answers(life.centre, instant) == given_then, what
 
 
-@lives(3)
+@lives(2)
 def test_what_changed_adds_up_and_names_rows_that_explain_it(tmp_path_factory, seed):
     life = Life(tmp_path_factory.mktemp("life"), seed)
     told = [(life.centre.adherence(FROM, TO), datetime.now(UTC))]
-    for _ in range(6):
+    while life.to_come:
         what = life.go_on()
         told.append((life.centre.adherence(FROM, TO), datetime.now(UTC)))
         (old, then), (new, now) = told[-2], told[-1]

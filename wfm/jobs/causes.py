@@ -113,7 +113,10 @@ def _reached(
         rows = _of_agents(rows, before, after)
         rows = _until_next(rows, before, after) if table == "agent_state" else rows.drop_nulls("answered_at")
     elif table == "login":
-        rows = pl.concat([rows, rows.with_columns(agent_id="login")])
+        # whose a login is at one time decides also whether it is anybody's own at every other
+        rows = pl.concat([rows, rows.with_columns(agent_id="login")]).with_columns(
+            pl.lit(None, INSTANT).alias(name) for name in ("from_at", "to_at")
+        )
     elif "agent_id" not in rows.columns:
         rows = rows.with_columns(agent_id=pl.lit(None, pl.String))
     if table in (

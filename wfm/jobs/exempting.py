@@ -69,7 +69,7 @@ class Decision:
             else:
                 here = _chosen(with_id(known.table("exemption")), self.rows["id"].to_list(), self.action)
                 rows = _decided(here, self.action, self.by, now)
-            saved.append(with_id(rows))
+            saved.append(with_id(rows.select(OWN)))
             return rows.select(OWN), (_said(self.action, self.by, self.reason),)
 
         self.store.write(
