@@ -120,7 +120,7 @@ def test_no_arguments_are_a_question(run):
         (("adherence", *WINDOW, "--as-of", "yesterday"), "--as-of 'yesterday' is neither a day"),
         (("adherence", "--from", "0001-01-01", "--to", NEXT), "give a year from 1970 to 2199"),
         (("explain", "ann", f"{DAY}T08:00Z"), "explain takes a day"),
-        (("forecast", "--horizon", "soon"), "--horizon 'soon': give days, weeks or hours ahead"),
+        (("forecast", "--horizon", "soon"), "--horizon 'soon': give days, weeks or hours, like"),
         (("forecast", "--horizon", "0d"), "--horizon '0d'"),
         (("forecast", "--horizon", "-1d"), "--horizon '-1d'"),
         (("forecast", "--horizon", "1.5d"), "--horizon '1.5d'"),

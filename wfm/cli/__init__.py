@@ -1,6 +1,27 @@
 """The command line `wfm`."""
 
-from wfm.cli import bridging, changes, collecting, exempting, serving, shrinkage, telephony
+from wfm.cli import (
+    bridging,
+    changes,
+    collecting,
+    exempting,
+    outages,
+    rehearsing,
+    serving,
+    shrinkage,
+    telephony,
+)
 from wfm.cli.commands import main
 
-__all__ = ["bridging", "changes", "collecting", "exempting", "main", "serving", "shrinkage", "telephony"]
+__all__ = [
+    "bridging",
+    "changes",
+    "collecting",
+    "exempting",
+    "main",
+    "outages",
+    "rehearsing",
+    "serving",
+    "shrinkage",
+    "telephony",
+]

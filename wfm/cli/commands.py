@@ -157,7 +157,7 @@ def import_(
 
     Example: wfm import schedule march.xlsx --timezone Europe/London --map "Employee=agent_id"
     """
-    renames, values, span = _pairs(map_, "--map"), _pairs(set_, "--set"), _span(covers)
+    renames, values, span = pairs(map_, "--map"), pairs(set_, "--set"), _span(covers)
     with working(f"Importing {file.name}"):
         done = centre().put(
             table, file, source=source, timezone=timezone, fold=fold.value if fold else None,
@@ -286,7 +286,7 @@ def forecast(
 
     Example: wfm forecast --queue sales --horizon 14d --out next.csv
     """
-    target, ahead = Target.of(format, out), _horizon(horizon)
+    target, ahead = Target.of(format, out), length(horizon)
     with working("Forecasting"):
         rows = centre().forecast(queues=queue, horizon=ahead, origin=origin)
     show(rows, target)
@@ -371,16 +371,21 @@ def grouping(text: str) -> list[str]:
     return [name for name in (part.strip() for part in text.split(",")) if name]
 
 
-def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
-    pairs: dict[str, str] = {}
+def pairs(given: list[str] | None, option: str) -> dict[str, str]:
+    """Read ``NAME=VALUE`` words.
+
+    Raises:
+        UsageError: one is something else, or there twice.
+    """
+    found: dict[str, str] = {}
     for pair in given or ():
         left, equals, right = (part.strip() for part in pair.partition("="))
         if not (left and equals and right):
             raise UsageError(f"{option} {pair}: write two names with = between them.")
-        if left in pairs:
-            raise UsageError(f"{option} {pair}: {left} was given before, as {pairs[left]}.")
-        pairs[left] = right
-    return pairs
+        if left in found:
+            raise UsageError(f"{option} {pair}: {left} was given before, as {found[left]}.")
+        found[left] = right
+    return found
 
 
 def _span(text: str | None) -> tuple[str, str] | None:
@@ -392,10 +397,15 @@ def _span(text: str | None) -> tuple[str, str] | None:
     return start, end
 
 
-def _horizon(text: str) -> timedelta:
+def length(text: str, option: str = "--horizon") -> timedelta:
+    """Read a length of time in days, weeks or hours.
+
+    Raises:
+        UsageError: it is none.
+    """
     match = re.fullmatch(r"(\d{1,4})([dhw])", text.strip(), re.ASCII)
     if match is None or not int(match[1]):
-        raise UsageError(f"--horizon {text!r}: give days, weeks or hours ahead, like 14d, 2w or 36h.")
+        raise UsageError(f"{option} {text!r}: give days, weeks or hours, like 14d, 2w or 36h.")
     return {"d": timedelta(days=1), "w": timedelta(weeks=1), "h": timedelta(hours=1)}[match[2]] * int(
         match[1]
     )

@@ -233,6 +233,27 @@ class Score:
             "leg_id",
         )
 
+    def scheduled(self, by: str | Sequence[str] = ()) -> pl.DataFrame:
+        """Return the scheduled slices, cut for what one groups by.
+
+        Returns:
+            agent_id start_at end_at activity category state vendor_state class and the columns of ``by``; class is
+            null where the activity is not counted. In order of agent and time.
+
+        Raises:
+            UsageError: ``by`` names something else.
+        """
+        by = rollup.groups(by)
+        kept = self._slices.filter(pl.col("segment") > 0)
+        rows = kept.select("key", "key_end", "segment", "state", "entry", "class")
+        places = self._segments_of(rows["segment"]).select("workday")
+        pieces = self._pieces(pl.concat([rows, places], how="horizontal"), by)
+        named = self._spoken(self._labelled(pieces)).with_columns(
+            pl.col(name).cast(pl.String) for name in by if name == "queue_id"
+        )
+        own = ("agent_id", "start_at", "end_at", "activity", "category", "state", "vendor_state", "class")
+        return named.select(*dict.fromkeys([*own, *by]))
+
     @cached_property
     def _reasoned(self) -> pl.DataFrame:
         return deviations.give_reasons(self._slices, self._segments)

@@ -6,9 +6,10 @@ from wfm.jobs.demo import Collected, Demo, Proof, bank, demo
 from wfm.jobs.exempting import Decision
 from wfm.jobs.explaining import Explanation
 from wfm.jobs.importing import Imported
+from wfm.jobs.rehearsing import Rehearsal
 from wfm.jobs.scoring import score_frames
 
 __all__ = [
-    "Centre", "Changes", "Collected", "Decision", "Demo", "Explanation", "Imported", "Proof", "bank", "demo",
-    "open_centre", "score_frames",
+    "Centre", "Changes", "Collected", "Decision", "Demo", "Explanation", "Imported", "Proof", "Rehearsal", "bank",
+    "demo", "open_centre", "score_frames",
 ]  # fmt: skip

@@ -21,11 +21,24 @@ from wfm.engine.inputs import INSTANT
 from wfm.engine.score import Options, Score
 from wfm.engine.tolerance import Threshold, Tolerance
 from wfm.errors import BadRowsError, InputError, NoDataError, UsageError
-from wfm.jobs import ahead, changes, exempting, explaining, importing, provenance, publication, sources, when
+from wfm.jobs import (
+    ahead,
+    changes,
+    exempting,
+    explaining,
+    importing,
+    outages,
+    provenance,
+    publication,
+    rehearsing,
+    sources,
+    when,
+)  # fmt: skip
 from wfm.jobs.changes import Changes
 from wfm.jobs.exempting import Decision
 from wfm.jobs.explaining import Explanation
 from wfm.jobs.importing import Imported
+from wfm.jobs.rehearsing import Rehearsal
 from wfm.jobs.scoring import Basis, check_names, is_silent, names, people, stored, with_defaults
 from wfm.jobs.when import DAY, When, Window
 from wfm.report import Report, assemble
@@ -434,6 +447,76 @@ class Centre:
             NoDataError: nothing is known of the window at either instant.
         """
         return changes.what_changed(self, (from_, to), (then, now), names(by) or [], names(agents))
+
+    # --- what may be wrong, and what a change would do ----------------------------------------------------
+    def outages(
+        self,
+        from_: When,
+        to: When,
+        *,
+        teams: str | Sequence[str] | None = None,
+        sources: str | Sequence[str] | None = None,
+        history: timedelta = outages.HISTORY,
+        as_of: When | None = None,
+    ) -> pl.DataFrame:
+        """Propose what may have failed: outages nobody declared, feeds that failed, states nobody mapped.
+
+        Nothing is changed; columns as in `wfm.jobs.outages.propose`.
+
+        Raises:
+            UsageError: the window is wrong.
+            NoDataError: nothing is known of it, or of a team or source.
+        """
+        window = self.bounds(self.window(from_, to))
+        basis = self.basis(window[0] - history, window[1], as_of=as_of)
+        with self.store.reading(self._instant(as_of)) as known:
+            search = outages.Search(
+                window, window[0] - history, datetime.now(UTC), self.settings.timezone, names(teams),
+                names(sources), outages.closed_days(known),
+            )  # fmt: skip
+            agent = people(known)
+        return outages.propose(basis, agent, search)
+
+    def dry_run(
+        self,
+        from_: When | None = None,
+        to: When | None = None,
+        *,
+        days: int = 90,
+        tables: Mapping[str, Path | str | pl.DataFrame] | None = None,
+        maps: Sequence[str] = (),
+        fits: Sequence[str] = (),
+        misfits: Sequence[str] = (),
+        options: Mapping[str, str] | None = None,
+        by: str | Sequence[str] = ("agent_id",),
+        target: float | None = None,
+        agents: str | Sequence[str] | None = None,
+        as_of: When | None = None,
+    ) -> Rehearsal:
+        """Score a window as is and with new rows or options, and store nothing.
+
+        Args:
+            from_, to: the window; None: the last ``days`` of which states are known.
+            tables, maps, fits, misfits, options: what to try, as for `wfm.jobs.rehearsing.change`.
+            by: what to group by, as for `Score.adherence`.
+            target: an adherence of which it is counted who would cross it.
+            agents, as_of: as for `score`.
+
+        Raises:
+            UsageError, InputError, BadRowsError: the window, or what to try, is wrong.
+            NoDataError: nothing is known of the window.
+        """
+        tried = rehearsing.change(tables or {}, maps=maps, fits=fits, misfits=misfits, options=options or {})
+        if (from_ is None) != (to is None):
+            raise UsageError("Give both --from and --to, or neither and --days.")
+        window: Window
+        if from_ is None or to is None:
+            with self.store.reading(self._instant(as_of)) as known:
+                window = rehearsing.last_days(known, days, self.settings.timezone, datetime.now(UTC))
+        else:
+            window = self.window(from_, to)
+        basis = self.basis(*window, agents=agents, as_of=as_of)
+        return rehearsing.rehearse(basis, tried, by=names(by) or [], target=target)
 
     # --- volume and forecast ------------------------------------------------------------------------------
     def intervals(

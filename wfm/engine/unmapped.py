@@ -1,0 +1,112 @@
+"""Vendor states that no mapping knows: how long, whose, and what they probably mean."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from wfm.engine.codes import fold
+
+ON_CALL_SHARE = 0.8
+"""So much of a state on calls says busy."""
+MOSTLY = 0.6
+"""So much of a state, or so many of its stretches, says the rest."""
+HINTS = (
+    ("wrapup", r"wrap|aftercall|acw|clerical"),
+    ("meal", r"lunch|meal|dinner|breakfast|supper"),
+    ("training", r"train|coach|learn|course"),
+    ("meeting", r"meet|huddle|briefing|standup"),
+    ("hold", r"hold"),
+    ("ringing", r"ring|alert"),
+    ("no_answer", r"noanswer|missed|rona|redirect"),
+    ("logged_out", r"loggedout|logout|signedout|offline"),
+    ("break", r"break|coffee|tea|smok|pause|restroom|toilet|comfort"),
+    ("busy", r"oncall|incall|talk|busy|inuse|connected"),
+    ("available", r"^available|^ready|idle|waiting"),
+    ("working", r"backoffice|admin|email|working|ticket|paperwork"),
+    ("away", r"away|afk|personal"),
+)
+"""What a vendor's word says by itself; the first that fits."""
+PLANNED = {
+    "break": "break", "meal": "meal", "training": "training", "meeting": "meeting", "off_queue_work": "working",
+}  # fmt: skip
+"""What a state means that is said while this is scheduled."""
+
+
+def unmapped(slices: pl.DataFrame, said: pl.DataFrame, activity: pl.DataFrame) -> pl.DataFrame:
+    """Find the vendor states without a mapping, and the most probable state, with its ground.
+
+    Asked in this order: is the agent on the phone most of the time (the call log, `ON_CALL_SHARE`); what does the word
+    say; what is scheduled meanwhile (`MOSTLY` of the seconds); what comes before (a call: wrap-up).
+
+    Args:
+        slices: as from `Score.slices`.
+        said: source agent_id vendor_state of the transactions without a mapping.
+        activity: activity, category.
+
+    Returns:
+        source vendor_state start_at end_at (first and last instant of it) agents seconds times scheduled_s on_call
+        planned (the category most of its scheduled seconds are in) planned_share after_call (shares, 0..1) state
+        ground; state and ground are null where nothing speaks for any. In order of seconds, most first.
+    """
+    known = activity.select(key=fold(pl.col("activity")), category=pl.col("category").cast(pl.String))
+    state = pl.col("state").cast(pl.String)
+    rows = (
+        slices.with_columns(
+            key=fold(pl.col("activity")),
+            length=(pl.col("end_at") - pl.col("start_at")).dt.total_microseconds(),
+            before=pl.when(pl.col("agent_id") == pl.col("agent_id").shift(1)).then(state.shift(1)),
+        )
+        .filter(state == "unmapped")
+        .join(known.unique("key", keep="last"), on="key", how="left", maintain_order="left")
+    )
+    where = said.unique(["agent_id", "vendor_state"], keep="first", maintain_order=True)
+    rows = rows.join(where, on=["agent_id", "vendor_state"], how="left", maintain_order="left").with_columns(
+        word=fold(pl.col("vendor_state"))
+    )
+    begins = pl.col("before").ne_missing("unmapped")
+    group = ["source", "word"]
+    found = rows.group_by(group).agg(
+        pl.col("vendor_state").mode().sort().first(),
+        pl.col("start_at").min(),
+        pl.col("end_at").max(),
+        agents=pl.col("agent_id").n_unique().cast(pl.Int64),
+        seconds=pl.col("length").sum() / 1_000_000,
+        times=begins.sum().cast(pl.Int64),
+        scheduled_s=pl.col("length").filter(pl.col("class").is_not_null()).sum() / 1_000_000,
+        on_call=pl.col("length").filter(pl.col("leg_id").is_not_null()).sum() / pl.col("length").sum(),
+        after_call=pl.col("before").is_in(["busy", "hold"]).sum() / begins.sum(),
+    )
+    found = found.join(_planned(rows, group), on=group, how="left")
+    return _suggest(found).sort("seconds", "source", "word", descending=[True, False, False]).drop("word")
+
+
+def _planned(rows: pl.DataFrame, group: list[str]) -> pl.DataFrame:
+    """Say during which category a word is said most: source, word, planned, planned_share."""
+    spent = (
+        rows.filter(pl.col("category").is_not_null())
+        .group_by(*group, "category")
+        .agg(pl.col("length").sum())
+        .with_columns(planned_share=pl.col("length") / pl.col("length").sum().over(group))
+        .sort("length", "category", descending=[True, False])
+    )
+    return spent.unique(group, keep="first", maintain_order=True).select(
+        *group, planned="category", planned_share="planned_share"
+    )
+
+
+def _suggest(found: pl.DataFrame) -> pl.DataFrame:
+    hint = pl.coalesce(
+        [pl.when(pl.col("word").str.contains(words)).then(pl.lit(state)) for state, words in HINTS]
+    )
+    meanwhile = pl.col("planned").replace_strict(PLANNED, default=None, return_dtype=pl.String)
+    held = pl.when(pl.col("planned_share") >= MOSTLY).then(meanwhile)
+    guesses = (
+        ("call log", pl.when(pl.col("on_call") >= ON_CALL_SHARE).then(pl.lit("busy"))),
+        ("word", hint),
+        ("schedule", held),
+        ("neighbours", pl.when(pl.col("after_call") >= MOSTLY).then(pl.lit("wrapup"))),
+    )
+    return found.with_columns(
+        state=pl.coalesce([guess for _, guess in guesses]),
+        ground=pl.coalesce([pl.when(guess.is_not_null()).then(pl.lit(name)) for name, guess in guesses]),
+    )
