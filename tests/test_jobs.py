@@ -179,7 +179,7 @@ def test_bad_rows_are_set_aside_but_never_over_the_file_itself(centre, tiny):
         centre.put("agent_state", path, skip_bad=tiny / "aside.csv")
     assert "yesterday" in path.read_text()
     assert "yesterday" in (tiny / "aside.csv").read_text()
-    assert centre.get("collection").height == 13
+    assert centre.get("collection").height == 14
 
 
 def test_what_users_were_told_is_in_the_ledger(centre):

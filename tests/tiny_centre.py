@@ -52,6 +52,7 @@ FILES = {
         "sales,2026-03-02T09:45:00Z,1,0,660.5",
         "sales,2026-03-02T10:00:00Z,2,1,90",
     ),
+    "clock": rows("source,offset_s,from_at,to_at,by,note", "other,-90.25,2026-03-02T00:00:00Z,,kim,seen on the wall"),
     "coverage": rows("source,start_at,end_at", "other,2026-03-02T00:00:00Z,2026-03-03T00:00:00Z"),
 }  # fmt: skip
 """What is in each file; in the order in which they are imported."""

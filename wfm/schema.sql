@@ -235,3 +235,15 @@ CREATE TABLE call_event (         -- key: source, event_id
 
 ALTER TABLE call_leg ADD COLUMN from_e164 VARCHAR; -- from_number as an international number; empty = it is none
 ALTER TABLE call_leg ADD COLUMN to_e164 VARCHAR;   -- to_number as an international number; empty = it is none
+
+-- migration 4: clocks that are wrong
+
+CREATE TABLE clock (              -- key: source, from_at
+    source       VARCHAR NOT NULL,     -- the account whose clock it is
+    offset_s     DOUBLE NOT NULL,      -- seconds its clock is ahead; its calls and states are read that much earlier
+    from_at      TIMESTAMPTZ,          -- since when, by that clock; empty = always
+    to_at        TIMESTAMPTZ,          -- until when, exclusive; empty = open
+    "by"         VARCHAR,              -- who said so
+    note         VARCHAR,              -- how it is known
+    collection_id BIGINT, row_no BIGINT, recorded_at TIMESTAMPTZ NOT NULL, replaced_at TIMESTAMPTZ
+);

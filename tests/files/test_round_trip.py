@@ -50,7 +50,10 @@ OF_TYPE = {
     pl.Boolean: st.booleans(),
     pl.Date: st.dates(date(1970, 1, 1), date(2199, 12, 31)),
 }
-BY_NAME = {"timezone": st.sampled_from(["Asia/Jerusalem", "UTC"])}
+BY_NAME = {
+    "timezone": st.sampled_from(["Asia/Jerusalem", "UTC"]),
+    "offset_s": st.floats(-86_400, 86_400, allow_subnormal=False),
+}
 
 
 @pytest.fixture(autouse=True, scope="module")

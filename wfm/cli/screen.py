@@ -34,7 +34,8 @@ RATIOS = (
     "adherence", "adherence_adjusted", "adherence_low", "adherence_high", "coverage", "conformance",
     "abandonment", "service_level", "occupancy", "utilisation", "shrinkage", "shrinkage_scheduled",
     "shrinkage_planned", "shrinkage_unplanned", "shrinkage_high", "wape15", "bias", "noise_floor", "change",
-    "adherence_tolerant", "adherence_adjusted_tolerant", "score_from", "score_to", *DEFINITIONS,
+    "share", "handle_agreement", "states_agreement", "adherence_tolerant", "adherence_adjusted_tolerant",
+    "score_from", "score_to", *DEFINITIONS,
 )  # fmt: skip
 
 

@@ -232,6 +232,38 @@ def intervals(
     return _ratios(joined).select(pl.col(name).cast(dtype) for name, dtype in COLUMNS.items()).sort(PLACE)
 
 
+def counted_legs(call_leg: Frame | None, interval_volume: Frame | None) -> pl.DataFrame:
+    """Give the legs that `intervals` counts: the columns of call_leg and answer, answered, gave_up, moved, handle_us …
+
+    ``source`` is who counts the queue, ``account`` who logged the leg, ``call`` what legs of one call share.
+    """
+    buckets = _buckets(inputs.take(interval_volume, "interval_volume"))
+    legs = _told_once(_at_home(_legs(inputs.take(call_leg, "call_leg")), buckets))
+    return legs.filter(~pl.col("elsewhere"))
+
+
+def counted_calls(legs: pl.DataFrame) -> pl.DataFrame:
+    """Join such legs to calls: source queue_id call arrival answer ended_at answered abandoned wait_us handle_us."""
+    return _calls(legs)
+
+
+def buckets(interval_volume: Frame | None) -> pl.DataFrame:
+    """Check the vendors' buckets; the later of two about one interval holds."""
+    return _buckets(inputs.take(interval_volume, "interval_volume"))
+
+
+def quarters(spans: pl.DataFrame) -> pl.DataFrame:
+    """Cut spans [low, high) of microseconds at every quarter of an hour: adds interval_start and its share ``us``."""
+    low, high, slot = pl.col("low"), pl.col("high"), pl.col("slot") * INTERVAL_US
+    pieces = (
+        spans.filter(high > low)
+        .with_columns(slot=pl.int_ranges(low // INTERVAL_US, (high - 1) // INTERVAL_US + 1))
+        .explode("slot")
+    )
+    share = pl.min_horizontal("high", slot + INTERVAL_US) - pl.max_horizontal("low", slot)
+    return pieces.with_columns(interval_start=slot.cast(INSTANT), us=share).drop("low", "high", "slot")
+
+
 def _bounds(window: Window | None, timezone: str) -> tuple[datetime, datetime] | None:
     """Turn a window of dates into instants."""
     checked = inputs.window_of(window)
@@ -472,27 +504,22 @@ def _cut(state: Frame, by: list[str]) -> pl.DataFrame:
         pieces    10:10 |--|-------|---------| 10:40
                           10:15   10:30
     """
-    spans = _states(state, by).filter(
+    spans = states(state, by).filter(
         pl.col("state").is_in([*HANDLING, *WAITING]), pl.col("end_at") > pl.col("start_at")
     )
-    low, high = pl.col("start_at").dt.epoch("us"), pl.col("end_at").dt.epoch("us")
-    slot = pl.col("slot") * INTERVAL_US
-    pieces = spans.with_columns(
-        low=low, high=high, slot=pl.int_ranges(low // INTERVAL_US, (high - 1) // INTERVAL_US + 1)
-    ).explode("slot")
-    seconds = pl.min_horizontal("high", slot + INTERVAL_US) - pl.max_horizontal("low", slot)
+    bounds = {"low": pl.col("start_at").dt.epoch("us"), "high": pl.col("end_at").dt.epoch("us")}
     return (
-        pieces.with_columns(
-            interval_start=slot.cast(INSTANT),
-            staffed_us=seconds,
-            handling_us=pl.when(pl.col("state").is_in(HANDLING)).then(seconds).otherwise(0),
+        quarters(spans.with_columns(**bounds))
+        .with_columns(
+            staffed_us="us",
+            handling_us=pl.when(pl.col("state").is_in(HANDLING)).then("us").otherwise(0),
         )
         .group_by([*by, "interval_start"])
         .agg(pl.col("handling_us", "staffed_us").sum())
     )
 
 
-def _states(state: Frame, by: list[str]) -> pl.DataFrame:
+def states(state: Frame, by: list[str]) -> pl.DataFrame:
     """Check a frame of states.
 
     Raises:

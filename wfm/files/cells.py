@@ -15,6 +15,9 @@ _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
 _WHOLE = "a whole number, 0 or more"
 _SECONDS = "a number of seconds, 0 or more"
+_OFFSET = "a number of seconds between -86400 and 86400"
+SIGNED = ("offset_s",)
+"""Columns of seconds that may lie on either side of 0, by a day at most."""
 _BOOLEAN = "true, false, yes, no, 1 or 0"
 _DAY = f"a day such as 2026-03-02, from {FIRST_YEAR} to {LAST_YEAR}"
 _MOST = 2**53
@@ -48,7 +51,7 @@ def cast(cells: pl.Series, column: str, dtype: pl.DataType, reader: Reader) -> C
     text = clean(cells)
     if dtype == pl.String:
         return Column(text, text, None)
-    values, expected = _FROM_TEXT[type(dtype)](text, reader)
+    values, expected = (_offset if column in SIGNED else _FROM_TEXT[type(dtype)])(text, reader)
     return Column(values, text, expected if expected.null_count() < expected.len() else None)
 
 
@@ -98,10 +101,9 @@ def _from_typed(cells: pl.Series, column: str, dtype: pl.DataType, reader: Reade
         return Column(values, text, None if fine.all() else _unless(fine, _WHOLE))
     if source.is_float() and dtype.is_float():
         values = cells.cast(dtype)
-        fine = cells.is_null() | (values.is_finite() & (values >= 0)).fill_null(False)
-        return Column(
-            values.set(~fine, None), as_text(cells), None if fine.all() else _unless(fine, _SECONDS)
-        )
+        low, high, words = (-86_400, 86_400, _OFFSET) if column in SIGNED else (0, float("inf"), _SECONDS)
+        fine = cells.is_null() | (values.is_finite() & values.is_between(low, high)).fill_null(False)
+        return Column(values.set(~fine, None), as_text(cells), None if fine.all() else _unless(fine, words))
     return cast(as_text(cells), column, dtype, reader)
 
 
@@ -139,6 +141,12 @@ def _seconds(text: pl.Series, reader: Reader) -> tuple[pl.Series, pl.Series]:
     numbers = _number(text, reader)
     fine = text.is_null() | (numbers >= 0).fill_null(False)
     return numbers.set(~fine, None), _unless(fine, _SECONDS)
+
+
+def _offset(text: pl.Series, reader: Reader) -> tuple[pl.Series, pl.Series]:
+    numbers = _number(text, reader)
+    fine = text.is_null() | (numbers.abs() <= 86_400).fill_null(False)
+    return numbers.set(~fine, None), _unless(fine, _OFFSET)
 
 
 def _count(text: pl.Series, reader: Reader) -> tuple[pl.Series, pl.Series]:

@@ -83,6 +83,7 @@ def _not_before(column: str, other: str, skew: bool) -> Broken:
 _SPAN = (_after("end_at", "start_at"),)
 _RULES: dict[str, tuple[Broken, ...]] = {
     "login": (_after("to_at", "from_at"),),
+    "clock": (_after("to_at", "from_at"),),
     "schedule": _SPAN,
     "exemption": _SPAN,
     "coverage": _SPAN,

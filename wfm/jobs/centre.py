@@ -12,24 +12,28 @@ import polars as pl
 
 from wfm import files, schema, settings, terms
 from wfm.engine import volume
+from wfm.engine.clocks import put_right
 from wfm.engine.definitions import chosen
 from wfm.engine.facts import MARGIN
 from wfm.engine.forecast import accuracy as measure
 from wfm.engine.forecast import backtest
 from wfm.engine.forecast import forecast as forecast_volume
 from wfm.engine.inputs import INSTANT
+from wfm.engine.reconcile import Reconciliation
 from wfm.engine.score import Options, Score
 from wfm.engine.tolerance import Threshold, Tolerance
 from wfm.errors import BadRowsError, InputError, NoDataError, UsageError
 from wfm.jobs import (
     ahead,
     changes,
+    clocks,
     exempting,
     explaining,
     importing,
     outages,
     provenance,
     publication,
+    reconciling,
     rehearsing,
     sources,
     when,
@@ -43,7 +47,7 @@ from wfm.jobs.scoring import Basis, check_names, is_silent, names, people, store
 from wfm.jobs.when import DAY, When, Window
 from wfm.report import Report, assemble
 from wfm.settings import AUTO, Settings
-from wfm.store import Reader, Span, Store
+from wfm.store import Reader, Span, Store, Written
 
 IMPORT_SOURCE = "import"
 
@@ -518,6 +522,72 @@ class Centre:
         basis = self.basis(*window, agents=agents, as_of=as_of)
         return rehearsing.rehearse(basis, tried, by=names(by) or [], target=target)
 
+    # --- whether the sources agree --------------------------------------------------------------------------
+    def reconcile(
+        self,
+        from_: When,
+        to: When,
+        *,
+        queues: str | Sequence[str] | None = None,
+        as_of: When | None = None,
+    ) -> Reconciliation:
+        """Hold vendors' buckets, call logs and agent states against each other; see `wfm.engine.reconcile`.
+
+        Raises:
+            UsageError: the window is wrong.
+            NoDataError: nothing is known of it, or of the queue.
+        """
+        window = self.window(from_, to)
+        try:
+            state = self.score(*reconciling.around(window, self.settings.timezone), as_of=as_of).slices()
+        except NoDataError:  # then two accounts are compared
+            state = None
+        with self.store.reading(self._instant(as_of)) as known:
+            return reconciling.compare(
+                known,
+                window,
+                self.settings.timezone,
+                queues=names(queues),
+                state=state,
+                state_delay=self.options().state_delay,
+            )
+
+    def skew(self, from_: When, to: When, *, as_of: When | None = None) -> pl.DataFrame:
+        """Estimate how far the clocks of call logs and state logs are apart; columns as in `wfm.engine.skew.skew`.
+
+        Raises:
+            UsageError: the window is wrong.
+            NoDataError: there are no calls in it, or no states.
+        """
+        with self.store.reading(self._instant(as_of)) as known:
+            return clocks.estimate(known, self.window(from_, to), self.settings.timezone)
+
+    def put_clocks_right(
+        self, from_: When, to: When, *, by: str, reference: str | None = None
+    ) -> tuple[pl.DataFrame, Written | None]:
+        """Store the differences found in table clock: from then on scoring reads those sources by the right time.
+
+        Args:
+            from_, to: as for `skew`.
+            by: who decides that.
+            reference: the source whose clock is right; None: the state logs'.
+
+        Returns:
+            The rows (source offset_s from_at to_at by note), and what was new of them; None if no clock differs.
+
+        Raises:
+            UsageError: the window or the reference is wrong.
+            NoDataError: there are no calls in it, or no states.
+        """
+        window = self.window(from_, to)
+        with self.store.reading() as known:
+            found, clock = clocks.estimate(known, window, self.settings.timezone), known.table("clock")
+        rows = clocks.to_put_right(found, clock, self.settings.timezone, by, reference)
+        if rows.is_empty():
+            return rows, None
+        span = self.bounds(window)
+        return rows, self.store.write("clock", rows, source=reference or "-", origin="import", window=span)
+
     # --- volume and forecast ------------------------------------------------------------------------------
     def intervals(
         self,
@@ -551,6 +621,7 @@ class Centre:
             check_names(known, "queue", chosen or ())
             buckets, legs = known.table("interval_volume", span=wide), known.table("call_leg", span=wide)
             login, queue = known.table("login"), known.table("queue")
+            legs = put_right(legs, known.table("clock"), ["started_at", "answered_at", "ended_at"])
         found = volume.intervals(
             call_leg=legs,
             interval_volume=buckets,

@@ -10,6 +10,7 @@ import polars as pl
 
 from wfm import schema
 from wfm.engine.inputs import INSTANT
+from wfm.jobs.clocks import say_shifts
 from wfm.store import Reader, Span
 
 KEPT: Final = ("collection_id", "row_no", "recorded_at")
@@ -92,12 +93,13 @@ def raw_rows(known: Reader, agent: str, span: Span) -> pl.DataFrame:
     brought = known.table("collection", columns=["collection_id", "file_name", "source"])
     found = _behind(known, agent, span)
     rows = pl.concat([_told(found[table], table, at, until, what) for table, at, until, what in BEHIND])
-    return (
+    told = (
         rows.join(brought.rename({"source": "via"}), on="collection_id", how="left", maintain_order="left")
         .with_columns(source=pl.coalesce("source", "via"))
         .sort("at", "until", maintain_order=True)
         .select("table", "at", "until", "what", "source", "file_name", "row_no", "recorded_at")
     )
+    return say_shifts(told, known.table("clock"))
 
 
 def _behind(known: Reader, agent: str, span: Span) -> dict[str, pl.DataFrame]:

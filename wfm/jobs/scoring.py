@@ -10,6 +10,7 @@ from datetime import datetime
 import polars as pl
 
 from wfm import defaults, schema
+from wfm.engine.clocks import put_right
 from wfm.engine.inputs import Frame, take
 from wfm.engine.score import Options, Score, score
 from wfm.errors import NoDataError
@@ -75,7 +76,8 @@ def check_names(known: Reader, kind: str, asked: Sequence[str]) -> None:
 
 def stored(known: Reader, span: Span, agents: Sequence[str] | None) -> dict[str, pl.DataFrame]:
     """Read everything that decides the scores of a span, by the names of `wfm.engine.score.score`."""
-    login = known.table("login")
+    login, clock = known.table("login"), known.table("clock")
+    legs = known.legs(span, ["source", "leg_id", "login", "queue_id", "answered_at", "ended_at"])
     logins, among = None, None
     if agents is not None:
         among = {"agent_id": list(agents)}
@@ -85,8 +87,8 @@ def stored(known: Reader, span: Span, agents: Sequence[str] | None) -> dict[str,
         "agent": known.table("agent"),
         "login": login,
         "schedule": known.table("schedule", span=span, among=among),
-        "agent_state": known.states(span, logins),
-        "call_leg": known.legs(span, ["source", "leg_id", "login", "queue_id", "answered_at", "ended_at"]),
+        "agent_state": put_right(known.states(span, logins), clock, ["at"]),
+        "call_leg": put_right(legs, clock, ["answered_at", "ended_at"]),
         "coverage": known.table("coverage", span=span),
         "exemption": exemption.with_columns(made_at=pl.coalesce("made_at", "recorded_at")),
         **{name: with_defaults(name, known.table(name)) for name in defaults.TABLES},

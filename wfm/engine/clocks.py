@@ -1,0 +1,47 @@
+"""Read the rows of a source whose clock is known to be wrong as if it were right; what is stored stays as it came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+
+def offsets(rows: pl.DataFrame, clock: pl.DataFrame, at: pl.Expr) -> pl.Series:
+    """Say by how many microseconds the clock of each row's source was ahead; 0 where no row of ``clock`` says so.
+
+    Args:
+        rows: source, and what ``at`` needs.
+        clock: source offset_s from_at to_at; an empty end is open. Where several rows hold, the one that began last.
+        at: the instant of a row, as its own clock tells it.
+    """
+    since, until = pl.col("from_at"), pl.col("to_at")
+    told = (
+        rows.select("source", at=at)
+        .with_row_index("place")
+        .join(clock.select("source", "offset_s", "from_at", "to_at"), on="source")
+        .filter(since.is_null() | (since <= pl.col("at")), until.is_null() | (until > pl.col("at")))
+        .sort("from_at", nulls_last=False, maintain_order=True)
+        .unique("place", keep="last", maintain_order=True)
+        .select("place", ahead=(pl.col("offset_s") * 1_000_000).round().cast(pl.Int64))
+    )
+    places = pl.DataFrame({"place": pl.int_range(rows.height, dtype=pl.get_index_type(), eager=True)})
+    found = places.join(told, on="place", how="left", maintain_order="left")
+    return found["ahead"].fill_null(0)
+
+
+def put_right(rows: pl.DataFrame, clock: pl.DataFrame, instants: Sequence[str]) -> pl.DataFrame:
+    """Take off by how much the source's clock was ahead; all instants of a row by what held at the first it has.
+
+    ::
+
+        call_leg as stored   answered 10:01:35   ended 10:05:40
+        clock                offset_s 90
+        read as              answered 10:00:05   ended 10:04:10
+    """
+    if clock.is_empty() or rows.is_empty():
+        return rows
+    ahead = offsets(rows, clock, pl.coalesce(*instants))
+    if not (ahead != 0).any():
+        return rows
+    return rows.with_columns(pl.col(name) - ahead.cast(pl.Duration("us")) for name in instants)

@@ -1,0 +1,355 @@
+"""How far the clocks of a call log and of an agent-state log are apart, from events that both tell.
+
+Who hangs up is out of the call at that instant; who answers is busy from then on. So two logs tell the same events::
+
+    call log     answered 10:00:05 |------ call ------| ended 10:04:10
+    state log         Busy 10:01:35 |------ Busy ------|Wrapup 10:05:40         its clock is 90 s ahead
+
+All differences between events of one agent within `BOUND_S` are drawn on a line; true pairs heap up where the clocks
+differ, all others lie everywhere. The densest stretch is the coarse answer, the pairs in it give the fine one.
+
+A state that is polled is told late by anything from 0 to the poll's period N, so that the pairs fill a stretch of
+length N. That the clocks differ, or that every state is told late by the same time, looks alike; told apart is only the
+part that varies: the earliest pairs are taken to be told at once. This assumption goes with every polled estimate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from wfm.engine import inputs
+from wfm.engine.codes import CODE
+from wfm.engine.inputs import Frame
+from wfm.engine.owners import with_agent
+from wfm.engine.timeline import map_states
+
+Floats = NDArray[np.float64]
+
+BOUND_S: Final = 900
+"""Clocks further apart are a wrong zone, which is no matter of seconds."""
+
+WIDTHS_S: Final = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0)
+"""Widths of the stretch in which true pairs may lie: exact clocks, and poll periods up to two minutes."""
+
+FEWEST: Final = 8
+"""Fewer pairs than this are no estimate."""
+
+SURE: Final = 15.0
+"""The log-likelihood ratio of the densest stretch against chance; ln(900 places × 11 widths) is 9."""
+
+EXACT_S: Final = 2.0
+"""If the middle 80 % of the pairs lie within so much, states are told at once and the median is the answer."""
+
+EDGE: Final = 5.5
+"""Pairs per mean gap: the edge of a uniform stretch is further below its lowest pair in e^-5.5 = 0.4 % of all cases."""
+
+GAP: Final = 9.0
+"""A pair below a stretch belongs to it if it is nearer than so many mean gaps; one wrong pair does less harm."""
+
+NORMAL: Final = 2.5
+"""Standard deviations of the median's interval: 98.8 %."""
+
+DAY_COLUMNS: Final[dict[str, pl.DataType]] = {
+    "call_source": pl.String(), "state_source": pl.String(), "day": pl.Date(),
+    "skew_s": pl.Float64(), "low_s": pl.Float64(), "high_s": pl.Float64(),
+    "pairs": pl.Int64(), "events": pl.Int64(), "share": pl.Float64(),
+    "method": pl.String(), "delay_s": pl.Float64(), "reason": pl.String(),
+    "drift_s": pl.Float64(), "drift_low_s": pl.Float64(), "drift_high_s": pl.Float64(),
+}  # fmt: skip
+
+REASONS: Final[dict[str, str]] = {
+    "no_common_agent": "no agent is in both logs that day",
+    "too_few_events": f"fewer than {FEWEST} calls or changes of state",
+    "no_peak": "the differences lie as if by chance: no difference of clocks within the bound fits",
+}
+"""Why there is no estimate."""
+
+METHODS: Final[dict[str, str]] = {
+    "median": "states are told at once: the median of the pairs",
+    "earliest": "states are told late by anything from 0 to delay_s: the earliest pairs are taken to be told at once",
+}
+"""How an estimate was made, and what it assumes."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One difference of clocks, in seconds; without one, why not."""
+
+    skew: float | None = None
+    low: float | None = None
+    high: float | None = None
+    pairs: int = 0
+    method: str | None = None
+    delay: float | None = None
+    reason: str | None = None
+
+
+def skew(
+    *,
+    call_leg: Frame,
+    agent_state: Frame,
+    state_map: Frame,
+    login: Frame | None = None,
+    timezone: str = "UTC",
+) -> pl.DataFrame:
+    """Estimate, per pair of a call log and a state log and local day, how far their clocks are apart.
+
+    Paired are the end of a call with the end of busy or hold, whatever comes then, and the answer of a call that came
+    in with the start of busy. Where both kinds allow an estimate and the two differ, the ends count: what begins busy
+    differs from vendor to vendor (ringing, dialling), what ends it does not.
+
+    Args:
+        call_leg: [source] leg_id login answered_at ended_at [direction].
+        agent_state: [source] login at vendor_state; in order of arrival.
+        state_map: as for `wfm.engine.score.score`.
+        login: [source] login agent_id [from_at to_at]; a login with no row is its own agent_id.
+        timezone: whose days; a pair is of the day of its call.
+
+    Returns:
+        One row per call_source, state_source and day.
+
+        skew_s: seconds by which the state log's clock is ahead of the call log's (negative: behind). low_s high_s:
+        where it lies in at least 95 of 100 cases. pairs: what it was made of. events: ends and answers in the call
+        log, of agents who are in both. share: paired of them, where no other partner is possible. method: see
+        `METHODS`. delay_s: by how much states are told late at most. reason: see `REASONS`, if there is no estimate.
+
+        drift_s drift_low_s drift_high_s: how much skew_s changes in a day, over all days of the two logs; null with
+        fewer than three.
+
+    Raises:
+        InputError, UsageError: a frame or the zone is not what it should be.
+    """
+    inputs.zone(timezone, "timezone")
+    owners = inputs.take(login, "login")
+    calls = _call_events(inputs.take(call_leg, "call_leg"), owners, timezone)
+    states = _state_events(
+        inputs.take(agent_state, "agent_state"), inputs.take(state_map, "state_map"), owners
+    )
+    groups = _groups(calls, states)
+    pairs = _pairs(calls, states)
+    by_day = dict(pairs.group_by("call_source", "state_source", "day"))
+    rows = [
+        (*row[:3], row[3], _of_day(by_day.get(row[:3], pairs.clear()), *row[3:]))
+        for row in groups.iter_rows()
+    ]
+    return _with_drift(_frame(rows))
+
+
+def _call_events(call_leg: pl.DataFrame, login: pl.DataFrame, timezone: str) -> pl.DataFrame:
+    """List answers and ends of answered legs: call_source agent_id kind at (microseconds) day."""
+    came_in = pl.col("direction").str.to_lowercase().is_in(["in", "unknown"]).fill_null(True)
+    answered = call_leg.filter(pl.col("answered_at").is_not_null(), pl.col("login").is_not_null())
+    owned = with_agent(answered, login, pl.col("answered_at"))
+    local = pl.col("answered_at").dt.convert_time_zone(timezone).dt.date()
+    told = owned.select(
+        "agent_id", "answered_at", "ended_at", came_in=came_in, call_source="source", day=local
+    )
+    columns = ["call_source", "agent_id", "kind", "at", "day"]
+    ends = told.filter(pl.col("ended_at") > pl.col("answered_at")).with_columns(
+        kind=pl.lit("end"), at="ended_at"
+    )
+    answers = told.filter("came_in").with_columns(kind=pl.lit("answer"), at="answered_at")
+    return (
+        pl.concat([ends.select(columns), answers.select(columns)])
+        .unique(maintain_order=True)
+        .with_columns(pl.col("at").dt.epoch("us"))
+    )
+
+
+def _state_events(agent_state: pl.DataFrame, state_map: pl.DataFrame, login: pl.DataFrame) -> pl.DataFrame:
+    """List starts and ends of being on a call (busy or hold): state_source agent_id kind at (microseconds)."""
+    who = ["source", "login"]
+    talking = pl.col("code").is_in([CODE["busy"], CODE["hold"]])
+    changes = (
+        agent_state.with_columns(code=map_states(agent_state, inputs.states(state_map)))
+        .sort(*who, "at", maintain_order=True)
+        .unique([*who, "at"], keep="last", maintain_order=True)
+        .with_columns(talks=talking, talked=talking.shift(1).over(who))
+        .filter(pl.col("talks") != pl.col("talked"))
+    )
+    return with_agent(changes, login, pl.col("at")).select(
+        state_source="source",
+        agent_id="agent_id",
+        kind=pl.when("talks").then(pl.lit("answer")).otherwise(pl.lit("end")),
+        at=pl.col("at").dt.epoch("us"),
+    )
+
+
+def _groups(calls: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
+    """List what is to be estimated: call_source state_source day, events (of agents in both), whole seconds."""
+    second = pl.col("at") % 1_000_000 == 0
+    sources = states.group_by("state_source").agg(whole_states=second.all())
+    known = states.select("state_source", "agent_id").unique().with_columns(common=pl.lit(True))
+    return (
+        calls.join(sources, how="cross")
+        .join(known, on=["state_source", "agent_id"], how="left")
+        .group_by("call_source", "state_source", "day")
+        .agg(
+            events=pl.col("common").fill_null(False).sum(),
+            whole=second.all() | pl.col("whole_states").first(),
+        )
+        .sort("call_source", "state_source", "day")
+    )
+
+
+def _pairs(calls: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
+    """Lay every event of a call beside those of the same kind and agent within the bound: difference in seconds."""
+    width = BOUND_S * 1_000_000
+    legs = calls.with_row_index("leg").with_columns(slot=pl.col("at") // width)
+    near = states.with_row_index("change").with_columns(
+        slot=pl.concat_list(pl.col("at") // width + step for step in (-1, 0, 1))
+    )
+    return (
+        legs.join(near.explode("slot"), on=["agent_id", "kind", "slot"], suffix="_state")
+        .with_columns(difference=(pl.col("at_state") - pl.col("at")) / 1_000_000)
+        .filter(pl.col("difference").abs() <= BOUND_S)
+        .select("call_source", "state_source", "day", "kind", "leg", "change", "difference")
+    )
+
+
+# --- one day ----------------------------------------------------------------------------------------------
+def _of_day(pairs: pl.DataFrame, events: int, whole: bool) -> Estimate:
+    """Estimate one day of one pair of logs."""
+    if not events:
+        return Estimate(reason="no_common_agent")
+    if events < FEWEST:
+        return Estimate(reason="too_few_events")
+    grain = 1.0 if whole else 0.001
+    ends, answers = (_fit(pairs.filter(pl.col("kind") == kind), grain) for kind in ("end", "answer"))
+    if ends.low is None or ends.high is None:
+        return answers
+    if answers.low is None or answers.high is None or answers.method != ends.method:
+        return ends
+    if max(ends.low, answers.low) > min(ends.high, answers.high):
+        return ends
+    return _fit(pairs, grain)
+
+
+def _fit(pairs: pl.DataFrame, grain: float) -> Estimate:
+    """Find the stretch in which true pairs lie, and what it says of the clocks."""
+    lying = np.sort(pairs["difference"].to_numpy())
+    if lying.size < FEWEST:
+        return Estimate(reason="too_few_events")
+    low, width, ratio = _densest(lying)
+    if ratio < SURE:
+        return Estimate(reason="no_peak")
+    chosen = _alone(pairs, low, width)
+    if chosen.size < FEWEST:
+        return Estimate(reason="no_peak")
+    inner = np.quantile(chosen, [0.1, 0.9])
+    if inner[1] - inner[0] <= EXACT_S:
+        return _median(chosen, grain)
+    outside = lying.size - np.count_nonzero((lying >= low - width) & (lying <= low + 2 * width))
+    alone = 1 - chosen.size / pairs["leg"].n_unique()  # an event that found its own is paired with no other
+    background = max(outside * alone, 1.0) / (2 * BOUND_S)
+    return _edge(chosen, min(background, np.exp(-GAP) * chosen.size / width), grain)
+
+
+def _densest(lying: Floats) -> tuple[float, float, float]:
+    """Find the stretch that chance explains least: where it begins, how wide it is, its log-likelihood ratio.
+
+    Of k pairs in a width w, where n pairs lie within ±bound, chance expects m = n w / (2 bound); the ratio of two
+    Poisson rates is k ln(k / m) − (k − m).
+    """
+    best = (0.0, WIDTHS_S[0], 0.0)
+    for width in WIDTHS_S:
+        counts = np.searchsorted(lying, lying + width, side="right") - np.arange(lying.size)
+        first = int(counts.argmax())
+        k, m = float(counts[first]), lying.size * width / (2 * BOUND_S)
+        ratio = k * np.log(k / m) - (k - m) if k > m else 0.0
+        if ratio > best[2]:
+            best = (float(lying[first]), width, float(ratio))
+    return best
+
+
+def _alone(pairs: pl.DataFrame, low: float, width: float) -> Floats:
+    """Keep the pairs in and near the stretch whose events could be paired with no other; the differences in order.
+
+    To choose between two would favour a part of the stretch, and its edge is what counts.
+    """
+    margin = max(width, 4.0) / 4
+    inside = pairs.filter(pl.col("difference").is_between(low - margin, low + width + margin))
+    kept = inside.filter(pl.col("leg").is_unique() & pl.col("change").is_unique())
+    return np.sort(kept["difference"].to_numpy())
+
+
+def _median(chosen: Floats, grain: float) -> Estimate:
+    """Take the median; its interval are order statistics, free of any distribution, and the grain of the stamps."""
+    n = chosen.size
+    reach = int(np.ceil(NORMAL * np.sqrt(n) / 2))
+    low, high = chosen[max(n // 2 - reach, 0)], chosen[min((n - 1) // 2 + reach, n - 1)]
+    middle = float(np.median(chosen))
+    return Estimate(middle, float(low) - grain, float(high) + grain, n, "median", 0.0)
+
+
+def _edge(chosen: Floats, background: float, grain: float) -> Estimate:
+    """Take the lower edge of a uniform stretch: k pairs over a length N lie N / k apart on average.
+
+    The stretch is the run of pairs that is most likely against the background's density; the interval reaches from
+    `EDGE` mean gaps below its lowest pair to a pair a little above it, as one or two may be there by chance.
+    """
+    first, last = _likeliest(chosen, background)
+    k = last - first + 1
+    lowest = float(chosen[first])
+    length = float(chosen[last] - lowest) * (k + 1) / max(k - 1, 1)
+    gap = length / (k + 1)
+    upper = float(chosen[min(first + 1 + int(np.ceil(0.02 * k)), last)])
+    return Estimate(lowest - gap, lowest - EDGE * gap - grain, upper + grain, k, "earliest", length)
+
+
+def _likeliest(chosen: Floats, background: float) -> tuple[int, int]:
+    """Find the run of pairs i…j whose density is most likely: k ln(k / (length × background)) is highest."""
+    n = chosen.size
+    third = max(n // 3, 1)
+    i, j = np.arange(third)[:, None], np.arange(n - third, n)[None, :]
+    k = np.maximum(j - i, 1)
+    length = np.maximum(chosen[j] - chosen[i], 1e-3)
+    best = int((k * np.log(k / (length * background)) - k).argmax())
+    return best // third, n - third + best % third
+
+
+# --- frames -----------------------------------------------------------------------------------------------
+def _frame(rows: list[tuple[str, str, object, int, Estimate]]) -> pl.DataFrame:
+    told = [
+        {
+            "call_source": call, "state_source": state, "day": day, "skew_s": e.skew, "low_s": e.low,
+            "high_s": e.high, "pairs": e.pairs, "events": events, "method": e.method, "delay_s": e.delay,
+            "reason": e.reason,
+        }
+        for call, state, day, events, e in rows
+    ]  # fmt: skip
+    schema = {name: dtype for name, dtype in DAY_COLUMNS.items() if not name.startswith("drift")}
+    share = pl.when(pl.col("events") > 0).then(pl.col("pairs") / pl.col("events"))
+    return pl.DataFrame(told, schema=schema).with_columns(share=share)
+
+
+def _with_drift(days: pl.DataFrame) -> pl.DataFrame:
+    """Add how much the difference changes in a day: the median slope between days (Theil–Sen).
+
+    Its interval is that of the line between the first and the last day's intervals.
+    """
+    names = ["call_source", "state_source"]
+    there = days.filter(pl.col("skew_s").is_not_null()).select(*names, "day", "skew_s", "low_s", "high_s")
+    apart = (pl.col("day_later") - pl.col("day")).dt.total_days()
+    slopes = (
+        there.join(there, on=names, suffix="_later")
+        .filter(pl.col("day_later") > pl.col("day"))
+        .with_columns(apart=apart)
+        .sort(*names, "apart", "day")
+        .group_by(names)
+        .agg(
+            drift_s=((pl.col("skew_s_later") - pl.col("skew_s")) / pl.col("apart")).median(),
+            drift_low_s=((pl.col("low_s_later") - pl.col("high_s")) / pl.col("apart")).last(),
+            drift_high_s=((pl.col("high_s_later") - pl.col("low_s")) / pl.col("apart")).last(),
+            spans=pl.len(),
+        )
+        .filter(pl.col("spans") >= 3)
+        .drop("spans")
+    )
+    found = days.join(slopes, on=names, how="left", maintain_order="left")
+    return found.select(pl.col(name).cast(dtype) for name, dtype in DAY_COLUMNS.items())
