@@ -16,7 +16,8 @@ from wfm.store import Reader, Span
 
 LOOKS_BACK: Final = timedelta(days=7)
 """So far before a change a state can lie that brought it: a state is renewed, or unknown, long before."""
-NEAR: Final = timedelta(days=1)
+NEAR: Final = (timedelta(hours=1), timedelta(days=1))
+"""How far from a change nothing explains its cause is looked for: first as far as a break moves, then as a shift."""
 
 SAYS: Final[dict[str, tuple[str, ...]]] = {
     "schedule": ("activity",),
@@ -70,11 +71,12 @@ def because(
     if changed.is_empty():
         return pl.DataFrame(schema=CAUSE)
     found = _pass(known, since, changed, before, after)
-    left = workdays(changed).join(found, on=WHO, how="anti")
-    if left.height:
-        wide = left.with_columns(pl.col("start_at") - NEAR, pl.col("end_at") + NEAR)
-        near = _pass(known, since, wide, before, after).with_columns(seconds=pl.lit(0.0))
-        found = pl.concat([found, near])
+    for far in NEAR:
+        left = workdays(changed).join(found, on=WHO, how="anti")
+        if left.height:
+            wide = left.with_columns(pl.col("start_at") - far, pl.col("end_at") + far)
+            near = _pass(known, since, wide, before, after).with_columns(seconds=pl.lit(0.0))
+            found = pl.concat([found, near])
     return found.sort(*WHO, "known_at", "table", "row_no", maintain_order=True)
 
 
@@ -119,10 +121,7 @@ def _reached(
         )
     elif "agent_id" not in rows.columns:
         rows = rows.with_columns(agent_id=pl.lit(None, pl.String))
-    if table in (
-        "schedule",
-        "call_leg",
-    ):  # a publication replaces workdays, and a call moves the break behind it
+    if table == "schedule":  # a publication replaces whole workdays
         changed = workdays(changed)
     elif "state_before" in changed.columns:
         where = _concerned(table)
