@@ -170,9 +170,13 @@ class Life:
         one, other = self.span()
         self.put("coverage", "source,start_at,end_at", f"pbx,{one},{other}")
 
+    def clock(self) -> None:
+        offset = self.chance.choice((-300, 45, 600))
+        self.put("clock", "source,offset_s,from_at,to_at,by", f"pbx,{offset},{self.at()},,Dana")
+
     HAPPENINGS: tuple[Callable[[Life], None], ...] = (
         schedule, schedule, states, legs, told_legs, exemptions, exempt, revoke, restore, mapping, rule, activity,
-        login, agent, coverage,
+        login, agent, coverage, clock,
     )  # fmt: skip
 
     def go_on(self) -> str:

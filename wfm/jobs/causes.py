@@ -30,6 +30,7 @@ SAYS: Final[dict[str, tuple[str, ...]]] = {
     "activity": ("activity", "category", "counted"),
     "login": ("source", "login", "agent_id"),
     "agent": ("agent_id", "name", "team", "timezone"),
+    "clock": ("source", "offset_s"),
 }
 """The tables whose rows decide scores, and what a row is told by."""
 
@@ -40,6 +41,7 @@ EXTENT: Final[dict[str, tuple[str, str]]] = {
     "exemption": ("start_at", "end_at"),
     "coverage": ("start_at", "end_at"),
     "login": ("from_at", "to_at"),
+    "clock": ("from_at", "to_at"),
 }
 """From when to when a row holds; rows of the other tables always do."""
 
@@ -216,6 +218,8 @@ def _told(table: str, rows: pl.DataFrame) -> pl.DataFrame:
         revoked = pl.format(" (revoked by {})", pl.col("revoked_by").fill_null("somebody"))
         said += pl.when(pl.col("revoked_at").is_not_null()).then(revoked).otherwise(pl.lit(""))
         by = pl.coalesce("revoked_by", "by")
+    elif table == "clock":
+        by = pl.col("by")
     start, end = EXTENT.get(table, (None, None))
     spoken = rows.select(
         "number",
