@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
 
+import wfm
 from wfm import jobs
 from wfm.errors import CollectError
 from wfm.jobs import Demo
@@ -195,6 +198,42 @@ def test_what_the_command_prints_is_computed(shown: Demo, folder: Path, run, mon
     assert "call_driven" in found["class"]
     assert "late_start" in found["reason"]
     assert run("--settings", folder / "settings.env", "explain", agent, day).code == 0
+
+
+@pytest.mark.usefixtures("shown")
+def test_every_vendors_own_words_are_behind_the_polled_day(folder: Path) -> None:
+    centre = wfm.open(settings_file=folder / "settings.env")
+    begin, _ = simulated.watched(simulated.centre())
+    day = begin.astimezone(ZoneInfo(centre.settings.timezone)).date()
+    legs = centre.get("call_leg").filter(
+        pl.col("started_at").is_between(*simulated.watched(simulated.centre()))
+    )
+    working = centre.adherence(day, day + timedelta(days=1)).select("agent_id")
+    agents = (
+        legs.join(working, on="agent_id")
+        .unique("source", keep="first", maintain_order=True)["agent_id"]
+        .unique()
+    )
+    rows = pl.concat([centre.explain(agent, day).rows for agent in agents])
+    said = rows.filter(pl.col("table").is_in(["agent_state", "call_leg", "call_event"]))
+    kept = said.filter(pl.col("payload").is_not_null())
+    assert set(kept["source"]) == {"ncc", "telphin", "voicenter", "xima", "xsi"}
+    polled = kept.filter(pl.col("table") == "agent_state")
+    assert set(polled["source"]) == {"ncc"}
+    for row in polled.iter_rows(named=True):
+        assert json.loads(row["payload"])["agent-status"] == row["what"]
+    audited = said.filter(pl.col("table") == "call_leg", pl.col("source") != "telphin")
+    assert audited.select("payload", "hash").null_count().row(0) == (0, 0)
+    events = said.filter(pl.col("table") == "call_event")
+    legs = said.filter(pl.col("table") == "call_leg", pl.col("source") == "telphin")
+    assert events["payload"].null_count() == events["payload_in"].null_count() == 0
+    assert (
+        legs["what"]
+        .str.split(":")
+        .list.first()
+        .is_in(events["what"].str.split(" ").list.first().implode())
+        .all()
+    )
 
 
 def test_ctrl_c_stops_it_and_leaves_what_a_next_one_may_replace(tmp_path: Path) -> None:

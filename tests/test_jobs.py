@@ -329,7 +329,9 @@ def test_an_explained_day_names_every_row_behind_it(centre):
     assert told.totals.select("scheduled_s", "in_s", "adherence").row(0) == (28_800.0, 27_900.0, 0.96875)
     found = told.rows.group_by("table").agg("what", "file_name", "row_no", "source").sort("table").to_dicts()
     by_table = {each["table"]: each for each in found}
-    assert set(by_table) == {"schedule", "agent_state", "call_leg", "exemption"}
+    assert set(by_table) == {
+        "schedule", "agent_state", "call_leg", "exemption", "coverage", "login", "activity", "state_map", "rule",
+    }  # fmt: skip
     assert by_table["exemption"]["what"] == ["system power"]
     assert by_table["agent_state"]["what"][0] == "Logged out"
     assert by_table["agent_state"]["file_name"][:2] == ["new-agent_state.csv", "agent_state.csv"]

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import polars as pl
@@ -242,8 +242,56 @@ def replayable(store: Store, source: str, feed: str, span: Span | None = None) -
                 [*values, number],
             )
         for row in rows.iter_rows(named=True):
-            body = pa.decompress(row["body"], row["size"], codec="zstd", asbytes=True) if row["size"] else b""
-            yield Kept(number, feed, row["received_at"], json.loads(row["context"]), body)
+            yield _kept(row)
+
+
+def payloads_near(
+    reader: Reader, source: str, feeds: Sequence[str], collection_id: int | None, since: datetime, most: int
+) -> list[tuple[int, int]]:
+    """Return where raw payloads stand (collection_id position): those of a collection, then those that came since."""
+    known, values = reader.in_force("payload")
+    rows = reader.query(
+        f"SELECT collection_id, position FROM payload WHERE {known} AND source = ? "
+        "AND list_contains(?::VARCHAR[], feed) AND (collection_id = ? OR received_at >= ?) "
+        "ORDER BY collection_id IS DISTINCT FROM ?, received_at, collection_id, position LIMIT ?",
+        [*values, source, list(feeds), collection_id, since, collection_id, most],
+    )
+    return list(rows.iter_rows())
+
+
+def payload_at(reader: Reader, collection_id: int, position: int) -> tuple[str, Kept] | None:
+    """Return the source and the raw payload at a place; None where nothing is kept, or no longer."""
+    known, values = reader.in_force("payload")
+    rows = reader.query(
+        f"SELECT * FROM payload WHERE {known} AND collection_id = ? AND position = ?",
+        [*values, collection_id, position],
+    )
+    return next(((row["source"], _kept(row)) for row in rows.iter_rows(named=True)), None)
+
+
+def _kept(row: Mapping[str, Any]) -> Kept:
+    body = pa.decompress(row["body"], row["size"], codec="zstd", asbytes=True) if row["size"] else b""
+    return Kept(row["collection_id"], row["feed"], row["received_at"], json.loads(row["context"]), body)
+
+
+def audited(reader: Reader, legs: pl.DataFrame) -> pl.DataFrame:
+    """Return what a vendor said last of some legs (source leg_id): source leg_id payload hash versions payload_in.
+
+    ``payload_in``: where the whole payload stands, as collection/position; null where none is kept, or several came at
+    that instant.
+    """
+    said, values = reader.in_force("call_audit")
+    kept, more = reader.in_force("payload")
+    return reader.query(
+        "SELECT a.*, p.place AS payload_in FROM (SELECT source, leg_id, max_by(seen_at, rowid) AS seen_at, "
+        "max_by(payload, rowid) AS payload, max_by(hash, rowid) AS hash, count(*) AS versions FROM call_audit "
+        f"WHERE {said} AND list_contains(?::VARCHAR[], leg_id) AND list_contains(?::VARCHAR[], source) "
+        "GROUP BY source, leg_id) AS a LEFT JOIN (SELECT source, received_at, "
+        "any_value(collection_id || '/' || position) AS place FROM payload "
+        f"WHERE {kept} AND feed = 'call_leg' GROUP BY source, received_at HAVING count(*) = 1) AS p "
+        "ON p.source = a.source AND p.received_at = a.seen_at",
+        [*values, legs["leg_id"].to_list(), legs["source"].unique().to_list(), *more],
+    )
 
 
 def forget_payloads(store: Store, before: datetime) -> int:

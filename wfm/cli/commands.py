@@ -21,7 +21,6 @@ from wfm.cli.screen import (
     Format,
     Target,
     collected,
-    explanation,
     imported,
     proven,
     remark,
@@ -236,27 +235,6 @@ def exceptions(
     with working("Scoring"):
         rows = centre().exceptions(from_, to, agents=agent, classes=class_, as_of=as_of)
     show(rows, target)
-
-
-@app.command()
-def explain(
-    agent: Annotated[str, typer.Argument(help="agent_id.")],
-    day: Annotated[str, typer.Argument(help="Local workday, like 2026-03-02.")],
-    as_of: AsOf = None,
-    format: FormatOption = None,
-    out: Out = None,
-) -> None:
-    """Explain one agent's day: the timeline, the class of every stretch, and the raw rows behind it.
-
-    Example: wfm explain agent-001 2026-03-02
-    """
-    target = Target.of(format, out)
-    with working("Scoring"):
-        told = centre().explain(agent, day, as_of=as_of)
-    if target.format == Format.table:
-        explanation(told)
-    else:
-        show(told.slices, target)
 
 
 # --- volume and forecast --------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import polars as pl
 from rich import box
@@ -20,16 +19,10 @@ from rich.text import Text
 from wfm import files
 from wfm.engine.definitions import DEFINITIONS
 from wfm.errors import UsageError
-from wfm.jobs import Collected, Explanation, Imported, Proof
-from wfm.jobs.explaining import without_slivers
+from wfm.jobs import Collected, Imported, Proof
 from wfm.report import formats
-from wfm.report.lanes import CLASS_LETTERS, Lane, picture
 
 SHOWN_ROWS = 200
-CLASS_STYLE = {
-    "in": "green", "call_driven": "cyan", "approved": "blue", "system": "magenta", "unknown": "yellow",
-    "controllable": "bold red",
-}  # fmt: skip
 RATIOS = (
     "adherence", "adherence_adjusted", "adherence_low", "adherence_high", "coverage", "conformance",
     "abandonment", "service_level", "occupancy", "utilisation", "shrinkage", "shrinkage_scheduled",
@@ -141,7 +134,7 @@ def _table(frame: pl.DataFrame) -> None:
         )
     for row in frame.head(SHOWN_ROWS).iter_rows():
         table.add_row(*(Text(_cell(name, value)) for name, value in zip(frame.columns, row, strict=True)))
-    _console(500).print(table)
+    console(500).print(table)
     if frame.height > SHOWN_ROWS:
         remark(
             f"{frame.height - SHOWN_ROWS:,} more rows: --format csv or --out FILE gives all {frame.height:,}."
@@ -150,10 +143,10 @@ def _table(frame: pl.DataFrame) -> None:
         remark("No rows.")
 
 
-def _console(width: int) -> Console:
+def console(width: int) -> Console:
     """Return the screen; in a pipe, plain text of a width that does not depend on who reads it."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=width, color_system=None)
+    here = Console(highlight=False)
+    return here if here.is_terminal else Console(highlight=False, width=width, color_system=None)
 
 
 def _title(name: str) -> str:
@@ -211,99 +204,3 @@ def proven(proof: Proof) -> None:
         f"{formats.day(proof.polled_on)}, polled, {polled.right:,} of {polled.planted:,}, {polled.off_s:,.0f} s apart: "
         f"a look every {proof.poll_s} s sees a change up to {proof.poll_s} s late, and what is shorter perhaps never."
     )
-
-
-def explanation(told: Explanation) -> None:
-    """Print a day: lanes, score, every stretch with the rule that decided it, and the raw rows behind it."""
-    console, zone = _console(140), ZoneInfo(told.timezone)
-    _lanes(console, told)
-    _figures(console, told)
-    _stretches(console, told, zone)
-    _evidence(console, told, zone)
-    _raw(console, told, zone)
-
-
-def _lanes(console: Console, told: Explanation) -> None:
-    drawn = picture(told.slices, told.timezone, console.width - 12)
-    console.print(Text(f"{told.agent_id}, {formats.day(told.day)}, local time {told.timezone}", style="bold"))
-    console.print(f"{'':10}{drawn.ruler}")
-    for lane in drawn.lanes:
-        console.print(Text(f"{lane.name:<10}") + _coloured(lane))
-    console.print(f"{'':10}one letter is {formats.clock(drawn.cell.total_seconds())}")
-    for line in drawn.legend:
-        console.print(Text(f"{'':10}{line}", style="dim"))
-
-
-def _stretches(console: Console, told: Explanation, zone: ZoneInfo) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    titles = ("from", "to", "lasted", "scheduled", "state", "vendor's word", "class", "reason", "call leg")
-    for title in titles:
-        table.add_column(title, justify="right" if title == "lasted" else "left")
-    for row in without_slivers(told.slices).iter_rows(named=True):
-        kind = row["class"]
-        letter = f"{CLASS_LETTERS[kind]} {formats.spoken(kind)}" if kind else formats.NOTHING
-        table.add_row(
-            f"{row['start_at'].astimezone(zone):%H:%M:%S}",
-            f"{row['end_at'].astimezone(zone):%H:%M:%S}",
-            formats.clock(row["seconds"]),
-            Text(row["activity"] or formats.NOTHING),
-            row["state"],
-            Text(row["vendor_state"] or formats.NOTHING),
-            Text(letter, style=CLASS_STYLE.get(kind, "")),
-            formats.spoken(row["reason"]),
-            Text(row["leg_id"] or ""),
-        )
-    console.print(table)
-
-
-def _coloured(lane: Lane) -> Text:
-    text = Text()
-    for letter, word in zip(lane.letters, lane.meaning, strict=True):
-        text.append(letter, style=CLASS_STYLE.get(word or "", "") if lane.name == "class" else "")
-    return text
-
-
-def _figures(console: Console, told: Explanation) -> None:
-    if told.totals.is_empty():
-        console.print("Nothing was scheduled.")
-        return
-    t = told.totals.row(0, named=True)
-    console.print(
-        f"adherence {formats.percent(t['adherence'])}, adjusted {formats.percent(t['adherence_adjusted'])}, "
-        f"conformance {formats.percent(t['conformance'])}, seen {formats.percent(t['coverage'])}",
-        style="bold",
-    )
-    shares = [
-        f"{formats.spoken(name)} {formats.clock(t[f'{name}_s'])}"
-        for name in ("in", "call_driven", "approved", "system", "unknown", "controllable")
-        if t[f"{name}_s"]
-    ]
-    console.print(f"scheduled {formats.clock(t['scheduled_s'])} = {' + '.join(shares)}")
-
-
-def _evidence(console: Console, told: Explanation, zone: ZoneInfo) -> None:
-    proven = told.exceptions.filter(pl.col("evidence_kind").is_not_null())
-    for row in proven.iter_rows(named=True):
-        what = " ".join(row["evidence"]) or "the states themselves"
-        console.print(
-            f"{row['start_at'].astimezone(zone):%H:%M:%S} {formats.spoken(row['class'])}, "
-            f"{formats.spoken(row['reason'])}: by {row['evidence_kind']} {what}",
-            markup=False,
-        )
-
-
-def _raw(console: Console, told: Explanation, zone: ZoneInfo) -> None:
-    table = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, title="The rows behind it", title_justify="left"
-    )
-    for title in ("at", "table", "says", "until", "source", "file, row", "recorded"):
-        table.add_column(title)
-    for row in told.rows.iter_rows(named=True):
-        until = f"{row['until'].astimezone(zone):%H:%M:%S}" if row["until"] else ""
-        place = f"{row['file_name'] or formats.NOTHING}, {row['row_no']}"
-        table.add_row(
-            f"{row['at'].astimezone(zone):%m-%d %H:%M:%S}", row["table"], Text(row["what"] or ""), until,
-            Text(row["source"] or ""), Text(place), f"{row['recorded_at']:%Y-%m-%d %H:%M:%SZ}",
-        )  # fmt: skip
-    console.print()
-    console.print(table)

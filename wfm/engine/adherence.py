@@ -32,6 +32,12 @@ SPLIT = [f"{name}_s" for name in ("in", "approved", "call_driven", "system", "un
 SUMMED = ["key", "key_end", "segment", "category", "counted", "state", "class"]
 """What `sums` needs of slices."""
 SUMS = ["scheduled_s", *SPLIT, "scheduled_work_s", "worked_s"]
+REACH = ["begun", "call_end", "late_end", "until", "stop", "credit"]
+"""How a rule on calls came to where it stops, as keys: ``begun``, the start of the segment that a call reached into;
+``call_end``, where its last leg (or, by states alone, the talking) ended; ``late_end``, after the delay of states;
+``until``, after the wrap-up; ``stop``, where the rule stops in its segment; and for a shifted break ``credit``, the
+microseconds it earned (then the others but ``stop`` are those of the break)."""
+EVIDENCE = ["segment", "leg_ids", "evidence_kind", *REACH]
 
 
 def rule_table(rule: pl.DataFrame) -> pl.Series:
@@ -159,13 +165,12 @@ def call_driven(
 
     Returns:
         The slices, split where a rule stops, with class call_driven where one holds and ``rule``
-        (call_overrun, shifted_break); and evidence: segment, leg_ids, evidence_kind.
+        (call_overrun, shifted_break); and evidence: segment, leg_ids, evidence_kind, and how far the rule reaches
+        (`REACH`).
     """
     overruns = _overruns(slices, segments, legs, leeway)
     if overruns.is_empty():
-        return slices.with_columns(rule=pl.lit(None, pl.String)), overruns.select(
-            "segment", "leg_ids", "evidence_kind"
-        )
+        return slices.with_columns(rule=pl.lit(None, pl.String)), overruns.select(EVIDENCE)
     first = _excuse(slices, overruns.select("segment", stop="stop"), "call_overrun")
     credits = _credits(slices, segments, first, overruns)
     second = _excuse(slices, credits.select("segment", "stop"), "shifted_break")
@@ -173,7 +178,7 @@ def call_driven(
     rest = slices.join(touched, on="segment", how="anti", maintain_order="left").with_columns(
         rule=pl.lit(None, pl.String)
     )
-    evidence = pl.concat([overruns, credits], how="diagonal").select("segment", "leg_ids", "evidence_kind")
+    evidence = pl.concat([overruns, credits], how="diagonal").select(EVIDENCE)
     return rest.merge_sorted(touched.select(rest.columns), key="key"), evidence
 
 
@@ -201,7 +206,8 @@ def _overruns(slices: pl.DataFrame, segments: pl.DataFrame, legs: Legs, leeway: 
     ended = _after(pl.concat(found, how="diagonal"), slices, leeway)
     return (
         ended.with_columns(stop=pl.min_horizontal("key_end", "until"))
-        .select("segment", "key", "stop", "evidence_kind")
+        .select("segment", "key", "stop", "evidence_kind", "call_end", "late_end", "until", begun="key")
+        .with_columns(credit=pl.lit(None, pl.Int64))
         .join(_spanning(legs.spans, by_log), on="segment", how="left")
         .with_columns(pl.col("leg_ids").fill_null(pl.lit([], pl.List(pl.String))))
     )
@@ -216,9 +222,11 @@ def _after(found: pl.DataFrame, slices: pl.DataFrame, leeway: Leeway) -> pl.Data
         state      busy    |wrapup      |break      (told late: polled)
         until            |→ |→          |
     """
+    found = found.with_columns(call_end="until")
     talk_end = _run_at_end(found, slices, pl.col("state").is_in([CODE["busy"], CODE["hold"]]))
     told_late = pl.col("run_end") - pl.col("until") <= leeway.state_delay // MICROSECOND
-    found = talk_end.with_columns(until=pl.when(told_late).then("run_end").otherwise("until")).drop("run_end")
+    late_end = pl.when(told_late).then("run_end").otherwise("until")
+    found = talk_end.with_columns(until=late_end, late_end=late_end).drop("run_end")
     wrap_end = _run_at_end(found, slices, pl.col("state") == CODE["wrapup"])
     longest = pl.col("until") + leeway.wrapup // MICROSECOND
     wrapped = pl.when(pl.col("run_end").is_not_null()).then(pl.min_horizontal("run_end", longest))
@@ -272,14 +280,14 @@ def _excuse(slices: pl.DataFrame, stops: pl.DataFrame, rule: str) -> pl.DataFram
 def _credits(
     slices: pl.DataFrame, segments: pl.DataFrame, excused: pl.DataFrame, overruns: pl.DataFrame
 ) -> pl.DataFrame:
-    """Find how far into the next segment a shifted break may reach: segment, stop, leg_ids, evidence_kind."""
+    """Find how far into the next segment a shifted break may reach: segment leg_ids evidence_kind and `REACH`."""
     rests = segments.filter(pl.col("category").is_in(["break", "meal"])).select("segment")
     earned = (
         excused.filter(pl.col("class") == "call_driven")
         .group_by("segment")
         .agg(credit=(pl.col("key_end") - pl.col("key")).sum())
         .join(rests, on="segment", how="semi")
-        .join(overruns.select("segment", "leg_ids", "evidence_kind"), on="segment")
+        .join(overruns.drop("key", "stop", "credit"), on="segment")
         .join(segments.select("segment", "shift"), on="segment")
         .with_columns(pl.col("segment") + 1)
     )
@@ -305,7 +313,10 @@ def _credits(
         .filter(pl.col("out"), used < pl.col("credit"))
         .with_columns(stop=pl.col("key") + pl.min_horizontal(length, pl.col("credit") - used))
         .group_by("segment")
-        .agg(pl.col("stop").max(), pl.col("leg_ids", "evidence_kind").first())
+        .agg(
+            pl.col("stop").max(),
+            pl.col("leg_ids", "evidence_kind", "begun", "call_end", "late_end", "until", "credit").first(),
+        )
     )
 
 

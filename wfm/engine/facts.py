@@ -146,7 +146,10 @@ class Facts:
         )
 
     def legs(self, axis: Axis) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Give the answered legs (key, key_end, leg_id, queue_id) and the agents who have a call log (agent)."""
+        """Give the answered legs (key, key_end, leg_id, queue_id, row) and the agents who have a call log (agent).
+
+        ``row``: where a leg stood in ``call_leg``.
+        """
         logins = pl.concat(
             [self.agent_state.select(LOGIN), self.call_leg.select(LOGIN), self.login.select(LOGIN)]
         )
@@ -155,8 +158,9 @@ class Facts:
         logged = self.owners(logins).filter(here, pl.col("source").is_in(logs.implode()))
         at = pl.col("answered_at")
         legs = (
-            self.call_leg.filter(at.is_not_null(), pl.col("ended_at") > at)
-            .select(*LOGIN, "leg_id", "queue_id", "answered_at", "ended_at")
+            self.call_leg.with_row_index("row")
+            .filter(at.is_not_null(), pl.col("ended_at") > at)
+            .select(*LOGIN, "leg_id", "queue_id", "answered_at", "ended_at", "row")
             .join(self.owners(self.call_leg), on=LOGIN)
             .filter(
                 here,
@@ -169,6 +173,7 @@ class Facts:
                 key_end=axis.key(pl.col("agent"), pl.col("ended_at")),
                 leg_id="leg_id",
                 queue_id="queue_id",
+                row="row",
             )
             .sort("key", "leg_id")
         )

@@ -67,6 +67,7 @@ class Score:
     _legs: pl.DataFrame
     _lines: Lines
     options: Options = Options()
+    as_of: datetime | None = None
 
     def adherence(
         self, by: Sequence[str] = ("agent_id", "workday"), definitions: str | Iterable[str] = ()
@@ -472,7 +473,7 @@ def score(
         adherence.Leeway(options.wrapup_grace, options.state_delay),
     )
     people = facts.people(axis)
-    return Score(axis, window, slices, segs, evidence, labels, zone_of, people, legs, lines, options)
+    return Score(axis, window, slices, segs, evidence, labels, zone_of, people, legs, lines, options, as_of)
 
 
 def _at(values: pl.Series, segment: pl.Series, outside: object) -> pl.Series:

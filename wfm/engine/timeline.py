@@ -59,6 +59,31 @@ def map_states(agent_state: pl.DataFrame, state_map: pl.DataFrame) -> pl.Series:
         agent_state: source, vendor_state, vendor_reason.
         state_map: source, vendor_state, vendor_reason, state; a later row beats an earlier one.
     """
+    said, numbers, size = _said(agent_state)
+    best = _best(said, state_map)
+    codes = said.select("number").join(best.select("number", "code"), on="number", how="left").sort("number")
+    if size <= MOST_LOOKED_UP:
+        everything = pl.DataFrame({"number": pl.int_range(size, eager=True)})
+        meaning = everything.join(codes, on="number", how="left", maintain_order="left")["code"]
+        return meaning.gather(numbers).fill_null(UNMAPPED)
+    return (
+        pl.DataFrame({"number": numbers}).join(codes, on="number", how="left", maintain_order="left")["code"]
+    ).fill_null(UNMAPPED)
+
+
+def mapped_by(agent_state: pl.DataFrame, state_map: pl.DataFrame) -> pl.Series:
+    """Name the row of the state map that decides each vendor state, counted from 0; null where none does.
+
+    Arguments as for `map_states`.
+    """
+    said, numbers, _ = _said(agent_state)
+    best = _best(said, state_map).select("number", pl.col("rank").cast(pl.Int64))
+    asked = pl.DataFrame({"number": numbers})
+    return asked.join(best, on="number", how="left", maintain_order="left")["rank"]
+
+
+def _said(agent_state: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series, int]:
+    """Give every different thing said (source vendor_state vendor_reason, folded) its number; and each row's number."""
     words = ["source", "vendor_state", "vendor_reason"]
     numbers, size = number(agent_state, words)
     said = (
@@ -66,6 +91,11 @@ def map_states(agent_state: pl.DataFrame, state_map: pl.DataFrame) -> pl.Series:
         .unique("number", keep="any")
         .with_columns(fold(pl.col("vendor_state")), fold(pl.col("vendor_reason")))
     )
+    return said, numbers, size
+
+
+def _best(said: pl.DataFrame, state_map: pl.DataFrame) -> pl.DataFrame:
+    """Find for each thing said the row that maps it: number, code, rank (where the row stands); unmapped ones lack."""
     known = state_map.with_row_index("rank").with_columns(
         fold(pl.col("vendor_state")),
         fold(pl.col("vendor_reason")),
@@ -75,21 +105,13 @@ def map_states(agent_state: pl.DataFrame, state_map: pl.DataFrame) -> pl.Series:
     fits = (any_source | (pl.col("source_map") == pl.col("source"))) & (
         any_reason | (pl.col("vendor_reason_map") == pl.col("vendor_reason"))
     )
-    best = (
+    return (
         said.join(known, on="vendor_state", suffix="_map")
         .filter(fits)
         .sort(~any_reason, ~any_source, "rank")
         .group_by("number", maintain_order=True)
         .last()
     )
-    codes = said.select("number").join(best.select("number", "code"), on="number", how="left").sort("number")
-    if size <= MOST_LOOKED_UP:
-        everything = pl.DataFrame({"number": pl.int_range(size, eager=True)})
-        meaning = everything.join(codes, on="number", how="left", maintain_order="left")["code"]
-        return meaning.gather(numbers).fill_null(UNMAPPED)
-    return (
-        pl.DataFrame({"number": numbers}).join(codes, on="number", how="left", maintain_order="left")["code"]
-    ).fill_null(UNMAPPED)
 
 
 def state_lines(

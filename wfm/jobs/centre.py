@@ -14,7 +14,6 @@ from wfm import files, schema, settings, terms
 from wfm.engine import volume
 from wfm.engine.clocks import put_right
 from wfm.engine.definitions import chosen
-from wfm.engine.facts import MARGIN
 from wfm.engine.forecast import accuracy as measure
 from wfm.engine.forecast import backtest
 from wfm.engine.forecast import forecast as forecast_volume
@@ -27,6 +26,7 @@ from wfm.jobs import (
     ahead,
     changes,
     clocks,
+    evidence,
     exempting,
     explaining,
     importing,
@@ -40,10 +40,10 @@ from wfm.jobs import (
 )  # fmt: skip
 from wfm.jobs.changes import Changes
 from wfm.jobs.exempting import Decision
-from wfm.jobs.explaining import Explanation
+from wfm.jobs.explaining import Explanation, Instant
 from wfm.jobs.importing import Imported
 from wfm.jobs.rehearsing import Rehearsal
-from wfm.jobs.scoring import Basis, check_names, is_silent, names, people, stored, with_defaults
+from wfm.jobs.scoring import Basis, check_names, names, people, read_basis, with_defaults
 from wfm.jobs.when import DAY, When, Window
 from wfm.report import Report, assemble
 from wfm.settings import AUTO, Settings
@@ -165,20 +165,11 @@ class Centre:
         as_of: When | None = None,
     ) -> Basis:
         """Read everything that decides the scores of a window; arguments and errors as for `score`."""
-        window, instant, chosen = self.window(from_, to), self._instant(as_of), names(agents)
-        low, high = (when.midnight(at, "UTC") for at in window)
-        span = (low - MARGIN, high + MARGIN)
+        window, instant = self.window(from_, to), self._instant(as_of)
         with self.store.reading(instant) as known:
-            check_names(known, "agent", chosen or ())
-            frames = stored(known, span, chosen)
-            stated = None if known.replays else instant
-        if is_silent(frames, span):
-            who = f" of {', '.join(chosen)}" if chosen else ""
-            raise NoDataError(
-                f"Nothing is known{who} from {from_} to {to}: no schedule and no agent states. "
-                "`wfm export collection` lists what was imported, and for which time."
+            return read_basis(
+                known, window, instant, self.settings.timezone, self.options(), agents=names(agents)
             )
-        return Basis(frames, window, stated, self.settings.timezone, self.options())
 
     def options(self) -> Options:
         """Return what the settings say about scoring.
@@ -290,19 +281,34 @@ class Centre:
             UsageError: the day is not a date.
             NoDataError: nobody knows the agent, or nothing is known of the day.
         """
+        on, instant = self._workday(day), self._instant(as_of)
+        return explaining.explain(self.store, self.settings, self.options(), agent, on, instant)
+
+    def explain_instant(self, agent: str, day: When, at: When, *, as_of: When | None = None) -> Instant:
+        """Explain one instant of a workday (or a local time, like 10:16): what every rule found, and what it lacked.
+
+        Raises:
+            UsageError: the day is not a date, or the instant not in it.
+            NoDataError: nobody knows the agent, or nothing is known of the day.
+        """
+        on, instant = self._workday(day), self._instant(as_of)
+        return explaining.explain_instant(self.store, self.settings, self.options(), agent, on, at, instant)
+
+    def payload(self, where: str, *, as_of: When | None = None) -> bytes:
+        """Return a raw payload as it came, by where it stands: collection/position.
+
+        Raises:
+            UsageError: that is no such place.
+            NoDataError: nothing is kept there, or no longer.
+        """
+        with self.store.reading(self._instant(as_of)) as known:
+            return evidence.whole(known, where)
+
+    def _workday(self, day: When) -> date:
         on = when.parse(day, "day")
         if isinstance(on, datetime):
             raise UsageError(f"{day}: explain takes a day, like 2026-03-02.")
-        scored = self.score(on, on + DAY, agents=[agent], as_of=as_of)
-        mine = pl.col("agent_id") == agent
-        slices = explaining.shown(scored.slices().filter(mine))
-        if slices.is_empty():
-            raise NoDataError(f"{agent} has no schedule on {on} and did no work then.")
-        with self.store.reading(self._instant(as_of)) as known:
-            zone = explaining.zone_of(known, agent, self.settings.timezone)
-            rows = explaining.raw_rows(known, agent, (slices["start_at"][0], slices["end_at"][-1]))
-        totals = scored.adherence().filter(mine)
-        return Explanation(agent, on, zone, slices, scored.exceptions().filter(mine), totals, rows)
+        return on
 
     # --- exemptions, and what changed ---------------------------------------------------------------------
     def exempt(

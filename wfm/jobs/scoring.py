@@ -11,11 +11,17 @@ import polars as pl
 
 from wfm import defaults, schema
 from wfm.engine.clocks import put_right
+from wfm.engine.facts import MARGIN
 from wfm.engine.inputs import Frame, take
 from wfm.engine.score import Options, Score, score
 from wfm.errors import NoDataError
-from wfm.jobs.when import When, Window, parse
+from wfm.jobs.when import When, Window, midnight, parse
 from wfm.store import Reader, Span
+
+PLACE = ("collection_id", "row_no", "recorded_at")
+"""Which import or collection brought a row, where it stood there, and since when it is known."""
+FIRST_ROW = 2
+"""Of a file with a header."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +50,15 @@ class Basis:
 
 
 def with_defaults(table: str, own: pl.DataFrame) -> pl.DataFrame:
-    """Put a table's own rows behind the ones wfm brings along; the later of two wins."""
-    return pl.concat([defaults.frame(table), own])
+    """Put a table's own rows behind the ones wfm brings along; the later of two wins.
+
+    Where the own rows have a `PLACE` the others have the row of their file.
+    """
+    brought = defaults.frame(table)
+    if "row_no" in own.columns:
+        row_no = pl.int_range(FIRST_ROW, pl.len() + FIRST_ROW, dtype=pl.Int64)
+        brought = brought.with_columns(row_no=row_no)
+    return pl.concat([brought, own], how="diagonal")
 
 
 def names(given: str | Sequence[str] | None) -> list[str] | None:
@@ -74,24 +87,73 @@ def check_names(known: Reader, kind: str, asked: Sequence[str]) -> None:
             raise NoDataError(f"No {kind} {name!r} is known; {hint}")
 
 
-def stored(known: Reader, span: Span, agents: Sequence[str] | None) -> dict[str, pl.DataFrame]:
-    """Read everything that decides the scores of a span, by the names of `wfm.engine.score.score`."""
-    login, clock = known.table("login"), known.table("clock")
-    legs = known.legs(span, ["source", "leg_id", "login", "queue_id", "answered_at", "ended_at"])
+def read_basis(
+    known: Reader,
+    window: Window,
+    as_of: datetime | None,
+    timezone: str,
+    options: Options,
+    *,
+    agents: Sequence[str] | None = None,
+    placed: bool = False,
+) -> Basis:
+    """Read everything that decides the scores of a window.
+
+    Args:
+        known: whence.
+        window: two days or two instants.
+        as_of: what the reader was opened with.
+        timezone, options: as for `wfm.engine.score.score`.
+        agents: only their schedules; None: everybody's.
+        placed: with the `PLACE` of every row.
+
+    Raises:
+        NoDataError: nothing is known about the window, or about one of the agents.
+    """
+    low, high = (midnight(at, "UTC") for at in window)
+    span = (low - MARGIN, high + MARGIN)
+    check_names(known, "agent", agents or ())
+    frames = stored(known, span, agents, placed=placed)
+    if is_silent(frames, span):
+        who = f" of {', '.join(agents)}" if agents else ""
+        raise NoDataError(
+            f"Nothing is known{who} from {window[0]} to {window[1]}: no schedule and no agent states. "
+            "`wfm export collection` lists what was imported, and for which time."
+        )
+    return Basis(frames, window, None if known.replays else as_of, timezone, options)
+
+
+def stored(
+    known: Reader, span: Span, agents: Sequence[str] | None, *, placed: bool = False
+) -> dict[str, pl.DataFrame]:
+    """Read everything that decides the scores of a span, by the names of `wfm.engine.score.score`.
+
+    ``placed``: with the `PLACE` of every row.
+    """
+
+    def columns(table: str, *names: str) -> list[str]:
+        own = names or tuple(schema.table(table).own)
+        return list(dict.fromkeys([*own, *(PLACE if placed else ())]))
+
+    login, clock = known.table("login", columns=columns("login")), known.table("clock")
     logins, among = None, None
     if agents is not None:
         among = {"agent_id": list(agents)}
         logins = [*agents, *login.filter(pl.col("agent_id").is_in(list(agents)))["login"]]
-    exemption = known.table("exemption", span=span, columns=[*schema.table("exemption").own, "recorded_at"])
+    own = schema.table("exemption").own
+    exemption = known.table("exemption", span=span, columns=columns("exemption", *own, "recorded_at"))
+    legs = ("source", "leg_id", "login", "queue_id", "answered_at", "ended_at")
     return {
-        "agent": known.table("agent"),
+        "agent": known.table("agent", columns=columns("agent")),
         "login": login,
-        "schedule": known.table("schedule", span=span, among=among),
-        "agent_state": put_right(known.states(span, logins), clock, ["at"]),
-        "call_leg": put_right(legs, clock, ["answered_at", "ended_at"]),
-        "coverage": known.table("coverage", span=span),
+        "schedule": known.table("schedule", span=span, among=among, columns=columns("schedule")),
+        "agent_state": put_right(known.states(span, logins, columns("agent_state")), clock, ["at"]),
+        "call_leg": put_right(
+            known.legs(span, columns("call_leg", *legs)), clock, ["answered_at", "ended_at"]
+        ),
+        "coverage": known.table("coverage", span=span, columns=columns("coverage")),
         "exemption": exemption.with_columns(made_at=pl.coalesce("made_at", "recorded_at")),
-        **{name: with_defaults(name, known.table(name)) for name in defaults.TABLES},
+        **{name: with_defaults(name, known.table(name, columns=columns(name))) for name in defaults.TABLES},
     }
 
 

@@ -295,6 +295,11 @@ class Vendor(Protocol):
     #
     #     async def callback(settings, client, *, src, dst, caller_id=None) -> Mapping[str, str]
     #     async def recording_url(settings, client, recording: str) -> str
+    #
+    # A vendor that can point at what a payload says of a row that was read from it (`wfm.jobs.evidence`) has
+    #
+    #     def element(table: str, payload: Payload, row: Mapping[str, Any], settings) -> str | None
+    #         Return that part of the payload, as text; None: nothing in it is about the row.
 
 
 @cache

@@ -15,7 +15,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -24,7 +24,7 @@ import polars as pl
 
 from wfm import schema
 from wfm.errors import BadReplyError
-from wfm.vendors import Delivery, Payload, unpack
+from wfm.vendors import Delivery, Payload, pack, unpack
 
 HISTORY: Final = "history"
 OF_CALLS: Final = ("dial-in", "dial-out", "answer", "hangup", "voicemail")
@@ -246,6 +246,34 @@ def utc(text: str | None) -> datetime | None:
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+# --- what is about one row ------------------------------------------------------------------------------
+def delivered(payload: Payload, table: str, row: Mapping[str, Any]) -> str | None:
+    """Return the delivery that a row of agent_state or call_event was read from: its query, and its body if any."""
+    reads, keys = {
+        "agent_state": (agent_states, ("login", "at", "vendor_state")),
+        "call_event": (pushed_events, ("event_id",)),
+    }[table]
+    for delivery in unpack(payload):
+        try:
+            read = reads(replace(payload, body=pack([delivery])))
+        except BadReplyError:
+            continue
+        if read.filter(pl.col(key) == row[key] for key in keys).height:
+            body = delivery.body.decode("utf-8", "replace")
+            return "\n".join(filter(None, (f"{delivery.method} ?{delivery.query}", body)))
+    return None
+
+
+def logged(payload: Payload, row: Mapping[str, Any]) -> str | None:
+    """Return the entry of the history that a call_event was read from."""
+    mine = [
+        entry
+        for entry in history_entries(payload.body)
+        if isinstance(entry, dict) and clean(entry.get("call_uuid")).lower() == row["call_id"]
+    ]
+    return json.dumps(mine[-1], ensure_ascii=False) if mine else None
 
 
 # --- lists ----------------------------------------------------------------------------------------------

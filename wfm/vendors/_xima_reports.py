@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -241,6 +242,23 @@ def parse_agent_state(sheet: Sheet, columns: Columns, zone: ZoneInfo) -> pl.Data
     made = list(dict.fromkeys(sorted(said, key=lambda row: row[:2])))
     own = ("login", "at", "vendor_state", "vendor_reason")
     return _read_or_refused("agent_state", own, made, wrong, len(sheet.rows))
+
+
+def stretch_of(payload: Payload, columns: Columns, zone: ZoneInfo, login: str, at: datetime) -> str | None:
+    """Return the row of a time card in which an agent's state began at an instant, or the one before it ended."""
+    sheet, rows = read(payload), document(payload.body)["rows"]
+    begins, ends = Labels(columns, zone, sheet.start), Labels(columns, zone, sheet.start)
+    told = [sheet.values(getattr(columns, name)) for name in ("login", "at", "until")]
+    found: dict[str, Any] = {}
+    for label, begin, end, row in zip(*told, rows, strict=True):
+        who = agent(label)
+        if who is None:
+            continue
+        for what, instant_ in (("begins", begins.read(who[0], begin)), ("ends", ends.read(who[0], end))):
+            if who[0] == login and instant_ == at:
+                found.setdefault(what, row)
+    mine = found.get("begins", found.get("ends"))
+    return None if mine is None else json.dumps(mine, ensure_ascii=False)
 
 
 def _left(

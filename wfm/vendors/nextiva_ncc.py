@@ -603,6 +603,16 @@ def parse_agent_state(payload: Payload, settings: Settings) -> pl.DataFrame:
     return _noted(_whole_table("agent_state", frame), [_aside(["no agent-id"] * nameless)])
 
 
+def element(table: str, payload: Payload, row: Mapping[str, Any], settings: Settings) -> str | None:  # noqa: ARG001
+    """Return the object of a snapshot that is about a state's login; see `wfm.vendors.Vendor`."""
+    if table != "agent_state":
+        return None
+    rows, _ = _rows(_json(payload.body), table)
+    logins = _texts(_picked(rows, AGENT_KEYS)[0])
+    mine = [said for login, said in zip(logins, rows, strict=True) if login == row["login"]]
+    return json.dumps(mine[-1], ensure_ascii=False) if mine else None
+
+
 _TEXTS: Final = {"login": pl.String(), "vendor_state": pl.String()}
 _INSTANT: Final = pl.Datetime("us", "UTC")
 

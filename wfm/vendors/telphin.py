@@ -309,6 +309,15 @@ def parse(feed: str, payload: Payload, settings: Settings) -> pl.DataFrame:  # n
     raise BadReplyError(f"telphin has no feed {feed}")
 
 
+def element(table: str, payload: Payload, row: Mapping[str, Any], settings: Settings) -> str | None:  # noqa: ARG001
+    """Return the delivery, or the entry of the history, that a row was read from; see `wfm.vendors.Vendor`."""
+    if table not in ("agent_state", "call_event"):
+        return None
+    if is_pushed(payload):
+        return events.delivered(payload, table, row)
+    return events.logged(payload, row) if table == "call_event" else None
+
+
 def _parse_list(feed: str, payload: Payload) -> pl.DataFrame:
     read = events.Reading()
     for one in events.of_type(events.extensions(payload.body), TYPES[feed]):

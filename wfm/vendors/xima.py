@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -267,3 +267,12 @@ def _parse_report(table: str, payload: Payload, settings: Settings) -> pl.DataFr
         case "agent_state":
             return reports.parse_agent_state(sheet, columns, zone)
     return reports.parse_coverage(sheet)
+
+
+def element(table: str, payload: Payload, row: Mapping[str, Any], settings: Settings) -> str | None:
+    """Return the row of a time card that a state was read from; see `wfm.vendors.Vendor`."""
+    columns = next((one.columns for one in settings.reports if one.key == payload.context.get("key")), None)
+    if table != "agent_state" or columns is None:
+        return None
+    zone = ZoneInfo(columns.timezone or settings.timezone)
+    return reports.stretch_of(payload, columns, zone, row["login"], row["at"])

@@ -1,0 +1,324 @@
+"""Scored slices → why each is what it is: the rule that decided, and the rows that every rule asked.
+
+A row is named by its place in the frame that was given to `wfm.engine.score.score`, counted from 0::
+
+    slice        10:15 on_queue × break, call_driven
+    schedule_row the row of the schedule that holds then        state_row, map_row  who said "Break", and what that is
+    rule_row     on_queue × break                               exemption_row       what excused it
+    leg_rows     the calls under way, and those that the rule on calls is about
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from wfm import terms
+from wfm.engine import inputs
+from wfm.engine.adherence import REACH, merge_logins, rule_table
+from wfm.engine.codes import CATEGORY, NOBODY, STATE, UNKNOWN, UNMAPPED, fold
+from wfm.engine.facts import LOGIN, Facts
+from wfm.engine.inputs import Frame
+from wfm.engine.schedule import in_force
+from wfm.engine.score import Score
+from wfm.engine.spans import Axis, layer, overlay, resolve, steps
+from wfm.engine.timeline import BEFORE_FIRST, EXPIRED, NO_LOGIN_SPEAKS, mapped_by
+
+WHY: Final = (
+    "not_scheduled", "not_counted", "unmapped", "expired", "not_watched", "nowhere_watched", "fits", "system",
+    "approved", "call_overrun", "shifted_break", "out",
+)  # fmt: skip
+"""What decided a slice; the four before ``fits`` are why a state is not known, ``out`` is what no rule excused."""
+
+WON_BY: Final = ("fits", "unmapped", "unknown", "order", "nobody", "rests")
+"""Why one of several logins spoke: its state is in adherence (or is work that nobody scheduled); none is, and what is
+not known goes before what is out; none is, and it comes first in the order of `wfm.terms.STATES`; no login is theirs
+then; all others rest or are none of theirs then."""
+
+HEARD: Final = ("said", "expired", "before_first", "nobody")
+"""What a state comes from: a transaction; one that nothing renewed; none yet; no login at all."""
+
+ROWS: Final = (
+    "schedule_row", "activity_row", "state_row", "map_row", "login_row", "coverage_row", "rule_row", "exemption_row",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """Why an agent's time is what it is.
+
+    slices: as `Score.slices`, cut where another row of the schedule holds, too; then why (`WHY`), `ROWS`, leg_rows (a
+        list), source login (who spoke), heard (`HEARD`), said_at (of state_row), won_by (`WON_BY`; null where
+        there is one login), counted, category, segment_start_at segment_end_at, unseen_from_at unseen_to_at (around
+        what was not watched), and of a rule on calls evidence_kind leg_ids begun_at call_end_at late_end_at until_at
+        stop_at (`wfm.engine.adherence.REACH`) credit_s.
+    voices: what each of several logins said: slice (counted from 0), source login state state_row won.
+    """
+
+    slices: pl.DataFrame
+    voices: pl.DataFrame
+
+
+def grounds(scored: Score, frames: Mapping[str, Frame | None], agent_id: str) -> Grounds:
+    """Say why an agent's slices are what they are.
+
+    Args:
+        scored: the window.
+        frames: what it was scored from, by the names of `wfm.engine.score.score`.
+        agent_id: whose.
+    """
+    taken = {name: inputs.take(frame, name) for name, frame in frames.items() if frame is not None}
+    facts = Facts.read(**{name: taken.get(name) for name in Facts.__dataclass_fields__})  # type: ignore[arg-type]
+    cut = _cut(scored, facts, rule_table(taken["rule"]), agent_id)
+    cut = cut.pipe(_spoken, scored, facts).pipe(_why, scored)
+    cut = cut.pipe(_tables, taken, facts).pipe(_calls, scored).pipe(_watched, facts, scored.axis)
+    return Grounds(_shaped(cut, scored.axis), _voices(cut, facts, scored))
+
+
+def _cut(scored: Score, facts: Facts, rules: pl.Series, agent_id: str) -> pl.DataFrame:
+    """Cut the agent's slices by rows of the schedule, and let every login say again what it said."""
+    axis, lines = scored.axis, scored._lines
+    told = scored.slices().filter(pl.col("agent_id") == agent_id).drop("agent_id")
+    agent = pl.lit(agent_id, axis.agents)
+    spans = told.select(
+        key=axis.key(agent, pl.col("start_at")), key_end=axis.key(agent, pl.col("end_at")),
+        slice=pl.int_range(pl.len(), dtype=pl.Int32),
+    )  # fmt: skip
+    decided = scored._reasoned.drop("key_end", "reason", "class")
+    numbers = decided.select("key", decided=pl.int_range(pl.len(), dtype=pl.Int32))
+    layers = [
+        layer(steps(spans, "slice", -1), "slice", axis, -1),
+        layer(numbers, "decided", axis, -1),
+        _planned(scored, facts),
+        *lines.layers,
+    ]
+    cut = overlay(layers, axis).filter(pl.col("slice") >= 0)
+    given = decided.select("segment", "category", "counted", "approved", "system", "rule")[cut["decided"]]
+    cut = pl.concat([cut, given], how="horizontal")
+    heard = cut.select(**{f"heard_{slot}": pl.col(f"entry_{slot}") for slot in range(lines.slots)})
+    if lines.slots == 1:
+        cut = cut.with_columns(winner=pl.lit(0), rank_0=pl.lit(None, pl.Int32))
+    merged = merge_logins(cut, lines.entries["code"], rules, lines.slots)
+    return pl.concat([merged, heard, told[cut["slice"]].drop("state")], how="horizontal")
+
+
+def _planned(scored: Score, facts: Facts) -> pl.DataFrame:
+    """Make the layer ``schedule_row``: the row of the schedule that holds."""
+    axis = scored.axis
+    placed = facts.schedule.with_columns(
+        agent=pl.col("agent_id").cast(axis.agents), schedule_row=pl.int_range(pl.len(), dtype=pl.Int32)
+    )
+    spans = in_force(placed, scored._zone_of, scored.as_of).select(
+        "schedule_row",
+        key=axis.key(pl.col("agent"), pl.col("start_at")),
+        key_end=axis.key(pl.col("agent"), pl.col("end_at")),
+    )
+    return layer(steps(resolve(spans, "schedule_row"), "schedule_row", -1), "schedule_row", axis, -1)
+
+
+def _spoken(cut: pl.DataFrame, scored: Score, facts: Facts) -> pl.DataFrame:
+    """Add who spoke: source login login_row heard (the entry) watched state_row said_at won_by."""
+    slots, axis = scored._lines.slots, scored.axis
+
+    def of_winner(name: str) -> pl.Expr:
+        told = [f"{name}_{slot}" for slot in range(slots) if f"{name}_{slot}" in cut.columns]
+        parts = [pl.when(pl.col("winner") == int(one.rpartition("_")[2])).then(one) for one in told]
+        return pl.coalesce(*parts, pl.lit(None, pl.Int32)) if parts else pl.lit(None, pl.Int32)
+
+    rank = of_winner("rank") // pl.lit(slots)
+    whose = facts.slots(axis).select("agent", *LOGIN, winner="slot").unique(["agent", "winner"], keep="any")
+    cut = cut.with_columns(
+        agent=axis.agent(pl.col("key")), heard=of_winner("heard"), watched=of_winner("watched"),
+        winner=pl.col("winner").cast(pl.Int32),
+        won_by=pl.when(rank < 1000).then(pl.lit("fits")).when(rank == 1000).then(pl.lit("unmapped"))
+        .when(rank == 1001).then(pl.lit("unknown")).when(rank < 3000).then(pl.lit("order"))
+        .when(rank < 4000).then(pl.lit("nobody")).when(rank >= 4000).then(pl.lit("rests")),
+    ).join(whose, on=["agent", "winner"], how="left", maintain_order="left")  # fmt: skip
+    return _since(cut, scored, facts, "heard")
+
+
+def _since(cut: pl.DataFrame, scored: Score, facts: Facts, heard: str) -> pl.DataFrame:
+    """Add state_row and said_at: what the login last said; before it said anything, what it said first."""
+    said = facts.agent_state.select(*LOGIN, said_at="at", state_row=pl.int_range(pl.len(), dtype=pl.Int64))
+    said = said.sort("said_at", maintain_order=True)
+    row = scored._lines.entries["row"].cast(pl.Int64).gather(cut[heard])
+    at = scored.axis.at(pl.col("key")).alias("at")
+    asked = cut.with_columns(at, said=row).with_row_index("place")
+    last = asked.select("place", "at", *LOGIN).sort("at", maintain_order=True)
+    before = last.join_asof(
+        said, left_on="at", right_on="said_at", by=LOGIN, strategy="backward", check_sortedness=False
+    )
+    after = last.join_asof(
+        said, left_on="at", right_on="said_at", by=LOGIN, strategy="forward", check_sortedness=False
+    )
+    expired, first = pl.col(heard) == EXPIRED, pl.col(heard) == BEFORE_FIRST
+    instants = facts.agent_state["at"]
+    found = (
+        asked.join(before.select("place", before="state_row"), on="place", how="left", maintain_order="left")
+        .join(after.select("place", after="state_row"), on="place", how="left", maintain_order="left")
+        .with_columns(state_row=pl.when(expired).then("before").when(first).then("after").otherwise("said"))
+    )
+    return found.with_columns(said_at=instants.gather(found["state_row"])).drop(
+        "place", "said", "before", "after"
+    )
+
+
+def _why(cut: pl.DataFrame, scored: Score) -> pl.DataFrame:
+    code = scored._lines.entries["code"].gather(cut["heard"])
+    unknown = pl.col("state") == UNKNOWN
+    why = (
+        pl.when(pl.col("segment") == 0).then(pl.lit("not_scheduled"))
+        .when(~pl.col("counted")).then(pl.lit("not_counted"))
+        .when(pl.col("state") == UNMAPPED).then(pl.lit("unmapped"))
+        .when(unknown & (code == NOBODY)).then(pl.lit("nowhere_watched"))
+        .when(unknown & (pl.col("watched") == 0)).then(pl.lit("not_watched"))
+        .when(unknown).then(pl.lit("expired"))
+        .when(pl.col("class") == "in").then(pl.lit("fits"))
+        .when(pl.col("rule").is_not_null()).then("rule")
+        .when(pl.col("class").is_in(["system", "approved"])).then(pl.col("class").cast(pl.String))
+        .otherwise(pl.lit("out"))
+    )  # fmt: skip
+    heard = pl.col("heard").replace_strict(
+        {EXPIRED: "expired", BEFORE_FIRST: "before_first", NO_LOGIN_SPEAKS: "nobody"}, default="said"
+    )
+    return cut.with_columns(why=why, heard=heard)
+
+
+def _tables(cut: pl.DataFrame, taken: Mapping[str, pl.DataFrame], facts: Facts) -> pl.DataFrame:
+    """Add the rows of the tables that were asked: activity, state map, login, rule, exemption."""
+    place = pl.int_range(pl.len(), dtype=pl.Int64)
+    activity = taken["activity"].select(spelt=fold(pl.col("activity")), activity_row=place)
+    rule = taken["rule"].select("category", "state", rule_row=place)
+    mapped = mapped_by(facts.agent_state, facts.state_map)
+    number = (
+        pl.when(pl.col("why") == "system").then("system").when(pl.col("why") == "approved").then("approved")
+    )
+    scheduled = pl.col("segment") > 0
+    cut = cut.with_columns(
+        pl.when(pl.col("schedule_row") >= 0).then("schedule_row").alias("schedule_row"),
+        pl.col("state").cat.to(STATE).cast(pl.String).alias("state"),
+        pl.when(scheduled).then(pl.col("category").cast(CATEGORY).cast(pl.String)).alias("category"),
+        map_row=pl.when(pl.col("heard").is_in(["said", "expired"])).then(mapped.gather(cut["state_row"])),
+        exemption_row=number.cast(pl.Int64) - 1,
+        spelt=fold(pl.col("activity")),
+    )
+    kinds = activity.unique("spelt", keep="last", maintain_order=True)
+    rules = rule.unique(["category", "state"], keep="last", maintain_order=True)
+    return (
+        cut.join(kinds, on="spelt", how="left", maintain_order="left")
+        .join(rules, on=["category", "state"], how="left", maintain_order="left")
+        .pipe(_owned, facts)
+    )
+
+
+def _owned(cut: pl.DataFrame, facts: Facts) -> pl.DataFrame:
+    """Add login_row: the row of table login by which the login was the agent's then."""
+    held = facts.login.select(
+        *LOGIN, "from_at", "to_at", agent_id="agent_id", login_row=pl.int_range(pl.len(), dtype=pl.Int64)
+    )
+    asked = cut.select(*LOGIN, "at", agent_id=pl.col("agent").cast(pl.String), place=pl.int_range(pl.len()))
+    found = (
+        asked.join(held, on=[*LOGIN, "agent_id"])
+        .filter(
+            pl.col("from_at").is_null() | (pl.col("from_at") <= pl.col("at")),
+            pl.col("to_at").is_null() | (pl.col("to_at") > pl.col("at")),
+        )
+        .group_by("place").agg(pl.col("login_row").last())
+    )  # fmt: skip
+    return cut.with_columns(place=pl.int_range(pl.len())).join(
+        found, on="place", how="left", maintain_order="left"
+    )
+
+
+def _calls(cut: pl.DataFrame, scored: Score) -> pl.DataFrame:
+    """Add leg_rows, the segment's ends, and what the rule on calls went by."""
+    bounds = scored._segments.select("segment", segment_key="key", segment_end="key_end")
+    cut = cut.join(bounds, on="segment", how="left", maintain_order="left").join(
+        scored._evidence.with_columns(driven=True), on="segment", how="left", maintain_order="left"
+    )
+    theirs = pl.col("why").is_in(["call_overrun", "shifted_break"])
+    cut = cut.with_columns(
+        pl.when(theirs).then(pl.col(name)).alias(name) for name in (*REACH, "leg_ids", "evidence_kind")
+    )
+    legs = scored._legs.select("row", "leg_id", leg_key="key", leg_end="key_end")
+    now = cut.select("place", "key", begun=pl.coalesce("begun", "key"))
+    overlaps = (pl.col("leg_key") < pl.col("begun")) & (pl.col("leg_end") > pl.col("begun"))
+    found = now.join_where(
+        legs, pl.col("leg_key") <= pl.col("key"), pl.col("leg_end") > pl.col("begun")
+    ).filter(overlaps | (pl.col("leg_end") > pl.col("key")))
+    rows = (
+        found.sort("place", "leg_key")
+        .group_by("place")
+        .agg(leg_rows=pl.col("row").cast(pl.Int64).unique(maintain_order=True))
+    )
+    return cut.join(rows, on="place", how="left", maintain_order="left").with_columns(
+        pl.col("leg_rows").fill_null(pl.lit([], pl.List(pl.Int64)))
+    )
+
+
+def _watched(cut: pl.DataFrame, facts: Facts, axis: Axis) -> pl.DataFrame:
+    """Add coverage_row, and around a slice that was not watched unseen_from_at and unseen_to_at."""
+    if facts.coverage is None:
+        none = pl.lit(None, inputs.INSTANT)
+        return cut.with_columns(coverage_row=pl.lit(None, pl.Int64), unseen_from_at=none, unseen_to_at=none)
+    held = facts.coverage.select(
+        "source", "start_at", "end_at", coverage_row=pl.int_range(pl.len(), dtype=pl.Int64)
+    )
+    asked = cut.select("place", "source", "at", ends=axis.at(pl.col("key_end")))
+    pairs = asked.join(held, on="source")
+    covers = (pl.col("start_at") <= pl.col("at")) & (pl.col("end_at") >= pl.col("ends"))
+    reaches = (pl.col("start_at") <= pl.col("at")) & (pl.col("end_at") > pl.col("at"))
+    found = pairs.group_by("place").agg(
+        coverage_row=pl.coalesce(
+            pl.col("coverage_row").filter(covers).first(), pl.col("coverage_row").filter(reaches).first()
+        ),
+        unseen_from_at=pl.col("end_at").filter(pl.col("end_at") <= pl.col("at")).max(),
+        unseen_to_at=pl.col("start_at").filter(pl.col("start_at") >= pl.col("ends")).min(),
+    )
+    cut = cut.join(found, on="place", how="left", maintain_order="left")
+    dark = pl.col("why") == "not_watched"
+    return cut.with_columns(
+        pl.when(dark).then(pl.col(name)).alias(name) for name in ("unseen_from_at", "unseen_to_at")
+    )
+
+
+def _shaped(cut: pl.DataFrame, axis: Axis) -> pl.DataFrame:
+    instants = {f"{name}_at": axis.at(pl.col(name)) for name in REACH if name != "credit"}
+    return cut.select(
+        pl.col("agent").cast(pl.String).alias("agent_id"), axis.at(pl.col("key")).alias("start_at"),
+        axis.at(pl.col("key_end")).alias("end_at"), "activity", "state", "vendor_state", "class", "reason", "leg_id",
+        "why", *(pl.col(name).cast(pl.Int64) for name in ROWS), "leg_rows", *LOGIN, "heard", "said_at", "won_by",
+        "counted", "category", "evidence_kind", "leg_ids", "unseen_from_at", "unseen_to_at",
+        segment_start_at=axis.at(pl.col("segment_key")), segment_end_at=axis.at(pl.col("segment_end")),
+        **instants, credit_s=pl.col("credit") / 1_000_000,
+    )  # fmt: skip
+
+
+def _voices(cut: pl.DataFrame, facts: Facts, scored: Score) -> pl.DataFrame:
+    """Say what each login of an agent with several said, slice by slice."""
+    slots = scored._lines.slots
+    whose = facts.slots(scored.axis).select("agent", *LOGIN, "slot").unique(["agent", "slot"], keep="any")
+    parts = []
+    for slot in range(slots if slots > 1 else 0):
+        mine = cut.select(
+            "agent", "key", slice="place", heard=f"heard_{slot}", code=f"state_{slot}", won=pl.col("winner") == slot,
+            slot=pl.lit(slot, pl.Int32),
+        )  # fmt: skip
+        mine = mine.filter(pl.col("code") < len(terms.STATES)).join(
+            whose, on=["agent", "slot"], maintain_order="left"
+        )
+        parts.append(_since(mine, scored, facts, "heard"))
+    if not parts:
+        return pl.DataFrame(schema=VOICES)
+    told = pl.concat(parts).with_columns(state=pl.col("code").cat.to(STATE).cast(pl.String))
+    in_order = told.sort("slice", "won", descending=[False, True], maintain_order=True)
+    return in_order.select(pl.col(name).cast(dtype) for name, dtype in VOICES.items())
+
+
+VOICES: Final = {
+    "slice": pl.Int64(), "source": pl.String(), "login": pl.String(), "state": pl.String(), "state_row": pl.Int64(),
+    "said_at": inputs.INSTANT, "won": pl.Boolean(),
+}  # fmt: skip

@@ -1,0 +1,173 @@
+"""One instant of one agent, and what every rule found there: the one that decided, and what the others lacked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from wfm import terms
+from wfm.engine.adherence import STATE_BITS
+from wfm.engine.codes import CODE, UNKNOWN, UNMAPPED, is_rest
+from wfm.engine.inputs import EPOCH
+from wfm.engine.score import MICROSECOND, Score
+from wfm.engine.spans import run_end
+
+ON_CALL = ("busy", "hold", "wrapup", "ringing")
+TALKING = ("busy", "hold")
+
+
+@dataclass(frozen=True)
+class Overrun:
+    """What the rule on calls that overrun found: for it to hold nothing here may be lacking.
+
+    off_queue: the segment is counted and not on_queue. state_then: at its start, begun_at. leg_ids: answered before and
+    ended after it. talked_across: busy or on hold just before and at it. until_at: the end of the last leg, of what was
+    told late and of the wrap-up; null where no call reached into the segment. holds: the instant lies before it.
+    """
+
+    off_queue: bool
+    begun_at: datetime
+    state_then: str
+    leg_ids: tuple[str, ...]
+    talked_across: bool
+    until_at: datetime | None
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Shifted:
+    """What the rule on shifted breaks found.
+
+    earlier: the activity of the segment before it in the shift. is_break: that is a break or meal. credit_s: what calls
+    took of it. rested_before, rested_then: just before and at the segment's start. rested_until_at: the end of that
+    rest. used_s: seconds out in it before the instant.
+    """
+
+    begun_at: datetime
+    earlier: str | None
+    is_break: bool
+    credit_s: float
+    rested_before: bool
+    rested_then: bool
+    rested_until_at: datetime | None
+    used_s: float
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What is so at an instant, and what each test found, in the order in which they are made.
+
+    kind: the class; null where nothing is counted. fits: the states that would be in adherence. overrun, shifted:
+    null where nothing is scheduled.
+    """
+
+    at: datetime
+    activity: str | None
+    category: str
+    counted: bool
+    state: str
+    kind: str | None
+    fits: tuple[str, ...]
+    system: bool
+    approved: bool
+    overrun: Overrun | None
+    shifted: Shifted | None
+
+    @property
+    def known(self) -> bool:
+        """Whether the state is known."""
+        return self.state not in (terms.UNKNOWN, terms.UNMAPPED)
+
+    @property
+    def found(self) -> dict[str, bool]:
+        """Say of every class whether its own test holds, in the order of the tests."""
+        driven = any(rule is not None and rule.holds for rule in (self.overrun, self.shifted))
+        return {
+            "unknown": not self.known, "in": self.state in self.fits, "system": self.system,
+            "approved": self.approved, "call_driven": driven, "controllable": True,
+        }  # fmt: skip
+
+
+def moment(scored: Score, rules: pl.Series, agent_id: str, at: datetime) -> Moment | None:
+    """Say what every rule finds of an agent at an instant; None: it lies outside what was scored.
+
+    Args:
+        scored: the window.
+        rules: as from `wfm.engine.adherence.rule_table`.
+        agent_id, at: whom, and when.
+    """
+    axis = scored.axis
+    base = axis.agents.categories.to_list().index(agent_id) * axis.width
+    key = base + (at - EPOCH) // MICROSECOND - axis.origin
+    mine = scored._slices.filter(pl.col("key") >= base, pl.col("key") < base + axis.width)
+    here = mine.filter(pl.col("key") <= key, pl.col("key_end") > key)
+    if here.is_empty():
+        return None
+    row = here.row(0, named=True)
+    category = here["category"].to_physical()[0]
+    fits = tuple(state for state in terms.STATES if rules[int(category) * STATE_BITS + CODE[state]])
+    segment = scored._segments.filter(pl.col("segment") == row["segment"])
+    out = (
+        row["counted"] and row["state"] not in (UNKNOWN, UNMAPPED) and terms.STATES[row["state"]] not in fits
+    )
+    return Moment(
+        at, str(segment["activity"][0]) if segment.height else None, row["category"], row["counted"],
+        terms.STATES[row["state"]], row["class"], fits, row["system"] > 0, row["approved"] > 0,
+        _overrun(scored, mine, segment, key, out) if segment.height else None,
+        _shifted(scored, mine, segment, key, out) if segment.height else None,
+    )  # fmt: skip
+
+
+def _instant(scored: Score, key: int) -> datetime:
+    at: datetime = pl.select(scored.axis.at(pl.lit(key, pl.Int64))).item()
+    return at
+
+
+def _state_at(slices: pl.DataFrame, key: int) -> str | None:
+    found = slices.filter(pl.col("key") <= key, pl.col("key_end") > key)["state"]
+    return terms.STATES[found[0]] if found.len() else None
+
+
+def _overrun(scored: Score, mine: pl.DataFrame, segment: pl.DataFrame, key: int, out: bool) -> Overrun:
+    begun = int(segment["key"][0])
+    off_queue = bool(segment["counted"][0]) and str(segment["category"][0]) != "on_queue"
+    legs = scored._legs.filter(pl.col("key") < begun, pl.col("key_end") > begun)
+    reach = scored._evidence.filter(pl.col("segment") == segment["segment"][0], pl.col("credit").is_null())
+    until = int(reach["until"][0]) if reach.height else None
+    then, before = _state_at(mine, begun), _state_at(mine, begun - 1)
+    return Overrun(
+        off_queue, _instant(scored, begun), then or "", tuple(legs["leg_id"].unique(maintain_order=True)),
+        before in TALKING and then in TALKING, None if until is None else _instant(scored, until),
+        out and until is not None and key < until,
+    )  # fmt: skip
+
+
+def _shifted(scored: Score, mine: pl.DataFrame, segment: pl.DataFrame, key: int, out: bool) -> Shifted:
+    begun = int(segment["key"][0])
+    before = scored._segments.filter(
+        pl.col("segment") == segment["segment"][0] - 1, pl.col("shift") == segment["shift"][0]
+    )
+    is_break = before.height > 0 and str(before["category"][0]) in ("break", "meal")
+    length = pl.col("key_end") - pl.col("key")
+    lost = mine.filter(
+        pl.col("segment") == (before["segment"][0] if before.height else -1), pl.col("rule") == "call_overrun"
+    )
+    credit = int(lost.select(length.sum()).item()) if is_break else 0
+    then = _state_at(mine, begun) in terms.REST_STATES
+    rested = mine.select("key", "key_end", rest_end=run_end(is_rest())).filter(pl.col("key") == begun)
+    rest_end = int(rested["rest_end"][0]) if then and rested.height else None
+    used = mine.filter(pl.col("key") >= begun, pl.col("key") < key, pl.col("out")).select(
+        (pl.min_horizontal("key_end", pl.lit(key)) - pl.col("key")).sum()
+    )
+    resting = rest_end is not None and key < rest_end
+    used_us = int(used.item()) if resting else 0
+    rested_before = _state_at(mine, begun - 1) in terms.REST_STATES
+    counted = bool(segment["counted"][0])
+    return Shifted(
+        _instant(scored, begun), str(before["activity"][0]) if before.height else None, is_break, credit / 1e6,
+        rested_before, then, None if rest_end is None else _instant(scored, rest_end), used_us / 1e6,
+        out and counted and resting and rested_before and used_us < credit,
+    )  # fmt: skip
