@@ -200,7 +200,7 @@ def test_time_that_nobody_watched_and_a_lost_logout_are_unknown_for_a_reason(run
     )  # fmt: skip
     rules = [one["rule"] for one in read(run("explain", "bob", "2026-03-05", "--format", "csv").out)]
     assert (
-        "unknown: pbx 2002 said nothing for 16 h (state_renewal): a lost logout is not a night of work"
+        "unknown: pbx 2002 said nothing for 16 h (WFM_STATE_RENEWAL_S): a lost logout is not a night of work"
         in rules
     )
     assert "unknown: no row of coverage says that pbx was watched after 21:00:00" in rules

@@ -38,7 +38,7 @@ TABLE_OF: Final = {name: name.removesuffix("_row") for name in ROWS} | {
 """Which table a column of ids is about."""
 LONGEST_SHIFT: Final = timedelta(days=1)
 """No clock is put right by more."""
-ASKED: Final = ("activity_row", "state_row", "map_row", "login_row", "coverage_row", "rule_row")
+ASKED: Final = ("activity_row", "state_row", "map_row", "login_row", "rule_row")
 """Ids of rows that need not be about the agent's day."""
 
 
@@ -74,6 +74,11 @@ def raw_rows(
         table = TABLE_OF[name]
         used = frames[table].filter(row_ids(frames[table], table).is_in(slices[name].drop_nulls().implode()))
         found[table] = pl.concat([found[table], used], how="diagonal") if table in found else used
+    found["coverage"] = frames["coverage"].filter(
+        pl.col("source").is_in(slices["source"].drop_nulls().implode()),
+        pl.col("start_at") < span[1],
+        pl.col("end_at") > span[0],
+    )
     brought = known.table("collection", columns=["collection_id", "file_name", "source", "origin"])
     rows = pl.concat([_told(found[table], table) for table in SAID]).unique(
         "row", keep="first", maintain_order=True

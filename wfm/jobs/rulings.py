@@ -52,7 +52,7 @@ class Words:
         if row["collection_id"] is None and table in defaults.TABLES:
             return f"{table} row {row['row_no']}, which comes with wfm"
         file = self.files.get(row["collection_id"])
-        return f"{file} row {row['row_no']}" if file else f"{table} {row['collection_id']}/{row['row_no']}"
+        return f"{file} row {row['row_no']}" if file else f"{table}/{row['collection_id']}/{row['row_no']}"
 
     def clock(self, at: datetime | None) -> str:
         """Write an instant in the agent's time; with its date where that is another."""
@@ -127,8 +127,8 @@ class Words:
     def _expired(self, row: Row) -> str:
         hours = _span(self.options.state_renewal)
         return (
-            f"unknown: {row['source']} {row['login']} said nothing for {hours} (state_renewal): a lost logout is not a "
-            "night of work"
+            f"unknown: {row['source']} {row['login']} said nothing for {hours} (WFM_STATE_RENEWAL_S): a lost logout "
+            "is not a night of work"
         )
 
     def _not_watched(self, row: Row) -> str:
@@ -185,15 +185,18 @@ class Words:
     def _reach(self, row: Row) -> str:
         begun, end = self.clock(row["begun_at"]), self.clock(row["call_end_at"])
         if row["evidence_kind"] == "state":
-            text = f"the agent was busy across {begun}, by the state alone (no call log; state_evidence), until {end}"
+            alone = "by the state alone (no call log; WFM_STATE_EVIDENCE)"
+            text = f"the agent was busy across {begun}, {alone}, until {end}"
         else:
             text = f"{' '.join(row['leg_ids'])} was under way at {begun}, where the activity began, and ended {end}"
         if row["late_end_at"] > row["call_end_at"]:
             late = _span(self.options.state_delay)
-            text += f", told at {self.clock(row['late_end_at'])} (at most {late} late, state_delay)"
+            text += f", told at {self.clock(row['late_end_at'])} (at most {late} late, WFM_STATE_DELAY_S)"
         if row["until_at"] > row["late_end_at"]:
             grace = _span(self.options.wrapup_grace)
-            text += f", with wrap-up until {self.clock(row['until_at'])} (at most {grace}, wrapup_grace)"
+            text += (
+                f", with wrap-up until {self.clock(row['until_at'])} (at most {grace}, WFM_WRAPUP_GRACE_S)"
+            )
         return text
 
     def _out(self, row: Row) -> str:
