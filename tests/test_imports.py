@@ -31,6 +31,7 @@ def test_public_names_are_there_when_asked_for():
     assert {name: getattr(wfm, name).__name__ for name in wfm.__all__} == {
         "Centre": "Centre",
         "WfmError": "WfmError",
+        "live": "live_frames",
         "open": "open_centre",
         "score": "score_frames",
     }

@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wfm.errors import WfmError
     from wfm.jobs import Centre
+    from wfm.jobs import live_frames as live
     from wfm.jobs import open_centre as open
     from wfm.jobs import score_frames as score
 
-__all__ = ["Centre", "WfmError", "open", "score"]
+__all__ = ["Centre", "WfmError", "live", "open", "score"]
 
 _HOME = {
     "Centre": ("wfm.jobs", "Centre"),
     "WfmError": ("wfm.errors", "WfmError"),
+    "live": ("wfm.jobs", "live_frames"),
     "open": ("wfm.jobs", "open_centre"),
     "score": ("wfm.jobs", "score_frames"),
 }

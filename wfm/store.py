@@ -385,6 +385,46 @@ class Reader:
         missing = logs.join(inside, on="source", how="anti")
         return pl.concat([inside, missing], how="diagonal")
 
+    def newest(self) -> tuple[int, datetime]:
+        """Return the number of the last import or collection, and when it ended."""
+        number, ended = frame(
+            self._con,
+            "SELECT coalesce(max(collection_id), 0), "
+            "greatest(max(made_at), (SELECT max(applied_at) FROM migration)) FROM collection",
+        ).row(0)
+        return int(number), ended
+
+    def arrived(
+        self, name: str, after: int, span: Span | None = None, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """Return the rows in force that imports and collections after a number brought; of a span, if one is given."""
+        where, values = self._known(name)
+        where.append("collection_id > ?")
+        values.append(after)
+        if span is not None:
+            first, last = SPANS[name]
+            where.append(f"{last} > ? AND {first} < ?")
+            values += span
+        return self._select(name, where, values, columns)
+
+    def gone(self, name: str, after: int, since: datetime) -> pl.DataFrame:
+        """Return the keys of rows that no longer hold and nothing took their place: key columns.
+
+        Args:
+            name: the table.
+            after: rows that were brought by this import or collection, or one before it.
+            since: those that were still in force at this instant.
+        """
+        keys = schema.table(name).key
+        same = " AND ".join(f"n.{c} IS NOT DISTINCT FROM t.{c}" for c in _quoted(keys))
+        return frame(
+            self._con,
+            f"SELECT DISTINCT {', '.join(_quoted(keys))} FROM {_name(name)} AS t WHERE replaced_at > ? "
+            f"AND collection_id <= ? AND NOT EXISTS (SELECT 1 FROM {_name(name)} AS n WHERE n.replaced_at IS NULL "
+            f"AND {same})",
+            [since, after],
+        ).cast({c: schema.table(name).columns[c] for c in keys})
+
     def names(self, kind: str) -> list[str]:
         """Return every agent, queue or team that is named anywhere, in order; ``kind`` is a key of `NAMED_IN`."""
         parts, values = [], []

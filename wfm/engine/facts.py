@@ -19,7 +19,12 @@ MARGIN = timedelta(days=2)
 
 @dataclass(frozen=True)
 class Facts:
-    """The checked frames, with the columns of their tables; ``schedule`` also has ``counted``."""
+    """The checked frames, with the columns of their tables; ``schedule`` also has ``counted``, agent_state may have
+    ``code``.
+
+    sources, logs: every source that tells states, and every source that has a call log, where these are the facts of
+        some agents only; None: those in the frames are all there are.
+    """
 
     schedule: pl.DataFrame
     agent_state: pl.DataFrame
@@ -30,6 +35,8 @@ class Facts:
     coverage: pl.DataFrame | None
     agent: pl.DataFrame
     login: pl.DataFrame
+    sources: pl.Series | None = None
+    logs: pl.Series | None = None
 
     @classmethod
     def read(
@@ -117,6 +124,8 @@ class Facts:
 
     def coded_states(self) -> pl.DataFrame:
         """Give the transactions with ``code``, what they mean, and ``row``, where they stood."""
+        if "code" in self.agent_state.columns:
+            return self.agent_state.with_row_index("row")
         return self.agent_state.with_row_index("row").with_columns(
             code=map_states(self.agent_state, self.state_map)
         )
@@ -127,7 +136,7 @@ class Facts:
         A login that never said anything counts only for an agent who has no other; an agent without one that is
         always theirs gets one without a source, which speaks when no other does.
         """
-        sources = self.agent_state["source"].unique()
+        sources = self.agent_state["source"].unique() if self.sources is None else self.sources
         heard = self.owners(self.agent_state)
         listed = self.login.filter(pl.col("source").is_in(sources.implode()))
         silent = listed.join(heard, on="agent_id", how="anti")
@@ -153,7 +162,7 @@ class Facts:
         logins = pl.concat(
             [self.agent_state.select(LOGIN), self.call_leg.select(LOGIN), self.login.select(LOGIN)]
         )
-        logs = self.call_leg["source"].unique()
+        logs = self.call_leg["source"].unique() if self.logs is None else self.logs
         here = pl.col("agent_id").is_in(axis.agents.categories.implode())
         logged = self.owners(logins).filter(here, pl.col("source").is_in(logs.implode()))
         at = pl.col("answered_at")

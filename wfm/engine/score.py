@@ -66,6 +66,8 @@ class Score:
     _people: pl.DataFrame
     _legs: pl.DataFrame
     _lines: Lines
+    _layers: list[pl.DataFrame]
+    _logins: pl.DataFrame
     options: Options = Options()
     as_of: datetime | None = None
 
@@ -445,19 +447,42 @@ def score(
         schedule, agent_state, state_map, activity, call_leg, exemption, coverage, agent, login
     )
     tolerance.check(options.tolerances, options.threshold, facts.activity["activity"].to_list())
-    axis = facts.axis(window)
-    zone_of = facts.zones(axis, timezone)
     rules = adherence.rule_table(inputs.rules(inputs.take(rule, "rule")))
+    return compare(facts, facts.axis(window), rules, window, as_of, timezone, options)
 
+
+def compare(
+    facts: Facts,
+    axis: Axis,
+    rules: pl.Series,
+    window: Window | None,
+    as_of: datetime | None,
+    timezone: str,
+    options: Options,
+) -> Score:
+    """Score the agents of an axis from facts that were checked: see `score`.
+
+    Nothing that is found of one agent depends on another: the facts may be those of the axis' agents alone, if
+    `Facts.sources` and `Facts.logs` still name every source there is.
+
+    Args:
+        facts, axis: who, when, and what is known of them.
+        rules: as from `wfm.engine.adherence.rule_table`.
+        window, as_of, timezone, options: as for `score`, checked.
+
+    Raises:
+        UsageError: an agent's zone does not exist.
+    """
+    zone_of = facts.zones(axis, timezone)
     placed = facts.schedule.with_columns(agent=pl.col("agent_id").cast(axis.agents))
     held = in_force(placed, zone_of, as_of)
     segs = segments(held, facts.activity, zone_of, axis)
-    lines = state_lines(
-        facts.coded_states(), facts.slots(axis), facts.coverage, axis, renewal=options.state_renewal
-    )
+    logins = facts.slots(axis)
+    lines = state_lines(facts.coded_states(), logins, facts.coverage, axis, renewal=options.state_renewal)
     excused, labels = _exemptions(facts, axis, as_of)
     planned = layer(steps(segs.select("key", "key_end", "segment"), "segment", 0), "segment", axis, 0)
-    slices = overlay([planned, *lines.layers, *excused], axis)
+    layers = [planned, *lines.layers, *excused]
+    slices = overlay(layers, axis)
     slices = slices.with_columns(
         category=_at(segs["category"], slices["segment"], OUTSIDE_NAME),
         counted=_at(segs["counted"], slices["segment"], False),
@@ -473,7 +498,22 @@ def score(
         adherence.Leeway(options.wrapup_grace, options.state_delay),
     )
     people = facts.people(axis)
-    return Score(axis, window, slices, segs, evidence, labels, zone_of, people, legs, lines, options, as_of)
+    return Score(
+        axis,
+        window,
+        slices,
+        segs,
+        evidence,
+        labels,
+        zone_of,
+        people,
+        legs,
+        lines,
+        layers,
+        logins,
+        options,
+        as_of,
+    )
 
 
 def _at(values: pl.Series, segment: pl.Series, outside: object) -> pl.Series:
@@ -485,6 +525,12 @@ def _at(values: pl.Series, segment: pl.Series, outside: object) -> pl.Series:
 def _exemptions(facts: Facts, axis: Axis, as_of: datetime | None) -> tuple[list[pl.DataFrame], pl.DataFrame]:
     """Make the layers ``approved`` and ``system``: the number of the exemption in force; and the numbers' labels."""
     rows = facts.exemption.with_row_index("number", offset=1).with_columns(pl.col("number").cast(pl.Int32))
+    labels = rows.select("number", label=pl.coalesce("code", "note", "kind"))
+    if rows.is_empty():
+        nothing = rows.select(key=pl.lit(0, pl.Int64), number="number").clear()
+        return [
+            layer(nothing.rename({"number": kind}), kind, axis, 0) for kind in terms.EXEMPTION_KINDS
+        ], labels
     if as_of is None:
         valid = rows.filter(pl.col("revoked_at").is_null())
     else:
@@ -511,5 +557,4 @@ def _exemptions(facts: Facts, axis: Axis, as_of: datetime | None) -> tuple[list[
     for kind in terms.EXEMPTION_KINDS:
         mine = spans.filter(pl.col("kind") == kind).select("key", "key_end", pl.col("number").alias(kind))
         layers.append(layer(steps(resolve(mine, kind), kind, 0), kind, axis, 0))
-    labels = rows.select("number", label=pl.coalesce("code", "note", "kind"))
     return layers, labels

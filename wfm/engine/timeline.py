@@ -166,8 +166,9 @@ def _watched(logins: pl.DataFrame, coverage: pl.DataFrame, axis: Axis, slots: in
     An agent without any login is watched where every source is: anywhere else they may have been at work unseen.
     """
     columns = ["source", "start_at", "end_at"]
-    everywhere = _where_all_watch(coverage.select(columns))
-    watches = pl.concat([coverage.select(columns), everywhere])
+    watches = coverage.select(columns)
+    if logins["source"].null_count():
+        watches = pl.concat([watches, where_all_watch(watches)])
     layers = []
     for slot in range(slots):
         name = f"watched_{slot}"
@@ -185,7 +186,7 @@ def _watched(logins: pl.DataFrame, coverage: pl.DataFrame, axis: Axis, slots: in
     return layers
 
 
-def _where_all_watch(coverage: pl.DataFrame) -> pl.DataFrame:
+def where_all_watch(coverage: pl.DataFrame) -> pl.DataFrame:
     """Intersect the coverage of all sources; the result has no source."""
     sources = coverage["source"].n_unique()
     merged = [

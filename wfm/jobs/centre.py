@@ -42,6 +42,7 @@ from wfm.jobs.changes import Changes
 from wfm.jobs.exempting import Decision
 from wfm.jobs.explaining import Explanation, Instant
 from wfm.jobs.importing import Imported
+from wfm.jobs.live import Following
 from wfm.jobs.rehearsing import Rehearsal
 from wfm.jobs.scoring import Basis, check_names, names, people, read_basis, with_defaults
 from wfm.jobs.when import DAY, When, Window
@@ -170,6 +171,15 @@ class Centre:
             return read_basis(
                 known, window, instant, self.settings.timezone, self.options(), agents=names(agents)
             )
+
+    def live(self, from_: When, to: When) -> Following:
+        """Score a window while it goes on: call ``refresh`` to take what was stored since, look at ``live``.
+
+        Raises:
+            UsageError: the window is wrong.
+            NoDataError: there is no database.
+        """
+        return Following(self.store, self.window(from_, to), self.settings.timezone, self.options())
 
     def options(self) -> Options:
         """Return what the settings say about scoring.

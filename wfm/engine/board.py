@@ -1,0 +1,116 @@
+"""Who is in which state now, since when, and whether that is what was scheduled: one row per agent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import polars as pl
+
+from wfm.engine.codes import STATE
+from wfm.engine.inputs import EPOCH, Window
+from wfm.engine.score import MICROSECOND, Score
+from wfm.engine.spans import Axis
+
+INSTANT = pl.Datetime("us", "UTC")
+OUT = ("out", "controllable")
+
+
+def stretches(scored: Score) -> pl.DataFrame:
+    """Give what a board says during every slice.
+
+    Returns:
+        agent_id begin end (epoch µs) state vendor_state activity class since out_since (µs, of the axis; null: before
+        it, not out), and for out and controllable: ``<name>`` (whether its seconds count), ``<name>_before`` (µs that
+        counted in the window before it).
+    """
+    slices, axis = scored._slices, scored.axis
+    named = scored._segments_of(slices["segment"])
+    rows = slices.select("key", "key_end", "state", "class", "out", counts=_inside(scored, named["workday"]))
+    rows = rows.with_columns(
+        activity=named["activity"],
+        vendor_state=scored._lines.entries["vendor_state"].gather(slices["entry"]),
+        agent=pl.col("key") // axis.width,
+        controllable=pl.col("class") == "controllable",
+    )
+    adjoins = pl.col("key_end").shift(1) == pl.col("key")
+    said = pl.struct("state", "vendor_state")
+    since = pl.when((adjoins & (said == said.shift(1))).fill_null(False).not_()).then("key").forward_fill()
+    out_since = pl.when(pl.col("out") & ~(adjoins & pl.col("out").shift(1)).fill_null(False)).then("key")
+    rows = rows.with_columns(
+        since=since,
+        out_since=pl.when("out").then(out_since.forward_fill()),
+        **{name: pl.col(name).fill_null(False) & pl.col("counts") for name in OUT},
+    ).with_columns(*(_before(name, scored).alias(f"{name}_before") for name in OUT))
+    at = {name: pl.col(name) % axis.width + axis.origin for name in ("since", "out_since")}
+    return rows.select(
+        pl.col("agent").cat.to(axis.agents).cast(pl.String).alias("agent_id"),
+        begin=pl.col("key") % axis.width + axis.origin,
+        end=pl.col("key_end") % axis.width + axis.origin,
+        state=pl.col("state").cat.to(STATE),
+        vendor_state="vendor_state",
+        activity="activity",
+        **{"class": "class"},
+        since=pl.when(pl.col("since") % axis.width > 0).then(at["since"]),
+        out_since=at["out_since"],
+        **{name: name for name in [*OUT, *(f"{name}_before" for name in OUT)]},
+    )
+
+
+def board(rows: pl.DataFrame, people: pl.DataFrame, axis: Axis, window: Window | None) -> pl.DataFrame:
+    """Look every agent up at an instant.
+
+    Args:
+        rows: as from `stretches`, in order of agent and time.
+        people: agent_id, seen (µs: up to when), at (µs: the same, or just before it where nobody knows what is then);
+            in order of agent_id, all that have rows.
+        axis: of all agents, in this order.
+        window: what counts.
+
+    Returns:
+        agent_id state vendor_state since_at activity class out_since_at out_s controllable_s seen_at.
+    """
+    rank = pl.Series(range(people.height), dtype=pl.Int64)
+    starts = rows["agent"].rle_id().cast(pl.Int64) * axis.width + (rows["begin"] - axis.origin)
+    asked = rank * axis.width + (people["at"].clip(axis.origin, axis.end - 1) - axis.origin)
+    found = rows[starts.search_sorted(asked, side="right") - 1]
+    low, high = bounds(window) or (axis.origin, axis.end)
+    seen = pl.lit(people["seen"])
+    ran = (seen.clip(low, high) - pl.col("begin").clip(low, high)).clip(0)
+    return found.select(
+        pl.lit(people["agent_id"]).alias("agent_id"),
+        "state",
+        "vendor_state",
+        since_at=pl.col("since").cast(INSTANT),
+        activity="activity",
+        **{"class": "class"},
+        out_since_at=pl.col("out_since").cast(INSTANT),
+        **{
+            f"{name}_s": (pl.col(f"{name}_before") + pl.when(name).then(ran).otherwise(0)) / 1e6
+            for name in OUT
+        },
+        seen_at=seen.cast(INSTANT),
+    )
+
+
+def bounds(window: Window | None) -> tuple[int, int] | None:
+    """Give the bounds of a window of instants (epoch µs); None for workdays."""
+    if window is None or not (isinstance(window[0], datetime) and isinstance(window[1], datetime)):
+        return None
+    return (window[0] - EPOCH) // MICROSECOND, (window[1] - EPOCH) // MICROSECOND
+
+
+def _inside(scored: Score, workday: pl.Series) -> pl.Series:
+    """Say of which slices the seconds count: those of the window's workdays; of a window of instants, all."""
+    if scored.window is None or isinstance(scored.window[0], datetime):
+        return pl.repeat(True, workday.len(), eager=True)
+    start, end = scored.window
+    return ((workday >= start) & (workday < end)).fill_null(False)
+
+
+def _before(name: str, scored: Score) -> pl.Expr:
+    """Sum what counted before a slice (µs)."""
+    axis, within = scored.axis, bounds(scored.window)
+    low, high = ((at - axis.origin) for at in within or (axis.origin, axis.end))
+    begin, end = ((pl.col(key) % axis.width).clip(low, high) for key in ("key", "key_end"))
+    length = pl.when(name).then(end - begin).otherwise(0)
+    return (length.cum_sum() - length).over("agent")

@@ -1,0 +1,127 @@
+"""Until when a score stands, per agent, while nothing happens but that the feed is watched for longer.
+
+A score of an agent whose sources were watched up to an edge has one slice that ends there, in the last state that was
+seen; after it the state is unknown. When the edge moves on, that slice gets longer, and nothing else changes, until
+the edge reaches an instant at which something else begins or ends::
+
+    schedule   on queue                 |break      |on queue
+    watched    |===============|-->
+    state      available       |unknown
+                               ^ edge   ^ until
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import polars as pl
+
+from wfm.engine.codes import CODE, is_rest
+from wfm.engine.deviations import SHIFT_GAP
+from wfm.engine.inputs import EPOCH
+from wfm.engine.score import MICROSECOND, Score
+from wfm.engine.spans import run_start
+
+ON_CALL = [CODE[state] for state in ("busy", "hold", "wrapup", "ringing")]
+
+
+def standing(scored: Score, edges: pl.DataFrame | None) -> pl.DataFrame:
+    """Say of every agent until when a score stands.
+
+    Args:
+        scored: the score.
+        edges: source, edge (epoch µs; a null source: where every source is watched); None: nothing has an edge.
+
+    Returns:
+        agent_id source, edge (up to where it is watched, µs; null: no single edge), until (µs; null: for ever), seen
+        (µs; the earliest edge of the agent's sources), segment state class (of the slice that ends at the edge),
+        restless (does not stand when the edge moves). In order of agent.
+    """
+    axis = scored.axis
+    if edges is None:
+        edges = pl.DataFrame(schema={"source": pl.String, "edge": pl.Int64})
+    rows = _watched(scored, edges).with_columns(
+        edge_key=pl.col("agent").to_physical().cast(pl.Int64) * axis.width
+        + (pl.col("edge").clip(axis.origin, axis.end) - axis.origin)
+    )
+    cuts = _cuts(scored)
+    place = cuts.search_sorted(rows["edge_key"].fill_null(0), side="left")
+    ends = rows.select((pl.col("agent").to_physical().cast(pl.Int64) + 1) * axis.width).to_series()
+    found = cuts.append(pl.Series([ends.max()])).gather(place)
+    rows = rows.with_columns(until=found % axis.width + axis.origin)
+    rows = rows.with_columns(until=pl.min_horizontal("until", *_bounds(scored, rows))).with_columns(
+        until=pl.when(pl.col("edge") < axis.end).then("until")
+    )
+    at_edge = scored._slices.select(
+        "segment", "state", "class", edge_key="key_end", overrun=_follows_overrun(scored)
+    )
+    rows = rows.join(at_edge, on="edge_key", how="left", maintain_order="left")
+    return rows.select(
+        pl.col("agent").cast(pl.String).alias("agent_id"),
+        "source", "edge", "until", "seen", "segment", "state", "class",
+        restless=pl.col("mixed") | pl.col("overrun").fill_null(False),
+    )  # fmt: skip
+
+
+def _watched(scored: Score, edges: pl.DataFrame) -> pl.DataFrame:
+    """Give every agent's source and its edge; none where there are several: agent, source, edge, seen, mixed."""
+    whose = (
+        scored._logins.select("agent", "source")
+        .unique()
+        .join(edges, on="source", how="left", nulls_equal=True)
+    )
+    several = pl.len() > 1
+    return (
+        whose.group_by("agent")
+        .agg(
+            source=pl.when(~several).then(pl.col("source").first()),
+            edge=pl.when(~several).then(pl.col("edge").first()),
+            seen=pl.col("edge").min(),
+            mixed=several & pl.col("edge").is_not_null().any(),
+        )
+        .sort("agent")
+    )
+
+
+def _cuts(scored: Score) -> pl.Series:
+    """List, in order, every key at which something other than the watching may begin or end."""
+    axis = scored.axis
+    shifts = scored._segments.select("shift_key", "shift_end").unique()
+    parts = [layer["key"] for layer in scored._layers if not layer.columns[1].startswith("watched_")]
+    parts += [scored._legs["key"], scored._legs["key_end"], axis.ends()]
+    parts += [shifts["shift_key"] - SHIFT_GAP, shifts["shift_end"] + SHIFT_GAP + 1]
+    return pl.concat([part.rename("key") for part in parts]).sort()
+
+
+def _bounds(scored: Score, rows: pl.DataFrame) -> list[pl.Series]:
+    """Give the next local midnight after every agent's edge, and the next end of a window of instants (µs)."""
+    zone = rows.select("agent").join(scored._zone_of, on="agent", how="left", maintain_order="left")["zone"]
+    at = rows["edge"].cast(pl.Datetime("us", "UTC"))
+    days = [
+        pl.when(zone == name).then(
+            (at.dt.convert_time_zone(name).dt.date().dt.offset_by("1d"))
+            .cast(pl.Datetime("us"))
+            .dt.replace_time_zone(name, ambiguous="earliest", non_existent="null")
+            .dt.epoch("us")
+        )
+        for name in zone.unique()
+    ]
+    midnight = pl.select(pl.coalesce([*days, pl.lit(rows["edge"])])).to_series()
+    found = [midnight.alias("midnight")]
+    for number, bound in enumerate(scored.window or ()):
+        if isinstance(bound, datetime):
+            instant = (bound - EPOCH) // MICROSECOND
+            found.append(
+                pl.select(pl.when(rows["edge"] <= instant).then(instant)).to_series().alias(f"{number}")
+            )
+    return found
+
+
+def _follows_overrun(scored: Score) -> pl.Expr:
+    """Say whether a call that overran, or the break it shifted, may still be reaching further at a slice's end."""
+    overrun = scored._evidence["segment"].implode()
+    place = pl.when(pl.col("segment") > 0).then(pl.col("segment") - 1)
+    begun = pl.lit(scored._segments["key"]).gather(place)
+    return (pl.col("segment").is_in(overrun) & pl.col("state").is_in(ON_CALL)) | (
+        place.is_in(overrun) & (run_start(is_rest()) < begun)
+    )
