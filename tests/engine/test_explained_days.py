@@ -22,7 +22,7 @@ from wfm.jobs import Centre, Explanation
 from wfm.store import Store
 
 few = settings(
-    max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+    max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
 )
 FAR = timedelta(days=5)
 SECONDS = [f"{name}_s" for name in terms.CLASSES]
@@ -83,7 +83,8 @@ def is_explained(told: Explanation) -> None:
     assert len(there) == told.rows.height
     for row in told.slices.iter_rows(named=True):
         named = [row[name] for name in ROWS if row[name] is not None] + row["leg_rows"]
-        assert named
+        # a pause between two shifts of somebody who has no login then: nothing was planned, and nobody could speak
+        assert named or (row["plan"] is None and row["login"] is None)
         assert set(named) <= set(there)
         says_what_it_is(row)
         if row["schedule_row"]:
