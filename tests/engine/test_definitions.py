@@ -21,7 +21,7 @@ from wfm.engine.inputs import EPOCH
 from wfm.engine.score import Score, _pair
 from wfm.errors import UsageError
 
-slowly = settings(slowest, max_examples=40)
+slowly = settings(slowest, max_examples=12)
 GOLDEN = {
     "genesys": (465, 480),
     "genesys_outside_shift": (465, 490),

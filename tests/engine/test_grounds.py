@@ -19,9 +19,7 @@ from wfm.engine.inputs import take
 from wfm.engine.moment import Moment, moment
 from wfm.engine.score import Options, Score, score
 
-slowly = settings(
-    max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
-)
+slowly = settings(max_examples=20, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 CLASS_OF = {
     "not_scheduled": None, "not_counted": None, "unmapped": "unknown", "expired": "unknown", "not_watched": "unknown",
     "nowhere_watched": "unknown", "fits": "in", "system": "system", "approved": "approved",

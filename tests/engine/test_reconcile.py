@@ -483,7 +483,7 @@ def test_intervals_add_up_to_days_queues_and_the_whole() -> None:
         assert_frame_equal(found.by(names).select(pl.col(summed).sum()), whole)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(
     seed=st.integers(0, 10_000), book=st.sampled_from(["arrival", "end", "spread"]), cut=st.integers(1, 47)
 )
@@ -499,7 +499,7 @@ def test_a_split_of_the_window_keeps_the_calls_and_what_they_took(seed: int, boo
     assert_frame_equal(pl.concat(parts).select(pl.col(names).sum()), whole.select(pl.col(names).sum()))
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(seed=st.integers(0, 10_000))
 def test_agreement_is_a_share_and_every_cause_has_a_meaning(seed: int) -> None:
     found = held(

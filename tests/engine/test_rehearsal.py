@@ -112,7 +112,7 @@ def test_nothing_changed_moves_nothing():
     assert (row["change"], row["moved_s"]) == (0.0, 0.0)
 
 
-@settings(max_examples=30, deadline=None, phases=[Phase.generate])
+@settings(max_examples=10, phases=[Phase.generate])
 @given(data=st.data())
 def test_the_moves_explain_the_whole_difference(data):
     day = data.draw(days())

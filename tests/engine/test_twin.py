@@ -15,7 +15,7 @@ from wfm import defaults
 from wfm.engine.inputs import EPOCH
 from wfm.engine.score import Options, Score, score
 
-slowly = settings(max_examples=150, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+slowly = settings(max_examples=70, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 
 
 def fast(day: Day, **more: Any) -> Score:
