@@ -373,14 +373,11 @@ def test_the_command_shows_scores_seconds_and_sources(run):
     [
         ("2001-01-01", None, "had not begun then"),
         ("2101-01-01", None, "is not before now"),
-        (
-            f"{datetime.now(UTC) - timedelta(seconds=1):%FT%T}Z",
-            "2001-01-01",
-            "is not before --now 2001-01-01",
-        ),
+        (None, "2001-01-01", "is not before --now 2001-01-01"),
     ],
 )
 def test_instants_that_cannot_be_compared_are_refused(run, then, now, complaint):
+    then = then or f"{datetime.now(UTC) - timedelta(seconds=1):%FT%T}Z"
     done = run("what-changed", "--from", DAY, "--to", NEXT, "--then", then, *(("--now", now) if now else ()))
     assert done.code == 2
     assert complaint in done.err
