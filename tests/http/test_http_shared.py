@@ -68,7 +68,7 @@ def test_the_rate_holds_across_processes(server, tmp_path):
     assert ended(*(process(server.url, tmp_path, rate=1200, n=10) for _ in range(3))) == ["", "", ""]
     times = sorted(one.at for one in server.asked)
     assert len(times) == 30
-    assert times[-1] - times[0] >= 29 * 0.05 - 0.06
+    assert times[-1] - times[0] >= 29 * 0.05 - 0.2
     assert busiest(times, 0.475) <= 11  # 10 and a half, and what loopback pushes together
 
 

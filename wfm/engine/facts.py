@@ -17,6 +17,12 @@ MARGIN = timedelta(days=2)
 """How far around a window the axis reaches: the shifts that overlap it, and the longest zone offset."""
 
 
+FRAMES = (
+    "schedule", "agent_state", "state_map", "activity", "call_leg", "exemption", "coverage", "agent", "login",
+)  # fmt: skip
+"""What `Facts.read` reads."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """The checked frames, with the columns of their tables; ``schedule`` also has ``counted``, agent_state may have

@@ -20,7 +20,7 @@ from wfm import terms
 from wfm.engine import inputs
 from wfm.engine.adherence import REACH, merge_logins, rule_table
 from wfm.engine.codes import CATEGORY, NOBODY, STATE, UNKNOWN, UNMAPPED, fold
-from wfm.engine.facts import LOGIN, Facts
+from wfm.engine.facts import FRAMES, LOGIN, Facts
 from wfm.engine.inputs import Frame
 from wfm.engine.schedule import in_force
 from wfm.engine.score import Score
@@ -71,7 +71,7 @@ def grounds(scored: Score, frames: Mapping[str, Frame | None], agent_id: str) ->
         agent_id: whose.
     """
     taken = {name: inputs.take(frame, name) for name, frame in frames.items() if frame is not None}
-    facts = Facts.read(**{name: taken.get(name) for name in Facts.__dataclass_fields__})  # type: ignore[arg-type]
+    facts = Facts.read(**{name: taken.get(name) for name in FRAMES})  # type: ignore[arg-type]
     cut = _cut(scored, facts, rule_table(taken["rule"]), agent_id)
     cut = cut.pipe(_spoken, scored, facts).pipe(_why, scored)
     cut = cut.pipe(_tables, taken, facts).pipe(_calls, scored).pipe(_watched, facts, scored.axis)
