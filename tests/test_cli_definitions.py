@@ -143,3 +143,13 @@ def test_a_tolerance_for_an_activity_nobody_knows_is_refused(run, monkeypatch):
     done = run("adherence", *WINDOW)
     assert done.code == 2
     assert "tolerance: no activity 'brake'; choose from: break, chat" in done.err
+
+
+def test_a_report_shows_the_definitions_that_are_asked_for(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("WFM_THRESHOLD_S", "60")
+    page = tmp_path / "report.html"
+    assert run("report", *WINDOW, "--out", str(page), "--definition", "all").code == 0
+    text = page.read_text()
+    assert all(f">{name}<" in text for name in (*DEFINITIONS, "adherence_tolerant"))
+    assert ">tolerated_s<" not in text
+    assert run("report", *WINDOW, "--out", str(page), "--definition", "nice").code == 2

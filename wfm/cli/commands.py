@@ -99,6 +99,15 @@ FormatOption = Annotated[
 Out = Annotated[Path | None, typer.Option("--out", help="Write to this file; it is complete or not there.")]
 
 
+Definition = Annotated[
+    list[str] | None,
+    typer.Option(
+        help=f"Add another product's score: {', '.join(DEFINITIONS)} or {ALL}; may be repeated.",
+        metavar="NAME",
+    ),
+]
+
+
 @app.callback()
 def _before(
     settings_file: Annotated[
@@ -191,13 +200,7 @@ def adherence(
     from_: From,
     to: To,
     by: By = "agent,workday",
-    definition: Annotated[
-        list[str] | None,
-        typer.Option(
-            help=f"Add another product's score: {', '.join(DEFINITIONS)} or {ALL}; may be repeated.",
-            metavar="NAME",
-        ),
-    ] = None,
+    definition: Definition = None,
     agent: Agents = None,
     as_of: AsOf = None,
     format: FormatOption = None,
@@ -295,6 +298,7 @@ def report(
     out: Annotated[Path, typer.Option(help="html for people; xlsx or csv by the ending.")] = Path(
         "report.html"
     ),
+    definition: Definition = None,
     as_of: AsOf = None,
 ) -> None:
     """Write the report: one file that explains itself.
@@ -304,7 +308,7 @@ def report(
     if out.suffix.lower() not in ENDINGS:
         raise UsageError(f"--out {out}: a report ends in {', '.join(ENDINGS)}.")
     with working("Assembling the report"):
-        written = write(centre().report(from_, to, as_of=as_of), out)
+        written = write(centre().report(from_, to, as_of=as_of, definitions=definition or ()), out)
     for path in written:
         say(f"Wrote {path}.")
 

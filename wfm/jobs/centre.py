@@ -737,10 +737,12 @@ class Centre:
         *,
         as_of: When | None = None,
         horizon: timedelta = timedelta(days=14),
+        definitions: str | Sequence[str] = (),
     ) -> Report:
         """Assemble every figure of a report: scores, exceptions, volume and, with a history, the forecast.
 
-        Nothing is stored, the forecast neither.
+        ``definitions``: other products' scores to show beside ours, as for `adherence`. Nothing is stored, the
+        forecast neither.
 
         Raises:
             UsageError: the window is not two dates.
@@ -759,7 +761,7 @@ class Centre:
             figures = provenance.figures(known, self.bounds((start, end)), outlook.get("interval"), accounts)
         return assemble(
             sources=figures,
-            overall=scored.adherence([]),
+            overall=scored.adherence([], definitions),
             by_team=scored.adherence(["team"]),
             by_agent=scored.adherence(["agent_id", "name", "team"]),
             by_day=scored.adherence(["workday"]),

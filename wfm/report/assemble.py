@@ -121,7 +121,11 @@ def _definitions(overall: Frame) -> pl.DataFrame:
     """Take the columns of other products' definitions, if the scores have any."""
     rows = scores.eager(overall)
     known = {*scores.SECONDS, *scores.RATIOS}
-    extra = [] if rows is None else [n for n, d in rows.schema.items() if n not in known and d.is_numeric()]
+    extra = [
+        name
+        for name, kind in (rows.schema.items() if rows is not None else ())
+        if name not in known and kind.is_numeric() and not name.endswith("_s")
+    ]
     if rows is None or rows.is_empty() or not extra:
         return pl.DataFrame(schema={"name": pl.String, "value": pl.Float64})
     return rows.select(pl.col(extra).cast(pl.Float64)).unpivot(
