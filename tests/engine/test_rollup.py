@@ -252,6 +252,17 @@ def test_without_queues_or_calls_everything_is_of_no_queue() -> None:
         assert wfm.score(**inputs).adherence("queue")["queue_id"].to_list() == [None]
 
 
+# --- the slices behind ----------------------------------------------------------------------------------
+def test_scheduled_slices_keep_the_kind_of_what_they_are_cut_for() -> None:
+    scored = wfm.score(**with_queues(golden(), **{"leg-1": "sales"}))
+    rows = scored.scheduled(["queue", "workday", "shift_start_at", "week"])
+    kinds = {name: rows.schema[name] for name in ("queue_id", "workday", "shift_start_at", "week")}
+    instant = pl.Datetime("us", "UTC")
+    assert kinds == {"queue_id": pl.String, "workday": pl.Date, "shift_start_at": instant, "week": pl.Date}
+    monday, start = date(2026, 3, 2), at("2026-03-02T08:00")
+    assert rows.select(list(kinds)).unique().rows() == [("sales", monday, start, monday)]
+
+
 # --- names ----------------------------------------------------------------------------------------------
 def test_short_names_are_names_and_a_name_given_twice_counts_once() -> None:
     scored = wfm.score(**golden())

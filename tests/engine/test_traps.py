@@ -523,6 +523,25 @@ def test_a_shift_moved_over_midnight_is_not_there_twice() -> None:
     assert planned(back, None) == [(DAY, 8 * HOUR), (FOURTH, HOUR)]
 
 
+def test_a_night_cut_into_rows_stays_on_the_day_it_began() -> None:
+    schedule = plan(
+        ("02T22:00", "03T00:30", "on_queue", "01T00:00"),
+        ("03T00:30", "03T02:00", "training", "01T00:00"),
+        ("03T08:00", "03T09:00", "on_queue", "02T12:00"),
+    )
+    assert planned(schedule, None) == [(DAY, 4 * HOUR), (THIRD, HOUR)]
+
+
+def test_time_off_up_to_a_shift_does_not_take_it_to_the_day_before() -> None:
+    schedule = plan(
+        ("02T08:00", "02T16:00", "on_queue", "01T00:00"),
+        ("02T16:00", "03T07:00", "time_off", "01T00:00"),
+        ("03T07:00", "03T15:00", "on_queue", "01T00:00"),
+        ("03T16:00", "03T20:00", "on_queue", "02T12:00"),  # instead of all that Tuesday had
+    )
+    assert planned(schedule, None) == [(DAY, 8 * HOUR), (THIRD, 4 * HOUR)]
+
+
 def test_rows_without_a_publication_came_before_all() -> None:
     rows = (("02T08:00", "02T16:00", "on_queue"), ("03T08:00", "03T10:00", "on_queue"))
     assert (
@@ -667,6 +686,7 @@ def test_a_break_pushed_back_by_a_call(schedule: str, states: str, expected: str
     [
         ("QQQQ", "ooAA", "LL--"),
         ("QQQQ", "gnAA", "LL--"),
+        ("TQQ", "bbA", "LL-"),  # one rest from the start on, through two segments
         ("QQQQ", "oooo", "AAAA"),
         ("QQQQ", "ogno", "AAAA"),
         ("QQQQ", "AAgo", "--EE"),
@@ -676,6 +696,7 @@ def test_a_break_pushed_back_by_a_call(schedule: str, states: str, expected: str
         ("QQQQ", "AnAA", "-N--"),
         ("QQQQ", "AgAA", "-W--"),
         ("QTTQ", "AAtA", "-W--"),
+        ("QTTQQ", "AtbbA", "--WW-"),  # only a break or a meal can run over
         ("QQQQQ", "o?oAA", "L-W--"),
         (".QQQ", "AboA", "WW-"),  # at work until the start: not late
         ("QBBQQQ", "BBbbbA", "-O-S>-"),
