@@ -179,11 +179,10 @@ def wire(source: Source, feed: Feed, window: Window, url: str) -> None:
     as_json = json.dumps(badgerfish(pages[0])).encode()
     for name, body in (("XML", pages[0]), ("JSON", as_json)):
         took = []
-        for _ in range(20):
+        for again in range(20):  # with another blank each time, as pages read lately are remembered
+            page = Payload(feed.name, window.end, body + b" " * again, context)
             began = time.perf_counter()
-            rows = source.vendor.parse(
-                feed.name, Payload(feed.name, window.end, body, context), source.settings
-            )
+            rows = source.vendor.parse(feed.name, page, source.settings)
             took.append((time.perf_counter() - began) / rows.height)
         print(f"  {name} to rows alone: {1 / statistics.median(took):,.0f} entries a second")
 

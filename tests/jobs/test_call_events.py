@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from wfm import schema
 from wfm.errors import DatabaseBusyError
-from wfm.jobs import spool
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source
 from wfm.store import Store
@@ -187,7 +186,7 @@ def test_events_wait_in_the_spool_while_the_database_is_taken(
 ) -> None:
     collector.receive(source, [said(CALL[0])])
 
-    def taken(_: Source, __: spool.Batch) -> Cycle:
+    def taken(*_: object) -> Cycle:
         raise DatabaseBusyError("taken")
 
     with monkeypatch.context() as while_taken:

@@ -314,9 +314,8 @@ def test_the_command_gives_settings_and_then_serves():
 def test_a_hoard_serves_pages_from_memory():
     hoard = Hoard(users=3, entries=500)
     with listening(hoard) as url, httpx.Client(base_url=url) as http:
-        path = (
-            f"/xsi/com.broadsoft.xsi-actions/v2.0/user/{hoard.users[1]}/directories/EnhancedCallLogs/Received"
-        )
+        user = list(hoard.users)[1]
+        path = f"/xsi/com.broadsoft.xsi-actions/v2.0/user/{user}/directories/EnhancedCallLogs/Received"
         ids = []
         for start in (1, 201, 401, 601):
             root = ElementTree.fromstring(http.get(path, params={"start": start, "results": 200}).content)

@@ -2,7 +2,7 @@
 
 ::
 
-    due windows → fetch → payloads → [parse → rows, audit] → one transaction: rows + payloads + ledger line
+    due windows → fetch → payloads → [read → rows, audit] → one transaction: rows + payloads + ledger line
                                   \\→ database taken → spool → drained before the next cycle
 
 A window counts as done only by the ledger line that is stored with its rows: the cursor cannot pass what is not there.
@@ -13,9 +13,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
@@ -24,10 +25,11 @@ import polars as pl
 from wfm import archive, schema
 from wfm.errors import BadReplyError, CollectError, DatabaseBusyError, NoDataError, OutputError
 from wfm.jobs import spool
-from wfm.jobs.snapshots import Watch, observe
+from wfm.jobs.pipeline import Line
+from wfm.jobs.reading import MOST_NOTES, Read, Reading, follow, read_payloads, spelt
+from wfm.jobs.snapshots import Watch
 from wfm.jobs.sources import Source
 from wfm.jobs.windows import beginning, due, fairly, floor, halves, settled, slices, union, without
-from wfm.numbers import e164
 from wfm.store import Store
 from wfm.vendors import CALL_EVENT, Feed, Payload, Session, Trouble, Window
 
@@ -37,7 +39,7 @@ FIRST_LOOK = timedelta(days=1)
 """How far back the first cycle of a feed reaches."""
 CHUNK_BYTES = 48_000_000
 """A long window is stored in parts of about this size, so that memory stays bounded."""
-MOST_NOTES, LONGEST_NOTE = 5, 240
+LONGEST_NOTE = 240
 MOST_UNREAD = 12
 """So many windows in a row that cannot be read are the source's fault and not theirs; three weeks halve as often."""
 
@@ -161,18 +163,20 @@ class Collector:
         troubles: list[Trouble] = []
         ended: CollectError | None = None
         size = 0
-        async with _InTurn() as storing:
+        async with Line[Cycle]() as line:
+            reading = Reading(source, feed)
             try:
                 async for item in session.fetch(feed, window):
                     if isinstance(item, Trouble):
                         troubles.append(item)
                         continue
                     waiting.append(item)
+                    await line.read(partial(reading.add, item))
                     size += len(item.body)
                     if size >= self.chunk_bytes and feed.kind == "window":
                         part = self._batch(source, feed, window, "partial", "a part of it", waiting)
-                        await storing.begin(self._store, source, part)
-                        waiting, size = [], 0
+                        await line.store(partial(self._store, source, part, reading))
+                        waiting, size, reading = [], 0, Reading(source, feed)
             except CollectError as wrong:
                 ended = wrong
             except (
@@ -181,12 +185,12 @@ class Collector:
                 if waiting:
                     spool.put(self.folder, self._batch(source, feed, window, "partial", "stopped", waiting))
                 raise
-            parts = await storing.done()
-        stored = any(part.read for part in parts) or bool(waiting)
-        passing = [trouble for trouble in troubles if not trouble.permanent]
-        result = "complete" if not (ended or passing) else "partial" if stored else "failed"
-        batch = self._batch(source, feed, window, result, _note(ended, troubles), waiting)
-        whole = _summed([*parts, await asyncio.to_thread(self._store, source, batch)])
+            stored = any(part.read for part in await line.stored()) or bool(waiting)
+            passing = [trouble for trouble in troubles if not trouble.permanent]
+            result = "complete" if not (ended or passing) else "partial" if stored else "failed"
+            batch = self._batch(source, feed, window, result, _note(ended, troubles), waiting)
+            await line.store(partial(self._store, source, batch, reading))
+            whole = _summed(await line.stored())
         return replace(whole, of_source=not isinstance(ended, BadReplyError) if ended else result == "failed")
 
     def _batch(
@@ -210,13 +214,13 @@ class Collector:
         )
 
     # --- storing ----------------------------------------------------------------------------------------
-    def _store(self, source: Source, batch: spool.Batch) -> Cycle:
-        """Store a batch, or spool it while the database is taken by somebody else."""
+    def _store(self, source: Source, batch: spool.Batch, reading: Reading | None = None) -> Cycle:
+        """Store a batch, or spool it while the database is taken by somebody else; ``reading``: if it is read yet."""
         if spool.waiting(self.folder, source.name):  # keep the order in which things came
             spool.put(self.folder, batch)
             return _spooled(batch)
         try:
-            return self._write(source, batch)
+            return self._write(source, batch, reading)
         except DatabaseBusyError as busy:
             try:
                 spool.put(self.folder, batch)
@@ -243,19 +247,19 @@ class Collector:
                 drained += 1
         return drained
 
-    def _write(self, source: Source, batch: spool.Batch) -> Cycle:
+    def _write(self, source: Source, batch: spool.Batch, reading: Reading | None = None) -> Cycle:
         feed = source.feeds[batch.feed]
-        read = read_payloads(source, feed, batch.payloads)
-        result, note = batch.result, "; ".join(part for part in (batch.note, *read.notes) if part)
+        reading = reading or read_payloads(source, feed, batch.payloads)
+        read = reading.told(batch.feed)
+        fills = {table: reading.told(table) for table in feed.fills}
+        notes = [*read.notes, *(note for more in fills.values() for note in more.notes)]
+        result, note = batch.result, "; ".join(part for part in (batch.note, *notes) if part)
         if read.unreadable and result == "complete":
             result = "partial" if read.rows.height else "failed"
         tables, watch = {batch.feed: read.rows}, None
         if feed.kind == "snapshot":
             watch, tables = self._watched(source, feed, read)
-        for table in feed.fills:
-            more = read_payloads(source, feed, batch.payloads, table)
-            tables[table] = more.rows
-            note = "; ".join(part for part in (note, *more.notes) if part)
+        tables |= {table: more.rows for table, more in fills.items()}
         window = (batch.window.start, batch.window.end) if batch.window else None
         written = archive.keep(
             self.store,
@@ -302,7 +306,7 @@ class Collector:
         def assemble(events: pl.DataFrame) -> pl.DataFrame:
             made = legs(events, self.clock(), source.settings).with_columns(source=pl.lit(source.name))
             alarm = [name for name in ("alarm",) if name in made.columns]
-            return _spelt(made, source).select([*schema.table("call_leg").own, *alarm])
+            return spelt(made, source).select([*schema.table("call_leg").own, *alarm])
 
         return assemble
 
@@ -325,27 +329,19 @@ class Collector:
 
         Rows that only the old reading had are retired, not erased. Nothing is asked of the vendor.
         """
-        frames: dict[str, list[pl.DataFrame]] = {table: [] for table in (feed.name, *feed.fills)}
-        numbers: list[int] = []
-        notes: list[str] = []
-        watch, first = Watch.begin(), True
+        reading = Reading(source, feed)
+        numbers, first = [], None
         for kept in archive.replayable(self.store, source.name, feed.name):
             numbers.append(kept.collection_id)
-            one = Payload(feed.name, kept.received_at, kept.body, kept.context)
-            read = read_payloads(source, feed, [one])
-            notes += read.notes
-            if feed.kind == "snapshot":
-                if first:
-                    watch, first = self._before(source, kept.received_at), False
-                watch, tables = follow(watch, read, source, feed)
-                frames[feed.name].append(tables[feed.name])
-            else:
-                frames[feed.name].append(read.rows)
-            for table in feed.fills:
-                frames[table].append(read_payloads(source, feed, [one], table).rows)
-        if not numbers:
+            first = first or kept.received_at
+            reading.add(Payload(feed.name, kept.received_at, kept.body, kept.context))
+        if first is None:
             return Cycle(source.name, feed.name, None, "complete", note="no payload is kept")
-        rows = {table: pl.concat(parts) for table, parts in frames.items()}
+        reads = {table: reading.told(table) for table in (feed.name, *feed.fills)}
+        rows, notes = {table: read.rows for table, read in reads.items()}, reads[feed.name].notes
+        if feed.kind == "snapshot":
+            _, watched = follow(self._before(source, first), reads[feed.name], source, feed)
+            rows[feed.name] = watched[feed.name]
         written = archive.keep(
             self.store, name=spool.Batch.new_name(), source=source.name, feed=feed.name, window=None, result="complete",
             note="replay", payloads=[], tables=rows, legs=self._legs(source),
@@ -355,126 +351,11 @@ class Collector:
             archive.retire(self.store, table, source.name, again, kept) for table, kept in rows.items()
         )
         counts = (written.read, written.added, written.replaced + retired) if written else (0, 0, 0)
-        return Cycle(source.name, feed.name, None, "complete", *counts, note="; ".join(notes[:MOST_NOTES]))
+        return Cycle(source.name, feed.name, None, "complete", *counts, note="; ".join(notes))
 
     def _before(self, source: Source, at: datetime) -> Watch:
         with self.store.reading() as reader:
             return Watch.begin(*archive.last_states(reader, source.name, before=at))
-
-
-@dataclass(frozen=True)
-class Read:
-    """What payloads say: rows with the table's own columns; snapshots one by one; audit rows; what to note."""
-
-    rows: pl.DataFrame
-    snapshots: tuple[tuple[datetime, pl.DataFrame], ...]
-    audit: pl.DataFrame | None
-    notes: tuple[str, ...]
-    unreadable: int
-
-
-def read_payloads(source: Source, feed: Feed, payloads: Iterable[Payload], table: str | None = None) -> Read:
-    """Parse payloads; one that cannot be read is counted and noted, and the others go on.
-
-    ``table``: what they are read into; None: the table that the feed is named after.
-    """
-    table = table or feed.name
-    columns = schema.table(table).own
-    frames, snapshots, audits, notes, unreadable, alarms = [], [], [], [], 0, 0
-    for payload in payloads:
-        try:
-            parsed = source.vendor.parse(table, payload, source.settings)
-        except BadReplyError as wrong:
-            unreadable += 1
-            notes.append(str(wrong))
-            continue
-        except Exception as bug:  # the bytes are kept: a mended parser can read them again (wfm replay)
-            log.exception("%s %s: the parser failed on a payload", source.name, feed.name)
-            unreadable += 1
-            notes.append(f"the parser failed on a payload ({type(bug).__name__}); it is kept for wfm replay")
-            continue
-        parsed = parsed.with_columns(source=pl.lit(source.name))
-        if table == "call_leg":
-            parsed = _spelt(parsed, source)
-        if "alarm" in parsed.columns:
-            raised = parsed["alarm"].drop_nulls()
-            alarms += raised.len()
-            notes += [f"hardly believed: {text}" for text in raised.unique(maintain_order=True).head(2)]
-        if "payload" in parsed.columns:
-            audits.append(parsed.select("leg_id", "payload", seen_at=pl.lit(payload.received_at)))
-        rows = parsed.select(pl.col(name).cast(dtype) for name, dtype in columns.items())
-        frames.append(rows)
-        snapshots.append((payload.received_at, rows))
-    if alarms:
-        notes.insert(0, f"{alarms:,} values hardly believed, kept as they came")
-    return Read(
-        pl.concat(frames) if frames else schema.empty(table),
-        tuple(snapshots),
-        pl.concat(audits) if audits else None,
-        tuple(dict.fromkeys(notes))[:MOST_NOTES],
-        unreadable,
-    )
-
-
-def _spelt(legs: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """Add the numbers of legs in their international spelling."""
-    return legs.with_columns(
-        e164(legs[f"{side}_number"], source.settings.country).alias(f"{side}_e164") for side in ("from", "to")
-    )
-
-
-def follow(watch: Watch, read: Read, source: Source, feed: Feed) -> tuple[Watch, dict[str, pl.DataFrame]]:
-    """Follow snapshots one by one: the new watch, and the tables agent_state and coverage they fill."""
-    said, covered = [], []
-    absent_after = int(getattr(source.settings, "absent_after", 3))
-    for at, snapshot in read.snapshots:
-        watch, news, span = observe(
-            watch, snapshot, at, absent_after=absent_after, poll=timedelta(seconds=feed.every_s)
-        )
-        said.append(news)
-        covered += [span] if span else []
-    name = pl.lit(source.name).alias("source")
-    states = pl.concat(said).with_columns(name) if said else schema.empty("agent_state")
-    instant = pl.Datetime("us", "UTC")
-    spans = pl.DataFrame(covered, schema={"start_at": instant, "end_at": instant}, orient="row").with_columns(
-        name
-    )
-    return watch, {
-        "agent_state": states.select(list(schema.table("agent_state").own)),
-        "coverage": spans.select(list(schema.table("coverage").own)),
-    }
-
-
-class _InTurn:
-    """Stores parts in a thread while the next is asked for: one at a time, in order, and not one that is still made.
-
-    So at most two parts are in memory, and whoever leaves, leaves no thread behind that still writes.
-    """
-
-    def __init__(self) -> None:
-        self._now: asyncio.Task[Cycle] | None = None
-        self._done: list[Cycle] = []
-
-    async def begin(
-        self, store: Callable[[Source, spool.Batch], Cycle], source: Source, part: spool.Batch
-    ) -> None:
-        """Begin with a part as soon as the one before is stored; raises what went wrong with that."""
-        await self.done()
-        self._now = asyncio.create_task(asyncio.to_thread(store, source, part))
-
-    async def done(self) -> list[Cycle]:
-        """Wait for the last part; return what became of all."""
-        if self._now is not None:
-            now, self._now = self._now, None
-            self._done.append(await now)
-        return self._done
-
-    async def __aenter__(self) -> _InTurn:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._now is not None:
-            await asyncio.gather(self._now, return_exceptions=True)
 
 
 def _summed(parts: Sequence[Cycle]) -> Cycle:

@@ -20,11 +20,12 @@ from wfm.sandbox.xsi_writing import NAMESPACE, PROLOGUE, fields
 class Hoard:
     """An ASGI app: ``users`` users, each with ``entries`` received calls, newest first, in pages of any size.
 
-    All users have the same calls but for their ids. There is no window, no fault, and no check of credentials.
+    All users have the same calls but for their ids, so that no two pages are the same. There is no window, no fault,
+    and no check of credentials.
     """
 
     def __init__(self, users: int = 100, entries: int = 10_000) -> None:
-        self.users = [agent.xsi for agent in make_agents(users, make_queues(1))]
+        self.users = {agent.xsi: n for n, agent in enumerate(make_agents(users, make_queues(1)))}
         self.entries = _written(entries)
         self.served = 0
 
@@ -36,7 +37,8 @@ class Hoard:
         if parts[-1] in ("Enterprise", "Group"):
             body = self._directory(start, size)
         elif len(parts) > 2 and parts[2] in self.users:
-            body = self._page(parts[-1], start, size)
+            page = self._page(parts[-1], start, size)
+            body = page.replace(b":0</callLogId>", b":%d</callLogId>" % self.users[parts[2]])
         else:
             body = b""
         headers = [
@@ -54,7 +56,7 @@ class Hoard:
         return b"".join([*inner, b"</EnhancedCallLogs>"])
 
     def _directory(self, start: int, size: int) -> bytes:
-        page = self.users[start - 1 : start - 1 + size]
+        page = list(self.users)[start - 1 : start - 1 + size]
         rows = [f"<directoryDetails><userId>{user}</userId></directoryDetails>" for user in page]
         total = f"<totalAvailableRecords>{len(self.users)}</totalAvailableRecords><enterpriseDirectory>"
         inner = total + "".join(rows) + "</enterpriseDirectory></Enterprise>"

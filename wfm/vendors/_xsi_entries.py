@@ -34,6 +34,8 @@ MASK = "***"
 DEEPEST = 20
 PROLOG = 65_536
 
+LATELY = 16
+"""So many pages are on their way from the walk to the rows at most; each takes some 2 MB."""
 MOST_NAMES = 100
 """An entry of more is not read by a pattern: making it would take longer than the parser."""
 RECENT = 4
@@ -82,8 +84,11 @@ def said(body: bytes) -> str:
     return ""
 
 
-def entries(body: bytes, name: str, charset: str = "") -> list[dict[str, Node]]:
+@lru_cache(maxsize=LATELY)
+def entries(body: bytes, name: str, charset: str = "") -> tuple[dict[str, Node], ...]:
     """Return the entries of one list, in order of arrival; a body with other lists as well loses those.
+
+    The last few are remembered: the walk through a list and the rows that are made of it read the same pages.
 
     Raises:
         BadReplyError: as `read`, or the body is not a call log.
@@ -98,7 +103,7 @@ def entries(body: bytes, name: str, charset: str = "") -> list[dict[str, Node]]:
         # Some servers answer one list with the entries straight below the root.
         boxes = as_list(inside.get(name.lower(), "")) if inside.keys() & set(LISTS) else [node]
     found = [one for kind in KINDS for box in boxes for one in as_list(child(box, kind))]
-    return [one if isinstance(one, dict) else {} for one in found]
+    return tuple(one if isinstance(one, dict) else {} for one in found)
 
 
 def members(body: bytes, charset: str = "") -> tuple[list[dict[str, Node]], int | None]:

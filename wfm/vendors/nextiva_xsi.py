@@ -24,7 +24,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -180,7 +180,7 @@ class _Walk:
     slipped: bool = False
     ended: bool = False
 
-    def take(self, rows: list[dict[str, Any]]) -> bool:
+    def take(self, rows: Sequence[dict[str, Any]]) -> bool:
         """Count a page; return whether it has anything new of the window or later."""
         keys = [xsi.text(xsi.child(row, "callLogId")) for row in rows]
         page = {key: _start_ms(row) for key, row in zip(keys, rows, strict=True) if key is not None}
@@ -309,7 +309,7 @@ class _Session:
     # --- call logs ------------------------------------------------------------------------------------
     async def _all(self, users: tuple[str, ...], window: Window) -> AsyncGenerator[Payload | Trouble, None]:
         """Ask for several users at once; what comes first is handed over first."""
-        ready: asyncio.Queue[Payload | Trouble | BaseException | None] = asyncio.Queue(4)
+        ready: asyncio.Queue[Payload | Trouble | BaseException | None] = asyncio.Queue(2)
         todo = iter(users)
         workers = self._settings.concurrent or LIMITS.concurrent
         tasks = [
@@ -550,12 +550,17 @@ def parse_call_leg(payload: Payload, settings: Settings) -> pl.DataFrame:
     found = xsi.entries(payload.body, name, payload.context.get("charset", ""))
     rows = [row for row in found if xsi.text(xsi.child(row, "callLogId"))]
     prefix = f"{settings.account}|{user.lower()}|{name}|"
-    frame = _columns(rows).with_columns(
-        pl.Series("queue_id", _queues(rows, user, settings), dtype=pl.String),
-        leg_id=pl.lit(prefix) + pl.col("callLogId"),
-        login=pl.lit(user),
+    queues = pl.Series("queue_id", _queues(rows, user, settings), dtype=pl.String)
+    whose = {"leg_id": pl.lit(prefix) + pl.col("callLogId"), "login": pl.lit(user)}
+    return (
+        _columns(rows)
+        .lazy()
+        .with_columns(pl.when(pl.col(_TEXTS) != "").then(pl.col(_TEXTS)).name.keep(), queues, **whose)
+        .with_columns(_INSTANTS)
+        .select(_legs(name))
+        .filter(*_inside(payload.context))
+        .collect()
     )
-    return frame.with_columns(_INSTANTS).select(_legs(name)).filter(*_inside(payload.context))
 
 
 def _own(table: str) -> dict[str, pl.DataType]:
@@ -584,12 +589,13 @@ _TEXTS = (
 
 def _columns(rows: list[dict[str, Any]]) -> pl.DataFrame:
     """Make a frame of texts, one row an entry."""
-    frame = pl.DataFrame([_texts(name, [row.get(name) for row in rows]) for name in _TEXTS])
     calendar = [None if _likely(row.get("startTime")) else _calendar_ms(row) for row in rows]
-    return frame.with_columns(
-        pl.when(pl.all() != "").then(pl.all()).name.keep(),
-        pl.Series("payload", [xsi.compact(row) for row in rows], dtype=pl.String),
-        pl.Series("calendar", calendar, dtype=pl.Float64),
+    return pl.DataFrame(
+        [
+            *(_texts(name, [row.get(name) for row in rows]) for name in _TEXTS),
+            pl.Series("payload", [xsi.compact(row) for row in rows], dtype=pl.String),
+            pl.Series("calendar", calendar, dtype=pl.Float64),
+        ]
     )
 
 
