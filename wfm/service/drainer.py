@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import sys
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +23,8 @@ from wfm.vendors import CALL_EVENT, Payload
 log = logging.getLogger("wfm.webhooks")
 AGAIN_S: Final = 60.0
 """How long a segment rests that could not be stored, nor spooled."""
+
+NICE: Final = 10
 
 
 class Drainer:
@@ -43,6 +49,7 @@ class Drainer:
         self._noted, self._monotonic = noted, monotonic
         self._resting: dict[Path, float] = {}
         self._one_at_a_time = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, "drainer", initializer=_step_back)
 
     async def drain(self) -> None:
         """Seal the open segment and store every one that does not rest; what goes wrong with one stops no other."""
@@ -50,7 +57,7 @@ class Drainer:
             await self._journal.seal()
             for path in self._journal.sealed():
                 if self._resting.get(path, 0.0) <= self._monotonic():
-                    await asyncio.to_thread(self._drain, path)
+                    await asyncio.get_running_loop().run_in_executor(self._thread, self._drain, path)
 
     def _drain(self, path: Path) -> None:
         try:
@@ -82,6 +89,12 @@ class Drainer:
             payload = Payload(CALL_EVENT, self._collector.clock(), b"".join(lines), {"by": "webhook"})
             self._noted(self._collector.receive(source, [payload], f"{path.stem}-{name}"))
         return unknown
+
+
+def _step_back() -> None:
+    """Let whoever waits for an answer have the processor before this thread, and the threads it starts."""
+    if sys.platform == "linux":  # elsewhere this would be about the whole process
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 def by_source(records: Iterable[bytes]) -> dict[str, list[bytes]]:
