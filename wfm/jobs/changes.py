@@ -18,7 +18,7 @@ from wfm.jobs.scoring import Basis, with_defaults
 from wfm.jobs.when import When
 
 if TYPE_CHECKING:
-    from wfm.jobs.centre import Centre
+    from wfm.jobs.centre.place import Place
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Changes:
 
 
 def what_changed(
-    centre: Centre,
+    centre: Place,
     window: tuple[When, When],
     instants: tuple[When, When | None],
     by: Sequence[str],
@@ -107,7 +107,7 @@ def what_changed(
 
 
 def _known_then(
-    centre: Centre, window: tuple[When, When], agents: Sequence[str] | None, then: datetime, later: Basis
+    centre: Place, window: tuple[When, When], agents: Sequence[str] | None, then: datetime, later: Basis
 ) -> Basis:
     """Read what was known then; if that was nothing, what wfm brings along."""
     try:

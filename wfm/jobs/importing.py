@@ -8,7 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
+from wfm import files
 from wfm.engine.inputs import INSTANT
+from wfm.errors import BadRowsError, InputError, UsageError
+from wfm.jobs.when import When
 from wfm.store import Span, Written
 
 
@@ -21,6 +24,29 @@ class Imported:
     written: Written
     skipped: int
     note: tuple[str, ...]
+
+
+def check(table: str, path: Path, skip_bad: Path | None, covers: tuple[When, When] | None) -> None:
+    """Refuse what cannot be imported, or said about an import."""
+    if table not in files.importable():
+        there = ", ".join(files.importable())
+        raise UsageError(f"There is no table {table!r} to import into: choose from {there}.")
+    if covers is not None and table != "agent_state":
+        raise UsageError("--covers says what was watched of agent states; it goes with agent_state only.")
+    if skip_bad is not None and skip_bad.resolve() == path.resolve():
+        raise UsageError(f"--skip-bad {skip_bad} is the file to import: name another for its bad rows.")
+
+
+def set_aside(reading: files.Reading, path: Path, skip_bad: Path | None) -> int:
+    """Refuse a file for its bad rows, or write them to ``skip_bad``; return how many there are."""
+    bad = reading.bad["row"].n_unique()
+    if bad and skip_bad is None:
+        raise BadRowsError(str(path), reading.bad)
+    if bad and skip_bad is not None:
+        files.write(reading.bad_rows, skip_bad, "csv")
+    if reading.frame.is_empty():
+        raise InputError(f"{path}: no good row is left, nothing was imported.")
+    return bad
 
 
 def extent(frame: pl.DataFrame) -> Span | None:

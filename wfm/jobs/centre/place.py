@@ -1,0 +1,102 @@
+"""A chapter of `Centre`: a contact centre's database, and how windows and instants are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+from wfm.engine.score import Options, Score
+from wfm.engine.tolerance import Threshold, Tolerance
+from wfm.errors import UsageError
+from wfm.jobs import sources, when
+from wfm.jobs.scoring import Basis, names, read_basis
+from wfm.jobs.when import When, Window
+from wfm.settings import AUTO, Settings
+from wfm.store import Span, Store
+
+
+class Place:
+    """A contact centre's database, and how windows and instants are read."""
+
+    def __init__(self, configured: Settings) -> None:
+        self.settings = configured
+        self.store = Store(configured.database, wait_s=configured.database_wait_s)
+
+    def window(self, from_: When, to: When, *, names: tuple[str, str] = ("--from", "--to")) -> Window:
+        """Read a window: two dates (workdays) or two instants; a date beside an instant is its midnight.
+
+        Raises:
+            UsageError: it is neither, or the end is not after the start.
+        """
+        return when.window(from_, to, self.settings.timezone, names)
+
+    def bounds(self, window: Window) -> Span:
+        """Give a window's first and last instant; a day begins at its local midnight."""
+        return when.bounds(window, self.settings.timezone)
+
+    def _instant(self, as_of: When | None) -> datetime | None:
+        return when.instant(as_of, self.settings.timezone, "--as-of")
+
+    def _workday(self, day: When) -> date:
+        on = when.parse(day, "day")
+        if isinstance(on, datetime):
+            raise UsageError(f"{day}: explain takes a day, like 2026-03-02.")
+        return on
+
+    def options(self) -> Options:
+        """Return what the settings say about scoring.
+
+        Raises:
+            SettingsError: the settings of a source are wrong, and they decide how late states may be told.
+        """
+        own = self.settings
+        told = own.state_delay_s
+        delay = (
+            sources.longest_delay_s(sources.configured(own.sources, own.country))
+            if told == AUTO
+            else int(told)
+        )
+        return Options(
+            state_renewal=own.state_renewal,
+            wrapup_grace=own.wrapup_grace,
+            state_delay=timedelta(seconds=delay),
+            state_evidence=own.state_evidence,
+            threshold=Threshold(timedelta(seconds=own.threshold_s), own.threshold_smooth),
+            tolerances=tuple(
+                Tolerance(name, timedelta(seconds=each.start_s), timedelta(seconds=each.end_s), each.smooth)
+                for name, each in own.tolerance.items()
+            ),
+        )
+
+    def basis(
+        self,
+        from_: When,
+        to: When,
+        *,
+        agents: str | Sequence[str] | None = None,
+        as_of: When | None = None,
+    ) -> Basis:
+        """Read everything that decides the scores of a window; arguments and errors as for `score`."""
+        window, instant = self.window(from_, to), self._instant(as_of)
+        with self.store.reading(instant) as known:
+            return read_basis(
+                known, window, instant, self.settings.timezone, self.options(), agents=names(agents)
+            )
+
+    def score(
+        self,
+        from_: When,
+        to: When,
+        *,
+        agents: str | Sequence[str] | None = None,
+        as_of: When | None = None,
+    ) -> Score:
+        """Score a window: whole workdays if given as dates, else to the microsecond; ``to`` is not included.
+
+        With ``agents``, only their schedules; a login they shared may still bring the states of another.
+
+        Raises:
+            UsageError: the window is wrong.
+            NoDataError: nothing is known about it, or about one of the agents.
+        """
+        return self.basis(from_, to, agents=agents, as_of=as_of).score()

@@ -1,0 +1,90 @@
+"""A chapter of `Centre`: the report: every figure of a window of days."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from wfm.errors import InputError, NoDataError, UsageError
+from wfm.jobs import ahead, provenance
+from wfm.jobs.centre.volumes import Volumes
+from wfm.jobs.scoring import people
+from wfm.jobs.when import When
+from wfm.report import Report, assemble
+
+
+class Reports(Volumes):
+    """The report: every figure of a window of days."""
+
+    def report(
+        self,
+        from_: When,
+        to: When,
+        *,
+        as_of: When | None = None,
+        horizon: timedelta = timedelta(days=14),
+        definitions: str | Sequence[str] = (),
+    ) -> Report:
+        """Assemble every figure of a report: scores, exceptions, volume and, with a history, the forecast.
+
+        ``definitions``: other products' scores to show beside ours, as for `adherence`. Nothing is stored, the
+        forecast neither.
+
+        Raises:
+            UsageError: the window is not two dates.
+            NoDataError: nothing is known of it.
+        """
+        start, end = self.window(from_, to)
+        if isinstance(start, datetime) or isinstance(end, datetime):
+            raise UsageError("A report is about whole days: give dates like 2026-03-02.")
+        scored = self.score(start, end, as_of=as_of)
+        with self.store.reading(self._instant(as_of)) as known:
+            agent, queue = people(known), known.table("queue")
+        state = replace(scored, window=self.bounds((start, end))).slices()
+        outlook, notes = self._outlook(start, end, as_of, horizon, state)
+        accounts = {name: str(of.get("vendor", "")) for name, of in self.settings.sources.items()}
+        with self.store.reading(self._instant(as_of)) as known:
+            figures = provenance.figures(known, self.bounds((start, end)), outlook.get("interval"), accounts)
+        return assemble(
+            sources=figures,
+            overall=scored.adherence([], definitions),
+            by_team=scored.adherence(["team"]),
+            by_agent=scored.adherence(["agent_id", "name", "team"]),
+            by_day=scored.adherence(["workday"]),
+            by_agent_day=scored.adherence(["agent_id", "workday"]),
+            exceptions=scored.exceptions(),
+            slices=scored.slices(),
+            agent=agent,
+            queue=queue,
+            from_on=start,
+            to_on=end,
+            made_at=datetime.now(UTC),
+            timezone=self.settings.timezone,
+            as_of=self._instant(as_of),
+            notes_before=notes,
+            **outlook,
+        )
+
+    def _outlook(
+        self, start: date, end: date, as_of: When | None, horizon: timedelta, state: pl.DataFrame
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Return a report's frames about calls (interval history forecast accuracy), and notes."""
+        found: dict[str, Any] = {}
+        try:
+            found["interval"] = self._intervals((start, end), None, as_of, state)
+            with self.store.reading(self._instant(as_of)) as known:
+                found["history"] = past = ahead.history(known, None)
+                first, last = ahead.extent(past)
+                special = ahead.special_days(known, self.settings, first, last + horizon)
+            found["forecast"] = self._forecast(past, last, horizon, special)
+            found["accuracy"] = self._accuracy(past, ahead.origins(first, last), special)
+        except NoDataError:
+            return found, []
+        except (UsageError, InputError) as short:
+            what = "The forecast's error is not known" if "forecast" in found else "No forecast"
+            return found, [f"{what}: {short}"]
+        return found, []
