@@ -47,7 +47,7 @@ class Life:
         self.states()
         for happening in (Life.legs, Life.exempt, Life.exempt, Life.revoke):
             happening(self)
-        self.to_come = self.chance.sample(self.HAPPENINGS, len(self.HAPPENINGS))
+        self.to_come = self.chance.sample(self.HAPPENINGS, 9)  # others the next time
 
     def put(self, table: str, header: str, *lines: str) -> None:
         path = self.home / f"{table}.csv"

@@ -21,7 +21,7 @@ from wfm.engine.inputs import take
 from wfm.jobs import Centre, Explanation
 from wfm.store import Store
 
-few = settings(max_examples=15, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+few = settings(max_examples=8, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 FAR = timedelta(days=5)
 SECONDS = [f"{name}_s" for name in terms.CLASSES]
 

@@ -155,7 +155,7 @@ def arrivals(
     return window, list(zip(sent, looks, strict=True))
 
 
-@settings(max_examples=25, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@settings(max_examples=15, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(data=st.data(), day=days(), every=st.booleans())
 def test_news_in_any_pieces_and_any_order_lead_to_the_score_of_everything_at_once(
     data: st.DataObject, day: Day, every: bool
@@ -209,7 +209,7 @@ def feeds(draw: st.DrawFn, day: Day) -> tuple[tuple[Any, Any], list[dict[str, pl
     return (first.date() - timedelta(days=2), last.date() + timedelta(days=2)), polls
 
 
-@settings(max_examples=15, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@settings(max_examples=8, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(data=st.data(), day=days(), several=st.booleans())
 def test_a_feed_that_is_watched_for_longer_leads_to_the_score_of_everything_at_once(
     data: st.DataObject, day: Day, several: bool
