@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from wfm.errors import SettingsError
+from wfm.jobs.sources import configured
 from wfm.settings import FILE, FILE_VARIABLE, PREFIX, Settings, load, quoted
+from wfm.vendors import vendors
 
 EXAMPLE = Path(__file__).parents[1] / "settings.example.env"
 OTHER = {
@@ -198,3 +201,30 @@ def test_what_is_quoted_comes_back(text):
     if text.strip():
         Path(FILE).write_text(f"WFM_DATABASE={quoted(text)}\n", encoding="utf-8")
         assert str(load().database) == str(Path(text))
+
+
+# --- the sources that are shown -------------------------------------------------------------------------
+def shown(text: str) -> list[str]:
+    """Return the settings of sources in a text, commented out or not; what is left empty is filled in."""
+    found = re.findall(r"^(?:# )?(WFM_SOURCES__[A-Z0-9_]+=)([^#\n]*?)(?: +#.*)?$", text, re.MULTILINE)
+    return [f"{name}{value or 'filled-in-here-16'}" for name, value in found]
+
+
+@pytest.mark.parametrize("name", ["README.md", "settings.example.env"])
+def test_the_sources_that_are_shown_can_be_configured(name: str) -> None:
+    lines = shown((EXAMPLE.parent / name).read_text(encoding="utf-8"))
+    # one of two ways to log in, and an empty fallback is none
+    lines = [line for line in lines if not re.search(r"VC__TOKEN=|FALLBACK_EXTENSION=", line)]
+    Path(FILE).write_text("\n".join(lines), encoding="utf-8")
+    own = load()
+    found = configured(own.sources, own.country)
+    assert sorted(source.vendor.NAME for source in found.values()) == sorted(vendors())
+    if name == "settings.example.env":
+        told = {line.partition("=")[0].rpartition("__")[2].lower() for line in lines}
+        required = {
+            field
+            for vendor in vendors().values()
+            for field, info in vendor.Settings.model_fields.items()
+            if info.is_required()
+        }
+        assert required <= told
