@@ -36,7 +36,8 @@ MANNERS = Manners(password=PASSWORD)
 HURRY = Patience(attempts=2, first_wait_s=0.002, longest_wait_s=0.01, total_s=0.6)
 NOON, NIGHT = 14 * 3600, 40 * 3600
 """Seconds after the first local midnight: in the middle of the shifts, and long after everything."""
-HOUSEKEEPING = {"requests_per_minute": "0", "timeout_s": "0.5"}
+IMPATIENT, PATIENT = "0.5", "20"
+"""How long a hanging server is waited for, in seconds, and one that is only slow because the machine is."""
 
 
 class Faulty(Faults):
@@ -80,7 +81,10 @@ class Site:
             key, _, value = line.partition("=")
             if key.startswith(f"WFM_SOURCES__{name.upper()}__"):
                 values[key.lower().rpartition("__")[2]] = value
-        return configured({name: {**values, **HOUSEKEEPING, **more}})[name]
+        timeout_s = IMPATIENT if "hang" in self.faults.on else PATIENT
+        return configured({name: {**values, "requests_per_minute": "0", "timeout_s": timeout_s, **more}})[
+            name
+        ]
 
     def at(self, seconds: float) -> None:
         """Set the clock to so long after the first midnight."""

@@ -25,6 +25,7 @@ import polars as pl
 from wfm import schema
 from wfm.errors import BadReplyError
 from wfm.vendors import Delivery, Payload, pack, unpack
+from wfm.vendors._json import document
 
 HISTORY: Final = "history"
 OF_CALLS: Final = ("dial-in", "dial-out", "answer", "hangup", "voicemail")
@@ -211,24 +212,12 @@ def history_entries(body: bytes) -> list[Any]:
     Raises:
         BadReplyError: it is not a page of call_history.
     """
-    page = loads(body)
+    page = document(body)
     entries = page.get("call_history") if isinstance(page, dict) else None
     if isinstance(entries, list):
         return entries
     message = clean(page.get("message")) if isinstance(page, dict) else ""
     raise BadReplyError(f"telphin: no call_history in the reply{': ' + message[:200] if message else ''}.")
-
-
-def loads(body: bytes) -> Any:
-    """Read JSON.
-
-    Raises:
-        BadReplyError: it is none.
-    """
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise BadReplyError(f"telphin: {len(body):,} bytes that are not JSON.") from None
 
 
 def _texts(entry: Mapping[str, Any]) -> Said:
@@ -283,7 +272,7 @@ def extensions(body: bytes) -> list[dict[str, Any]]:
     Raises:
         BadReplyError: it is not such a page.
     """
-    page = loads(body)
+    page = document(body)
     if isinstance(page, dict):
         inner = [value for value in page.values() if isinstance(value, list)]
         page = inner[0] if len(inner) == 1 else None

@@ -10,7 +10,8 @@ import polars as pl
 
 from wfm import schema
 from wfm.errors import BadReplyError
-from wfm.vendors._voicenter_values import Row, dated, document, epoch, fold_rows, linked, seconds, text
+from wfm.vendors._json import document
+from wfm.vendors._voicenter_values import Row, dated, epoch, fold_rows, linked, seconds, text
 from wfm.vendors._voicenter_words import direction_of, folded, outcome_of, type_of
 
 LEG: Final = {name: kind for name, kind in schema.table("call_leg").own.items() if name != "source"}

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from wfm.errors import BadReplyError
 from wfm.vendors._voicenter_words import folded
 
 Row = dict[str, Any]
@@ -22,18 +21,6 @@ _DATE: Final = re.compile(
     r"(\d{4})-0?(\d{2})-(\d{2})[T ](\d{2}):(\d{2}):(\d{2})(?:\.\d+)?(Z|[+-]\d{2}:?\d{2})?"
 )
 _SAY: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str).encode
-
-
-def document(body: bytes) -> Any:
-    """Read JSON; NaN and Infinity are nothing.
-
-    Raises:
-        BadReplyError: it is none.
-    """
-    try:
-        return json.loads(body, parse_constant=lambda _: None)
-    except (ValueError, RecursionError) as error:
-        raise BadReplyError(f"the reply is not JSON: {str(error)[:80]}") from None
 
 
 def text(value: Any) -> str | None:

@@ -23,18 +23,6 @@ _EARLIEST_MS, _LATEST_MS = 10**11, 10**13
 """Instants in milliseconds from 1973 to 2286; of another size they are in another unit."""
 
 
-def document(body: bytes) -> Any:
-    """Read JSON; NaN and Infinity are nothing.
-
-    Raises:
-        BadReplyError: it is none.
-    """
-    try:
-        return json.loads(body, parse_constant=lambda _: None)
-    except (ValueError, RecursionError) as error:
-        raise BadReplyError(f"the reply is not JSON: {str(error)[:80]}") from None
-
-
 def text(value: Any) -> str | None:
     """Return a value as text that can be stored; None: there is nothing."""
     if value is None:

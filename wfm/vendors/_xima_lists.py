@@ -9,7 +9,8 @@ import polars as pl
 
 from wfm.errors import BadReplyError
 from wfm.vendors import Payload
-from wfm.vendors._xima_cells import Row, agent, document, frame, instant, noted, number, text
+from wfm.vendors._json import document
+from wfm.vendors._xima_cells import Row, agent, frame, instant, noted, number, text
 
 DIRECTIONS: Final = {"inbound": "in", "outbound": "out", "internal": "internal"}
 LONGEST_CALL_S: Final = 86_400.0

@@ -14,7 +14,8 @@ import polars as pl
 
 from wfm.errors import BadReplyError
 from wfm.vendors import Payload
-from wfm.vendors._xima_cells import Labels, Row, agent, document, frame, instant, noted, number, text, whole
+from wfm.vendors._json import document
+from wfm.vendors._xima_cells import Labels, Row, agent, frame, instant, noted, number, text, whole
 from wfm.vendors._xima_templates import Columns
 
 FILLS: Final = ("interval_volume", "agent_state", "coverage")

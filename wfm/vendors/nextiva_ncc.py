@@ -38,6 +38,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from wfm import schema
 from wfm.errors import AuthError, BadReplyError
 from wfm.vendors import Client, Feed, Limits, Payload, Reply, SourceSettings, Trouble, Window
+from wfm.vendors._json import document
 from wfm.vendors._setting_types import Address, address, is_loopback
 
 log = logging.getLogger("wfm.vendors.nextiva_ncc")
@@ -292,7 +293,7 @@ class NccSession:
             while not walk.over:
                 place = {"q": "", "rows": str(own.page_rows), "start": str(walk.at)}
                 reply = await self._get(path, place)
-                rows, around = _rows(_json(reply.body), name)
+                rows, around = _rows(document(reply.body), name)
                 named = _texts(_picked(rows, _ids(name, own))[0])
                 ids = {key for key in named if key}
                 if not told or ids - told:
@@ -357,7 +358,7 @@ class NccSession:
             raise AuthError(f"{error} Check USERNAME and PASSWORD.") from error
         said: Row = {}
         with contextlib.suppress(BadReplyError):
-            said = _folded(_json(reply.body))
+            said = _folded(document(reply.body))
         token, location = said.get("token"), said.get("location")
         if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
             raise BadReplyError(
@@ -400,7 +401,7 @@ def _refuses(reply: Reply) -> bool:
     if reply.status == 401 or len(reply.body) > 1000:
         return reply.status == 401
     with contextlib.suppress(BadReplyError):
-        return str(_folded(_json(reply.body)).get("code")) == "401"
+        return str(_folded(document(reply.body)).get("code")) == "401"
     return False
 
 
@@ -482,7 +483,7 @@ def parse_interval_volume(payload: Payload, settings: Settings) -> pl.DataFrame:
 
 
 def _read_intervals(payload: Payload, settings: Settings) -> _Intervals:
-    rows, _ = _rows(_json(payload.body), "interval_volume")
+    rows, _ = _rows(document(payload.body), "interval_volume")
     span = _span(payload)
     folded = [_folded(row) for row in rows]
     by_queue = any(map(_queue, folded))
@@ -579,7 +580,7 @@ def _doubts(span: tuple[int, int] | None, rows: Sequence[tuple[Any, ...]]) -> li
 
 def parse_agent_state(payload: Payload, settings: Settings) -> pl.DataFrame:
     """Read a snapshot: login, at (since when, if the reply says so, else when it came), vendor_state as said."""
-    rows, around = _rows(_json(payload.body), "agent_state")
+    rows, around = _rows(document(payload.body), "agent_state")
     ids, said, sinces = _picked(rows, AGENT_KEYS, STATUS_KEYS, SINCE_KEYS)
     logins, states = _texts(ids), _texts(said)
     if rows and not (any(logins) and any(states)):
@@ -607,7 +608,7 @@ def element(table: str, payload: Payload, row: Mapping[str, Any], settings: Sett
     """Return the object of a snapshot that is about a state's login; see `wfm.vendors.Vendor`."""
     if table != "agent_state":
         return None
-    rows, _ = _rows(_json(payload.body), table)
+    rows, _ = _rows(document(payload.body), table)
     logins = _texts(_picked(rows, AGENT_KEYS)[0])
     mine = [said for login, said in zip(logins, rows, strict=True) if login == row["login"]]
     return json.dumps(mine[-1], ensure_ascii=False) if mine else None
@@ -619,7 +620,7 @@ _INSTANT: Final = pl.Datetime("us", "UTC")
 
 def _parse_list(feed: str, payload: Payload, settings: Settings) -> pl.DataFrame:
     """Read a page of queues or users; of two entries with one id the later counts."""
-    rows, _ = _rows(_json(payload.body), feed)
+    rows, _ = _rows(document(payload.body), feed)
     found: dict[str, tuple[str, str | None, None]] = {}
     nameless = 0
     for key, row in zip(_picked(rows, _ids(feed, settings))[0], map(_folded, rows), strict=True):
@@ -644,15 +645,6 @@ def _ids(feed: str, settings: Settings) -> tuple[str, ...]:
 
 
 # --- shapes ---------------------------------------------------------------------------------------------
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body, parse_constant=lambda _: None)  # NaN and Infinity are not figures
-    except UnicodeDecodeError:
-        raise BadReplyError("not JSON: its characters are not UTF-8") from None
-    except (ValueError, RecursionError) as error:
-        raise BadReplyError(f"not JSON: {type(error).__name__}") from None
-
-
 @lru_cache(maxsize=4096)
 def _fold(key: str) -> str:
     """Make agent-id, agentId and agent_id the same."""

@@ -43,6 +43,7 @@ from wfm.vendors import (
     is_pushed,
 )
 from wfm.vendors import _telphin_events as events
+from wfm.vendors._json import document
 from wfm.vendors._setting_types import Address
 from wfm.vendors._telphin_legs import legs
 
@@ -227,7 +228,7 @@ class TelphinSession:
             "client_secret": own.client_secret.get_secret_value(),
         }
         reply = await self._client.post(f"{own.base_url}/oauth/token", form=form)
-        told = events.loads(reply.body)
+        told = document(reply.body)
         value = told.get("access_token") if isinstance(told, dict) else None
         if not isinstance(value, str) or not value.isascii() or not value.isprintable() or not value:
             raise BadReplyError("/oauth/token: no access_token in the reply; is BASE_URL the API's host?")
@@ -239,7 +240,7 @@ class TelphinSession:
     async def recording_url(self, recording: str) -> str:
         """Ask where a recording can be heard now; the address is temporary and may be used by whoever has it."""
         reply = await self._get(f"/client/@me/record/{quote(recording, safe='')}/storage_url/", {})
-        told = events.loads(reply.body)
+        told = document(reply.body)
         url = told.get("record_url") if isinstance(told, dict) else None
         if not isinstance(url, str) or urlsplit(url).scheme not in ("https", "http"):
             raise BadReplyError("storage_url: no record_url in the reply; is it the id of a recording?")
@@ -272,7 +273,7 @@ class TelphinSession:
             )
 
         reply = await self._tokens.with_token(ask)
-        told = events.loads(reply.body)
+        told = document(reply.body)
         if not isinstance(told, dict):
             raise BadReplyError("callback: the reply does not say which call was started.")
         return {
@@ -282,7 +283,7 @@ class TelphinSession:
 
 def _asked_for(body: bytes, rows: int) -> int:
     """Return how many entries a full page has: the size the reply names, if it is less than was asked for."""
-    page = events.loads(body)
+    page = document(body)
     said = page.get("per_page") if isinstance(page, dict) else None
     return min(rows, said) if isinstance(said, int) and not isinstance(said, bool) and said > 0 else rows
 

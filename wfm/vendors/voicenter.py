@@ -41,9 +41,10 @@ from wfm.vendors import (
 )
 from wfm.vendors import _voicenter_cdrs as read
 from wfm.vendors import _voicenter_told as notices
+from wfm.vendors._json import document
 from wfm.vendors._setting_types import Address, Zone
 from wfm.vendors._voicenter_cdrs import count
-from wfm.vendors._voicenter_values import Row, document, fold_rows, text
+from wfm.vendors._voicenter_values import Row, fold_rows, text
 from wfm.vendors._voicenter_words import TYPES
 
 NAME = "voicenter"
