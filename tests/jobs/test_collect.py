@@ -295,9 +295,9 @@ def test_windows_that_fail_for_ever_take_no_turn_from_those_that_do_not(
 ) -> None:
     run(collector, source, toy)
     first = reached(collector, source)
-    toy.garbled = {first + n * QUARTER for n in range(16)}
-    toy.now = first + 17 * QUARTER
-    for _ in range(10):
+    toy.garbled = {first + n * QUARTER for n in range(13)}
+    toy.now = first + 14 * QUARTER
+    for _ in range(5):
         run(collector, source, toy)
     healed = toy.garbled.pop()
     for _ in range(4):
