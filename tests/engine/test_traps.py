@@ -487,6 +487,18 @@ def test_an_exemption_is_its_own_evidence() -> None:
     ]
 
 
+def test_an_exception_names_every_exemption_that_excuses_a_part_of_it() -> None:
+    """Two that touch, one inside another; a declared outage splits, since its class is another."""
+    spans = [("08:00", "08:03", "doctor"), ("08:03", "08:06", "childcare"), ("08:04", "08:05", "doctor")]
+    rows = [{"start_at": at(s), "end_at": at(e), "kind": "approved", "code": code} for s, e, code in spans]
+    rows.append({"start_at": at("08:06"), "end_at": at("08:07"), "kind": "system", "code": "dialler"})
+    scored = drawn("sched QQQQQQQQ", "state bbbbbbbA", exemption=pl.DataFrame(rows))
+    assert told(scored, "class", "evidence") == [
+        ("08:00", "08:06", "approved", ["doctor", "childcare"]),
+        ("08:06", "08:07", "system", ["dialler"]),
+    ]
+
+
 def drawn_exemption() -> pl.DataFrame:
     return draw("approved xx")["exemption"]
 
@@ -695,6 +707,8 @@ def test_a_break_pushed_back_by_a_call(schedule: str, states: str, expected: str
         ("QMMQ", "AAmA", "-M--"),
         ("QQQQ", "AnAA", "-N--"),
         ("QQQQ", "AgAA", "-W--"),
+        ("QTQ", "iiA", "LW-"),  # what is no rest is a run of its own in each segment
+        ("QTQ", "Aii", "-WE"),
         ("QTTQ", "AAtA", "-W--"),
         ("QTTQQ", "AtbbA", "--WW-"),  # only a break or a meal can run over
         ("QQQQQ", "o?oAA", "L-W--"),

@@ -101,7 +101,8 @@ def exceptions(
         slices: as from `give_reasons`, with ``entry``.
         segments: as from `wfm.engine.schedule.segments`.
         evidence: segment, leg_ids, evidence_kind, as from `wfm.engine.adherence.call_driven`.
-        exemption: number, label; what `slices` columns approved and system point to.
+        exemption: number, label; what `slices` columns approved and system point to. What several excuse one after
+            another names each of them.
         zone_of: agent, zone.
         axis: the axis of the keys.
 
@@ -110,23 +111,30 @@ def exceptions(
         class, reason, evidence, evidence_kind, impact; in order of agent and time.
     """
     listed = pl.concat(
-        [_within(slices, segments, evidence), _outside(slices, segments, zone_of, axis)], how="diagonal"
+        [_within(slices, segments, evidence, exemption), _outside(slices, segments, zone_of, axis)],
+        how="diagonal",
     )
-    names = exemption.select(number="number", label="label")
+    excused = pl.col("labels").list.len() > 0
     return (
-        listed.join(names, on="number", how="left", maintain_order="left")
-        .with_columns(
-            evidence=pl.when(pl.col("label").is_not_null()).then(pl.concat_list("label")).otherwise("leg_ids")
+        listed.with_columns(
+            evidence=pl.when(excused).then("labels").otherwise("leg_ids")
             .fill_null(pl.lit([], pl.List(pl.String))),
-            evidence_kind=pl.when(pl.col("label").is_not_null()).then(pl.lit("exemption")).otherwise("evidence_kind"),
+            evidence_kind=pl.when(excused).then(pl.lit("exemption")).otherwise("evidence_kind"),
         )
-        .drop("label", "leg_ids", "number")
+        .drop("labels", "leg_ids")
         .sort("key")
     )  # fmt: skip
 
 
-def _within(slices: pl.DataFrame, segments: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
-    out = slices.filter(pl.col("reason").is_not_null())
+def _within(
+    slices: pl.DataFrame, segments: pl.DataFrame, evidence: pl.DataFrame, exemption: pl.DataFrame
+) -> pl.DataFrame:
+    number = pl.coalesce(pl.when(pl.col("class") == kind).then(kind) for kind in terms.EXEMPTION_KINDS)
+    out = (
+        slices.filter(pl.col("reason").is_not_null())
+        .with_columns(number=number)
+        .join(exemption.select("number", "label"), on="number", how="left", maintain_order="left")
+    )
     adjoins = pl.col("key_end").shift(1) == pl.col("key")
     same = adjoins & pl.all_horizontal(
         pl.col(name) == pl.col(name).shift(1) for name in ("segment", "class", "reason")
@@ -141,10 +149,9 @@ def _within(slices: pl.DataFrame, segments: pl.DataFrame, evidence: pl.DataFrame
             pl.col("key_end").last(),
             pl.col("segment", "class", "reason", "category").first(),
             pl.col("state", "entry").sort_by("in_state", descending=True, maintain_order=True).first(),
-            number=pl.when(pl.col("class").first() == "system").then(pl.col("system").first())
-            .when(pl.col("class").first() == "approved").then(pl.col("approved").first()),
+            labels=pl.col("label").drop_nulls().unique(maintain_order=True),
         )
-    )  # fmt: skip
+    )
     working = is_queue()
     impact = (
         pl.when((pl.col("category") == "on_queue") & ~working).then(pl.lit("negative"))
@@ -164,7 +171,7 @@ def _within(slices: pl.DataFrame, segments: pl.DataFrame, evidence: pl.DataFrame
     return named.join(
         evidence, left_on="because", right_on="segment", how="left", maintain_order="left"
     ).select(
-        "key", "key_end", "agent", "workday", "activity", "state", "entry", "class", "reason", "number",
+        "key", "key_end", "agent", "workday", "activity", "state", "entry", "class", "reason", "labels",
         "leg_ids", "evidence_kind", "impact",
     )  # fmt: skip
 
