@@ -142,3 +142,21 @@ def test_the_word_itself_speaks():
 def test_where_nothing_speaks_nothing_is_suggested():
     row = looked_at("sched QQQQQQQQ", "state:a@ncc AA???AAA")
     assert (row["state"], row["ground"], row["scheduled_s"]) == (None, None, 180.0)
+
+
+def test_every_figure_of_two_words_said_as_long() -> None:
+    """Of as much time, in order of the word; half in a scheduled break is not most of it."""
+    frames = draw(
+        "sched:a QQQQQQ", "state:a@ncc A?A?AA", "sched:b QQBBQQ", "state:b@ncc ?A?AAA", "calls:b@ncc ..1..."
+    )
+    word = pl.when(pl.col("login") == "a").then(pl.lit("Zeta")).otherwise(pl.lit("Alpha"))
+    frames["agent_state"] = frames["agent_state"].with_columns(
+        vendor_state=pl.when(pl.col("vendor_state") == "Mystery").then(word).otherwise("vendor_state")
+    )
+    said = pl.concat([said_by(frames, "Zeta"), said_by(frames, "Alpha")])
+    found = unmapped(wfm.score(**frames).slices(), said, ACTIVITY)
+    assert found.drop("state", "ground").rows() == [
+        ("ncc", "Alpha", minutes(0), minutes(3), 1, 120.0, 2, 120.0, 0.5, 0.0, "break", 0.5),
+        ("ncc", "Zeta", minutes(1), minutes(4), 1, 120.0, 2, 120.0, 0.0, 0.0, "on_queue", 1.0),
+    ]
+    assert found.select("state", "ground").rows() == [(None, None), (None, None)]

@@ -45,7 +45,7 @@ def unmapped(slices: pl.DataFrame, said: pl.DataFrame, activity: pl.DataFrame) -
 
     Returns:
         source vendor_state start_at end_at (first and last instant of it) agents seconds times scheduled_s on_call
-        planned (the category most of its scheduled seconds are in) planned_share after_call (shares, 0..1) state
+        after_call planned (the category most of its scheduled seconds are in) planned_share (shares: 0..1) state
         ground; state and ground are null where nothing speaks for any. In order of seconds, most first.
     """
     known = activity.select(key=fold(pl.col("activity")), category=pl.col("category").cast(pl.String))
