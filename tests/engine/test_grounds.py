@@ -269,3 +269,12 @@ def test_a_rule_on_calls_holds_up_to_its_end_and_not_at_it(
     assert one.shifted is not None
     assert (one.overrun.holds, one.shifted.holds) == (over, shifted)
     assert (one.kind == "call_driven") == (over or shifted)
+
+
+def test_a_shifted_break_stops_where_its_credit_is_spent_though_the_rest_goes_on() -> None:
+    """Two minutes of credit; then a minute that is in, and one too many."""
+    frames = brought(draw("sched QQQQBBBBWWWW", "state AABBBBbbbbab", "calls ..1111......"))
+    told = grounds(score(**frames), frames, "a").slices.filter(pl.col("why") == "shifted_break")
+    assert told.select("start_at", "end_at", "credit_s", "stop_at").rows() == [
+        (START + timedelta(minutes=8), START + timedelta(minutes=10), 120.0, START + timedelta(minutes=10))
+    ]

@@ -327,7 +327,7 @@ def _adjoins() -> pl.Expr:
 def sums(slices: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     """Sum the seconds of slices (`SUMMED`) per group, in microseconds: `SUMS`; the classes add up to scheduled_s."""
     length = pl.col("key_end") - pl.col("key")
-    return slices.group_by(by, maintain_order=True).agg(
+    return slices.group_by(by).agg(
         length.filter(pl.col("counted")).sum().alias("scheduled_s"),
         *(length.filter(pl.col("class") == name.removesuffix("_s")).sum().alias(name) for name in SPLIT),
         length.filter(pl.col("category") == "on_queue").sum().alias("scheduled_work_s"),

@@ -285,7 +285,7 @@ class Score:
         length, (over, under) = pl.col("key_end") - pl.col("key"), _pair(name)
 
         def weigh(frame: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
-            return frame.group_by(groups, maintain_order=True).agg(
+            return frame.group_by(groups).agg(
                 (pl.col("numerator").cast(pl.Int64) * length).sum().alias(over),
                 (pl.col("denominator").cast(pl.Int64) * length).sum().alias(under),
             )

@@ -87,7 +87,7 @@ def tolerate(given: Stretches, threshold: Threshold, tolerances: Sequence[Tolera
     )
     rows = cut(cut(rows, pl.col("until")), pl.col("since"))
     tolerated = pl.col("out") & ((pl.col("key") < pl.col("until")) | (pl.col("key") >= pl.col("since")))
-    return rows.with_columns(tolerated=tolerated.fill_null(False)).drop(
+    return rows.with_columns(tolerated=tolerated).drop(
         "run_start", "run_end", "start", "end", "smooth", "until", "since"
     )
 
