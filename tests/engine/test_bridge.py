@@ -55,6 +55,16 @@ def test_the_golden_day_between_two_definitions_that_are_not_linear() -> None:
     assert rows["points"].to_list() == pytest.approx([10 / 480, 3 / 480], abs=1e-15)
 
 
+def test_a_group_without_a_name_stands_on_its_own_scores() -> None:
+    """Agents of no team and of no queue are a group like another."""
+    rows = wfm.score(**golden()).bridge("adherence", "adherence_adjusted", by=["team", "queue"])
+    assert rows.select("team", "queue_id", "kind", "seconds", "score_from", "score_to").rows() == [
+        (None, None, "call overrun", 360, 465 / 480, 477 / 480),
+        (None, None, "shifted break", 360, 465 / 480, 477 / 480),
+    ]
+    assert rows["points"].to_list() == pytest.approx([6 / 480, 6 / 480], abs=1e-15)
+
+
 def test_the_stretches_behind_it() -> None:
     listed = wfm.score(**golden()).bridge_stretches("calabrio_rta", "salesforce")
     told = [(f"{r['start_at']:%H:%M}", f"{r['end_at']:%H:%M}", r["kind"]) for r in listed.to_dicts()]
