@@ -143,7 +143,7 @@ def _within(
     runs = (
         out.with_columns(run=(~same.fill_null(False)).cum_sum(), length=length)
         .with_columns(in_state=pl.col("length").sum().over("run", "state"))
-        .group_by("run", maintain_order=True)
+        .group_by("run")
         .agg(
             pl.col("key").first(),
             pl.col("key_end").last(),
@@ -162,15 +162,12 @@ def _within(
         segments.select("segment", "agent", "activity", "workday"),
         on="segment",
         how="left",
-        maintain_order="left",
     ).with_columns(
         pl.col("activity").cast(pl.String),
         impact=impact.cast(IMPACT),
         because=pl.when(pl.col("class") == "call_driven").then("segment"),
     )
-    return named.join(
-        evidence, left_on="because", right_on="segment", how="left", maintain_order="left"
-    ).select(
+    return named.join(evidence, left_on="because", right_on="segment", how="left").select(
         "key", "key_end", "agent", "workday", "activity", "state", "entry", "class", "reason", "labels",
         "leg_ids", "evidence_kind", "impact",
     )  # fmt: skip
