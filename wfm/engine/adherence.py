@@ -30,7 +30,7 @@ STATE_BITS = 32
 MICROSECOND = timedelta(microseconds=1)
 SPLIT = [f"{name}_s" for name in ("in", "approved", "call_driven", "system", "unknown", "controllable")]
 SUMMED = ["key", "key_end", "segment", "category", "counted", "state", "class"]
-"""What `sums` needs of slices."""
+"""What `sums` needs of slices; those with segment 0 are not scheduled and must not be among them."""
 SUMS = ["scheduled_s", *SPLIT, "scheduled_work_s", "worked_s"]
 REACH = ["begun", "call_end", "late_end", "until", "stop", "credit"]
 """How a rule on calls came to where it stops, as keys: ``begun``, the start of the segment that a call reached into;
@@ -325,13 +325,13 @@ def _adjoins() -> pl.Expr:
 
 
 def sums(slices: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """Sum the seconds of slices (`SUMMED`) per group, in microseconds: `SUMS`; the classes add up to scheduled_s."""
+    """Sum scheduled slices (`SUMMED`) per group, in microseconds: `SUMS`; the classes add up to scheduled_s."""
     length = pl.col("key_end") - pl.col("key")
     return slices.group_by(by).agg(
         length.filter(pl.col("counted")).sum().alias("scheduled_s"),
         *(length.filter(pl.col("class") == name.removesuffix("_s")).sum().alias(name) for name in SPLIT),
         length.filter(pl.col("category") == "on_queue").sum().alias("scheduled_work_s"),
-        length.filter(is_queue(), pl.col("segment") > 0).sum().alias("worked_s"),
+        length.filter(is_queue()).sum().alias("worked_s"),
     )
 
 
