@@ -269,3 +269,17 @@ def test_sums_are_seconds_of_a_whole_number_type_on_the_way() -> None:
     rows = wfm.score(**golden()).shrinkage(["interval", "queue", "activity"])
     assert set(rows.select(SUMS).dtypes) == {pl.Float64}
     assert rows.select(SUMS).sum().row(0) == wfm.score(**golden()).shrinkage([]).select(SUMS).row(0)
+
+
+def test_rows_are_in_order_and_who_was_neither_paid_nor_logged_in_has_none() -> None:
+    """Of twelve agents; the one of no team comes last."""
+    agents = "lkjihgfedcba"
+    lines = [line for agent in agents for line in (f"sched:{agent} QQ", f"state:{agent} AA")]
+    inputs = draw(*lines, "sched:y MM", "state:y mm", "state:z oo")
+    inputs["agent"] = pl.DataFrame(
+        {"agent_id": [*agents], "team": [None, *(f"team {agent}" for agent in agents[1:])]}
+    )
+    scored = wfm.score(**inputs)
+    assert scored.shrinkage("agent")["agent_id"].to_list() == [*sorted(agents), "y"]
+    assert scored.shrinkage("team")["team"].to_list() == [*(f"team {agent}" for agent in "abcdefghijk"), None]
+    assert scored.shrinkage("agent").select("paid_s", "logged_in_s").rows()[-1] == (0, 120)

@@ -12,7 +12,9 @@ from days import CLASS_LETTERS, REASON_LETTERS, STATE_LETTERS, draw, frame
 
 import wfm
 from wfm import terms
+from wfm.engine.codes import STATE
 from wfm.engine.score import Options, Score
+from wfm.engine.timeline import map_states, mapped_by
 from wfm.errors import InputError
 
 DAY, THIRD, FOURTH = date(2026, 3, 2), date(2026, 3, 3), date(2026, 3, 4)
@@ -367,6 +369,39 @@ def test_unmapped_is_neither_in_nor_out() -> None:
     assert unmapped.select("state", "vendor_state").unique().rows() == [("unmapped", "Mystery")]
     mapped = frame("state_map", [{"source": "*", "vendor_state": "mys-tery", "state": "break"}])
     assert classes("sched QQBB", "state A??b", state_map=mapped) == "icii"
+
+
+def test_the_most_particular_mapping_wins_and_of_equals_the_later() -> None:
+    """The reason outweighs the source; what only other sources or other reasons map is not mapped."""
+    rows = [
+        ("*", "AUX", None, "away"),
+        ("s1", "Aux", "queue", "working"),
+        ("*", "aux", "Team Talk", "meeting"),
+        ("s1", "AUX", None, "break"),
+        ("*", "AUX", None, "training"),
+        ("s2", "DND", "door", "away"),
+    ]
+    columns = ["source", "vendor_state", "vendor_reason", "state"]
+    mapping = frame("state_map", [dict(zip(columns, row, strict=True)) for row in rows])
+    asked = {
+        ("s1", "aux", "Queue"): ("working", 1),
+        ("s1", "AUX", "team-talk"): ("meeting", 2),
+        ("s1", "AUX", None): ("break", 3),
+        ("s1", "AUX", "other"): ("break", 3),
+        ("s2", "A U X", "queue"): ("training", 4),
+        ("s2", "dnd", "door"): ("away", 5),
+        ("s2", "dnd", None): ("unmapped", None),
+        ("s1", "dnd", "door"): ("unmapped", None),
+    }
+    heard = pl.DataFrame(list(asked), schema=dict.fromkeys(columns[:3], pl.String), orient="row")
+    codes = map_states(heard, mapping)
+    assert list(
+        zip(
+            codes.cast(pl.UInt8).to_frame("code").select(pl.col("code").cat.to(STATE)).to_series(),
+            mapped_by(heard, mapping),
+            strict=True,
+        )
+    ) == list(asked.values())
 
 
 # --- what was watched -----------------------------------------------------------------------------------

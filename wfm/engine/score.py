@@ -157,9 +157,8 @@ class Score:
         """
         by, variant = rollup.groups(by), shrinkage.variant(utilisation)
         rows = self._timed(by, agents, shrinkage.sums)
-        if by:
-            rows = rows.filter((pl.col("paid_s") > 0) | (pl.col("logged_in_s") > 0)).sort(by, nulls_last=True)
-        return shrinkage.ratios(rows if by else rows.select(pl.all().sum()), variant)
+        rows = rows.sort(by, nulls_last=True) if by else rows.select(pl.all().sum())
+        return shrinkage.ratios(rows, variant)
 
     def shrinkage_causes(
         self, by: str | Sequence[str] = (), *, agents: Sequence[str] | None = None
