@@ -370,6 +370,21 @@ def test_what_is_no_more_is_taken_back() -> None:
     assert live.board(START)["agent_id"].to_list() == ["a"]
 
 
+def test_who_is_told_of_by_two_feeds_is_news_when_one_of_them_moves() -> None:
+    """Though the time that both watched ends where it did."""
+    tables = drawing("sched QQQQQQQQ", "state:x@one AAAAAAAA", "state:y@two AAAAAAAA")
+    pairs = {"source": ["one", "two"], "login": ["x", "y"], "agent_id": ["a", "a"]}
+    about = {**fixed(tables), "login": pl.DataFrame(pairs), "window": DATES}
+    first, later = START + 3 * STEP, START + 6 * STEP
+    both = pl.concat([watched(first, source="one"), watched(first, source="two")])
+    live = Live(**tables, **about, coverage=both)
+    assert live.adherence([])["unknown_s"].item() == 300
+    more = watched(later, first, "one")
+    assert live.take(coverage=more) == 1
+    same(live, score(**tables, **about, coverage=pl.concat([both, more])))
+    assert live.adherence([])["unknown_s"].item() == 120
+
+
 # --- the board ------------------------------------------------------------------------------------------
 def test_the_board_says_who_is_where_since_when_and_how_long_they_were_out() -> None:
     tables = drawing(
