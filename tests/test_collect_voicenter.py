@@ -10,11 +10,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import polars as pl
 import pytest
 
 from wfm.engine import volume
-from wfm.http import Patience
+from wfm.errors import AuthError
+from wfm.http import Client, Patience
 from wfm.jobs import collecting
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source, configured
@@ -28,6 +30,7 @@ from wfm.store import Store
 from wfm.vendors import CALL_EVENT, Delivery, Feed, Payload, Trouble, Window, pack, voicenter
 
 ZONE = "Asia/Jerusalem"
+START = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -249,3 +252,56 @@ def test_the_limit_is_waited_for_and_then_told() -> None:
     assert (len(parts), slept) == (1, [5.0, 15.0])
     with pytest.raises(voicenter.ThrottledError, match="patience"):
         run(lambda _: {"ERROR_NUMBER": 1, "ERROR_DESCRIPTION": "limit"})
+
+
+class Doors:
+    """Voicenter's two addresses: the log refuses a wrong CODE with status 200, the extensions are simply none."""
+
+    def __init__(self) -> None:
+        self.right, self.asked = False, [0, 0]
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        extensions = request.url.path == voicenter.EXTENSIONS_PATH
+        self.asked[extensions] += 1
+        said: dict[str, Any] = {"ERROR_NUMBER": 0 if self.right else 2, "TOTAL_HITS": 0, "CDR_LIST": []}
+        if extensions:
+            said = {"ERR": 0, "EXTENSIONS": [{"SIP": "x"}] if self.right else []}
+        told = {"content-type": "application/json"}
+        return httpx.Response(200, headers=told, stream=httpx.ByteStream(dumps(said).encode()))
+
+
+def test_refusals_told_with_status_200_add_up_to_a_lock_out(tmp_path: Path) -> None:
+    doors = Doors()
+
+    def cycle(feed: str) -> None:
+        async def go() -> None:
+            how: dict[str, Any] = {"secrets": ["x"], "requests_per_minute": 0, "state_dir": tmp_path}
+            async with Client("vc", transport=httpx.MockTransport(doors), **how) as client:
+                session = voicenter.session(own, client)
+                window = Window(START, START + timedelta(hours=1)) if feed == "call_leg" else None
+                async for _ in session.fetch(Feed(feed, "window" if window else "list", 300), window):
+                    pass
+
+        asyncio.run(go())
+
+    own = voicenter.Settings(vendor="voicenter", code="x")
+    for _ in range(2):
+        with pytest.raises(AuthError, match="error 2"):
+            cycle("call_leg")
+        if doors.asked[0] == 1:
+            cycle("agent")
+    assert doors.asked == [2, 1]
+    for feed in ("call_leg", "agent"):
+        with pytest.raises(AuthError, match="refused 2 times in a row"):
+            cycle(feed)
+    assert doors.asked == [2, 1]
+
+    (tmp_path / "vc.json").unlink()
+    with pytest.raises(AuthError, match="error 2"):
+        cycle("call_leg")
+    doors.right = True
+    cycle("call_leg")
+    doors.right = False
+    with pytest.raises(AuthError, match="error 2"):
+        cycle("call_leg")  # the first in a row again
+    assert doors.asked == [5, 1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -28,11 +28,15 @@ class Reply:
 
 @dataclass
 class Effort:
-    """What one request has cost so far, over all its attempts and redirects; ``status`` and ``size`` are the last."""
+    """What one request has cost so far, over all its attempts and redirects; ``status`` and ``size`` are the last.
+
+    ``verdict``: the status as far as the credentials are concerned; None: it says nothing of them.
+    """
 
     attempt: int = 0
     spent_s: float = 0.0
     status: int | None = None
+    verdict: int | None = None
     size: int = 0
 
 
@@ -47,6 +51,7 @@ class Ask:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     basic: tuple[str, str] | None = field(default=None, repr=False)
     content: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    proof: Callable[[bytes], bool] | None = None
     effort: Effort = field(default_factory=Effort)
 
     @property

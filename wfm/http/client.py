@@ -9,14 +9,15 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import httpx
 import stamina
 
-from wfm.errors import AuthError, BadReplyError, CollectError
+from wfm.errors import BadReplyError, CollectError
 from wfm.http import exchange
 from wfm.http.addresses import address, redirected
 from wfm.http.asking import Ask, Reply, path_of
@@ -104,10 +105,11 @@ class Client:
         basic: tuple[str, str] | None = None,
         expect: Expect = "json",
         accept_status: tuple[int, ...] = (),
+        proof: Callable[[bytes], bool] | None = None,
     ) -> Reply:
         """Ask; see `wfm.vendors.Client.get`."""
         where = self._address(url, params)
-        ask = Ask("GET", where, expect, tuple(accept_status), dict(headers or {}), basic)
+        ask = Ask("GET", where, expect, tuple(accept_status), dict(headers or {}), basic, proof=proof)
         return await self._patiently(ask, again=True)
 
     async def post(
@@ -120,27 +122,18 @@ class Client:
         basic: tuple[str, str] | None = None,
         expect: Expect = "json",
         accept_status: tuple[int, ...] = (),
+        proof: Callable[[bytes], bool] | None = None,
         idempotent: bool = True,
     ) -> Reply:
         """Send; see `wfm.vendors.Client.post`. Not ``idempotent``: it changes something, and is sent once at most."""
         content = {"json": json} if form is None else {"data": dict(form)}
         where = self._address(url)
-        ask = Ask("POST", where, expect, tuple(accept_status), dict(headers or {}), basic, content)
+        ask = Ask("POST", where, expect, tuple(accept_status), dict(headers or {}), basic, content, proof)
         return await self._patiently(ask, again=idempotent)
 
     def refreshing(self, login: Callable[[], Awaitable[T]]) -> Refreshing[T]:
         """Return a token that is renewed in time by ``login``; what it gives is never told."""
         return Refreshing(login, learn=self._tokens.append, clock=self._clock, monotonic=self._monotonic)
-
-    async def refused(self, what: str) -> NoReturn:
-        """Note that an answer refused the credentials in words and not by 401; enough of them, and nothing is sent.
-
-        Raises:
-            AuthError: always.
-        """
-        trouble = AuthError(self.redacted(f"{self.source}: {what}"))
-        await self._gate.learn(401, trouble)
-        raise trouble
 
     def redacted(self, text: str) -> str:
         """Hide every secret of this source in a text."""
@@ -194,7 +187,7 @@ class Client:
     async def _told(self, ask: Ask) -> Reply | httpx.URL:
         """Send, and tell how it went: one line, whatever happens, and no secret in it."""
         began, effort, trouble = self._monotonic(), ask.effort, None
-        effort.status, effort.size = None, 0
+        effort.status, effort.verdict, effort.size = None, None, 0
         try:
             async with asyncio.timeout(self._whole_s):
                 answer = await self._once(ask)
@@ -204,7 +197,7 @@ class Client:
         seconds = self._monotonic() - began
         effort.spent_s += seconds
         self._log(ask, seconds, trouble)
-        await self._gate.learn(effort.status, trouble)
+        await self._gate.learn(effort.verdict, trouble)
         if trouble is None:
             return answer
         trouble.__context__ = None
@@ -214,7 +207,7 @@ class Client:
     async def _once(self, ask: Ask) -> Reply | httpx.URL:
         response = await self._http.send(ask.request(self._http), auth=None, stream=True)
         try:
-            ask.effort.status = status = response.status_code
+            ask.effort.status = ask.effort.verdict = status = response.status_code
             if response.has_redirect_location and status not in ask.accept:
                 return redirected(self.source, response, self._hidden(ask))
             body = await exchange.judge(
@@ -223,6 +216,9 @@ class Client:
         finally:
             await response.aclose()
         ask.effort.size = len(body)
+        if ask.proof is not None:
+            ask.effort.verdict = HTTPStatus.UNAUTHORIZED
+            ask.effort.verdict = status if ask.proof(body) else None
         return Reply(status, body, response.headers, self._clock())
 
     def _log(self, ask: Ask, seconds: float, trouble: CollectError | None) -> None:

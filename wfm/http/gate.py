@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from wfm.errors import CollectError
+from wfm.errors import AuthError, CollectError
 from wfm.http import refusals, turns
 from wfm.http.refusals import Refusals
 from wfm.http.state_file import StateFile
@@ -60,8 +60,11 @@ class Gate:
                 await self._sleep(wait)
 
     async def learn(self, status: int | None, trouble: CollectError | None) -> None:
-        """Note a refusal, or that the credentials are good. A 401 that the caller expects is neither."""
-        if status == 401 and trouble is not None and self._refusals.counted:
+        """Note a refusal, or that the credentials are good. A 401 that the caller expects is neither.
+
+        ``status``: as far as the credentials are concerned; None: it says nothing of them.
+        """
+        if status == 401 and isinstance(trouble, AuthError) and self._refusals.counted:
             self._proven = False
             async with self._state.opened() as state:
                 self._refusals.count(state)

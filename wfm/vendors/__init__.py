@@ -21,7 +21,7 @@ from datetime import datetime
 from functools import cache
 from importlib import import_module
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any, ClassVar, Literal, NoReturn, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, cast
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -221,8 +221,13 @@ class Client(Protocol):
         basic: tuple[str, str] | None = None,
         expect: Literal["json", "xml", "any"] = "json",
         accept_status: tuple[int, ...] = (),
+        proof: Callable[[bytes], bool] | None = None,
     ) -> Reply:
-        """Ask; ``accept_status`` are statuses that come back instead of being raised (404, say)."""
+        """Ask; ``accept_status`` are statuses that come back instead of being raised (404, say).
+
+        ``proof``: for a vendor whose status does not say whether the credentials are good. It says of a body whether
+        it proves them, or raises AuthError: they are refused, and after some in a row nothing is sent any more.
+        """
 
     async def post(
         self,
@@ -234,11 +239,9 @@ class Client(Protocol):
         basic: tuple[str, str] | None = None,
         expect: Literal["json", "xml", "any"] = "json",
         accept_status: tuple[int, ...] = (),
+        proof: Callable[[bytes], bool] | None = None,
     ) -> Reply:
         """Send; only for vendors whose reading is a POST."""
-
-    async def refused(self, what: str) -> NoReturn:
-        """Note that an answer refused the credentials, though its status did not say so; raises AuthError."""
 
     def refreshing(self, login: Callable[[], Awaitable[Token]]) -> Refreshing[Token]:
         """Return a holder of the token that ``login`` gives; it is told in no log and no error."""

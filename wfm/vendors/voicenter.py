@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 from urllib.parse import urlencode
@@ -56,6 +57,8 @@ CDR_PATH, EXTENSIONS_PATH = "/hub/cdr/", "/Comet/api/GetExtensions"
 DAY_S: Final = 86_400
 SECOND: Final = timedelta(seconds=1)
 LATE_S: Final = 65 * 60
+REFUSED: Final = 2
+"""The ERROR_NUMBER of credentials that are wrong."""
 PATIENCE_S: Final = (5.0, 15.0, 40.0)
 """How long to wait each time that it says the limit is reached; the limit is of a minute."""
 ROOM, MOST_PARTS = 0.7, 64
@@ -218,8 +221,6 @@ class VoicenterSession:
                     raise
                 await self._sleep(wait)
                 continue
-            except AuthError as refused:
-                await self._client.refused(str(refused))
             return Payload("call_leg", reply.received_at, reply.body)
         raise AssertionError("the last wait is None")
 
@@ -236,12 +237,14 @@ class VoicenterSession:
             ]
             pairs += [("sort", f"{one['field']}:{one['order']}") for one in sort]
             return await self._client.get(
-                f"{url}?{urlencode(pairs)}", headers=headers, accept_status=(403, 404)
+                f"{url}?{urlencode(pairs)}", headers=headers, accept_status=(403, 404), proof=_proven
             )
         body: dict[str, Any] = {"fields": list(FIELDS), "search": search, "sort": sort}
         if own.code is not None and own.token is None:
             body["code"] = own.code.get_secret_value()
-        return await self._client.post(url, json=body, headers=headers, accept_status=(403, 404))
+        return await self._client.post(
+            url, json=body, headers=headers, accept_status=(403, 404), proof=_proven
+        )
 
     @staticmethod
     def _judge(body: bytes) -> None:
@@ -253,8 +256,6 @@ class VoicenterSession:
                 return
             case 1:
                 raise ThrottledError(f"Voicenter asks for patience (error 1: {words})")
-            case 2:
-                raise AuthError(f"Voicenter refuses CODE or TOKEN (error 2: {words})")
             case 4:
                 raise CollectError(
                     f"Voicenter does not trust this machine's address (error 4: {words}): have it listed, or use TOKEN."
@@ -267,7 +268,9 @@ class VoicenterSession:
             yield Trouble("extensions need CODE; with a TOKEN alone they are not listed", permanent=True)
             return
         body = {"code": self._settings.code.get_secret_value(), "showAll": "1"}
-        reply = await self._client.post(self._settings.extensions_url + EXTENSIONS_PATH, json=body)
+        url = self._settings.extensions_url + EXTENSIONS_PATH
+        # to a wrong code the list is empty, and no error
+        reply = await self._client.post(url, json=body, proof=_anybody)
         yield Payload("agent", reply.received_at, reply.body)
         if not _listed(reply.body):
             yield Trouble(
@@ -278,6 +281,27 @@ class VoicenterSession:
 def session(settings: Settings, client: Client) -> VoicenterSession:
     """Begin to use a source."""
     return VoicenterSession(settings, client)
+
+
+def _proven(body: bytes) -> bool:
+    """Say whether an answer of the log proves the credentials; a wrong CODE is told with status 200.
+
+    Raises:
+        AuthError: it refuses them.
+    """
+    said = read.head(body)
+    number = count(said, "errornumber")
+    if number == REFUSED:
+        words = str(said.get("errordescription") or "")[:80]
+        raise AuthError(f"Voicenter refuses CODE or TOKEN (error 2: {words})")
+    return number == 0
+
+
+def _anybody(body: bytes) -> bool:
+    """Say whether a list of extensions proves the CODE."""
+    with suppress(BadReplyError):
+        return bool(_listed(body))
+    return False
 
 
 def _listed(body: bytes) -> list[Row]:
