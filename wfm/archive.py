@@ -52,6 +52,7 @@ def keep(
     tables: Mapping[str, pl.DataFrame],
     audit: pl.DataFrame | None = None,
     legs: Assemble | None = None,
+    origin: str = "collect",
 ) -> Written | None:
     """Store a batch: its rows, its raw payloads, its audit rows and its line in the ledger; all of it or nothing.
 
@@ -63,6 +64,7 @@ def keep(
         tables: table → rows with the table's own columns.
         audit: leg_id, seen_at, payload: what the vendor said of each leg.
         legs: puts together the legs of calls of which events are stored here.
+        origin: collect, or replay: what was kept is read again, and nothing was asked of anybody.
 
     Raises:
         DatabaseBusyError, NotADatabaseError, NewerDatabaseError, StoreError: nothing was stored.
@@ -85,11 +87,12 @@ def keep(
             _chain(con, source, audit)
         _put_payloads(con, number, source, feed, payloads)
         con.execute(
-            "INSERT INTO collection VALUES (?, ?, ?, 'collect', ?, ?, ?, NULL, ?, ?, ?, 0, ?, ?)",
+            "INSERT INTO collection VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, 0, ?, ?)",
             [
                 number,
                 source,
                 feed,
+                origin,
                 *(window or (None, None)),
                 result,
                 read,
@@ -307,6 +310,36 @@ def ledger(reader: Reader, source: str, feed: str) -> pl.DataFrame:
         "SELECT from_at, to_at, result, read_n, note, made_at FROM collection "
         "WHERE origin = 'collect' AND source = ? AND feed = ? ORDER BY collection_id",
         [source, feed],
+    )
+
+
+def standing(reader: Reader) -> pl.DataFrame:
+    """Return how every feed that was asked for is, by the ledger.
+
+    Columns: source feed; result note (of the last asking); last_success_at; complete_until (from the oldest window that
+    is stored on, without a gap), missing_s (in gaps after it, up to the newest window); null where nothing is stored.
+    """
+    return reader.query(
+        "WITH asked AS (SELECT * FROM collection WHERE origin = 'collect'), "
+        "last AS (SELECT source, feed, arg_max(result, collection_id) AS result, "
+        "arg_max_null(note, collection_id) AS note, max(made_at) FILTER (result = 'complete') AS last_success_at "
+        "FROM asked GROUP BY source, feed), "
+        "stored AS (SELECT source, feed, from_at, to_at, max(to_at) OVER (PARTITION BY source, feed "
+        "ORDER BY from_at, to_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS until "
+        "FROM asked WHERE result = 'complete' AND from_at IS NOT NULL), "
+        "whole AS (SELECT source, feed, coalesce(min(until) FILTER (from_at > until), max(to_at)) AS complete_until, "
+        "coalesce(sum(epoch(from_at) - epoch(until)) FILTER (from_at > until), 0.0) AS missing_s "
+        "FROM stored GROUP BY source, feed) "
+        "SELECT * FROM last LEFT JOIN whole USING (source, feed) ORDER BY source, feed",
+    )
+
+
+def imported(reader: Reader) -> pl.DataFrame:
+    """Return what came in files, by source and table: source feed made_at to_at note (of the last file)."""
+    return reader.query(
+        "SELECT source, feed, max(made_at) AS made_at, max(to_at) AS to_at, "
+        "arg_max_null(note, collection_id) AS note FROM collection WHERE origin = 'import' "
+        "GROUP BY source, feed ORDER BY min(collection_id)"
     )
 
 

@@ -28,7 +28,6 @@ from wfm.errors import (
 from wfm.jobs import spool
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source
-from wfm.jobs.windows import cursor
 from wfm.store import Store
 from wfm.vendors import Feed, Payload, SourceSettings, Trouble, Window
 
@@ -239,8 +238,10 @@ def test_a_window_is_asked_for_as_far_as_it_is_over(collector: Collector, source
 
 
 def reached(collector: Collector, source: Source, feed: Feed = CALLS) -> datetime:
-    done = collector.complete(source, feed)
-    return cursor(done, min((window.start for window in done), default=START))
+    with collector.store.reading() as reader:
+        known = archive.standing(reader).filter(pl.col("source") == source.name, pl.col("feed") == feed.name)
+    at: datetime = known["complete_until"].item()
+    return at
 
 
 def test_a_window_that_cannot_be_read_fails_alone_and_holds_nobody_up(

@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfm.jobs.windows import beginning, cursor, due, fairly, floor, halves, slices, union, without
+from wfm.jobs.windows import beginning, due, fairly, floor, halves, slices, union, without
 from wfm.vendors import Feed, Window
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -45,14 +45,6 @@ def test_what_is_due_is_every_gap_and_the_overlap(
     assert all(w.end - w.start <= slice_ * QUARTER for w in wanted)
     assert wanted == sorted(wanted, key=lambda w: w.start)
     assert sum((w.end - w.start for w in wanted), timedelta()) == len(expected) * QUARTER  # none twice
-
-
-@given(done=spans)
-def test_the_cursor_never_passes_what_is_not_stored(done: list[Window]) -> None:
-    have, reached = quarters(done), 0
-    while reached in have:
-        reached += 1
-    assert cursor(done, START) == at(reached)
 
 
 @given(done=spans, a=st.integers(0, 40), n=st.integers(1, 20))

@@ -344,7 +344,7 @@ class Collector:
             rows[feed.name] = watched[feed.name]
         written = archive.keep(
             self.store, name=spool.Batch.new_name(), source=source.name, feed=feed.name, window=None, result="complete",
-            note="replay", payloads=[], tables=rows, legs=self._legs(source),
+            note="", payloads=[], tables=rows, legs=self._legs(source), origin="replay",
         )  # fmt: skip
         again = sorted(set(numbers))
         retired = sum(

@@ -21,9 +21,8 @@ from wfm.engine.timeline import map_states
 from wfm.errors import NoDataError, WfmError
 from wfm.jobs import spool
 from wfm.jobs.sources import Source
-from wfm.jobs.windows import cursor, union, without
 from wfm.store import Store
-from wfm.vendors import Feed, Window
+from wfm.vendors import Feed
 
 FEEDS: Final = {
     "source": pl.String(), "vendor": pl.String(), "feed": pl.String(), "last_success_at": INSTANT,
@@ -53,65 +52,48 @@ def feeds(store: Store, sources: Mapping[str, Source], folder: Path, now: dateti
     Columns: source vendor feed last_success_at age_s (since then) complete_until lag_s (behind now) missing_s (in gaps
     before it) spooled (batches that wait) result note (of the last cycle).
     """
+    try:
+        with store.reading() as reader:
+            asked, files = archive.standing(reader), archive.imported(reader)
+    except NoDataError:
+        asked = files = pl.DataFrame()
+    known = {(row["source"], row["feed"]): row for row in asked.iter_rows(named=True)}
     rows = [
-        _row(store, source, feed, folder, now)
+        _row(source, feed, known.get((source.name, feed.name)), folder, now)
         for source in sources.values()
         for feed in source.feeds.values()
     ]
-    rows += _imported(store, now)
-    return pl.DataFrame(rows, schema=FEEDS)
+    return pl.DataFrame([*rows, *_imported(files, now)], schema=FEEDS)
 
 
-def _row(store: Store, source: Source, feed: Feed, folder: Path, now: datetime) -> dict[str, object]:
-    try:
-        with store.reading() as reader:
-            ledger = archive.ledger(reader, source.name, feed.name)
-    except NoDataError:
-        ledger = None
+def _row(
+    source: Source, feed: Feed, known: dict[str, Any] | None, folder: Path, now: datetime
+) -> dict[str, object]:
     row: dict[str, object] = dict.fromkeys(FEEDS)
     row |= {"source": source.name, "vendor": source.vendor.NAME, "feed": feed.name}
     row["spooled"] = len(spool.waiting(folder, source.name))
-    row["result"], row["note"] = "never asked", ""
-    if ledger is None or ledger.is_empty():
-        return row
-    last = ledger.row(-1, named=True)
-    row |= {"result": last["result"], "note": last["note"] or ""}
-    good = ledger.filter(pl.col("result") == "complete")
-    latest = good["made_at"].max()
-    if isinstance(latest, datetime):
-        row |= {"last_success_at": latest, "age_s": (now - latest).total_seconds()}
-    windows = [Window(*w) for w in good.drop_nulls("from_at").select("from_at", "to_at").iter_rows()]
-    if windows:
-        since, newest = min(w.start for w in windows), max(w.end for w in windows)
-        until = cursor(windows, since)
-        gaps = without(Window(since, newest), union(windows))
-        row |= {
-            "complete_until": until,
-            "lag_s": (now - until).total_seconds(),
-            "missing_s": sum((g.end - g.start).total_seconds() for g in gaps),
-        }
+    if known is None:
+        return row | {"result": "never asked", "note": ""}
+    row |= {name: known[name] for name in ("last_success_at", "complete_until", "missing_s", "result")}
+    row["note"] = known["note"] or ""
+    row["age_s"] = _since(known["last_success_at"], now)
+    row["lag_s"] = _since(known["complete_until"], now)
     return row
 
 
-def _imported(store: Store, now: datetime) -> list[dict[str, object]]:
-    """List what came in files, by source and table: it ages too."""
-    try:
-        with store.reading() as reader:
-            ledger = reader.table("collection")
-    except NoDataError:
-        return []
-    last = (
-        ledger.filter(pl.col("origin") == "import")
-        .group_by("source", "feed", maintain_order=True)
-        .agg(pl.col("made_at").max(), pl.col("to_at").max(), pl.col("note").last())
-    )
+def _since(at: datetime | None, now: datetime) -> float | None:
+    return None if at is None else (now - at).total_seconds()
+
+
+def _imported(files: pl.DataFrame, now: datetime) -> list[dict[str, object]]:
+    """List what came in files: it ages too."""
     return [
         {
             **dict.fromkeys(FEEDS), "source": row["source"], "vendor": "file", "feed": row["feed"],
-            "last_success_at": row["made_at"], "age_s": (now - row["made_at"]).total_seconds(),
+            "last_success_at": row["made_at"], "age_s": _since(row["made_at"], now),
             "complete_until": row["to_at"], "spooled": 0, "result": "complete", "note": row["note"] or "",
         }
-        for row in last.iter_rows(named=True)
+        for row in files.iter_rows(named=True)
     ]  # fmt: skip
 
 
@@ -185,7 +167,7 @@ def _disk(store: Store) -> Finding:
 def _database(store: Store) -> list[Finding]:
     try:
         with store.reading() as reader:
-            collected = reader.table("collection").height
+            collected, _ = reader.newest()
     except NoDataError:
         return [
             Finding("database", "warn", f"{store.path} does not exist yet", "import or collect something")

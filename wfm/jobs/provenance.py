@@ -50,7 +50,11 @@ def _table(reader: Reader, table: str, span: Span, vendors: Mapping[str, str]) -
     found = archive.origins(reader, table, span)
     parts = []
     for (source, origin), mine in found.group_by("source", "origin", maintain_order=True):
-        name = _named(str(source), vendors) if origin == "collect" else _files(str(source), mine["file_name"])
+        name = (
+            _named(str(source), vendors)
+            if origin in ("collect", "replay")
+            else _files(str(source), mine["file_name"])
+        )
         parts.append(f"{name} ({mine['n'].sum():,} rows)")
     return f"{words.TABLES[table]} from {', '.join(parts)}" if parts else ""
 

@@ -43,14 +43,6 @@ def without(whole: Window, done: Sequence[Window]) -> list[Window]:
     return left
 
 
-def cursor(complete: Sequence[Window], since: datetime) -> datetime:
-    """Return up to where everything since an instant is stored."""
-    for window in union(complete):
-        if window.start <= since < window.end:
-            return window.end
-    return since
-
-
 def beginning(complete: Sequence[Window], failed: Sequence[Window], first: datetime) -> datetime:
     """Return since when everything is wanted: the oldest that is stored, and what failed right before it.
 

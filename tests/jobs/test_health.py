@@ -1,0 +1,103 @@
+"""How every feed is: what the ledger says, whoever reads the kept payloads again, and however long it has become."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wfm import archive, schema
+from wfm.jobs import health
+from wfm.jobs.collect import Collector
+from wfm.jobs.sources import Source
+from wfm.store import Store
+from wfm.vendors import Feed, Payload, SourceSettings
+
+START = datetime(2026, 3, 2, tzinfo=UTC)
+QUARTER = timedelta(minutes=15)
+CALLS, QUEUES = Feed("call_leg", "window", 900), Feed("queue", "list", 86_400)
+asked = st.lists(
+    st.tuples(st.integers(0, 30), st.integers(1, 8), st.sampled_from(["complete", "partial", "failed"])),
+    max_size=12,
+)
+
+
+def source(feeds: tuple[Feed, ...]) -> Source:
+    def parse(feed: str, payload: Payload, _: object) -> pl.DataFrame:
+        row = dict.fromkeys(schema.table(feed).own) | {"queue_id": payload.body.decode()}
+        return pl.DataFrame([row], schema=schema.table(feed).own)
+
+    vendor = SimpleNamespace(NAME="toy", FEEDS=feeds, parse=parse)
+    return Source("toy", vendor, SourceSettings(vendor="toy"))  # type: ignore[arg-type]
+
+
+def keep(store: Store, name: str, feed: Feed, window: tuple[datetime, datetime] | None, result: str) -> None:
+    archive.keep(
+        store, name=name, source="toy", feed=feed.name, window=window, result=result, note=name,
+        payloads=[(START, {}, b"q1")], tables={},
+    )  # fmt: skip
+
+
+@given(told=asked)
+def test_a_feed_is_complete_up_to_its_first_gap_and_misses_every_quarter_of_its_gaps(
+    told: list[tuple[int, int, str]],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store, have = Store(Path(folder) / "wfm.duckdb"), set[int]()
+        for n, (start, length, result) in enumerate(told):
+            window = START + start * QUARTER, START + (start + length) * QUARTER
+            keep(store, f"{n}", CALLS, window, result)
+            have |= set(range(start, start + length)) if result == "complete" else set()
+        row = health.feeds(store, {"toy": source((CALLS,))}, Path(folder), START + 100 * QUARTER).row(
+            0, named=True
+        )
+    assert row["result"] == (told[-1][2] if told else "never asked")
+    assert row["note"] == (f"{len(told) - 1}" if told else "")
+    if not have:
+        assert row["complete_until"] is row["missing_s"] is row["last_success_at"] is row["lag_s"] is None
+        return
+    until = min(have)
+    while until in have:
+        until += 1
+    assert row["complete_until"] == START + until * QUARTER
+    assert row["lag_s"] == (100 - until) * 900
+    assert row["missing_s"] == (max(have) + 1 - min(have) - len(have)) * 900
+
+
+def test_to_read_again_what_is_kept_is_not_to_have_asked(tmp_path: Path) -> None:
+    store, of = Store(tmp_path / "wfm.duckdb"), source((QUEUES, CALLS))
+    keep(store, "first", QUEUES, None, "complete")
+    now = START + timedelta(days=9)
+    before = health.feeds(store, {"toy": of}, tmp_path, now)
+    collector = Collector(store, clock=lambda: now)
+    assert [collector.replay(of, feed).result for feed in (QUEUES, CALLS)] == ["complete"] * 2
+    assert health.feeds(store, {"toy": of}, tmp_path, now).equals(before)
+    with store.reading() as reader:
+        assert reader.table("collection")["origin"].to_list() == ["collect", "replay"]
+
+
+def test_a_year_of_the_ledger_is_never_carried_out_of_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, of = Store(tmp_path / "wfm.duckdb"), source((QUEUES, CALLS))
+    for n in range(40):
+        keep(store, f"{n}", CALLS, (START + n * QUARTER, START + (n + 1) * QUARTER), "complete")
+    tall: list[int] = []
+    query = archive.Reader.query
+
+    def counted(self: archive.Reader, *said: object) -> pl.DataFrame:
+        rows = query(self, *said)  # type: ignore[arg-type]
+        tall.append(rows.height)
+        return rows
+
+    monkeypatch.setattr(archive.Reader, "query", counted)
+    monkeypatch.setattr(archive.Reader, "table", lambda *_, **__: pytest.fail("a whole table was read"))
+    rows = health.feeds(store, {"toy": of}, tmp_path, START + 99 * QUARTER)
+    assert rows["complete_until"].to_list() == [None, START + 40 * QUARTER]
+    assert max(tall) == 1
