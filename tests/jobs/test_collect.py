@@ -25,7 +25,7 @@ from wfm.errors import (
     ThrottledError,
     UnreachableError,
 )
-from wfm.jobs import spool
+from wfm.jobs import collecting, spool
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source
 from wfm.store import Store
@@ -414,6 +414,97 @@ def test_a_taken_database_loses_nothing(
     toy.asked.clear()
     run(collector, source, toy, window=window)
     assert toy.asked == []
+
+
+@pytest.mark.parametrize("where", ["asking", "reading", "storing the part before"])
+def test_what_came_whole_is_kept_wherever_a_stop_falls(
+    store: Store, source: Source, toy: Toy, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+    fetch, keep, parsed = toy.fetch, archive.keep, source.vendor.parse
+
+    def slowly(does: Any) -> Any:
+        def wait(*given: Any, **more: Any) -> Any:
+            reached.set()
+            assert go_on.wait(10)
+            return does(*given, **more)
+
+        return wait
+
+    async def endless(feed: Feed, window: Window | None) -> AsyncIterator[Payload | Trouble]:
+        async for item in fetch(feed, window):
+            yield item
+        if where == "asking":
+            reached.set()
+            await asyncio.sleep(60)
+
+    async def stop() -> None:
+        window = Window(START, START + 2 * HOUR)
+        task = asyncio.create_task(collector.collect(source, replace(CALLS, slice_s=7200), toy, window))
+        await asyncio.to_thread(reached.wait, 10)
+        task.cancel()
+        asyncio.get_running_loop().call_later(0.05, go_on.set)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go_on.set()
+
+    monkeypatch.setattr(toy, "fetch", endless)
+    if where == "reading":
+        monkeypatch.setattr(source.vendor, "parse", slowly(parsed))
+    if where == "storing the part before":
+        monkeypatch.setattr("wfm.archive.keep", slowly(keep))
+    collector = Collector(
+        store, clock=lambda: toy.now, chunk_bytes=1 if where.startswith("storing") else 10**9
+    )
+    asyncio.run(stop())
+    collector.drain({"toy": source})
+    with store.reading() as reader:
+        assert legs(store) == ["c0", "c1"]
+        assert set(reader.table("collection")["result"]) == {"partial"}
+    assert collector.complete(source, CALLS) == []
+
+
+def test_a_batch_that_no_feed_claims_or_nobody_can_read_keeps_no_other_waiting(
+    collector: Collector, source: Source, toy: Toy, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payload = Payload("queue", START, b"[]")
+    gone = spool.Batch("1", "toy", "toy", "queue", None, "complete", "", (payload,))
+    odd = spool.Batch("2", "toy", "toy", "agent_state", None, "complete", "", (payload,))
+    paths = [spool.put(collector.folder, one) for one in (gone, odd)]
+    follow = collector._watched
+
+    def fault(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(collector, "_watched", fault)
+    (cycle,) = run(collector, source, toy, window=Window(START, START + HOUR))
+    assert (cycle.result, cycle.spooled) == ("complete", False)
+    assert legs(store) == ["c0"]
+    assert spool.waiting(collector.folder) == paths
+
+    monkeypatch.setattr(collector, "_watched", follow)
+    assert collector.drain({"toy": source}) == 1
+    assert spool.waiting(collector.folder) == paths[:1]
+
+
+def test_a_fault_of_one_source_stops_no_other(collector: Collector, source: Source, toy: Toy) -> None:
+    def session(*_: Any) -> Toy:
+        return toy
+
+    def broken(*_: Any) -> Toy:
+        raise KeyError("a-secret")
+
+    limits = SimpleNamespace(requests_per_minute=None, concurrent=1, max_body_bytes=9, stop_after_401=2)
+    pairs = []
+    for name, begin in (("bad", broken), ("good", session)):
+        vendor = SimpleNamespace(**vars(source.vendor), session=begin, LIMITS=limits)
+        pairs.append((Source(name, vendor, source.settings), CALLS))  # type: ignore[arg-type]
+    bad, *good = asyncio.run(collecting.collect(collector, pairs))
+    assert (bad.source, bad.result) == ("bad", "failed")
+    assert "KeyError" in bad.note
+    assert "a-secret" not in bad.note
+    assert good
+    assert {(one.source, one.result) for one in good} == {("good", "complete")}
 
 
 def test_a_batch_stored_just_before_a_crash_is_not_stored_twice(

@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,7 +24,7 @@ from threading import Lock
 import polars as pl
 
 from wfm import archive, schema
-from wfm.errors import BadReplyError, CollectError, DatabaseBusyError, NoDataError, OutputError
+from wfm.errors import BadReplyError, CollectError, DatabaseBusyError, NoDataError, OutputError, WfmError
 from wfm.jobs import spool
 from wfm.jobs.pipeline import Line
 from wfm.jobs.reading import MOST_NOTES, Read, Reading, follow, read_payloads, spelt
@@ -76,6 +77,7 @@ class Collector:
     chunk_bytes: int = CHUNK_BYTES
     _watches: dict[str, Watch] = field(default_factory=dict)
     _draining: Lock = field(default_factory=Lock)
+    _left: set[Path] = field(default_factory=set)
 
     @property
     def folder(self) -> Path:
@@ -164,34 +166,43 @@ class Collector:
         ended: CollectError | None = None
         size = 0
         async with Line[Cycle]() as line:
-            reading = Reading(source, feed)
-            try:
-                async for item in session.fetch(feed, window):
-                    if isinstance(item, Trouble):
-                        troubles.append(item)
-                        continue
-                    waiting.append(item)
-                    await line.read(partial(reading.add, item))
-                    size += len(item.body)
-                    if size >= self.chunk_bytes and feed.kind == "window":
-                        part = self._batch(source, feed, window, "partial", "a part of it", waiting)
-                        await line.store(partial(self._store, source, part, reading))
-                        waiting, size, reading = [], 0, Reading(source, feed)
-            except CollectError as wrong:
-                ended = wrong
-            except (
-                asyncio.CancelledError
-            ):  # the service stops: what was received whole is not asked for again
-                if waiting:
-                    spool.put(self.folder, self._batch(source, feed, window, "partial", "stopped", waiting))
-                raise
-            stored = any(part.read for part in await line.stored()) or bool(waiting)
-            passing = [trouble for trouble in troubles if not trouble.permanent]
-            result = "complete" if not (ended or passing) else "partial" if stored else "failed"
-            batch = self._batch(source, feed, window, result, _note(ended, troubles), waiting)
-            await line.store(partial(self._store, source, batch, reading))
+            with self._kept_if_stopped(source, feed, window, waiting):
+                reading = Reading(source, feed)
+                try:
+                    async for item in session.fetch(feed, window):
+                        if isinstance(item, Trouble):
+                            troubles.append(item)
+                            continue
+                        waiting.append(item)
+                        await line.read(partial(reading.add, item))
+                        size += len(item.body)
+                        if size >= self.chunk_bytes and feed.kind == "window":
+                            part = self._batch(source, feed, window, "partial", "a part of it", waiting)
+                            await line.store(partial(self._store, source, part, reading))
+                            waiting.clear()
+                            size, reading = 0, Reading(source, feed)
+                except CollectError as wrong:
+                    ended = wrong
+                stored = any(part.read for part in await line.stored()) or bool(waiting)
+                passing = [trouble for trouble in troubles if not trouble.permanent]
+                result = "complete" if not (ended or passing) else "partial" if stored else "failed"
+                batch = self._batch(source, feed, window, result, _note(ended, troubles), waiting)
+                await line.store(partial(self._store, source, batch, reading))
+                waiting.clear()
             whole = _summed(await line.stored())
         return replace(whole, of_source=not isinstance(ended, BadReplyError) if ended else result == "failed")
+
+    @contextmanager
+    def _kept_if_stopped(
+        self, source: Source, feed: Feed, window: Window | None, waiting: list[Payload]
+    ) -> Iterator[None]:
+        """Spool what was received whole and is not on its way into the store, if the service stops meanwhile."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            if waiting:
+                spool.put(self.folder, self._batch(source, feed, window, "partial", "stopped", waiting))
+            raise
 
     def _batch(
         self,
@@ -216,7 +227,7 @@ class Collector:
     # --- storing ----------------------------------------------------------------------------------------
     def _store(self, source: Source, batch: spool.Batch, reading: Reading | None = None) -> Cycle:
         """Store a batch, or spool it while the database is taken by somebody else; ``reading``: if it is read yet."""
-        if spool.waiting(self.folder, source.name):  # keep the order in which things came
+        if self._before_it(source):  # keep the order in which things came
             spool.put(self.folder, batch)
             return _spooled(batch)
         try:
@@ -231,7 +242,8 @@ class Collector:
     def drain(self, sources: dict[str, Source]) -> int:
         """Store what waits in the spool, oldest first, as long as the database can be had; returns how many batches.
 
-        Batches of sources that are not given stay where they are.
+        Batches of sources or feeds that are not given stay where they are, and so does one that cannot be read at all:
+        none of them keeps others waiting.
         """
         drained = 0
         with self._draining:  # a snapshot that two threads drain would be watched twice
@@ -239,13 +251,29 @@ class Collector:
                 batch = spool.take(path)
                 if batch is None or batch.source not in sources:
                     continue
+                source = sources[batch.source]
+                if batch.feed not in source.feeds:
+                    log.warning("%s is of a feed that %s has no more; it stays", path.name, source.name)
+                    self._left.add(path)
+                    continue
                 try:
-                    self._write(sources[batch.source], batch)
+                    self._write(source, batch)
                 except DatabaseBusyError:
                     break
+                except WfmError:  # the disk, the database: so it would be with the next one
+                    raise
+                except Exception:
+                    log.exception("%s could not be stored; it stays, and the others go on", path.name)
+                    self._left.add(path)
+                    continue
+                self._left.discard(path)
                 spool.drop(path)
                 drained += 1
         return drained
+
+    def _before_it(self, source: Source) -> bool:
+        """Say whether batches of a source wait that will be stored before a new one."""
+        return not self._left.issuperset(spool.waiting(self.folder, source.name))
 
     def _write(self, source: Source, batch: spool.Batch, reading: Reading | None = None) -> Cycle:
         feed = source.feeds[batch.feed]

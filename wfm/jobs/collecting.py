@@ -66,6 +66,10 @@ async def collect(
         except (CollectError, StoreError, OutputError) as error:  # the other sources go on
             log.warning("%s: %s", source.name, error)
             cycles.append(Cycle(source.name, feeds[0].name, window, "failed", note=str(error)))
+        except Exception as bug:
+            log.exception("%s: the cycle failed", source.name)
+            note = f"a fault of the collector ({type(bug).__name__}); the log says where"
+            cycles.append(Cycle(source.name, feeds[0].name, window, "failed", note=note))
         return cycles
 
     ordered = sorted(pairs, key=lambda pair: pair[0].name)
