@@ -75,6 +75,9 @@ def keep(
         number, now = turn_of(con)
         reader = Reader(con, None)
         full = {table: _completed(reader, table, rows) for table, rows in tables.items() if rows.height}
+        if "report_row" in full:
+            full["report_row"] = _last_runs(full["report_row"])
+            _supersede(con, source, full["report_row"], now)
         counts = [merge(con, table, rows, number, now) for table, rows in full.items()]
         added, replaced = (sum(part) for part in zip(*counts, strict=True)) if counts else (0, 0)
         if "call_event" in full and legs is not None:
@@ -198,6 +201,34 @@ def _completed(reader: Reader, table: str, rows: pl.DataFrame) -> pl.DataFrame:
         reader.table(table), on=list(known.key), how="left", suffix="_known", maintain_order="left"
     )
     return both.select(*known.key, *(pl.coalesce(name, f"{name}_known") for name in known.values))
+
+
+def _last_runs(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of the run that reaches furthest of every report and beginning; of equals the last."""
+    run = ["report_id", "from_at", "to_at", "execution_id"]
+    last = rows.select(run).unique(keep="last", maintain_order=True).sort("to_at", maintain_order=True)
+    return rows.join(
+        last.unique(run[:2], keep="last"), on=run, how="semi", nulls_equal=True, maintain_order="left"
+    )
+
+
+def _supersede(con: duckdb.DuckDBPyConnection, source: str, runs: pl.DataFrame, now: datetime) -> None:
+    """Retire what a report said of a beginning before, if it is run again and reaches as far.
+
+    The report of a day that is not over is run every hour: each time its window is another, and so are its keys.
+    """
+    key = schema.table("report_row").key
+    con.register("runs", runs.select(key))
+    same = " AND ".join(f"r.{name} IS NOT DISTINCT FROM t.{name}" for name in key if name != "source")
+    con.execute(
+        "UPDATE report_row AS t SET replaced_at = ? WHERE t.replaced_at IS NULL AND t.source = ? "
+        "AND t.from_at IN (SELECT from_at FROM runs) "
+        "AND EXISTS (SELECT 1 FROM (SELECT report_id, from_at, max(to_at) AS to_at FROM runs GROUP BY ALL) AS d "
+        "WHERE d.report_id = t.report_id AND d.from_at = t.from_at AND d.to_at >= t.to_at) "
+        f"AND NOT EXISTS (SELECT 1 FROM runs AS r WHERE {same})",
+        [now, source],
+    )
+    con.unregister("runs")
 
 
 # --- payloads -------------------------------------------------------------------------------------------
