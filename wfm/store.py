@@ -69,6 +69,7 @@ NAMED_IN: Final = {
     ),
     "queue": (("queue", "queue_id"), ("interval_volume", "queue_id"), ("call_leg", "queue_id")),
     "team": (("agent", "team"),),
+    "person": (("login", "agent_id"), ("schedule", "agent_id")),
 }
 """Every table and column in which an agent, a queue or a team is named."""
 
@@ -429,7 +430,7 @@ class Reader:
         ).cast({c: schema.table(name).columns[c] for c in keys})
 
     def names(self, kind: str) -> list[str]:
-        """Return every agent, queue or team that is named anywhere, in order; ``kind`` is a key of `NAMED_IN`."""
+        """Return every agent, queue, team or person that is named anywhere, in order; a key of `NAMED_IN`."""
         parts, values = [], []
         for table, column in NAMED_IN[kind]:
             where, given = self._known(table)

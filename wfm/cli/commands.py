@@ -122,7 +122,9 @@ def _before(
 
 def centre() -> jobs.Centre:
     """Open what the settings, or the options before the command, name."""
-    return jobs.open_centre(given.database, settings_file=given.settings_file)
+    return jobs.open_centre(
+        given.database, settings_file=given.settings_file, tell=lambda text: remark(f"note: {text}")
+    )
 
 
 # --- data in and out ------------------------------------------------------------------------------------

@@ -50,6 +50,7 @@ def read(
     table: str,
     *,
     defaults: Mapping[str, str] = {},
+    filling: Mapping[str, str] = {},
     timezone: str | None = None,
     fold: Fold | None = None,
     renames: Mapping[str, str] = {},
@@ -58,7 +59,8 @@ def read(
 ) -> Reading:
     """Read a csv, parquet, xlsx or (schedule) ics file as rows of `table`.
 
-    `defaults` fills columns the file does not have; `timezone` (IANA) and `fold` (earlier, later) say how to
+    `defaults` fills columns the file does not have, `filling` (of text) empty cells too; `timezone` (IANA) and
+    `fold` (earlier, later) say how to
     read times without an offset; `renames` maps theirs to ours; `activities` are the known ones, which are
     spelt so; `sheet` names one of an xlsx. InputError if the file as a whole is no such table; single bad
     rows are returned, not raised.
@@ -93,7 +95,7 @@ def read(
     note = list(raw.note)
     if placing.ignored:
         note.append(f"ignored columns: {', '.join(placing.ignored)}")
-    columns = _columns(raw, placing, spec, reader, defaults)
+    columns = _columns(raw, placing, spec, reader, {**defaults, **filling}, filling)
     frame, bad = _judge(columns, spec, raw.row_no, activities)
     wrong = raw.row_no.is_in(bad["row"].unique().implode()) if bad.height else None
     if wrong is not None:
@@ -141,7 +143,12 @@ def _without_blank_rows(raw: Raw) -> Raw:
 
 
 def _columns(
-    raw: Raw, placing: Placing, table: Table, reader: Reader, defaults: Mapping[str, str]
+    raw: Raw,
+    placing: Placing,
+    table: Table,
+    reader: Reader,
+    defaults: Mapping[str, str],
+    filling: Mapping[str, str],
 ) -> dict[str, Column]:
     """Cast every column of the table from the file, a default, or nothing."""
     height = raw.cells.height
@@ -151,13 +158,19 @@ def _columns(
             by = replace(reader, timezone="UTC") if column in placing.utc else reader
             at = str(placing.at[column])
             cast = cells.cast(raw.cells[at], column, dtype, by)
-            out[column] = _failed(cast, raw.row_no, raw.errors[at]) if at in raw.errors else cast
+            cast = _failed(cast, raw.row_no, raw.errors[at]) if at in raw.errors else cast
+            out[column] = _filled(cast, filling[column]) if column in filling else cast
             continue
         one = cells.cast(pl.Series([defaults.get(column)], dtype=pl.String), column, dtype, reader)
         if one.expected is not None:
             raise InputError(f"{column} was given as {defaults[column]!r}; expected {one.expected[0]}.")
         out[column] = Column(one.values.new_from_index(0, height), one.text.new_from_index(0, height), None)
     return out
+
+
+def _filled(column: Column, text: str) -> Column:
+    """Fill the empty cells of a column of text."""
+    return column._replace(values=column.values.fill_null(text), text=column.text.fill_null(text))
 
 
 def _failed(column: Column, row_no: pl.Series, rows: Collection[int]) -> Column:
@@ -205,7 +218,7 @@ def _judge(
     for rule in rules.rules(table.name):
         breaks = frame.select(rule.breaks.fill_null(False)).to_series()
         if breaks.any():
-            found(rule.column, breaks, frame.select(rule.expected).to_series())
+            found(rule.column, breaks, frame.with_columns(expected=rule.expected)["expected"])
     order = ["row", "column", "value", "expected"]
     bad = (
         pl.concat([p.select(order).cast({"row": pl.Int64()}) for p in problems])

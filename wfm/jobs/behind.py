@@ -14,7 +14,7 @@ from wfm.engine.inputs import INSTANT
 from wfm.jobs.clocks import say_shifts
 from wfm.jobs.evidence import FOUND, Search, behind_legs
 from wfm.jobs.scoring import PLACE
-from wfm.jobs.sources import configured
+from wfm.jobs.sources import readable
 from wfm.settings import Settings
 from wfm.store import Reader, Span
 from wfm.vendors import CALL_EVENT
@@ -131,7 +131,7 @@ def _searched(
     known: Reader, settings: Settings, found: dict[str, pl.DataFrame], rows: pl.DataFrame
 ) -> pl.DataFrame:
     """Look up in the raw payloads what was collected of states and events: row, and `FOUND`."""
-    search = Search(known, configured(settings.sources, settings.country))
+    search = Search(known, readable(settings.sources, settings.country)[0])
     collected = set(rows.filter(pl.col("origin") != "import")["row"])
     told: list[dict[str, str | None]] = []
     for table in ("agent_state", CALL_EVENT):

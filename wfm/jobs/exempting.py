@@ -146,23 +146,17 @@ UNSAID: Final = ("made_at", "revoked_at", "revoked_by")
 COLUMNS: Final = schema.table("exemption").own.items()
 
 
-def completed(rows: pl.DataFrame, *, by: str | None, reason: str | None, where: str) -> pl.DataFrame:
-    """Complete the rows of a file: who approves and why, where a row does not say so itself.
+def checked(rows: pl.DataFrame, *, where: str) -> pl.DataFrame:
+    """Refuse the rows of a file that are no new exemptions, or do not say why.
 
     Args:
         rows: columns of the table, row_no.
-        by, reason: for the rows that do not say.
         where: the file.
 
     Raises:
-        InputError: a row lacks one of them, is made in the future, or is revoked already.
+        InputError: a row does not say why, is made in the future, or is revoked already.
     """
-    rows = rows.with_columns(
-        pl.coalesce(pl.col(name), pl.lit((given or "").strip() or None, pl.String))
-        for name, given in (("by", by), ("note", reason))
-    )
     wrong = {
-        "it does not say who approves it; add a column by, or --by": pl.col("by").is_null(),
         "it does not say why; add a column note, or --reason": pl.col("note").is_null(),
         "made_at is in the future": pl.col("made_at") > datetime.now(UTC),
         "it is revoked already; a history is brought in by `wfm import exemption`": pl.col(

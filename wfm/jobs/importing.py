@@ -37,11 +37,11 @@ def check(table: str, path: Path, skip_bad: Path | None, covers: tuple[When, Whe
         raise UsageError(f"--skip-bad {skip_bad} is the file to import: name another for its bad rows.")
 
 
-def set_aside(reading: files.Reading, path: Path, skip_bad: Path | None) -> int:
+def set_aside(reading: files.Reading, path: Path, skip_bad: Path | None, advice: str = "") -> int:
     """Refuse a file for its bad rows, or write them to ``skip_bad``; return how many there are."""
     bad = reading.bad["row"].n_unique()
     if bad and skip_bad is None:
-        raise BadRowsError(str(path), reading.bad)
+        raise BadRowsError(str(path), reading.bad, advice)
     if bad and skip_bad is not None:
         files.write(reading.bad_rows, skip_bad, "csv")
     if reading.frame.is_empty():

@@ -69,7 +69,7 @@ def names(given: str | Sequence[str] | None) -> list[str] | None:
 
 
 def check_names(known: Reader, kind: str, asked: Sequence[str]) -> None:
-    """Refuse agents or queues of whom nothing was ever heard.
+    """Refuse agents, queues or teams of whom nothing was ever heard, and logins that are an agent's.
 
     Raises:
         NoDataError: and says which there are.
@@ -77,6 +77,13 @@ def check_names(known: Reader, kind: str, asked: Sequence[str]) -> None:
     if not asked:
         return
     there = known.names(kind)
+    owners = _owners(known) if kind == "agent" else {}
+    for name in asked:
+        if name in owners:
+            raise NoDataError(
+                f"{name!r} is no agent but a login of {' and '.join(owners[name])}: ask for that agent."
+            )
+    there = [name for name in there if name not in owners]
     for name in asked:
         if name not in there:
             near = difflib.get_close_matches(name, there, n=3) or difflib.get_close_matches(
@@ -85,6 +92,14 @@ def check_names(known: Reader, kind: str, asked: Sequence[str]) -> None:
             some = ", ".join(there[:20]) + (" …" if len(there) > 20 else "")
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {some or 'none yet'}."
             raise NoDataError(f"No {kind} {name!r} is known; {hint}")
+
+
+def _owners(known: Reader) -> dict[str, list[str]]:
+    """Say whose the logins are that are no agents themselves."""
+    persons = known.names("person")
+    login = known.table("login", columns=["login", "agent_id"]).filter(~pl.col("login").is_in(persons))
+    owners = login.group_by("login").agg(pl.col("agent_id").unique().sort())
+    return dict(owners.iter_rows())
 
 
 def read_basis(

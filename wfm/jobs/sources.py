@@ -49,6 +49,20 @@ def configured(raw: Mapping[str, Mapping[str, Any]], country: str = "") -> dict[
     return {name: _source(name, {**usual, **values}) for name, values in sorted(raw.items())}
 
 
+def readable(
+    raw: Mapping[str, Mapping[str, Any]], country: str = ""
+) -> tuple[dict[str, Source], dict[str, str]]:
+    """Check the settings of every source as `configured`; return those that hold, and what is wrong with the others."""
+    sources: dict[str, Source] = {}
+    wrong: dict[str, str] = {}
+    for name, values in sorted(raw.items()):
+        try:
+            sources |= configured({name: values}, country)
+        except SettingsError as error:
+            wrong[name] = str(error)
+    return sources, wrong
+
+
 def longest_delay_s(sources: Mapping[str, Source]) -> int:
     """Return how late agent states may be told: the longest time between two polls of any source; 0 without one."""
     feeds = [feed for source in sources.values() for feed in source.feeds.values()]

@@ -21,7 +21,7 @@ from wfm.errors import NoDataError, SettingsError, StoreError, UsageError, WfmEr
 from wfm.jobs import health, responsible, spool
 from wfm.jobs.collect import Collector
 from wfm.jobs.collecting import forget
-from wfm.jobs.sources import Source, configured
+from wfm.jobs.sources import Source, readable
 from wfm.service.app import web
 from wfm.service.condition import Conditions
 from wfm.service.drainer import Drainer
@@ -176,7 +176,7 @@ def serve(settings: Settings, host: str, port: int, shape: LogFormat) -> None:
 
     Raises:
         SettingsError: no source has settings that are right.
-        UsageError: no source is configured, another service has the database, or the port cannot be used.
+        UsageError: no source is readable, another service has the database, or the port cannot be used.
     """
     sources, refused = checked(settings)
     secrets = {secret for source in sources.values() for secret in source.secrets}
@@ -202,13 +202,7 @@ def checked(settings: Settings) -> tuple[dict[str, Source], dict[str, str]]:
         SettingsError: none can run.
         UsageError: there is none.
     """
-    sources: dict[str, Source] = {}
-    refused: dict[str, str] = {}
-    for name, raw in sorted(settings.sources.items()):
-        try:
-            sources |= configured({name: raw}, settings.country)
-        except SettingsError as error:
-            refused[name] = str(error)
+    sources, refused = readable(settings.sources, settings.country)
     if not sources and refused:
         raise SettingsError("\n".join(refused.values()))
     if not sources:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from wfm import settings
@@ -16,10 +17,17 @@ class Centre(Tables, Scores, Defence, Doubts, Reports):
     """A contact centre: its database and how to read it. Holds no lock between calls."""
 
 
-def open_centre(database: Path | str | None = None, *, settings_file: Path | str | None = None) -> Centre:
+def open_centre(
+    database: Path | str | None = None,
+    *,
+    settings_file: Path | str | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Centre:
     """Open the configured database, or another; nothing is held until something is asked.
+
+    ``tell`` is called with what one should know about an answer; None: it is logged.
 
     Raises:
         SettingsError: the settings are wrong.
     """
-    return Centre(settings.load(settings_file, database=database))
+    return Centre(settings.load(settings_file, database=database), tell)

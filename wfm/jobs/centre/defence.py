@@ -114,9 +114,18 @@ class Defence(Place):
             NoDataError: an agent or a team is not known.
         """
         path = Path(path)
-        reading = files.read(path, "exemption", timezone=timezone, defaults={"kind": "approved"})
-        importing.set_aside(reading, path, None)
-        rows = exempting.completed(reading.frame, by=by, reason=reason, where=str(path))
+        said = {"by": (by or "").strip(), "note": (reason or "").strip()}
+        reading = files.read(
+            path,
+            "exemption",
+            timezone=timezone,
+            defaults={"kind": "approved"},
+            filling={name: text for name, text in said.items() if text},
+        )
+        importing.set_aside(
+            reading, path, None, "Correct them; --by and --reason are for rows without by and note."
+        )
+        rows = exempting.checked(reading.frame, where=str(path))
         who = by or ", ".join(rows["by"].unique(maintain_order=True))
         made = exempting.plan(self.store, self.basis, rows, by=who, reason=reason, file_name=path.name)
         return made if dry_run else made.save()

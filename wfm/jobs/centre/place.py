@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 
 from wfm.engine.score import Options, Score
@@ -11,15 +12,16 @@ from wfm.errors import UsageError
 from wfm.jobs import sources, when
 from wfm.jobs.scoring import Basis, names, read_basis
 from wfm.jobs.when import When, Window
-from wfm.settings import AUTO, Settings
+from wfm.settings import AUTO, PREFIX, Settings
 from wfm.store import Span, Store
 
 
 class Place:
     """A contact centre's database, and how windows and instants are read."""
 
-    def __init__(self, configured: Settings) -> None:
+    def __init__(self, configured: Settings, tell: Callable[[str], None] | None = None) -> None:
         self.settings = configured
+        self._tell, self._told = tell or logging.getLogger("wfm").warning, set[str]()
         self.store = Store(configured.database, wait_s=configured.database_wait_s)
 
     def window(self, from_: When, to: When, *, names: tuple[str, str] = ("--from", "--to")) -> Window:
@@ -46,16 +48,10 @@ class Place:
     def options(self) -> Options:
         """Return what the settings say about scoring.
 
-        Raises:
-            SettingsError: the settings of a source are wrong, and they decide how late states may be told.
+        How late states may be told is taken from the sources whose settings hold; that others do not is told once.
         """
         own = self.settings
-        told = own.state_delay_s
-        delay = (
-            sources.longest_delay_s(sources.configured(own.sources, own.country))
-            if told == AUTO
-            else int(told)
-        )
+        delay = self._delay_s() if own.state_delay_s == AUTO else int(own.state_delay_s)
         return Options(
             state_renewal=own.state_renewal,
             wrapup_grace=own.wrapup_grace,
@@ -67,6 +63,19 @@ class Place:
                 for name, each in own.tolerance.items()
             ),
         )
+
+    def _delay_s(self) -> int:
+        known, wrong = sources.readable(self.settings.sources, self.settings.country)
+        delay = sources.longest_delay_s(known)
+        for name, error in wrong.items():
+            text = (
+                f"the settings of source {name} cannot be read ({error}); scored as if states were told up to "
+                f"{delay} s late, as the other sources' are: set {PREFIX}STATE_DELAY_S if {name} polls agent states more slowly."
+            )
+            if text not in self._told:
+                self._told.add(text)
+                self._tell(text)
+        return delay
 
     def basis(
         self,
