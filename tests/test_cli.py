@@ -147,7 +147,7 @@ def test_wrong_usage_is_told_and_exits_2(tiny, run, words, said):
     [
         (("adherence", "--from", "2030-01-01", "--to", "2030-01-02"), "Nothing is known from 2030-01-01"),
         (("adherence", *WINDOW, "--agent", "Ann"), "No agent 'Ann' is known; did you mean ann?"),
-        (("explain", "nobody", DAY), "No agent 'nobody' is known; there are: 2001, ann"),
+        (("explain", "nobody", DAY), "No agent 'nobody' is known; there are: ann."),
         (("explain", "ann", NEXT), "ann has no schedule on 2026-03-03"),
         (("intervals", *WINDOW, "--queue", "sails"), "No queue 'sails' is known; did you mean sales?"),
         (("intervals", "--from", "2030-01-01", "--to", "2030-01-02"), "No interval volume and no calls"),

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from collections.abc import Sequence
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import polars as pl
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from wfm.cli.columns import Column, draw
 from wfm.cli.commands import AsOf, FormatOption, Out, app, centre
 from wfm.cli.screen import Format, Target, console, remark, show, working
 from wfm.errors import UsageError
@@ -126,41 +126,47 @@ def _lanes(page: Console, told: Explanation) -> None:
 
 def _stretches(page: Console, told: Explanation, zone: ZoneInfo, rules: list[str]) -> None:
     numbers, several = _numbers(told.rows), told.slices["login"].drop_nulls().n_unique() > 1
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    titles = [
-        "from",
-        "to",
-        "lasted",
-        "scheduled",
-        "state",
-        "vendor's word",
-        "class",
-        "reason",
-        "call leg",
-        "rule",
-        "rows",
-    ]
-    for title in titles:
-        table.add_column(title, justify="right" if title == "lasted" else "left")
+    titles = (
+        "from", "to", "lasted", "scheduled", "state", "vendor's word", "class", "reason", "call leg", "rule", "rows",
+    )  # fmt: skip
+    lines: list[tuple[str | Text, ...]] = []
     for row in without_slivers(told.slices).iter_rows(named=True):
         kind = row["class"]
         letter = f"{CLASS_LETTERS[kind]} {formats.spoken(kind)}" if kind else formats.NOTHING
         word = row["vendor_state"] or formats.NOTHING
         behind = [row[name] for name in SHOWN_IDS] + row["leg_rows"]
-        table.add_row(
-            f"{row['start_at'].astimezone(zone):%H:%M:%S}",
-            f"{row['end_at'].astimezone(zone):%H:%M:%S}",
-            formats.clock(row["seconds"]),
-            Text(row["activity"] or formats.NOTHING),
-            row["state"],
-            Text(f"{word} @{row['source']}" if several and row["source"] else word),
-            Text(letter, style=CLASS_STYLE.get(kind, "")),
-            formats.spoken(row["reason"]),
-            Text(row["leg_id"] or ""),
-            f"R{rules.index(row['rule']) + 1}",
-            " ".join(str(numbers[one]) for one in behind if one),
+        lines.append(
+            (
+                f"{row['start_at'].astimezone(zone):%H:%M:%S}",
+                f"{row['end_at'].astimezone(zone):%H:%M:%S}",
+                formats.clock(row["seconds"]),
+                Text(row["activity"] or formats.NOTHING),
+                row["state"],
+                Text(f"{word} @{row['source']}" if several and row["source"] else word),
+                Text(letter, style=CLASS_STYLE.get(kind, "")),
+                formats.spoken(row["reason"]),
+                Text(row["leg_id"] or ""),
+                f"R{rules.index(row['rule']) + 1}",
+                " ".join(str(numbers[one]) for one in behind if one),
+            )
         )
-    page.print(table)
+    _drawn(page, titles, lines, whole=("from", "to", "lasted", "rule"), right=("lasted",))
+
+
+def _drawn(
+    page: Console,
+    titles: Sequence[str],
+    lines: Sequence[tuple[str | Text, ...]],
+    whole: Sequence[str],
+    right: Sequence[str] = (),
+) -> None:
+    """Draw lines of words; the first two columns say which line it is."""
+    cells = [[word if isinstance(word, Text) else Text(word) for word in line] for line in lines]
+    columns = [
+        Column(title, [line[place] for line in cells], right=title in right, whole=title in whole)
+        for place, title in enumerate(titles)
+    ]
+    draw(page, columns, 2)
 
 
 def _coloured(lane: Lane) -> Text:
@@ -241,25 +247,25 @@ def _joined(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _raw(page: Console, told: Explanation | Instant, zone: ZoneInfo, *, whole: bool) -> None:
     rows = _joined(told.rows)
-    table = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, title="The rows behind it", title_justify="left"
-    )
-    for title in ("row", "at", "table", "says", "until", "source", "file, row", "recorded", "payload in"):
-        table.add_column(title)
+    titles = ("row", "at", "table", "says", "until", "source", "file, row", "recorded", "payload in")
+    lines: list[tuple[str | Text, ...]] = []
     for number, row in enumerate(rows.iter_rows(named=True), 1):
-        table.add_row(
-            str(number),
-            f"{row['at'].astimezone(zone):%m-%d %H:%M:%S}" if row["at"] else "always",
-            row["table"],
-            Text(row["what"] or ""),
-            f"{row['until'].astimezone(zone):%H:%M:%S}" if row["until"] else "",
-            Text(row["source"] or ""),
-            Text(_place(row)),
-            f"{row['recorded_at']:%Y-%m-%d %H:%M:%SZ}" if row["recorded_at"] else "",
-            row["payload_in"] or "",
+        lines.append(
+            (
+                str(number),
+                f"{row['at'].astimezone(zone):%m-%d %H:%M:%S}" if row["at"] else "always",
+                row["table"],
+                Text(row["what"] or ""),
+                f"{row['until'].astimezone(zone):%H:%M:%S}" if row["until"] else "",
+                Text(row["source"] or ""),
+                Text(_place(row)),
+                f"{row['recorded_at']:%Y-%m-%d %H:%M:%SZ}" if row["recorded_at"] else "",
+                row["payload_in"] or "",
+            )
         )
     page.print()
-    page.print(table)
+    page.print("The rows behind it", style="bold")
+    _drawn(page, titles, lines, whole=("row", "at", "until", "recorded", "payload in"))
     page.print()
     _said(page, rows, whole)
 

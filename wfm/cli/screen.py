@@ -11,12 +11,11 @@ from enum import StrEnum
 from pathlib import Path
 
 import polars as pl
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from wfm import files
+from wfm.cli.columns import Column, draw
 from wfm.engine.definitions import DEFINITIONS
 from wfm.errors import UsageError
 from wfm.jobs import Collected, Imported, Proof
@@ -126,15 +125,19 @@ def _whole(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _table(frame: pl.DataFrame) -> None:
     """Print a frame for reading: percentages, hours and minutes, a dash for nothing."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in frame.columns:
-        numeric = frame.schema[name].is_numeric()
-        table.add_column(
-            _title(name), justify="right" if numeric else "left", no_wrap=numeric or name.endswith("_at")
+    shown = frame.head(SHOWN_ROWS)
+    columns = [
+        Column(
+            _title(name),
+            [Text(_cell(name, value)) for value in shown[name].to_list()],
+            right=dtype.is_numeric(),
+            whole=dtype.is_numeric() or dtype.is_temporal(),
         )
-    for row in frame.head(SHOWN_ROWS).iter_rows():
-        table.add_row(*(Text(_cell(name, value)) for name, value in zip(frame.columns, row, strict=True)))
-    console(500).print(table)
+        for name, dtype in shown.schema.items()
+    ]
+    if columns:
+        figures = [column.right for column in columns]
+        draw(console(500), columns, figures.index(True) if True in figures else 2)
     if frame.height > SHOWN_ROWS:
         remark(
             f"{frame.height - SHOWN_ROWS:,} more rows: --format csv or --out FILE gives all {frame.height:,}."

@@ -70,7 +70,7 @@ class Place:
         for name, error in wrong.items():
             text = (
                 f"the settings of source {name} cannot be read ({error}); scored as if states were told up to "
-                f"{delay} s late, as the other sources' are: set {PREFIX}STATE_DELAY_S if {name} polls agent states more slowly."
+                f"{delay} s late, as the other sources' are: set {PREFIX}STATE_DELAY_S if {name} polls more slowly."
             )
             if text not in self._told:
                 self._told.add(text)
