@@ -25,6 +25,7 @@ from wfm.engine.codes import (
     is_rest,
 )
 from wfm.engine.spans import run_end
+from wfm.engine.units import in_seconds
 
 STATE_BITS = 32
 MICROSECOND = timedelta(microseconds=1)
@@ -354,4 +355,4 @@ def ratios(summed: pl.DataFrame) -> pl.DataFrame:
     }
     return summed.with_columns(
         *(pl.when(below != 0).then(above / below).alias(name) for name, (above, below) in figures.items())
-    ).with_columns(pl.col(SUMS) / 1_000_000)
+    ).with_columns(in_seconds(pl.col(SUMS)))

@@ -10,6 +10,7 @@ from wfm.engine.codes import STATE
 from wfm.engine.inputs import EPOCH, Window
 from wfm.engine.score import MICROSECOND, Score
 from wfm.engine.spans import Axis
+from wfm.engine.units import in_seconds
 
 INSTANT = pl.Datetime("us", "UTC")
 OUT = ("out", "controllable")
@@ -85,7 +86,7 @@ def board(rows: pl.DataFrame, people: pl.DataFrame, axis: Axis, window: Window |
         **{"class": "class"},
         out_since_at=pl.col("out_since").cast(INSTANT),
         **{
-            f"{name}_s": (pl.col(f"{name}_before") + pl.when(name).then(ran).otherwise(0)) / 1e6
+            f"{name}_s": in_seconds(pl.col(f"{name}_before") + pl.when(name).then(ran).otherwise(0))
             for name in OUT
         },
         seen_at=seen.cast(INSTANT),

@@ -10,6 +10,7 @@ from wfm import terms
 from wfm.engine.codes import CODE
 from wfm.engine.rollup import CUTS
 from wfm.engine.spans import Axis, layer, overlay, steps
+from wfm.engine.units import in_seconds
 
 WEIGHTS = ["from_numerator", "from_denominator", "to_numerator", "to_denominator"]
 FOUR = [f"{name}_s" for name in WEIGHTS]
@@ -125,7 +126,7 @@ def points(rows: pl.DataFrame, totals: pl.DataFrame, by: Sequence[str]) -> pl.Da
             *by, pl.col("points").abs(), *detail, nulls_last=True,
             descending=[*(False for _ in by), True, *(False for _ in detail)],
         )
-        .with_columns(pl.col("seconds", *FOUR) / 1_000_000)
+        .with_columns(in_seconds(pl.col("seconds", *FOUR)))
         .select(*by, *detail, "seconds", *FOUR, "points", "score_from", "score_to")
     )  # fmt: skip
 
@@ -154,5 +155,5 @@ def spoken(rows: pl.DataFrame, axis: Axis) -> pl.DataFrame:
         agent_id=pl.col("agent").cast(pl.String),
         start_at=axis.at(pl.col("key")),
         end_at=axis.at(pl.col("key_end")),
-        seconds=(pl.col("key_end") - pl.col("key")) / 1_000_000,
+        seconds=in_seconds(pl.col("key_end") - pl.col("key")),
     ).select("agent_id", "workday", "start_at", "end_at", "seconds", *DETAIL, *WEIGHTS)

@@ -17,6 +17,7 @@ import polars as pl
 from wfm import terms
 from wfm.engine.accounts import Logs
 from wfm.engine.inputs import INSTANT
+from wfm.engine.units import SECOND
 from wfm.engine.volume import PLACE, QUEUE, quarters
 
 CAUSES: Final[dict[str, str]] = {
@@ -50,7 +51,7 @@ LEAST: Final = 0.005
 MOST_CHANGES: Final = 6
 
 QUARTER: Final = terms.INTERVAL_S * 1_000_000
-SECOND: Final = 1_000_000
+
 FURTHEST: Final = 56
 """Quarter-hours by which a label may be off: 14 h, the farthest zone."""
 UNITS: Final = (1000.0, 1 / 1000, 60.0, 1 / 60, 3600.0, 1 / 3600)

@@ -11,6 +11,7 @@ import polars as pl
 from wfm.engine.adherence import SUMS
 from wfm.engine.inputs import INSTANT
 from wfm.engine.score import Score
+from wfm.engine.units import SECOND, in_seconds
 
 RATIOS: Final = (
     "adherence", "adherence_adjusted", "adherence_low", "adherence_high", "coverage", "conformance",
@@ -19,7 +20,6 @@ FACETS: Final = ("workday", "activity", "state", "vendor_state", "class", "reaso
 """What may differ about a second; which call was under way then is evidence, and no difference."""
 
 WHO: Final = ["agent_id", "workday"]
-SECOND: Final = 1_000_000
 DAY_US: Final = timedelta(days=1) // timedelta(microseconds=1)
 
 
@@ -55,7 +55,7 @@ def _amounts(name: str) -> list[pl.Expr]:
     stem = name.removesuffix("_s")
     whole = [(pl.col(c).fill_null(0) * SECOND).round().cast(pl.Int64) for c in (name, f"{name}_right")]
     parts = {"before": whole[0], "after": whole[1], "change": whole[1] - whole[0]}
-    return [(value / SECOND).alias(f"{stem}_{which}_s") for which, value in parts.items()]
+    return [in_seconds(value).alias(f"{stem}_{which}_s") for which, value in parts.items()]
 
 
 def _pairs() -> list[pl.Expr]:
@@ -131,7 +131,7 @@ def _joined(cells: pl.DataFrame) -> pl.DataFrame:
             pl.coalesce("workday_after", "workday_before").alias("workday"),
             "start_at",
             "end_at",
-            ((pl.col("end_at") - pl.col("start_at")).dt.total_microseconds() / SECOND).alias("seconds"),
+            in_seconds((pl.col("end_at") - pl.col("start_at")).dt.total_microseconds()).alias("seconds"),
             *said,
         )
     )
@@ -150,7 +150,7 @@ def moves(changed: pl.DataFrame) -> pl.DataFrame:
     return (
         changed.filter(pl.col("class_before").ne_missing(pl.col("class_after")))
         .group_by(*WHO, pl.col("class_before", "class_after").cast(pl.String))
-        .agg((pl.col("seconds") * SECOND).round().cast(pl.Int64).sum() / SECOND)
+        .agg(in_seconds((pl.col("seconds") * SECOND).round().cast(pl.Int64).sum()))
         .sort(
             *WHO, "seconds", "class_before", "class_after", descending=[False, False, True, False, False],
             nulls_last=True,
@@ -186,7 +186,7 @@ def touching(rows: pl.DataFrame, changed: pl.DataFrame, where: pl.Expr | None = 
         met.filter(holds if where is None else holds & where)
         .unique(["number", "stretch"])
         .group_by("number", *WHO)
-        .agg((pl.col("seconds") * SECOND).round().cast(pl.Int64).sum() / SECOND)
+        .agg(in_seconds((pl.col("seconds") * SECOND).round().cast(pl.Int64).sum()))
     )
 
 
@@ -203,5 +203,5 @@ def workdays(changed: pl.DataFrame) -> pl.DataFrame:
     return changed.group_by(WHO, maintain_order=True).agg(
         pl.col("start_at").min(),
         pl.col("end_at").max(),
-        (pl.col("seconds") * SECOND).round().cast(pl.Int64).sum() / SECOND,
+        in_seconds((pl.col("seconds") * SECOND).round().cast(pl.Int64).sum()),
     )

@@ -18,6 +18,7 @@ import polars as pl
 from wfm.engine.inputs import INSTANT
 from wfm.engine.outages import Look
 from wfm.engine.presence import MICROSECOND, MOST_OFF
+from wfm.engine.units import in_seconds
 
 BIN = timedelta(minutes=15) // MICROSECOND
 SILENT = timedelta(minutes=10) // MICROSECOND
@@ -65,7 +66,7 @@ def unwatched(
         .agg(
             pl.col("start").min(), pl.col("end").max(),
             agents=pl.col("agent_id").n_unique().cast(pl.Int64),
-            seconds=(pl.col("end") - pl.col("start")).sum() / 1_000_000,
+            seconds=in_seconds((pl.col("end") - pl.col("start")).sum()),
         )
         .filter(pl.col("end") - pl.col("start") >= look.lasts // MICROSECOND)
     )  # fmt: skip
@@ -184,7 +185,7 @@ def _overlap(spans: pl.DataFrame, here: pl.DataFrame) -> pl.DataFrame:
         start=start.min(),
         end=end.max(),
         agents=pl.col("agent_id").n_unique().cast(pl.Int64),
-        seconds=(end - start).sum() / 1_000_000,
+        seconds=in_seconds((end - start).sum()),
     )
 
 
@@ -199,7 +200,7 @@ def _pace(here: pl.DataFrame, said: pl.DataFrame, timezone: str) -> pl.DataFrame
         .explode("bin")
         .with_columns(s=pl.min_horizontal("end", edge + BIN) - pl.max_horizontal("start", edge))
         .group_by("source", "bin")
-        .agg(s=pl.col("s").sum() / 1_000_000)
+        .agg(s=in_seconds(pl.col("s").sum()))
     )
     told = said.group_by("source", bin=pl.col("at") // BIN).agg(told=pl.len().cast(pl.Int64))
     bins = (

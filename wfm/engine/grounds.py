@@ -26,6 +26,7 @@ from wfm.engine.schedule import in_force
 from wfm.engine.score import Score
 from wfm.engine.spans import Axis, layer, overlay, resolve, steps
 from wfm.engine.timeline import BEFORE_FIRST, EXPIRED, NO_LOGIN_SPEAKS, mapped_by
+from wfm.engine.units import in_seconds
 
 WHY: Final = (
     "not_scheduled", "not_counted", "unmapped", "expired", "not_watched", "nowhere_watched", "fits", "system",
@@ -293,7 +294,7 @@ def _shaped(cut: pl.DataFrame, axis: Axis) -> pl.DataFrame:
         "why", *(pl.col(name).cast(pl.Int64) for name in ROWS), "leg_rows", *LOGIN, "heard", "said_at", "won_by",
         "counted", "category", "evidence_kind", "leg_ids", "unseen_from_at", "unseen_to_at",
         segment_start_at=axis.at(pl.col("segment_key")), segment_end_at=axis.at(pl.col("segment_end")),
-        **instants, credit_s=pl.col("credit") / 1_000_000,
+        **instants, credit_s=in_seconds(pl.col("credit")),
     )  # fmt: skip
 
 

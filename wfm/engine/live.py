@@ -28,6 +28,7 @@ from wfm.engine.kept import Kept
 from wfm.engine.known import Known
 from wfm.engine.score import MICROSECOND, Options, Score, compare
 from wfm.engine.standing import standing
+from wfm.engine.units import in_seconds
 from wfm.engine.watch import Watch
 from wfm.errors import UsageError
 
@@ -182,7 +183,7 @@ class Live:
 
     def exceptions(self) -> pl.DataFrame:
         """List adherence exceptions and unscheduled work: see `wfm.engine.score.Score.exceptions`."""
-        seconds = (pl.col("end") - pl.col("begin")) / 1_000_000
+        seconds = in_seconds(pl.col("end") - pl.col("begin"))
         return kept.spoken(self._rows("exceptions").with_columns(seconds=seconds)).select(
             "agent_id", "workday", "start_at", "end_at", "seconds", "activity", "state", "vendor_state", "class",
             "reason", "evidence", "evidence_kind", "impact",

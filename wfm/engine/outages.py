@@ -32,6 +32,7 @@ from wfm.engine.presence import (
     phases,
     without_twins,
 )
+from wfm.engine.units import in_seconds
 
 BRIDGE = timedelta(hours=1) // MICROSECOND
 """So long an episode goes on while hardly anybody is scheduled on queue."""
@@ -236,7 +237,7 @@ def _told(found: pl.DataFrame, looks: int) -> pl.DataFrame:
         start_at=pl.col("start").cast(INSTANT),
         end_at=pl.col("end").cast(INSTANT),
         agents=pl.col("agents").cast(pl.Int64),
-        seconds=pl.col("lost") / 1_000_000,
+        seconds=in_seconds(pl.col("lost")),
         out="k",
         scheduled="n",
         share=pl.col("k") / pl.col("n"),

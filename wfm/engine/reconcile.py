@@ -22,8 +22,9 @@ import polars as pl
 
 from wfm.engine import accounts, causes, inputs, volume
 from wfm.engine.accounts import NO_QUEUE, Logs
-from wfm.engine.causes import HABITS, SECOND, Found, Told
+from wfm.engine.causes import HABITS, Found, Told
 from wfm.engine.inputs import INSTANT, Frame
+from wfm.engine.units import SECOND, in_seconds
 from wfm.engine.volume import PLACE, QUEUE
 from wfm.errors import UsageError
 
@@ -420,7 +421,7 @@ def _findings(rows: pl.DataFrame, logs: Logs, told: Told, found: Found) -> pl.Da
         *QUEUE,
         "booking",
         "shift",
-        skew_s=pl.col("skew") / SECOND,
+        skew_s=in_seconds(pl.col("skew")),
         short_s=pl.col("short") // SECOND,
         unit="unit",
     )
@@ -517,7 +518,7 @@ def _columns() -> list[pl.Expr]:
     for figure in ("entered", "abandoned"):
         shown += [pl.col(f"{figure}_vendor"), pl.col(f"{figure}_legs"), pl.col(f"{figure}_residual")]
     for name in ("handle_vendor", "handle_legs", "handle_states", "handle_residual", "states_residual"):
-        shown.append((pl.col(name) / SECOND).alias(f"{name}_s"))
+        shown.append(in_seconds(pl.col(name)).alias(f"{name}_s"))
     for figure in ACCOUNTS:
         close = pl.col(f"{figure}_larger") - pl.col(f"{figure}_residual_abs")
         shown.append(_share(close.clip(0), f"{figure}_larger").alias(f"{figure}_agreement"))

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from wfm.engine.score import Score
+from wfm.engine.units import in_seconds
 
 FIGURES = ("adherence", "adherence_adjusted")
 FACTS = ("activity", "category", "state", "vendor_state", "class")
@@ -56,7 +57,7 @@ def moves(before: Score, after: Score, by: Sequence[str] = ("agent_id",)) -> pl.
     group = [*by, "from_class", "to_class", "cause"]
     return (
         flows.group_by(group)
-        .agg(seconds=pl.col("length").sum() / 1_000_000, agents=pl.col("who").n_unique().cast(pl.Int64))
+        .agg(seconds=in_seconds(pl.col("length").sum()), agents=pl.col("who").n_unique().cast(pl.Int64))
         .sort("seconds", *group, descending=[True, *(False for _ in group)], nulls_last=True)
     )
 

@@ -20,6 +20,7 @@ from wfm.engine.spans import Axis, layer, overlay, resolve, run_end, run_start, 
 from wfm.engine.stretches import Stretches, stretches
 from wfm.engine.timeline import Lines, state_lines
 from wfm.engine.tolerance import NO_THRESHOLD, Threshold, Tolerance
+from wfm.engine.units import in_seconds
 from wfm.errors import UsageError
 
 OUTSIDE_NAME = "outside"
@@ -99,7 +100,7 @@ class Score:
         columns = [*adherence.SUMS, *(column for name in wanted for column in _pair(name))]
         summed = rollup.roll(pl.concat(parts, how="diagonal"), by, columns)
         if TOLERANT in wanted:
-            tolerated = (pl.col(_pair(TOLERANT)[0]) - pl.col("in_s")) / 1_000_000
+            tolerated = in_seconds(pl.col(_pair(TOLERANT)[0]) - pl.col("in_s"))
             summed = summed.with_columns(tolerated_s=tolerated)
         return divide(adherence.ratios(summed), {name: _pair(name) for name in wanted})
 
@@ -188,7 +189,7 @@ class Score:
             self._reasoned, self._segments, self._evidence, self._exemption, self._zone_of, self.axis
         )
         rows = self._spoken(self._clip(found)).with_columns(
-            pl.col("evidence_kind").cast(pl.String), seconds=(pl.col("key_end") - pl.col("key")) / 1_000_000
+            pl.col("evidence_kind").cast(pl.String), seconds=in_seconds(pl.col("key_end") - pl.col("key"))
         )
         return rows.select(
             "agent_id", "workday", "start_at", "end_at", "seconds", "activity", "state", "vendor_state", "class",

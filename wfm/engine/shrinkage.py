@@ -22,6 +22,7 @@ import polars as pl
 
 from wfm import terms
 from wfm.engine.codes import is_logged_in, is_one_of, is_queue
+from wfm.engine.units import in_seconds
 from wfm.errors import UsageError
 
 PARTS: Final = ("productive", "planned", "unplanned", "unknown")
@@ -149,7 +150,7 @@ def ratios(summed: pl.DataFrame, utilisation: str) -> pl.DataFrame:
         occupancy=_share(pl.col("handling_s"), pl.col("staffed_s")),
         utilisation=UTILISATIONS[utilisation](),
         utilisation_variant=pl.lit(utilisation),
-    ).with_columns(pl.col(SUMS) / 1_000_000)
+    ).with_columns(in_seconds(pl.col(SUMS)))
 
 
 def causes(slices: pl.DataFrame, by: list[str], *, exemption: pl.DataFrame) -> pl.DataFrame:
@@ -194,6 +195,6 @@ def shares(caused: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     return (
         rows.sort(order, descending=[name == "us" for name in order], nulls_last=True)
         .with_columns(pl.col("part").cast(pl.String), shrinkage=_share(pl.col("us"), pl.col("paid_us")))
-        .select(*by, "part", "cause", seconds=pl.col("us") / 1_000_000, paid_s=pl.col("paid_us") / 1_000_000,
+        .select(*by, "part", "cause", seconds=in_seconds(pl.col("us")), paid_s=in_seconds(pl.col("paid_us")),
                 shrinkage="shrinkage")
     )  # fmt: skip

@@ -27,6 +27,7 @@ from wfm.engine.codes import CODE
 from wfm.engine.inputs import Frame
 from wfm.engine.owners import with_agent
 from wfm.engine.timeline import map_states
+from wfm.engine.units import in_seconds
 
 Floats = NDArray[np.float64]
 
@@ -206,7 +207,7 @@ def _pairs(calls: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
     )
     return (
         legs.join(near.explode("slot"), on=["agent_id", "kind", "slot"], suffix="_state")
-        .with_columns(difference=(pl.col("at_state") - pl.col("at")) / 1_000_000)
+        .with_columns(difference=in_seconds(pl.col("at_state") - pl.col("at")))
         .filter(pl.col("difference").abs() <= BOUND_S)
         .select("call_source", "state_source", "day", "kind", "leg", "change", "difference")
     )

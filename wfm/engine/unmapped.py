@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from wfm.engine.codes import fold
+from wfm.engine.units import in_seconds
 
 ON_CALL_SHARE = 0.8
 """So much of a state on calls says busy."""
@@ -70,9 +71,9 @@ def unmapped(slices: pl.DataFrame, said: pl.DataFrame, activity: pl.DataFrame) -
         pl.col("start_at").min(),
         pl.col("end_at").max(),
         agents=pl.col("agent_id").n_unique().cast(pl.Int64),
-        seconds=pl.col("length").sum() / 1_000_000,
+        seconds=in_seconds(pl.col("length").sum()),
         times=begins.sum().cast(pl.Int64),
-        scheduled_s=pl.col("length").filter(pl.col("class").is_not_null()).sum() / 1_000_000,
+        scheduled_s=in_seconds(pl.col("length").filter(pl.col("class").is_not_null()).sum()),
         on_call=pl.col("length").filter(pl.col("leg_id").is_not_null()).sum() / pl.col("length").sum(),
         after_call=pl.col("before").is_in(["busy", "hold"]).sum() / begins.sum(),
     )

@@ -30,6 +30,7 @@ from wfm.engine.codes import fold
 from wfm.engine.inputs import INSTANT, Frame, Window
 from wfm.engine.linking import link
 from wfm.engine.schedule import local_date
+from wfm.engine.units import in_seconds
 from wfm.errors import InputError, UsageError
 
 QUEUE: Final = ["source", "queue_id"]
@@ -389,8 +390,8 @@ def _count(calls: pl.DataFrame, level: ServiceLevel) -> pl.DataFrame:
         .group_by(PLACE)
         .agg(
             pl.col(COUNTS).sum(),
-            sum_handle_time_s=pl.col("handle_us").sum() / 1_000_000,
-            wait_s=pl.col("waited").sum() / 1_000_000,
+            sum_handle_time_s=in_seconds(pl.col("handle_us").sum()),
+            wait_s=in_seconds(pl.col("waited").sum()),
         )
     )
 
@@ -488,7 +489,10 @@ def occupancy(
     cut = _cut(state, by).with_columns(*starts, everything=0)
     return (
         cut.group_by([*groups, "everything"])
-        .agg(handling_s=pl.col("handling_us").sum() / 1e6, staffed_s=pl.col("staffed_us").sum() / 1e6)
+        .agg(
+            handling_s=in_seconds(pl.col("handling_us").sum()),
+            staffed_s=in_seconds(pl.col("staffed_us").sum()),
+        )
         .with_columns(occupancy=_share("handling_s", "staffed_s"))
         .drop("everything")
         .sort(groups or "staffed_s", nulls_last=True)
@@ -585,7 +589,10 @@ def _staffed(served: pl.DataFrame, state: Frame) -> pl.DataFrame:
     return (
         days.join(served, on=["agent_id", "zone", "day"])
         .group_by(PLACE)
-        .agg(handling_s=pl.col("handling_us").sum() / 1e6, staffed_s=pl.col("staffed_us").sum() / 1e6)
+        .agg(
+            handling_s=in_seconds(pl.col("handling_us").sum()),
+            staffed_s=in_seconds(pl.col("staffed_us").sum()),
+        )
     )
 
 
@@ -658,8 +665,8 @@ def roll_up(
         .group_by([*groups, "everything"])
         .agg(
             *(_sum(pl.col(name)) for name in COUNTS),
-            *((_sum(_us(pl.col(name))) / 1e6).alias(name) for name in SECONDS[:2]),
-            *(pl.when(alone).then(_sum(_us(pl.col(name))) / 1e6).alias(name) for name in SECONDS[2:]),
+            *(in_seconds(_sum(_us(pl.col(name)))).alias(name) for name in SECONDS[:2]),
+            *(pl.when(alone).then(in_seconds(_sum(_us(pl.col(name))))).alias(name) for name in SECONDS[2:]),
             *(pl.col(name).first() for name in labels),
             pl.col("service_level_origin").drop_nulls().first(),
             **({} if "origin" in by else {"origin": origin}),

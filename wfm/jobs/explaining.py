@@ -15,6 +15,7 @@ from wfm.engine.grounds import ROWS, Grounds, grounds
 from wfm.engine.inputs import take
 from wfm.engine.moment import moment
 from wfm.engine.score import Options, Score
+from wfm.engine.units import in_seconds
 from wfm.errors import NoDataError, UsageError
 from wfm.jobs import when
 from wfm.jobs.behind import TABLE_OF, raw_rows, row_ids
@@ -218,7 +219,7 @@ def _worded(day: Day) -> pl.DataFrame:
 def shown(slices: pl.DataFrame) -> pl.DataFrame:
     """Keep an agent's slices from the first with a schedule or a reason to the last, and add their seconds."""
     told = slices.filter(pl.col("activity").is_not_null() | pl.col("reason").is_not_null())
-    length = (pl.col("end_at") - pl.col("start_at")).dt.total_microseconds() / 1_000_000
+    length = in_seconds((pl.col("end_at") - pl.col("start_at")).dt.total_microseconds())
     if told.height:
         first, last = told["start_at"].min(), told["end_at"].max()
         told = slices.filter(pl.col("end_at") > first, pl.col("start_at") < last)
