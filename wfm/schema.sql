@@ -23,7 +23,7 @@ CREATE TABLE collection (         -- key: collection_id
     collection_id BIGINT NOT NULL,     -- number of the import or collection cycle
     source       VARCHAR NOT NULL,     -- the configured account, or the name given at import
     feed         VARCHAR NOT NULL,     -- the table it fills
-    origin       VARCHAR NOT NULL,     -- import or collect
+    origin       VARCHAR NOT NULL,     -- import, collect, replay or settle
     from_at      TIMESTAMPTZ,          -- first instant of the window that was asked for, or of the rows
     to_at        TIMESTAMPTZ,          -- end of that window, exclusive
     result       VARCHAR NOT NULL,     -- complete, partial or failed

@@ -218,6 +218,22 @@ def test_a_backfill_resumes_where_it_stopped(collector: Collector, source: Sourc
     assert toy.asked == []
 
 
+def test_a_window_that_is_complete_can_be_asked_for_again(
+    collector: Collector, source: Source, toy: Toy
+) -> None:
+    window = Window(START, START + 2 * HOUR)
+    run(collector, source, toy, window=window)
+    toy.asked.clear()
+    toy.version = " again"
+    cycles = asyncio.run(collector.collect(source, CALLS, toy, window, again=True))
+    assert toy.asked == [Window(START, START + HOUR), Window(START + HOUR, START + 2 * HOUR)]
+    assert [(cycle.result, cycle.added, cycle.replaced) for cycle in cycles] == [("complete", 0, 1)] * 2
+    over = Window(START + 100 * HOUR, START + 101 * HOUR)
+    (early,) = asyncio.run(collector.collect(source, CALLS, toy, over, again=True))
+    assert early.result == "failed"
+    assert "not over yet" in early.note
+
+
 def test_a_window_is_asked_for_as_far_as_it_is_over(collector: Collector, source: Source, toy: Toy) -> None:
     settling = Feed("call_leg", "window", 900, settle_s=600, slice_s=7200)
     toy.now = START + 2 * HOUR + timedelta(minutes=24)
@@ -414,6 +430,26 @@ def test_a_taken_database_loses_nothing(
     toy.asked.clear()
     run(collector, source, toy, window=window)
     assert toy.asked == []
+
+
+def test_a_look_at_states_is_kept_while_the_database_is_spoilt(
+    collector: Collector, source: Source, toy: Toy, store: Store
+) -> None:
+    run(collector, source, toy, STATES)
+    whole = store.path.read_bytes()
+    for now, state in enumerate(("Break", "Available"), 1):
+        store.path.write_bytes(b"no database" * 1000)
+        toy.now, toy.present = START + 6 * HOUR + now * timedelta(seconds=30), {"u1": state}
+        (cycle,) = run(collector, source, toy, STATES)
+        assert cycle.spooled
+        assert "; the batch waits in the spool" in cycle.note
+        assert ("is not a database" in cycle.note) == (now == 1)
+        assert len(spool.waiting(collector.folder)) == now
+    store.path.write_bytes(whole)
+    assert collector.drain({"toy": source}) == 2
+    with store.reading() as reader:
+        said = reader.table("agent_state")["vendor_state"].to_list()
+    assert said == ["Available", "Break", "Available"]
 
 
 @pytest.mark.parametrize("where", ["asking", "reading", "storing the part before"])

@@ -50,6 +50,17 @@ def test_a_damaged_batch_is_set_aside_not_erased(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == [path.name + spool.DAMAGED]
 
 
+def test_what_a_crash_left_half_written_goes_when_it_is_old(tmp_path: Path) -> None:
+    kept = spool.put(tmp_path, batch())
+    old, new = (tmp_path / f"{name}{spool.HALF}" for name in ("old", "new"))
+    for path, at in ((old, 1_000), (new, 3_000), (kept, 1_000)):
+        path.touch()
+        os.utime(path, (at, at))
+    assert spool.tidy(tmp_path, before=2_000) == 1
+    assert sorted(tmp_path.iterdir()) == sorted([kept, new])
+    assert spool.tidy(tmp_path / "nowhere", before=2_000) == 0
+
+
 def test_one_that_another_process_has_drained_is_no_trouble(tmp_path: Path) -> None:
     path = spool.put(tmp_path, batch())
     spool.drop(path)

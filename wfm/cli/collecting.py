@@ -38,6 +38,9 @@ def collect(
         str | None,
         typer.Option("--to", help="… to this one, not included. What is stored is not asked again."),
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="With --from and --to: ask for what is stored, too.")
+    ] = False,
     format: FormatOption = None,
     out: Out = None,
 ) -> None:
@@ -49,13 +52,15 @@ def collect(
     known = configured(here.settings.sources, here.settings.country)
     pairs = pick(known, source, feed)
     window = _window(here, from_, to)
+    if again and window is None:
+        raise UsageError("--again asks for a window that is stored already: say which by --from and --to.")
     if window is not None:
         pairs = [(one, what) for one, what in pairs if what.kind == "window"]
         if not pairs:
             raise UsageError("--from and --to are for feeds with a past; a snapshot or a list has none.")
     collector = Collector(here.store)
     with working("Collecting"):
-        cycles = asyncio.run(collecting.collect(collector, pairs, window))
+        cycles = asyncio.run(collecting.collect(collector, pairs, window, again=again))
         collecting.forget(collector, here.settings.payload_days)
     show(_told(cycles), target, CYCLES)
     if all(cycle.result == "complete" and not cycle.spooled for cycle in cycles):

@@ -24,7 +24,16 @@ from threading import Lock
 import polars as pl
 
 from wfm import archive, schema
-from wfm.errors import BadReplyError, CollectError, DatabaseBusyError, NoDataError, OutputError, WfmError
+from wfm.errors import (
+    BadReplyError,
+    CollectError,
+    DatabaseBusyError,
+    NewerDatabaseError,
+    NoDataError,
+    NotADatabaseError,
+    OutputError,
+    WfmError,
+)
 from wfm.jobs import spool
 from wfm.jobs.pipeline import Line
 from wfm.jobs.reading import MOST_NOTES, Read, Reading, follow, read_payloads, spelt
@@ -41,6 +50,8 @@ FIRST_LOOK = timedelta(days=1)
 CHUNK_BYTES = 48_000_000
 """A long window is stored in parts of about this size, so that memory stays bounded."""
 LONGEST_NOTE = 240
+UNAVAILABLE = (DatabaseBusyError, NewerDatabaseError, NotADatabaseError)
+"""The database as a whole cannot be had now: what comes meanwhile is kept beside it, as a snapshot comes only once."""
 MOST_UNREAD = 12
 """So many windows in a row that cannot be read are the source's fault and not theirs; three weeks halve as often."""
 
@@ -86,9 +97,17 @@ class Collector:
 
     # --- cycles -----------------------------------------------------------------------------------------
     async def collect(
-        self, source: Source, feed: Feed, session: Session, window: Window | None = None
+        self,
+        source: Source,
+        feed: Feed,
+        session: Session,
+        window: Window | None = None,
+        *,
+        again: bool = False,
     ) -> list[Cycle]:
         """Ask a feed for everything that is due, or for the missing parts of a window, as far as it is over.
+
+        ``again``: for all of the window, whatever is stored of it.
 
         Failures are results, not exceptions; only a store that cannot even be spooled to raises.
         """
@@ -97,7 +116,7 @@ class Collector:
             return []
         if feed.kind != "window":
             return [await self._cycle(source, feed, session, None)]
-        pieces = await asyncio.to_thread(self._due, source, feed, window)
+        pieces = await asyncio.to_thread(self._due, source, feed, window, again)
         cycles = await self._ask(source, feed, session, pieces)
         return cycles if window is None else self._told(source, feed, window, cycles)
 
@@ -119,7 +138,7 @@ class Collector:
             todo[:0] = halves(piece) if unread else []
         return cycles
 
-    def _due(self, source: Source, feed: Feed, window: Window | None) -> list[Window]:
+    def _due(self, source: Source, feed: Feed, window: Window | None, again: bool) -> list[Window]:
         asked = self._ledger(source, feed)
         done, now = _with(asked, "complete"), self.clock()
         stored = union(done)
@@ -128,7 +147,7 @@ class Collector:
             first = floor(now - max(FIRST_LOOK, timedelta(seconds=feed.overlap_s)))
             return due(feed, done, beginning(done, failed, first), now, failed)
         over = Window(window.start, min(window.end, settled(feed, now)))
-        gaps = without(over, stored)
+        gaps = [over] if again and over.start < over.end else without(over, stored)
         pieces = [piece for gap in gaps for piece in slices(gap, timedelta(seconds=feed.slice_s))]
         return fairly(pieces, failed)
 
@@ -226,18 +245,18 @@ class Collector:
 
     # --- storing ----------------------------------------------------------------------------------------
     def _store(self, source: Source, batch: spool.Batch, reading: Reading | None = None) -> Cycle:
-        """Store a batch, or spool it while the database is taken by somebody else; ``reading``: if it is read yet."""
+        """Store a batch, or spool it while the database cannot be had; ``reading``: if it is read yet."""
         if self._before_it(source):  # keep the order in which things came
             spool.put(self.folder, batch)
-            return _spooled(batch)
+            return _spooled(batch, "others wait to be stored before it")
         try:
             return self._write(source, batch, reading)
-        except DatabaseBusyError as busy:
+        except UNAVAILABLE as wrong:
             try:
                 spool.put(self.folder, batch)
             except OutputError as full:
-                raise OutputError(f"{busy} {full}") from full
-            return _spooled(batch)
+                raise OutputError(f"{wrong} {full}") from full
+            return _spooled(batch, "the database is in use" if wrong.transient else str(wrong).rstrip("."))
 
     def drain(self, sources: dict[str, Source]) -> int:
         """Store what waits in the spool, oldest first, as long as the database can be had; returns how many batches.
@@ -258,7 +277,9 @@ class Collector:
                     continue
                 try:
                     self._write(source, batch)
-                except DatabaseBusyError:
+                except UNAVAILABLE as wrong:
+                    if not wrong.transient:
+                        log.error("%s What was collected waits in %s.", wrong, self.folder)
                     break
                 except WfmError:  # the disk, the database: so it would be with the next one
                     raise
@@ -400,8 +421,8 @@ def _summed(parts: Sequence[Cycle]) -> Cycle:
     )
 
 
-def _spooled(batch: spool.Batch) -> Cycle:
-    note = "the database is in use; the batch waits in the spool"
+def _spooled(batch: spool.Batch, why: str) -> Cycle:
+    note = f"{why}; the batch waits in the spool"
     return Cycle(batch.source, batch.feed, batch.window, batch.result, note=note, spooled=True)
 
 

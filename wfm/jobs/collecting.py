@@ -12,6 +12,7 @@ from pathlib import Path
 from wfm import archive
 from wfm.errors import CollectError, NoDataError, OutputError, StoreError
 from wfm.http import Client, Patience
+from wfm.jobs import spool
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source
 from wfm.vendors import Feed, Window
@@ -49,10 +50,12 @@ async def collect(
     pairs: Sequence[tuple[Source, Feed]],
     window: Window | None = None,
     patience: Patience | None = None,
+    *,
+    again: bool = False,
 ) -> list[Cycle]:
     """Run one cycle of every feed; sources at the same time, the feeds of one source after another.
 
-    ``patience``: of retries; None: the client's own.
+    ``patience``: of retries; None: the client's own. ``again``: ask for all of the window, whatever is stored of it.
     """
 
     async def one(source: Source, feeds: list[Feed]) -> list[Cycle]:
@@ -62,7 +65,7 @@ async def collect(
                 session = source.vendor.session(source.settings, http)
                 for feed in feeds:
                     asked = window if feed.kind == "window" else None
-                    cycles += await collector.collect(source, feed, session, asked)
+                    cycles += await collector.collect(source, feed, session, asked, again=again)
         except (CollectError, StoreError, OutputError) as error:  # the other sources go on
             log.warning("%s: %s", source.name, error)
             cycles.append(Cycle(source.name, feeds[0].name, window, "failed", note=str(error)))
@@ -79,7 +82,11 @@ async def collect(
 
 
 def forget(collector: Collector, days: int) -> int:
-    """Drop raw payloads past their days; a database that is taken is left for the next time."""
+    """Drop raw payloads past their days, and what a crash left half-written in the spool, after a day.
+
+    A database that is taken is left for the next time.
+    """
+    spool.tidy(collector.folder, (collector.clock() - timedelta(days=1)).timestamp())
     try:
         return archive.forget_payloads(collector.store, datetime.now(UTC) - timedelta(days=days))
     except (StoreError, NoDataError):

@@ -199,7 +199,7 @@ def _spool(folder: Path, sources: Mapping[str, Source]) -> list[Finding]:
                 "spool",
                 "bad",
                 f"{len(damaged)} damaged batches in {folder}",
-                "ask for their windows again: wfm collect --from --to",
+                "ask for their windows again: wfm collect --from --to --again",
             )
         )
     return found or [Finding("spool", "ok", "empty")]

@@ -21,6 +21,7 @@ from wfm.vendors import Payload, Window
 
 ENDING = ".batch.parquet"
 DAMAGED = ".damaged"
+HALF = ".part"
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def put(folder: Path, batch: Batch) -> Path:
         },
     )
     target = folder / f"{batch.name}.{batch.source}{ENDING}"
-    beside = target.with_suffix(".part")
+    beside = target.with_suffix(HALF)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with open(beside, "wb") as file:
@@ -117,6 +118,14 @@ def take(path: Path) -> Batch | None:
         header["name"], header["source"], header["vendor"], header["feed"], window, header["result"], header["note"],
         payloads,
     )  # fmt: skip
+
+
+def tidy(folder: Path, before: float) -> int:
+    """Remove what a crash left half-written before an instant (seconds since 1970); returns how many files."""
+    left = [path for path in folder.glob(f"*{HALF}") if path.stat().st_mtime < before]
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)
 
 
 def drop(path: Path) -> None:
