@@ -12,7 +12,7 @@ from tiny_centre import DAY, NEXT, rows
 
 import wfm
 from wfm.cli.columns import Column, draw
-from wfm.errors import BadRowsError, NoDataError
+from wfm.errors import BadRowsError, InputError, NoDataError
 
 BROKEN = {"WFM_SOURCES__NCC__VENDOR": "nextiva_ncc"}
 """An account without address and password."""
@@ -110,24 +110,15 @@ def exemptions(tiny: Path, *lines: str, header: str = HEADER) -> Path:
 
 
 @pytest.mark.parametrize("by", ["", " "])
-def test_an_imported_exemption_says_who_approved_it(centre, tiny, by):
-    before = centre.get("exemption")
-    with pytest.raises(BadRowsError, match=r"row 2, by: .* expected who approved it"):
-        centre.put("exemption", exemptions(tiny, f"{SPAN},{by}"))
-    assert centre.get("exemption").equals(before)
+def test_an_imported_exemption_that_nobody_signed_is_kept_and_told(centre, tiny, by):
+    done = centre.put("exemption", exemptions(tiny, f"{SPAN},{by}", SPAN.replace("08:", "09:") + ",Dana"))
+    assert done.note == ("exemptions that do not say who approved them (column by): 1",)
+    assert centre.exemptions(agents="ann")["by"].to_list().count(None) == 1
 
 
 def test_a_file_without_the_column_can_be_signed_as_a_whole(centre, tiny):
     path = exemptions(tiny, SPAN, header="start_at,end_at,kind,agent_id")
-    with pytest.raises(BadRowsError, match="who approved it"):
-        centre.put("exemption", path)
-    centre.put("exemption", path, values={"by": "Dana"})
-    assert "Dana" in centre.exemptions(agents="ann")["by"].to_list()
-
-
-def test_unsigned_rows_are_set_aside_and_the_others_imported(centre, tiny):
-    path = exemptions(tiny, f"{SPAN},", f"{DAY}T09:00Z,{DAY}T09:30Z,approved,ann,Dana")
-    assert centre.put("exemption", path, skip_bad=tiny / "bad.csv").skipped == 1
+    assert centre.put("exemption", path, values={"by": "Dana"}).note == ()
     assert "Dana" in centre.exemptions(agents="ann")["by"].to_list()
 
 
@@ -139,7 +130,7 @@ def test_who_signs_a_file_signs_the_rows_that_nobody_signed(centre, tiny):
 
 
 def test_advice_on_a_file_of_exemptions_names_options_that_there_are(centre, tiny):
-    with pytest.raises(BadRowsError) as refused:
+    with pytest.raises(InputError) as refused:
         centre.exempt_file(exemptions(tiny, f"{SPAN},"), reason="x")
     assert "--skip-bad" not in str(refused.value)
     assert "--by" in str(refused.value)

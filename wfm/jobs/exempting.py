@@ -147,16 +147,17 @@ COLUMNS: Final = schema.table("exemption").own.items()
 
 
 def checked(rows: pl.DataFrame, *, where: str) -> pl.DataFrame:
-    """Refuse the rows of a file that are no new exemptions, or do not say why.
+    """Refuse the rows of a file that are no new exemptions, or do not say who approved them, or why.
 
     Args:
         rows: columns of the table, row_no.
         where: the file.
 
     Raises:
-        InputError: a row does not say why, is made in the future, or is revoked already.
+        InputError: a row does not say by whom or why, is made in the future, or is revoked already.
     """
     wrong = {
+        "it does not say who approved it; add a column by, or --by": pl.col("by").is_null(),
         "it does not say why; add a column note, or --reason": pl.col("note").is_null(),
         "made_at is in the future": pl.col("made_at") > datetime.now(UTC),
         "it is revoked already; a history is brought in by `wfm import exemption`": pl.col(

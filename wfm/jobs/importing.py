@@ -49,6 +49,12 @@ def set_aside(reading: files.Reading, path: Path, skip_bad: Path | None, advice:
     return bad
 
 
+def doubts(table: str, frame: pl.DataFrame) -> tuple[str, ...]:
+    """Say what is stored as it came but will be hard to defend."""
+    unsigned = frame["by"].null_count() if table == "exemption" else 0
+    return (f"exemptions that do not say who approved them (column by): {unsigned:,}",) if unsigned else ()
+
+
 def extent(frame: pl.DataFrame) -> Span | None:
     """Return from when to when a batch reaches."""
     instants = [name for name, dtype in frame.schema.items() if dtype == INSTANT]

@@ -82,7 +82,7 @@ class Tables(Place):
             file_name=path.name,
             window=importing.extent(reading.frame),
             skipped=skipped,
-            note=reading.note,
+            note=(*reading.note, *importing.doubts(table, reading.frame)),
             coverage=self._watched(reading.frame, span) if table == "agent_state" else None,
             revise=self._published if table == "schedule" else None,
         )
