@@ -95,7 +95,7 @@ def test_scores_that_are_the_same_have_nothing_to_bridge(run):
         ((*BRIDGE, "amazon", "--definition", "genesys"), "name two scores"),
         (("bridge", *WINDOW), "Missing option '--definition'"),
         ((*BRIDGE, "nice"), "no definition 'nice'"),
-        ((*BRIDGE, "adherence_tolerant"), "no definition 'adherence_tolerant'"),
+        ((*BRIDGE, "adherence_tolerant"), "there is no adherence_tolerant"),
         ((*BRIDGE, "amazon", "--by", "shoe"), "Cannot group by 'shoe'"),
         ((*BRIDGE, "amazon", "--by", "team", "--stretches"), "stretches are not grouped"),
     ],

@@ -103,10 +103,13 @@ def test_the_local_time_of_a_night_shift_may_be_of_the_next_day(run) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (
+            ("--at", "25:00"),
+            "--at 25:00: give an instant like 2026-03-02T10:16:00+02:00, or a local time like 10:16.",
+        ),
         (("--at", "03:00"), "--at 03:00: ann's 2026-03-02 reaches from 08:00:00 to 16:10:00 (UTC)"),
         (("--at", f"{DAY}T20:00Z"), "reaches from 08:00:00 to 16:10:00"),
         (("--at", DAY), "give an instant like"),
-        (("--at", "25:00"), "neither a day like"),
         (("--at", "noon"), "neither a day like"),
         (("--at", f"{DAY}T10:00"), "give the offset"),
         (("--payload", "here"), "give a place like 6/17"),

@@ -87,6 +87,13 @@ def test_every_kind_is_proposed_with_its_evidence(centre):
     assert "Suggested: the word says it is meeting." in word["evidence"]
 
 
+def test_a_window_without_anything_is_named_as_it_was_asked_for(centre):
+    with pytest.raises(
+        NoDataError, match="Nothing is known from 2031-01-01 to 2031-01-03, nor of the 28 days"
+    ):
+        centre.outages("2031-01-01", "2031-01-03")
+
+
 def test_the_command_that_is_proposed_would_hold(centre):
     before = centre.outages(*WINDOW)
     words = shlex.split(before.filter(pl.col("kind") == "outage")["apply"][0])

@@ -199,6 +199,7 @@ OWN: Final[dict[str, Definition]] = {"adherence": adherence, "adherence_adjusted
 
 
 TOLERANT: Final = "adherence_tolerant"
+ADJUSTED_TOLERANT: Final = "adherence_adjusted_tolerant"
 
 
 def tolerant(threshold: Threshold, tolerances: Sequence[Tolerance]) -> dict[str, Definition]:
@@ -216,7 +217,7 @@ def tolerant(threshold: Threshold, tolerances: Sequence[Tolerance]) -> dict[str,
         fine = pl.col("tolerated") | (pl.col("class") != "controllable")
         return _weigh(rows, KNOWN & fine, KNOWN).drop("tolerated")
 
-    return {TOLERANT: plain, "adherence_adjusted_tolerant": adjusted}
+    return {TOLERANT: plain, ADJUSTED_TOLERANT: adjusted}
 
 
 def divide(summed: pl.DataFrame, pairs: dict[str, tuple[str, str]]) -> pl.DataFrame:
@@ -237,6 +238,11 @@ def find(name: str, among: dict[str, Definition] = DEFINITIONS) -> Definition:
     match = re.fullmatch(r"genesys_threshold\((\d{1,5})\)", name, re.ASCII)
     if match:
         return partial(genesys_threshold, threshold_s=int(match[1]))
+    if name not in among and name in (TOLERANT, ADJUSTED_TOLERANT):
+        raise UsageError(
+            f"Nothing is tolerated, so there is no {name}: set WFM_THRESHOLD_S or WFM_TOLERANCE, or the options "
+            "threshold or tolerances."
+        )
     if name not in among:
         raise UsageError(
             f"There is no definition {name!r}; choose from: {', '.join(among)}; genesys_threshold takes seconds: "

@@ -151,18 +151,17 @@ def _within(day: Day, slices: pl.DataFrame, at: when.When) -> datetime:
 
 def _read(day: Day, at: when.When) -> Iterator[datetime]:
     """Give the instants that may be meant: a local time may be of the next day, or come twice."""
-    try:
-        local = time.fromisoformat(at) if isinstance(at, str) and len(at) <= 15 and ":" in at[:3] else None
-    except ValueError:
-        local = None
-    if local is None:
+    give = f"--at {at}: give an instant like 2026-03-02T10:16:00+02:00, or a local time like 10:16."
+    if not (isinstance(at, str) and len(at) <= 15 and ":" in at[:3]):
         told = when.parse(at, "--at")
         if not isinstance(told, datetime):
-            raise UsageError(
-                f"--at {at}: give an instant like 2026-03-02T10:16:00+02:00, or a local time like 10:16."
-            )
+            raise UsageError(give)
         yield told
         return
+    try:
+        local = time.fromisoformat(at)
+    except ValueError:
+        raise UsageError(give) from None
     for days in (0, 1):
         for fold in (0, 1):
             there = datetime.combine(day.on + timedelta(days=days), local, ZoneInfo(day.timezone)).replace(

@@ -40,7 +40,13 @@ class Doubts(Place):
             NoDataError: nothing is known of it, or of a team or source.
         """
         window = self.bounds(self.window(from_, to))
-        basis = self.basis(window[0] - history, window[1], as_of=as_of)
+        try:
+            basis = self.basis(window[0] - history, window[1], as_of=as_of)
+        except NoDataError as nothing:
+            raise NoDataError(
+                f"Nothing is known from {from_} to {to}, nor of the {history.days} days before: no schedule and no "
+                "agent states. `wfm export collection` lists what was imported, and for which time."
+            ) from nothing
         with self.store.reading(self._instant(as_of)) as known:
             search = outages.Search(
                 window, window[0] - history, datetime.now(UTC), self.settings.timezone, names(teams),
