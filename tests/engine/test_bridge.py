@@ -164,9 +164,7 @@ def test_the_stretches_are_the_seconds_of_the_rows(day: Day, ends: list[str]) ->
     assert added.sort(keys).equals(rows.select(added.columns).sort(keys))
 
 
-@pytest.mark.parametrize(
-    "ends", [("adherence", "nice"), ("", "amazon"), ("all", "amazon"), ("adherence_tolerant", "amazon")]
-)
+@pytest.mark.parametrize("ends", [("adherence", "nice"), ("", "amazon"), ("all", "amazon")])
 def test_another_name_is_refused(ends: tuple[str, str]) -> None:
     scored = wfm.score(**golden())
     with pytest.raises(
@@ -175,6 +173,11 @@ def test_another_name_is_refused(ends: tuple[str, str]) -> None:
         scored.bridge(*ends)
     with pytest.raises(UsageError, match="no definition"):
         scored.bridge_stretches(*ends)
+
+
+def test_a_tolerant_score_is_there_only_where_something_is_tolerated() -> None:
+    with pytest.raises(UsageError, match="Nothing is tolerated, so there is no adherence_tolerant"):
+        wfm.score(**golden()).bridge("adherence_tolerant", "amazon")
 
 
 def test_what_nobody_can_group_by_is_refused() -> None:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wfm import archive, schema
@@ -44,6 +44,7 @@ def keep(store: Store, name: str, feed: Feed, window: tuple[datetime, datetime] 
     )  # fmt: skip
 
 
+@settings(max_examples=20)
 @given(told=asked)
 def test_a_feed_is_complete_up_to_its_first_gap_and_misses_every_quarter_of_its_gaps(
     told: list[tuple[int, int, str]],
