@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from wfm import schema
+from wfm.engine.inputs import INSTANT
 from wfm.errors import BadReplyError
 from wfm.jobs.snapshots import Watch, observe
 from wfm.jobs.sources import Source
@@ -92,7 +93,7 @@ class _Parsed:
     def _seen_at(self) -> pl.Series:
         """Return when the payload of each row came."""
         lengths = [frame.height for frame in self.frames]
-        at = pl.DataFrame({"seen_at": self.came_at, "n": lengths}, schema_overrides={"seen_at": _INSTANT})
+        at = pl.DataFrame({"seen_at": self.came_at, "n": lengths}, schema_overrides={"seen_at": INSTANT})
         return at.select(pl.col("seen_at").repeat_by("n").explode(empty_as_null=False))["seen_at"]
 
     def _one_by_one(self, rows: pl.DataFrame) -> Iterable[tuple[datetime, pl.DataFrame]]:
@@ -100,9 +101,6 @@ class _Parsed:
         for at, frame in zip(self.came_at, self.frames, strict=True):
             yield at, rows.slice(start, frame.height)
             start += frame.height
-
-
-_INSTANT = pl.Datetime("us", "UTC")
 
 
 def read_payloads(source: Source, feed: Feed, payloads: Iterable[Payload]) -> Reading:
@@ -161,7 +159,7 @@ def follow(watch: Watch, read: Read, source: Source, feed: Feed) -> tuple[Watch,
         covered += [span] if span else []
     name = pl.lit(source.name).alias("source")
     states = pl.concat(said).with_columns(name) if said else schema.empty("agent_state")
-    spans = pl.DataFrame(covered, schema={"start_at": _INSTANT, "end_at": _INSTANT}, orient="row")
+    spans = pl.DataFrame(covered, schema={"start_at": INSTANT, "end_at": INSTANT}, orient="row")
     return watch, {
         "agent_state": states.select(list(schema.table("agent_state").own)),
         "coverage": spans.with_columns(name).select(list(schema.table("coverage").own)),

@@ -176,7 +176,7 @@ def serve(settings: Settings, host: str, port: int, shape: LogFormat) -> None:
 
     Raises:
         SettingsError: no source has settings that are right.
-        UsageError: no source is readable, another service has the database, or the port cannot be used.
+        UsageError: no source is configured, another service has the database, or the port cannot be used.
     """
     sources, refused = checked(settings)
     secrets = {secret for source in sources.values() for secret in source.secrets}
