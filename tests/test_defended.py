@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import polars as pl
 import pytest
 from rich.console import Console
 from rich.text import Text
@@ -96,6 +97,30 @@ def test_an_agent_whose_name_is_another_one_s_login_can_be_asked_for(centre, tin
     path.write_text(rows("agent_id,start_at,end_at,activity", f"2001,{DAY}T08:00:00Z,{DAY}T09:00:00Z,phone"))
     centre.put("schedule", path)
     assert centre.adherence(DAY, NEXT, agents="2001")["scheduled_s"].to_list() == [3600]
+
+
+# --- what a centre says itself outweighs what comes with wfm ----------------------------------------------
+OWN = {
+    "activity": (
+        "activity,category,paid,counted,shrinkage",
+        "phone,on_queue,true,true,none", "break,break,true,true,planned", "lunch,meal,false,true,planned",
+    ),
+    "state_map": (
+        "source,vendor_state,vendor_reason,state",
+        "*,Available,,available", "*,Busy,,busy", "*,Break,,break", "*,Aux,lunch,meal", "*,Logged out,,logged_out",
+    ),
+    "rule": ("category,state,in_adherence", "on_queue,available,true", "on_queue,busy,true", "break,break,true"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tables", [("activity",), ("state_map",), ("rule",), tuple(OWN)])
+def test_a_day_judged_by_the_centre_s_own_tables_is_explained(centre, tiny, tables):
+    for table in tables:
+        (tiny / "own.csv").write_text(rows(*OWN[table]))
+        centre.put(table, tiny / "own.csv")
+    told = centre.explain("ann", DAY).rows.filter(pl.col("collection_id").is_not_null())
+    assert set(tables) <= set(told["table"])
+    assert told.filter(pl.col("table").is_in(tables)).height > len(tables)
 
 
 # --- approvals have a name --------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from wfm.jobs import Explanation, Instant
 from wfm.jobs.explaining import without_slivers
 from wfm.report import formats
 from wfm.report.lanes import CLASS_LETTERS, Lane, picture
+from wfm.words import worded
 
 WIDTH, MARGIN = 170, 10
 CLASS_STYLE = {
@@ -235,7 +236,7 @@ def _joined(rows: pl.DataFrame) -> pl.DataFrame:
         .group_by("run", maintain_order=True)
         .agg(
             pl.all().exclude("at", "until", "what").first(), pl.col("at").min(), pl.col("until").max(),
-            what=pl.when(pl.len() > 1).then(pl.format("watched; {} rows", pl.len())).otherwise(pl.lit("watched")),
+            what=pl.when(pl.len() > 1).then(worded("watched; {} rows", pl.len())).otherwise(pl.lit("watched")),
             names=pl.col("row"),
         )
     )  # fmt: skip

@@ -11,6 +11,7 @@ from wfm.engine.codes import CODE
 from wfm.engine.rollup import CUTS
 from wfm.engine.spans import Axis, layer, overlay, steps
 from wfm.engine.units import in_seconds
+from wfm.words import worded
 
 WEIGHTS = ["from_numerator", "from_denominator", "to_numerator", "to_denominator"]
 FOUR = [f"{name}_s" for name in WEIGHTS]
@@ -60,7 +61,7 @@ def _named(rows: pl.DataFrame) -> pl.DataFrame:
         {code: word for word, code in CODE.items()}, return_dtype=pl.String, default=terms.UNKNOWN
     )
     place = pl.col("category").cast(pl.String).replace(PLACE)
-    plain = pl.format("{} {}", state, place)
+    plain = worded("{} {}", state, place)
     kind = (
         pl.when(~pl.col("scheduled")).then(pl.lit(OUTSIDE))
         .when(~pl.col("known")).then(pl.lit(UNCOUNTED))

@@ -27,6 +27,7 @@ from wfm.engine.inputs import INSTANT, Frame
 from wfm.engine.units import SECOND, in_seconds
 from wfm.engine.volume import PLACE, QUEUE
 from wfm.errors import UsageError
+from wfm.words import worded
 
 BY: Final = ("source", "queue_id", "interval_start", "day", "week")
 """What accounts can be grouped by; a day is local, a week is named by its Monday."""
@@ -463,16 +464,16 @@ def _evidence() -> pl.Expr:
     """Say by what numbers a cause is known."""
     cause = pl.col("cause")
     own = {
-        "late_booking": pl.format(
+        "late_booking": worded(
             "booked by {}; by arrival {} s are elsewhere", "booking", pl.col("amount").round(1)
         ),
-        "late_abandons": pl.format("booked when they gave up; {} by arrival are elsewhere", "amount"),
-        "shifted_label": pl.format("labels are {} min later than the calls", pl.col("shift") * 15),
-        "clock_skew": pl.format("the calls fit if told {} s later", "skew_s"),
-        "short_abandons_not_counted": pl.format("abandoned calls of at most {} s are missing", "short_s"),
-        "unit": pl.format("the vendor's seconds are {} times the calls'", pl.col("unit").round(6)),
+        "late_abandons": worded("booked when they gave up; {} by arrival are elsewhere", "amount"),
+        "shifted_label": worded("labels are {} min later than the calls", pl.col("shift") * 15),
+        "clock_skew": worded("the calls fit if told {} s later", "skew_s"),
+        "short_abandons_not_counted": worded("abandoned calls of at most {} s are missing", "short_s"),
+        "unit": worded("the vendor's seconds are {} times the calls'", pl.col("unit").round(6)),
     }
-    net = pl.format("{} more than the calls, over all", pl.col("net").round(1))
+    net = worded("{} more than the calls, over all", pl.col("net").round(1))
     words = [pl.when(cause == name).then(text) for name, text in own.items()]
     return pl.coalesce(*words, net)
 

@@ -20,6 +20,7 @@ from wfm.files.parquet import read_parquet
 from wfm.files.raw import BAD, Raw, count
 from wfm.files.sheets import read_sheet
 from wfm.schema import Table
+from wfm.words import worded
 
 ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".xlsm", ".ics")
 
@@ -261,7 +262,7 @@ def _bad_rows(raw: Raw, wrong: pl.Series | None, bad: pl.DataFrame) -> pl.DataFr
     if raw.broken_rows is not None:
         broken = raw.broken_rows.with_columns(raw.broken["row"].alias("row_no"))
         text = pl.concat([text, broken], how="diagonal")
-    words = pl.format("{}: expected {}", "column", "expected").str.join("; ")
+    words = worded("{}: expected {}", "column", "expected").str.join("; ")
     problem = bad.group_by("row").agg(words.alias("problem"))
     text = text.join(problem, left_on="row_no", right_on="row", how="left").sort("row_no")
     return text.rename({str(i): name for i, name in enumerate(_distinct(raw.names))})

@@ -10,6 +10,7 @@ import polars as pl
 from wfm import terms
 from wfm.files.instants import zones
 from wfm.files.names import fold_words
+from wfm.words import worded
 
 _SKEW = pl.duration(seconds=60)  # a queue's clock and a phone's differ; by up to 24 s in the bank's log
 _KNOWN_STATES = tuple(s for s in terms.STATES if s not in (terms.UNKNOWN, terms.UNMAPPED))
@@ -70,13 +71,13 @@ def _iso(column: str) -> pl.Expr:
 
 
 def _after(column: str, other: str) -> Broken:
-    expected = pl.format("an instant after {} {}", pl.lit(other), _iso(other))
+    expected = worded("an instant after {} {}", pl.lit(other), _iso(other))
     return Broken(column, pl.col(column) <= pl.col(other), expected)
 
 
 def _not_before(column: str, other: str, skew: bool) -> Broken:
     earliest = pl.col(other) - _SKEW if skew else pl.col(other)
-    expected = pl.format("an instant not before {} {}", pl.lit(other), _iso(other))
+    expected = worded("an instant not before {} {}", pl.lit(other), _iso(other))
     return Broken(column, pl.col(column) < earliest, expected)
 
 
@@ -101,7 +102,7 @@ _RULES: dict[str, tuple[Broken, ...]] = {
         Broken(
             "abandoned",
             pl.col("abandoned") > pl.col("entered"),
-            pl.format("at most entered, {}", pl.col("entered")),
+            worded("at most entered, {}", pl.col("entered")),
         ),
     ),
 }

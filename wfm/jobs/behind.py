@@ -18,6 +18,7 @@ from wfm.jobs.sources import readable
 from wfm.settings import Settings
 from wfm.store import Reader, Span
 from wfm.vendors import CALL_EVENT
+from wfm.words import worded
 
 SAID: Final[dict[str, tuple[str | None, str | None, tuple[str, ...]]]] = {
     "schedule": ("start_at", "end_at", ("activity",)),
@@ -45,9 +46,7 @@ ASKED: Final = ("activity_row", "state_row", "map_row", "login_row", "rule_row")
 def row_ids(rows: pl.DataFrame, table: str) -> pl.Series:
     """Name stored rows: table/collection/row; those that come with wfm have no collection but ``default``."""
     collection = pl.col("collection_id").cast(pl.String).fill_null("default")
-    made: pl.Series = rows.select(pl.format("{}/{}/{}", pl.lit(table), collection, "row_no").alias("row"))[
-        "row"
-    ]
+    made: pl.Series = rows.select(worded("{}/{}/{}", pl.lit(table), collection, "row_no").alias("row"))["row"]
     return made
 
 

@@ -13,6 +13,7 @@ from wfm.engine.codes import fold
 from wfm.engine.inputs import INSTANT
 from wfm.jobs.scoring import Basis
 from wfm.store import Reader, Span
+from wfm.words import worded
 
 LOOKS_BACK: Final = timedelta(days=7)
 """So far before a change a state can lie that brought it: a state is renewed, or unknown, long before."""
@@ -215,7 +216,7 @@ def _told(table: str, rows: pl.DataFrame) -> pl.DataFrame:
     said = pl.concat_str(pl.col(SAYS[table]).cast(pl.String), separator=" ", ignore_nulls=True)
     by = pl.lit(None, pl.String)
     if table == "exemption":
-        revoked = pl.format(" (revoked by {})", pl.col("revoked_by").fill_null("somebody"))
+        revoked = worded(" (revoked by {})", pl.col("revoked_by").fill_null("somebody"))
         said += pl.when(pl.col("revoked_at").is_not_null()).then(revoked).otherwise(pl.lit(""))
         by = pl.coalesce("revoked_by", "by")
     elif table == "clock":

@@ -13,6 +13,7 @@ from wfm.errors import NoDataError, UsageError
 from wfm.jobs.scoring import with_defaults
 from wfm.jobs.when import Window, bounds
 from wfm.store import Reader
+from wfm.words import worded
 
 AROUND = timedelta(seconds=skew.BOUND_S)
 SHIFTED = ("agent_state", "call_leg")
@@ -65,7 +66,7 @@ def to_put_right(
     start = pl.col("day").cast(pl.Datetime("us"))
     differs = (pl.col("low_s") > 0) | (pl.col("high_s") < 0)
     other = pl.when(states_right).then(pl.col("state_source")).otherwise("call_source")
-    said = pl.format(
+    said = worded(
         "compared with {}: {} s, {} to {} s, from {} pairs ({})",
         other, "skew_s", pl.col("low_s").round(3), pl.col("high_s").round(3), "pairs", "method",
     )  # fmt: skip
@@ -112,5 +113,5 @@ def say_shifts(rows: pl.DataFrame, clock: pl.DataFrame) -> pl.DataFrame:
         return rows
     ahead = offsets(rows, clock, pl.col("at")) / 1_000_000
     shifted = pl.col("table").is_in(SHIFTED) & (ahead != 0)
-    said = pl.format("{} (its clock: {} s, taken off)", pl.col("what").fill_null(""), ahead.round(3))
+    said = worded("{} (its clock: {} s, taken off)", pl.col("what").fill_null(""), pl.lit(ahead.round(3)))
     return rows.with_columns(what=pl.when(shifted).then(said).otherwise("what"))

@@ -7,6 +7,8 @@ from typing import Final
 
 import polars as pl
 
+from wfm.words import worded
+
 RESULTS: Final = {
     "answered": "answered", "bridged": "answered", "not answered": "no_answer", "busy": "busy", "failed": "failed",
     "rejected": "rejected", "voicemail": "voicemail", "answered elsewhere": "answered_elsewhere",
@@ -24,6 +26,7 @@ DECODED: Final = pl.Struct(
         "cdr": pl.List(pl.Struct({name: pl.String() for name in LEG})),
     }
 )
+
 CALL: Final = "call_id"
 INSTANT: Final = pl.Datetime("us", "UTC")
 
@@ -92,7 +95,7 @@ def _phones(legs: pl.DataFrame, queued: pl.DataFrame) -> pl.DataFrame:
     started = pl.coalesce(begun, "inittimegmt", "starttimegmt")
     rang = pl.when(~answered).then(started + lasted)
     return legs.select(
-        pl.format("{}:h{}", CALL, "number").alias("leg_id"),
+        worded("{}:h{}", CALL, "number").alias("leg_id"),
         CALL,
         pl.col("leg_extensionid").alias("login"),
         pl.when(pl.col("direction") != "out").then("queue_id").alias("queue_id"),
@@ -134,7 +137,7 @@ def _queued(legs: pl.DataFrame, ivrs: Sequence[str]) -> pl.DataFrame:
     )  # fmt: skip
     nothing = pl.lit(None, pl.String)
     return calls.select(
-        pl.format("{}:queue", CALL).alias("leg_id"),
+        worded("{}:queue", CALL).alias("leg_id"),
         CALL,
         nothing.alias("login"),
         pl.when("is_queue").then("leg_extensionid").alias("queue_id"),

@@ -24,6 +24,7 @@ import polars as pl
 from wfm import schema
 from wfm.vendors._telphin_events import HISTORY, OF_CALLS
 from wfm.vendors._telphin_history import history_legs
+from wfm.words import worded
 
 OUTCOMES: Final = {
     "ANSWER": "answered", "BUSY": "busy", "NOANSWER": "no_answer", "CANCEL": "caller_cancelled",
@@ -142,7 +143,7 @@ def _parts(heard: pl.DataFrame, now: datetime, settings: Rules) -> pl.DataFrame:
         joined.with_columns(voicemail=pl.col("voicemail").any().over(CALL))
         .filter(pl.col("leg") | alone)
         .with_columns(_direction(), **_ends(now, settings))
-        .with_columns(extension=_extension(), leg_id=pl.format("{}:{}", CALL, "sub"))
+        .with_columns(extension=_extension(), leg_id=worded("{}:{}", CALL, "sub"))
         .with_columns(grouped=_grouped(settings), **_ends_outside())
     )
 
@@ -276,7 +277,7 @@ def _odd() -> pl.Expr:
         ((end - pl.col(since)) - pl.col("lasted")).abs() <= leeway for since in ("started_at", "answered_at")
     ]
     unfit = ~pl.any_horizontal(*fits, pl.col("lasted").is_null(), ~pl.col("whole")).fill_null(False)
-    text = pl.format("Duration {} of {} is neither its talk nor all of it", "duration", "leg_id")
+    text = worded("Duration {} of {} is neither its talk nor all of it", "duration", "leg_id")
     return pl.when(unfit).then(text)
 
 
@@ -312,7 +313,7 @@ def _queued(parts: pl.DataFrame, settings: Rules) -> pl.DataFrame:
     )  # fmt: skip
     nothing = pl.lit(None, pl.String)
     return calls.with_columns(
-        leg_id=pl.format("{}:queue", CALL),
+        leg_id=worded("{}:queue", CALL),
         login=nothing,
         queue_id=pl.when(~pl.col("ivr")).then("extension"),
         started_at="entered",
@@ -374,22 +375,22 @@ def _differences(told: pl.DataFrame, logged: pl.DataFrame) -> pl.DataFrame:
     later = (pl.col("ended_at_logged") - pl.col("ended_at")).dt.total_microseconds() / 1_000_000
     texts = [
         pl.when(pl.col("answered") != pl.col("answered_logged")).then(
-            pl.format("{} answered legs, {} in the history", "answered", "answered_logged")
+            worded("{} answered legs, {} in the history", "answered", "answered_logged")
         ),
         pl.when(
             (pl.col("talk_s") - pl.col("talk_s_logged")).abs() > LEEWAY_S * pl.max_horizontal("answered", 1)
         ).then(
-            pl.format(
+            worded(
                 "{} s of talk, {} s in the history",
                 pl.col("talk_s").round(1),
                 pl.col("talk_s_logged").round(1),
             )
         ),
-        pl.when(later.abs() > LEEWAY_S).then(pl.format("ended {} s later in the history", later.round(1))),
+        pl.when(later.abs() > LEEWAY_S).then(worded("ended {} s later in the history", later.round(1))),
     ]
     odd = told.group_by(CALL).agg(odd=pl.col("odd").drop_nulls().first())
     found = both.select(CALL, differs=pl.concat_str(texts, separator=", ", ignore_nulls=True))
-    named = pl.when(pl.col("differs") != "").then(pl.format("call {}: {}", CALL, "differs"))
+    named = pl.when(pl.col("differs") != "").then(worded("call {}: {}", CALL, "differs"))
     return (
         odd.join(found, on=CALL, how="left")
         .select(CALL, alarm=pl.concat_str([named, "odd"], separator="; ", ignore_nulls=True))

@@ -13,6 +13,7 @@ from wfm.errors import BadReplyError
 from wfm.vendors._json import document
 from wfm.vendors._voicenter_values import Row, dated, epoch, fold_rows, linked, seconds, text
 from wfm.vendors._voicenter_words import direction_of, folded, outcome_of, type_of
+from wfm.words import worded
 
 LEG: Final = {name: kind for name, kind in schema.table("call_leg").own.items() if name != "source"}
 
@@ -131,7 +132,7 @@ def _meant(said: pl.DataFrame) -> pl.DataFrame:
     rows = _understood(typed)
     number = pl.coalesce("cdrtype", pl.col("number").cast(pl.String))
     own_side = pl.when(pl.col("way") == "out").then("callerextension").otherwise("targetextension")
-    alarm = pl.format("CDR type {} is unknown; kept", pl.coalesce("cdrtype", pl.lit("none")).str.slice(0, 40))
+    alarm = worded("CDR type {} is unknown; kept", pl.coalesce("cdrtype", pl.lit("none")).str.slice(0, 40))
     return rows.select(
         *timed(),
         "ring_s", "outcome", "linked_call_id", "payload",

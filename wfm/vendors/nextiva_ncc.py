@@ -40,6 +40,7 @@ from wfm.errors import AuthError, BadReplyError
 from wfm.vendors import Client, Feed, Limits, Payload, Reply, SourceSettings, Trouble, Window
 from wfm.vendors._json import document
 from wfm.vendors._setting_types import Address, address, is_loopback
+from wfm.words import worded
 
 log = logging.getLogger("wfm.vendors.nextiva_ncc")
 
@@ -595,7 +596,7 @@ def parse_agent_state(payload: Payload, settings: Settings) -> pl.DataFrame:
         frame = frame.with_columns(at=told.fill_null(taken).clip(upper_bound=now).cast(_INSTANT))
     if None in states:
         lacking = pl.col("vendor_state").is_null()
-        alarm = pl.when(lacking).then(pl.format("{} has no status", "login"))
+        alarm = pl.when(lacking).then(worded("{} has no status", "login"))
         frame = frame.with_columns(pl.col("vendor_state").fill_null(NO_STATUS), alarm=alarm)
     nameless = logins.count(None)
     frame = frame.drop_nulls("login") if nameless else frame
