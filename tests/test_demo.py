@@ -17,9 +17,8 @@ import pytest
 import wfm
 from wfm import jobs
 from wfm.errors import CollectError
-from wfm.jobs import Demo
 from wfm.jobs.collect import Cycle
-from wfm.jobs.demo import live, simulated
+from wfm.jobs.demo import Demo, demo, live, simulated
 from wfm.jobs.demo.place import FILES, prepare
 from wfm.sandbox import Truth
 from wfm.vendors import vendors
@@ -61,7 +60,7 @@ def shown(folder: Path) -> Iterator[Demo]:
         environment.setenv("WFM_SOURCES__NCC__BASE_URL", "https://192.0.2.1")
         environment.setenv("WFM_SOURCES__REAL__VENDOR", "nextiva_xsi")
         environment.setenv("WFM_DATABASE", str(folder.parent / "mine.duckdb"))
-        yield jobs.demo(folder)
+        yield demo(folder)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +180,7 @@ def test_the_settings_lead_back_to_it_when_the_sandbox_is_gone(shown: Demo, fold
 
 
 def test_what_the_command_prints_is_computed(shown: Demo, folder: Path, run, monkeypatch) -> None:
-    monkeypatch.setattr(jobs, "demo", lambda _: shown)
+    monkeypatch.setattr("wfm.jobs.demo.demo", lambda _: shown)
     done = run("demo", "--directory", folder)
     whole = shown.proof.whole  # type: ignore[union-attr]
     for text in (

@@ -26,6 +26,28 @@ def test_importing_wfm_loads_nothing_heavy():
     assert done.stdout == "[]\n"
 
 
+def test_a_command_loads_no_library_that_it_does_without(place):
+    """A score is there in a second, of which loading what it needs is half."""
+    elsewhere = (
+        "httpx",
+        "icalendar",
+        "holidays",
+        "fastexcel",
+        "fastapi",
+        "uvicorn",
+        "apscheduler",
+        "wfm.sandbox",
+    )
+    script = (
+        "import sys; from wfm.cli import main;"
+        "code = main(['adherence', '--from', '2026-03-02', '--to', '2026-03-03']);"
+        f"print([name for name in {elsewhere} if name in sys.modules]); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=place)
+    assert "No database at" in done.stderr
+    assert done.stdout == "[]\n"
+
+
 def test_public_names_are_there_when_asked_for():
     import wfm
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
-import holidays
 from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -39,9 +38,13 @@ def _zone(name: str) -> str:
 
 
 def _country(code: str) -> str:
+    if not code:
+        return code
+    import holidays  # slow to load, and only needed where a country is named
+
     known = holidays.list_supported_countries(include_aliases=False)
     country, _, subdivision = code.partition("-")
-    if code and (country not in known or (subdivision and subdivision not in known[country])):
+    if country not in known or (subdivision and subdivision not in known[country]):
         raise ValueError(
             "not a country the holidays library knows; use a code like IL, US or DE-BY, or leave it empty"
         )

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfm.service.logs import Lines, LogFormat, masked
+from wfm.service import LogFormat
+from wfm.service.logs import Lines, masked
 
 SECRET = "s3cret of the source"
 

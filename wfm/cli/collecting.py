@@ -14,10 +14,9 @@ from wfm import archive, jobs
 from wfm.cli.commands import FormatOption, Out, app, centre
 from wfm.cli.screen import Target, remark, say, show, working
 from wfm.errors import UsageError
-from wfm.jobs import collecting, health
+from wfm.jobs import health
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source, configured, pick
-from wfm.sandbox.serve import serve
 from wfm.vendors import Window, vendors
 
 Sources = Annotated[
@@ -48,6 +47,8 @@ def collect(
 
     Example: wfm collect ncc --feed interval_volume --from 2026-03-01 --to 2026-03-09
     """
+    from wfm.jobs import collecting  # an HTTP client, which most commands do without
+
     target, here = Target.of(format, out), centre()
     known = configured(here.settings.sources, here.settings.country)
     pairs = pick(known, source, feed)
@@ -137,6 +138,8 @@ def sandbox(
 
     Example: wfm sandbox --port 8099 > settings.env
     """
+    from wfm.sandbox.serve import serve  # a web server that no other command should have to load
+
     if push is not None and not re.fullmatch(r"https?://[^\s/?#]+/?", push):
         raise UsageError(f"--push {push}: give the address of a wfm serve, like http://127.0.0.1:8080.")
     zone = centre().settings.timezone

@@ -328,8 +328,10 @@ def demo(
 
     Example: wfm demo
     """
+    from wfm.jobs import demo as on  # a simulated centre and its web server, which no other command needs
+
     with working("Importing, collecting, scoring and forecasting"):
-        shown = (jobs.bank if bank else jobs.demo)(directory)
+        shown = (on.bank if bank else on.demo)(directory)
         (page,) = write(shown.report, directory / "report.html")
     for file in shown.imported:
         imported(file)

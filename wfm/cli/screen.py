@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 from rich.console import Console
@@ -18,8 +19,11 @@ from wfm import files
 from wfm.cli.columns import Column, draw
 from wfm.engine.definitions import DEFINITIONS
 from wfm.errors import UsageError
-from wfm.jobs import Collected, Imported, Proof
+from wfm.jobs import Imported
 from wfm.report import formats
+
+if TYPE_CHECKING:
+    from wfm.jobs.demo import Collected, Proof
 
 SHOWN_ROWS = 200
 RATIOS = (

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from wfm.cli.commands import app, centre
-from wfm.service.logs import LogFormat
+from wfm.service import LogFormat
 
 
 @app.command()

@@ -14,7 +14,6 @@ import typer
 from wfm.cli.commands import app, centre
 from wfm.cli.screen import say, working
 from wfm.errors import CollectError, UsageError
-from wfm.jobs import collecting
 from wfm.jobs.sources import Source, configured, pick
 
 SourceName = Annotated[str, typer.Argument(help="A configured source.", metavar="SOURCE")]
@@ -75,6 +74,8 @@ def _able(name: str, ability: str, words: str) -> tuple[Source, Callable[..., Aw
 
 
 async def _using(source: Source, act: Callable[[Any], Awaitable[Any]]) -> Any:
+    from wfm.jobs import collecting  # an HTTP client, which most commands do without
+
     state = collecting.state_folder(centre().store.path)
     async with collecting.client(source, state, lambda: datetime.now(UTC)) as http:
         return await act(http)

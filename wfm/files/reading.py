@@ -11,14 +11,12 @@ import polars as pl
 from wfm import schema
 from wfm.errors import InputError
 from wfm.files import cells, rules
-from wfm.files.calendar import read_calendar
 from wfm.files.cells import Column, Reader
 from wfm.files.delimited import read_delimited
 from wfm.files.instants import Fold, check_timezone
 from wfm.files.names import Placing, hits, place
 from wfm.files.parquet import read_parquet
 from wfm.files.raw import BAD, Raw, count
-from wfm.files.sheets import read_sheet
 from wfm.schema import Table
 from wfm.words import worded
 
@@ -81,10 +79,14 @@ def read(
 
     ending, data = _ending(Path(path), table), _bytes(Path(path))
     if ending == ".ics":
+        from wfm.files.calendar import read_calendar  # its library is a fifth of what a command has to load
+
         raw = read_calendar(data, where, timezone, fold, defaults.get("agent_id"), activities)
     elif ending == ".parquet":
         raw = read_parquet(data, where)
     elif ending in (".xlsx", ".xlsm"):
+        from wfm.files.sheets import read_sheet  # a library that nothing else needs
+
         raw = read_sheet(data, where, sheet, fits, whole)
     else:
         raw = read_delimited(data, where, fits)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-import holidays
 import polars as pl
 
 from wfm import terms
@@ -70,6 +69,8 @@ def special_days(known: Reader, configured: Settings, first: datetime, end: date
     own = known.table("holiday").select(on="on_date", name="name")
     country, _, region = configured.country.partition("-")
     if country:
+        import holidays  # slow to load, and only needed where a country is named
+
         years = range(first.year, end.year + 1)
         calendar = holidays.country_holidays(country, subdiv=region or None, years=years)
         public = pl.DataFrame(

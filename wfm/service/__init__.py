@@ -10,3 +10,12 @@ A delivery is in the journal, on disk, before it is acknowledged; a segment of t
 is stored or spooled, under a name made from the segment's: so nothing is lost and nothing stored twice, wherever a
 crash falls. What is due is read from the ledger of windows, so no timetable has to survive.
 """
+
+from enum import StrEnum
+
+
+class LogFormat(StrEnum):
+    """How a line of the log is written."""
+
+    json = "json"
+    text = "text"

@@ -8,11 +8,11 @@ import re
 import sys
 from collections.abc import Collection
 from datetime import UTC, datetime
-from enum import StrEnum
 from ipaddress import ip_address
 from typing import Any, Final
 
 from wfm.http import redact
+from wfm.service import LogFormat
 
 SHOWN: Final = 3
 """So many last digits of a number stay: enough to find a call, too few to ring it."""
@@ -21,13 +21,6 @@ _NUMBER: Final = re.compile(r"(?<![\w.:])\+?\(?\d(?:[ ()./-]{0,2}\d){6,18}(?![\w
 _FRACTION: Final = re.compile(r"0\.\d+")
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(?!\d)")
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
-
-
-class LogFormat(StrEnum):
-    """How a line of the log is written."""
-
-    json = "json"
-    text = "text"
 
 
 def masked(text: str) -> str:

@@ -22,13 +22,14 @@ from wfm.jobs import health, responsible, spool
 from wfm.jobs.collect import Collector
 from wfm.jobs.collecting import forget
 from wfm.jobs.sources import Source, readable
+from wfm.service import LogFormat
 from wfm.service.app import web
 from wfm.service.condition import Conditions
 from wfm.service.drainer import Drainer
 from wfm.service.heads import BoundedHeads
 from wfm.service.instance import alone
 from wfm.service.journal import Journal
-from wfm.service.logs import LogFormat, begin
+from wfm.service.logs import begin
 from wfm.service.metrics import Metrics
 from wfm.service.poller import Poller
 from wfm.service.receiver import Answer, Receiver, hooks
