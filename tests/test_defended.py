@@ -123,6 +123,23 @@ def test_a_day_judged_by_the_centre_s_own_tables_is_explained(centre, tiny, tabl
     assert told.filter(pl.col("table").is_in(tables)).height > len(tables)
 
 
+# --- no rows have a reason --------------------------------------------------------------------------------
+@pytest.mark.usefixtures("tiny")
+def test_before_a_schedule_was_published_it_is_said_when_it_was(run, tiny):
+    lines = (f"bob,{DAY}T08:00:00Z,{DAY}T16:00:00Z,phone,2026-02-20T10:30:00Z",)
+    (tiny / "published.csv").write_text(rows("agent_id,start_at,end_at,activity,published_at", *lines))
+    assert run("import", "schedule", tiny / "published.csv").code == 0
+    asked = ("adherence", "--from", DAY, "--to", NEXT, "--agent", "bob", "--format", "csv", "--as-of")
+    early = run(*asked, "2026-02-20")
+    assert (early.code, early.out.count("\n")) == (0, 1)
+    assert early.err == (
+        f"note: as of 2026-02-20 no schedule from {DAY} to {NEXT} was published yet; "
+        "the first was at 2026-02-20 10:30:00Z.\n"
+    )
+    later = run(*asked, "2026-02-21")
+    assert (later.out.count("\n"), later.err) == (2, "")
+
+
 # --- approvals have a name --------------------------------------------------------------------------------
 HEADER = "start_at,end_at,kind,agent_id,by"
 SPAN = f"{DAY}T08:00Z,{DAY}T08:30Z,approved,ann"

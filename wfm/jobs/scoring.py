@@ -138,6 +138,15 @@ def read_basis(
     return Basis(frames, window, None if known.replays else as_of, timezone, options)
 
 
+def unpublished(basis: Basis) -> datetime | None:
+    """Say when the first schedule of a window was published, if none was yet at the instant that is asked of."""
+    at = basis.frames["schedule"]["published_at"]
+    first = at.min()
+    if basis.as_of is None or at.has_nulls() or not isinstance(first, datetime) or first <= basis.as_of:
+        return None
+    return first
+
+
 def stored(
     known: Reader, span: Span, agents: Sequence[str] | None, *, placed: bool = False
 ) -> dict[str, pl.DataFrame]:

@@ -10,7 +10,7 @@ from wfm.engine.score import Options, Score
 from wfm.engine.tolerance import Threshold, Tolerance
 from wfm.errors import UsageError
 from wfm.jobs import sources, when
-from wfm.jobs.scoring import Basis, names, read_basis
+from wfm.jobs.scoring import Basis, names, read_basis, unpublished
 from wfm.jobs.when import When, Window
 from wfm.settings import AUTO, PREFIX, Settings
 from wfm.store import Span, Store
@@ -72,10 +72,13 @@ class Place:
                 f"the settings of source {name} cannot be read ({error}); scored as if states were told up to "
                 f"{delay} s late, as the other sources' are: set {PREFIX}STATE_DELAY_S if {name} polls more slowly."
             )
-            if text not in self._told:
-                self._told.add(text)
-                self._tell(text)
+            self._tell_once(text)
         return delay
+
+    def _tell_once(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self._tell(text)
 
     def basis(
         self,
@@ -88,9 +91,16 @@ class Place:
         """Read everything that decides the scores of a window; arguments and errors as for `score`."""
         window, instant = self.window(from_, to), self._instant(as_of)
         with self.store.reading(instant) as known:
-            return read_basis(
+            basis = read_basis(
                 known, window, instant, self.settings.timezone, self.options(), agents=names(agents)
             )
+        first = unpublished(basis)
+        if first is not None:
+            self._tell_once(
+                f"as of {as_of} no schedule from {from_} to {to} was published yet; "
+                f"the first was at {first:%Y-%m-%d %H:%M:%SZ}."
+            )
+        return basis
 
     def score(
         self,
