@@ -67,6 +67,20 @@ def test_a_dry_run_stores_nothing_until_it_is_saved(centre):
     assert centre.exemptions(agents="ann").filter(pl.col("id") == name)["by"].to_list() == ["Dana"]
 
 
+def test_a_team_is_its_people_and_not_the_logins_that_a_vendor_lists_as_agents(centre, tiny):
+    (tiny / "listed.csv").write_text("agent_id,name,team\n2001,Änn O'Neill,Bänk\n", encoding="utf-8")
+    centre.put("agent", tiny / "listed.csv")
+    made = excuse(centre, agents=None, teams="Bänk")
+    assert made.moves.rows() == [("ann", date(2026, 3, 2), "controllable", "approved", 180.0)]
+    assert (made.teams["team"].to_list(), made.notes) == (["Bänk"], ())
+    again = excuse(centre, reason="the same bus", dry_run=True)
+    (note,) = (note for note in again.notes if note.startswith("Overlaps"))
+    assert note.endswith("for 1 agent(s).")
+    (name,) = made.rows["id"]
+    gone = centre.revoke(name, by="Eve")
+    assert gone.moves.rows() == [("ann", date(2026, 3, 2), "approved", "controllable", 180.0)]
+
+
 def test_an_outage_wins_over_an_approval_and_over_calls(centre):
     excuse(centre)
     made = centre.exempt(

@@ -15,6 +15,7 @@ from wfm.engine import changes
 from wfm.engine.facts import MARGIN
 from wfm.engine.inputs import INSTANT
 from wfm.errors import InputError, NoDataError, UsageError
+from wfm.jobs import scoring
 from wfm.jobs.scoring import Basis, check_names
 from wfm.store import Reader, Span, Store
 
@@ -197,7 +198,7 @@ def plan(
         check_names(known, "agent", rows["agent_id"].drop_nulls().unique(maintain_order=True).to_list())
         check_names(known, "team", rows["team"].drop_nulls().unique(maintain_order=True).to_list())
         _refuse_repeats(known, rows)
-        held, people = _around(known, rows), known.table("agent").select("agent_id", "team")
+        held, people = _around(known, rows), scoring.people(known).select("agent_id", "team")
     notes = _overlaps(rows, with_id(held.filter(pl.col("revoked_at").is_null())), people)
     blank = rows.select(pl.lit(None, pl.String).alias("id"), pl.all())
     after = pl.concat([held, rows])
@@ -217,7 +218,7 @@ def plan_again(
     who = signed(by)
     with store.reading() as known:
         chosen = _chosen(with_id(known.table("exemption")), ids, action)
-        held, people = with_id(_around(known, chosen)), known.table("agent").select("agent_id", "team")
+        held, people = with_id(_around(known, chosen)), scoring.people(known).select("agent_id", "team")
     rows = _decided(chosen, action, who, datetime.now(UTC))
     after = pl.concat([held.join(rows, on="id", how="anti"), rows]).select(OWN)
     return _foreseen(store, read, rows, after, people, (), action, who, reason, None)
