@@ -417,7 +417,9 @@ def test_a_changed_schedule_says_so(run):
 def test_as_of_gives_the_same_bytes_whatever_came_after(run):
     questions = [
         ("adherence", *WINDOW), ("exceptions", *WINDOW), ("explain", "ann", DAY), ("export", "agent_state"),
-        ("export", "collection"), ("export", "schedule"),
+        ("export", "collection"), ("export", "schedule"), ("intervals", *WINDOW), ("shrinkage", *WINDOW),
+        ("adherence", *WINDOW, "--definition", "all"),
+        ("bridge", *WINDOW, "--definition", "adherence", "--definition", "salesforce"),
     ]  # fmt: skip
     before = datetime.now(UTC).isoformat()
     first = [run(*words, "--format", "csv").raw for words in questions]

@@ -88,6 +88,12 @@ def test_scores_that_are_the_same_have_nothing_to_bridge(run):
     assert "adherence and genesys count every second alike." in done.err
 
 
+def test_a_kind_that_makes_no_difference_is_named_beside_those_that_do(run):
+    done = run(*BRIDGE, "salesforce", "--kind", "shifted break", "--kind", "long brake", *CSV)
+    assert table(done.raw)["kind"].to_list() == ["shifted break"]
+    assert "No seconds of kind 'long brake' make a difference; there are: call overrun, shifted" in done.err
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [

@@ -52,6 +52,16 @@ def figures(*lines: str, **more: Any) -> dict[str, float | None]:
     return {name: row[name] if row[name] is None else round(1000 * row[name]) for name in DEFINITIONS}
 
 
+def test_what_the_rules_on_states_call_in_is_not_neutral() -> None:
+    day = draw("sched QQBB", "state AAAA")
+    rule = pl.DataFrame({"category": ["break"], "state": ["available"], "in_adherence": [True]})
+    for more, wanted in (({}, 2 / 2), ({"rule": rule}, 4 / 4)):
+        scored = wfm.score(**day, **more)
+        (found,) = scored.adherence([], definitions="calabrio_rta")["calabrio_rta"]
+        assert found == wanted
+    assert scored.bridge("adherence", "calabrio_rta").is_empty()
+
+
 def test_the_golden_day_is_exact() -> None:
     rows = wfm.score(**golden()).adherence(definitions="all")
     assert rows.columns[-9:] == list(GOLDEN)

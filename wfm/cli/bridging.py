@@ -59,8 +59,16 @@ def bridge(
         )  # fmt: skip
     if target.format == Format.table and not (groups or stretches):
         _headline(rows, *definition)
-    rows = rows.filter(pl.col("kind").is_in(kind)) if kind else rows
+    rows = _of_kinds(rows, kind) if kind else rows
     show(rows, target, STRETCHES_SHOWN if stretches else _columns(groups))
+
+
+def _of_kinds(rows: pl.DataFrame, kinds: list[str]) -> pl.DataFrame:
+    there = rows["kind"].unique(maintain_order=True).to_list()
+    for kind in kinds:
+        if kind not in there:
+            remark(f"No seconds of kind {kind!r} make a difference; there are: {', '.join(there) or 'none'}.")
+    return rows.filter(pl.col("kind").is_in(kinds))
 
 
 def _columns(groups: list[str]) -> tuple[str, ...]:

@@ -245,7 +245,12 @@ def exceptions(
 # --- volume and forecast --------------------------------------------------------------------------------
 @app.command()
 def intervals(
-    from_: From, to: To, queue: Queues = None, format: FormatOption = None, out: Out = None
+    from_: From,
+    to: To,
+    queue: Queues = None,
+    as_of: AsOf = None,
+    format: FormatOption = None,
+    out: Out = None,
 ) -> None:
     """Show volume, handle time, abandonment, service level and occupancy per queue and 15 minutes.
 
@@ -253,7 +258,7 @@ def intervals(
     """
     target = Target.of(format, out)
     with working("Counting"):
-        rows = centre().intervals(from_, to, queues=queue)
+        rows = centre().intervals(from_, to, queues=queue, as_of=as_of)
     show(rows, target, INTERVAL_SHOWN)
 
 
@@ -262,6 +267,7 @@ def forecast(
     queue: Queues = None,
     horizon: Annotated[str, typer.Option(help="How far ahead, like 14d or 36h.")] = "14d",
     origin: Annotated[str | None, typer.Option(help="Use only what ended by this instant or day.")] = None,
+    as_of: AsOf = None,
     format: FormatOption = None,
     out: Out = None,
 ) -> None:
@@ -271,7 +277,7 @@ def forecast(
     """
     target, ahead = Target.of(format, out), length(horizon)
     with working("Forecasting"):
-        rows = centre().forecast(queues=queue, horizon=ahead, origin=origin)
+        rows = centre().forecast(queues=queue, horizon=ahead, origin=origin, as_of=as_of)
     show(rows, target)
 
 
@@ -279,6 +285,7 @@ def forecast(
 def accuracy(
     queue: Queues = None,
     weeks: Annotated[int, typer.Option(min=1, max=52, help="How many weekly origins.")] = 8,
+    as_of: AsOf = None,
     format: FormatOption = None,
     out: Out = None,
 ) -> None:
@@ -288,7 +295,7 @@ def accuracy(
     """
     target = Target.of(format, out)
     with working("Forecasting the past"):
-        rows = centre().accuracy(queues=queue, weeks=weeks)
+        rows = centre().accuracy(queues=queue, weeks=weeks, as_of=as_of)
     show(rows, target)
 
 
