@@ -35,12 +35,20 @@ def fast(day: Day, **more: Any) -> Score:
 
 
 @slowly
-@given(day=days(), wrapup=st.sampled_from([2, 0, 9]), delay=st.integers(0, 3), by_state=st.booleans())
+@given(
+    day=days(),
+    wrapup=st.sampled_from([2, 0, 9]),
+    delay=st.integers(0, 3),
+    by_state=st.booleans(),
+    renewal=st.sampled_from([None, None, 5, 30, 90]),
+)
 def test_the_engine_agrees_with_the_walk_over_every_second(
-    day: Day, wrapup: int, delay: int, by_state: bool
+    day: Day, wrapup: int, delay: int, by_state: bool, renewal: int | None
 ) -> None:
     wrapup_s, delay_s = wrapup * 60, delay * day.step_s
+    stale_s = 16 * 3600 if renewal is None else renewal * day.step_s
     options = Options(
+        state_renewal=timedelta(seconds=stale_s),
         wrapup_grace=timedelta(seconds=wrapup_s),
         state_delay=timedelta(seconds=delay_s),
         state_evidence=by_state,
@@ -52,7 +60,7 @@ def test_the_engine_agrees_with_the_walk_over_every_second(
     known = tuple(EPOCH + timedelta(microseconds=at) for at in (ours.axis.origin, ours.axis.end))
     theirs = slow_score(
         **day.inputs(), step_s=day.step_s, window=known,
-        wrapup_s=wrapup_s, delay_s=delay_s, state_evidence=by_state,
+        wrapup_s=wrapup_s, delay_s=delay_s, stale_s=stale_s, state_evidence=by_state,
     )  # type: ignore[arg-type]  # fmt: skip
     wanted = {
         (agent, workday): tuple(float(sums[name]) for name in SUMS)
