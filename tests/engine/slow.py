@@ -774,9 +774,10 @@ class _Person:
             end, legs, kind = hit
             x = 0
             for t in range(segment.start, min(segment.end, end), self.step):
+                if records[t]["class"] in OUT:
+                    x += self.step
                 if records[t]["class"] == "controllable":
                     call_driven(t, "call_overrun", legs, kind)
-                    x += self.step
             if self.category(segment) not in BREAKS or number + 1 == len(shift.segments):
                 continue
             after = shift.segments[number + 1]

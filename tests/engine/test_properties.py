@@ -139,6 +139,34 @@ def test_slices_tile_and_every_view_adds_up(day: Day) -> None:
     )
 
 
+@quick(18)
+@given(days(), st.floats(0, 1), st.floats(0, 1), st.sampled_from(["approved", "system"]), st.booleans())
+def test_no_exemption_lowers_a_score(day: Day, one: float, other: float, kind: str, of_all: bool) -> None:
+    first, past = around(day)
+    start, end = (first + (past - AFTER - first) * part for part in sorted((one, other)))
+    before = score(day)
+    agents = [None] if of_all else before.adherence(["agent_id"])["agent_id"].to_list()
+    row = {"start_at": start, "end_at": end, "kind": kind}
+    given_before = inputs_of(day).get("exemption")
+    rows = pl.DataFrame(
+        [row | {"agent_id": agent} for agent in agents if start < end],
+        schema_overrides={
+            "start_at": pl.Datetime("us", "UTC"),
+            "end_at": pl.Datetime("us", "UTC"),
+            "agent_id": pl.String,
+        },
+    )
+    if rows.is_empty():
+        return
+    every = rows if given_before is None else pl.concat([given_before, rows], how="diagonal")
+    after = score(day, exemption=every)
+    keys = ["agent_id", "workday", "activity"]
+    joined = before.adherence(keys).join(after.adherence(keys), on=keys, nulls_equal=True, suffix="_after")
+    assert (joined["controllable_s_after"] <= joined["controllable_s"]).all()
+    assert (joined["in_s_after"] == joined["in_s"]).all()
+    assert joined.height == before.adherence(keys).height
+
+
 @quick(13)
 @given(days(), st.lists(st.floats(0, 1), min_size=1, max_size=3))
 def test_a_split_of_the_window_changes_no_total(day: Day, cuts: list[float]) -> None:

@@ -576,9 +576,9 @@ def test_lost_and_carried_credit() -> None:
     assert both("sched QQQQBBBB.QQQ", "state AABBBBbbAbbA", "calls ..1111......")[0] == "iiiiddii.cci"
     # the shift ends with the break
     assert both("sched QQQQBBBB", *lines)[0] == "iiiiddii"
-    # excused seconds use the credit up and stay excused; excused overrun earns none
+    # excused seconds use the credit up and stay excused; an excused overrun earns it all the same
     assert both("sched QQQQBBBBQQQQ", *lines, "approved ........x...")[0] == "iiiiddiiadci"
-    assert both("sched QQQQBBBBQQQQ", *lines, "system ....x.......")[0] == "iiiisdiidcci"
+    assert both("sched QQQQBBBBQQQQ", *lines, "system ....x.......")[0] == "iiiisdiiddci"
     # seconds that are in adherence with the next segment cost nothing
     assert both("sched QQQQBBBBWWWW", "state AABBBBbbabbK", "calls ..1111......")[0] == "iiiiddiiiddi"
     # nobody knows whether the rest went on

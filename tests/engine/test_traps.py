@@ -514,6 +514,27 @@ def test_exemptions_hold_as_of(as_of: str | None, times: dict[str, str], approve
     assert sums(scored, "approved", "controllable") == (approved, 120 - approved)
 
 
+@pytest.mark.parametrize("excused", ["approved", "system"])
+@pytest.mark.parametrize(
+    ("exempt", "classes"),
+    [
+        (".......", "IIIIDDIIDDCC"),
+        ("....xx", "IIIIEEIIDDCC"),
+        (".....x", "IIIIDEIIDDCC"),
+        ("........x", "IIIIDDIIEDCC"),
+    ],
+)
+def test_no_exemption_takes_away_what_a_call_that_overran_earned(
+    excused: str, exempt: str, classes: str
+) -> None:
+    """Two minutes of a break go to a call; the rest after it is excused for two, whatever excuses the call."""
+    scored = drawn("sched QQQQBBBBQQQQ", "state AABBBBbbbbbb", "calls ..1111......", f"{excused} {exempt}")
+    spelt = {"in": "I", "call_driven": "D", excused: "E", "controllable": "C"}
+    slices = scored.slices().filter(pl.col("activity").is_not_null())
+    minutes = (slices["end_at"] - slices["start_at"]).dt.total_seconds() // 60
+    assert "".join(spelt[one] * n for one, n in zip(slices["class"], minutes, strict=True)) == classes
+
+
 def test_an_exemption_is_its_own_evidence() -> None:
     exemption = drawn_exemption().with_columns(code=pl.lit("doctor"))
     scored = drawn("sched QQ", "state bA", exemption=exemption)

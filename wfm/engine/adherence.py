@@ -173,7 +173,7 @@ def call_driven(
     if overruns.is_empty():
         return slices.with_columns(rule=pl.lit(None, pl.String)), overruns.select(EVIDENCE)
     first = _excuse(slices, overruns.select("segment", stop="stop"), "call_overrun")
-    credits = _credits(slices, segments, first, overruns)
+    credits = _credits(slices, segments, overruns)
     second = _excuse(slices, credits.select("segment", "stop"), "shifted_break")
     touched = pl.concat([first, second]).sort("key")
     rest = slices.join(touched, on="segment", how="anti", maintain_order="left").with_columns(
@@ -278,15 +278,18 @@ def _excuse(slices: pl.DataFrame, stops: pl.DataFrame, rule: str) -> pl.DataFram
     return pl.concat([before, after.with_columns(rule=pl.lit(None, pl.String))]).drop("stop").sort("key")
 
 
-def _credits(
-    slices: pl.DataFrame, segments: pl.DataFrame, excused: pl.DataFrame, overruns: pl.DataFrame
-) -> pl.DataFrame:
-    """Find how far into the next segment a shifted break may reach: segment leg_ids evidence_kind and `REACH`."""
+def _credits(slices: pl.DataFrame, segments: pl.DataFrame, overruns: pl.DataFrame) -> pl.DataFrame:
+    """Find how far into the next segment a shifted break may reach: segment leg_ids evidence_kind and `REACH`.
+
+    What a call took of a break earns credit, though an exemption may excuse those seconds before the rule on calls
+    does: else an exemption could lower a score.
+    """
+    taken = slices.filter("out").join(overruns.select("segment", "stop"), on="segment")
     rests = segments.filter(pl.col("category").is_in(["break", "meal"])).select("segment")
     earned = (
-        excused.filter(pl.col("class") == "call_driven")
+        taken.filter(pl.col("key") < pl.col("stop"))
         .group_by("segment")
-        .agg(credit=(pl.col("key_end") - pl.col("key")).sum())
+        .agg(credit=(pl.min_horizontal("key_end", "stop") - pl.col("key")).sum())
         .join(rests, on="segment", how="semi")
         .join(overruns.drop("key", "stop", "credit"), on="segment")
         .join(segments.select("segment", "shift"), on="segment")

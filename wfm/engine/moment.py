@@ -152,9 +152,10 @@ def _shifted(scored: Score, mine: pl.DataFrame, segment: pl.DataFrame, key: int,
     )
     is_break = before.height > 0 and str(before["category"][0]) in ("break", "meal")
     length = pl.col("key_end") - pl.col("key")
-    lost = mine.filter(
-        pl.col("segment") == (before["segment"][0] if before.height else -1), pl.col("rule") == "call_overrun"
-    )
+    number = before["segment"][0] if before.height else -1
+    reach = scored._evidence.filter(pl.col("segment") == number, pl.col("credit").is_null())
+    taken = mine.filter(pl.col("out")).join(reach.select("segment", "stop"), on="segment")
+    lost = taken.filter(pl.col("key") < pl.col("stop"))
     credit = int(lost.select(length.sum()).item()) if is_break else 0
     then = _state_at(mine, begun) in terms.REST_STATES
     rested = mine.select("key", "key_end", rest_end=run_end(is_rest())).filter(pl.col("key") == begun)
