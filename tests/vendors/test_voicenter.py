@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,43 @@ def test_rows_without_a_time_are_told_and_the_others_go_on() -> None:
 def test_nothing_is_a_frame_and_an_error_is_none() -> None:
     assert parsed("call_leg--nothing.json").columns == [*own("call_leg"), "payload", "alarm"]
     assert parsed("call_leg--limit.json").is_empty()  # the session raises before it comes this far
+
+
+@pytest.mark.parametrize(
+    "listed", ["", ', "CDR_LIST": null', ', "CDR_LIST": {"CallID": "a"}', ', "CDR_LIST": [7, "x"]']
+)
+def test_a_reply_without_the_rows_it_promises_is_no_empty_log(listed: str) -> None:
+    body = f'{{"ERROR_NUMBER": 0, "TOTAL_HITS": 2, "RETURN_HITS": 2{listed}}}'
+    with pytest.raises(BadReplyError, match="CDRs"):
+        voicenter.parse("call_leg", Payload("call_leg", NOW, body.encode()), OWN)
+
+
+def leg(**more: Any) -> dict[str, Any]:
+    """Read one CDR of a call."""
+    row = {
+        "CallID": "c",
+        "DateEpoch": 1709625674,
+        "DialStatus": "ANSWER",
+        "Duration": 5,
+        "QueueName": "Sales",
+    }
+    body = json.dumps({"ERROR_NUMBER": 0, "CDR_LIST": [{**row, **more}]})
+    (one,) = voicenter.parse("call_leg", Payload("call_leg", NOW, body.encode()), OWN).to_dicts()
+    return one
+
+
+@pytest.mark.parametrize("type_", [{"CdrType": 8}, {"CdrType": "8"}, {"CdrType": 8.0}, {"Type": "Queue"}])
+def test_one_type_however_it_is_written_is_one_leg(type_: dict[str, Any]) -> None:
+    one = leg(**type_)
+    assert (one["leg_id"], one["queue_id"], one["alarm"]) == ("c|8|1709625674|", "Sales", None)
+
+
+@pytest.mark.parametrize(
+    ("said", "direction"),
+    [("Incoming", "in"), ("outgoing", "out"), ("internal", "internal"), ("", "in"), ("sideways", "in")],
+)
+def test_which_way_a_call_went_is_as_it_was_said_else_as_its_type_goes(said: str, direction: str) -> None:
+    assert leg(CdrType=8, direction=said)["direction"] == direction
 
 
 def test_extensions() -> None:
@@ -161,6 +199,11 @@ def test_dialers_are_never_volume() -> None:
     assert {TYPES[number].direction for number in (9, 14)} == {"internal"}
     assert {TYPES[number].direction for number in (10, 15, 17, 18, 19)} == {"out"}
     assert (type_of("8"), type_of("queue"), type_of(8.5).number) == (TYPES[8], TYPES[8], 0)
+    assert (type_of("Auto forward"), type_of("Incoming"), type_of("Queue leg1").number) == (
+        TYPES[23],
+        TYPES[1],
+        0,
+    )
     assert len(OUTCOMES) == 18
 
 

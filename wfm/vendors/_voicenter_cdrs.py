@@ -56,9 +56,20 @@ def count(said: Row, key: str) -> int:
 
 
 def cdrs(body: bytes) -> list[Row]:
-    """Read the rows of a reply, keys as the vendor spells them; what is no object is left out."""
-    rows = envelope(body).get("cdrlist")
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    """Read the rows of a reply, keys as the vendor spells them.
+
+    Raises:
+        BadReplyError: it is no reply, or has fewer rows than it says: one without its rows is no empty log.
+    """
+    said = envelope(body)
+    listed = said.get("cdrlist")
+    rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+    promised = count(said, "returnhits")
+    if listed is not None and not isinstance(listed, list):
+        raise BadReplyError("the reply has no list of CDRs")
+    if len(rows) < promised:
+        raise BadReplyError(f"the reply says that it returns {promised:,} CDRs, and has {len(rows):,}")
+    return rows
 
 
 # --- CDRs -----------------------------------------------------------------------------------------------
@@ -130,7 +141,8 @@ def _meant(said: pl.DataFrame) -> pl.DataFrame:
     """Make legs of what CDRs say."""
     typed = said.with_columns(typed=pl.coalesce("cdrtype", "type"), has_did=pl.col("did").is_not_null())
     rows = _understood(typed)
-    number = pl.coalesce("cdrtype", pl.col("number").cast(pl.String))
+    known = pl.when(pl.col("number") > 0).then(pl.col("number").cast(pl.String))
+    number = pl.coalesce(known, "cdrtype", pl.lit("0"))  # "8", 8.0 and Queue are one type, and one leg
     own_side = pl.when(pl.col("way") == "out").then("callerextension").otherwise("targetextension")
     alarm = worded("CDR type {} is unknown; kept", pl.coalesce("cdrtype", pl.lit("none")).str.slice(0, 40))
     return rows.select(

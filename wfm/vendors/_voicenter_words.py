@@ -70,13 +70,14 @@ def folded(key: str) -> str:
 
 
 BY_NAME: Final = {folded(one.name): one for one in TYPES.values()} | {
-    "incoming": TYPES[1], "incomingcall": TYPES[1], "queue": TYPES[8], "extensionoutgoing": TYPES[4],
+    "incoming": TYPES[1], "autoforward": TYPES[23],
 }  # fmt: skip
 
 
 def type_of(said: object) -> CdrType:
     """Find a type by number or by name; one that nobody knows has no direction."""
     text = str(said if said is not None else "").strip()
+    text = text.removesuffix(".0")
     if text.isascii() and text.isdecimal():
         return TYPES.get(int(text[:6]), UNKNOWN)
     return BY_NAME.get(folded(text), UNKNOWN)
@@ -85,8 +86,8 @@ def type_of(said: object) -> CdrType:
 def direction_of(said: str | None, kind: CdrType, has_did: bool) -> Direction:
     """Return which way a call went: as it was said, else as such calls go."""
     said = (said or "").lower()
-    if said.startswith(("in", "out")):
-        return "in" if said.startswith("in") else "out"
+    if said.startswith(("internal", "in", "out")):
+        return "internal" if said.startswith("internal") else "in" if said.startswith("in") else "out"
     if kind.by_did:
         return "in" if has_did else "unknown"
     return kind.direction
