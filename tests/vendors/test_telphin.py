@@ -378,10 +378,10 @@ def test_a_token_that_is_none_is_refused() -> None:
 EXTENSIONS = [{"id": 9001, "name": "0042*101", "label": "Ada", "type": "phone"}]
 
 
-def order(pbx: Pbx, **more: Any) -> Mapping[str, str]:
+def order(pbx: Pbx, src: str = "101", **more: Any) -> Mapping[str, str]:
     async def ordered() -> Mapping[str, str]:
         async with pbx.client() as client:
-            return await telphin.callback(made(), client, src="101", dst="+15555550177", **more)
+            return await telphin.callback(made(), client, src=src, dst="+15555550177", **more)
 
     return asyncio.run(ordered())
 
@@ -398,6 +398,15 @@ def test_a_call_is_ordered_of_the_extension_and_shows_the_number_called() -> Non
     }
     order(pbx, caller_id="15555550100")
     assert json.loads(pbx.asked[-1].content)["caller_id_number"] == "15555550100"
+
+
+def test_a_number_goes_before_an_id_and_of_an_id_the_number_is_called() -> None:
+    pbx = Pbx([{"id": 101, "name": "0042*205", "type": "phone"}, *EXTENSIONS])
+    order(pbx)
+    assert pbx.paths()[-1] == "/api/ver1.0/extension/9001/callback/"
+    order(pbx, src="9001")
+    assert pbx.paths()[-1] == "/api/ver1.0/extension/9001/callback/"
+    assert json.loads(pbx.asked[-1].content)["src_num"] == ["101"]
 
 
 @pytest.mark.parametrize(

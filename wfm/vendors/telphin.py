@@ -246,19 +246,27 @@ class TelphinSession:
             raise BadReplyError("storage_url: no record_url in the reply; is it the id of a recording?")
         return url
 
-    async def extension_id(self, number: str) -> str:
-        """Find the id of the extension that is dialled by a short number, or has it for an id.
+    async def find_extension(self, number: str) -> tuple[str, str]:
+        """Find the extension that is dialled by a short number, else the one that has it for an id.
+
+        Returns:
+            Its id, and the number that it is dialled by.
 
         Raises:
             BadReplyError: there is none.
         """
-        feed = Feed("agent", "list", DAY_S)
-        async for part in self.fetch(feed, None):
+        by_id: tuple[str, str] | None = None
+        async for part in self._list("agent"):
             if isinstance(part, Payload):
                 for one in events.of_type(events.extensions(part.body), None):
-                    if number in (one["id"], one.get("name", "").rpartition("*")[2]):
-                        return one["id"]
-        raise BadReplyError(f"No extension {number!r} is in the list of extensions.")
+                    short = one.get("name", "").rpartition("*")[2]
+                    if short == number:
+                        return one["id"], short
+                    if one["id"] == number:
+                        by_id = one["id"], short or number
+        if by_id is None:
+            raise BadReplyError(f"No extension {number!r} is in the list of extensions.")
+        return by_id
 
     async def callback(self, extension_id: str, order: Mapping[str, Any]) -> Mapping[str, str]:
         """Have a call started, once at most: what is sent is never sent again, whatever comes back."""
@@ -394,8 +402,9 @@ async def callback(
     """
     own = session(settings, client)
     shown = caller_id or dst
-    order = {"src_num": [src], "dst_num": dst, "caller_id_name": shown, "caller_id_number": shown}
-    return await own.callback(await own.extension_id(src), order)
+    extension_id, number = await own.find_extension(src)
+    order = {"src_num": [number], "dst_num": dst, "caller_id_name": shown, "caller_id_number": shown}
+    return await own.callback(extension_id, order)
 
 
 async def recording_url(settings: Settings, client: Client, recording: str) -> str:
