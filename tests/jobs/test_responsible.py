@@ -166,3 +166,15 @@ def test_without_a_database_the_caller_is_not_kept_waiting(tmp_path: Path, sourc
     body, why = ask(Store(tmp_path / "none.duckdb"), source, NOW)
     assert "the database does not say" in why
     assert b">800</SetVar>" in body
+
+
+def test_a_bug_does_not_leave_the_caller_without_an_answer(
+    store: Store, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("nobody thought of that")
+
+    monkeypatch.setattr("wfm.jobs.responsible.decide", broken)
+    body, why = ask(store, source, datetime(2026, 3, 2, 14, 59, tzinfo=UTC))
+    assert "it cannot be decided" in why
+    assert b">800</SetVar>" in body

@@ -24,7 +24,7 @@ from wfm.engine.codes import CODE
 from wfm.engine.inputs import INSTANT
 from wfm.engine.score import score
 from wfm.engine.timeline import map_states
-from wfm.errors import DatabaseBusyError, NoDataError, WfmError
+from wfm.errors import DatabaseBusyError, NoDataError
 from wfm.jobs.scoring import with_defaults
 from wfm.jobs.sources import Source
 from wfm.numbers import e164
@@ -191,9 +191,9 @@ def answer(
                 extension = _extension(reader, source, decision.login)
         except (DatabaseBusyError, NoDataError) as no:
             decision = Decision(None, None, f"the database does not say: {no}")
-        except WfmError as wrong:
+        except Exception as wrong:  # whatever it is, somebody waits on the telephone
             log.exception("%s: nobody can be found for a caller", source.name)
-            decision = Decision(None, None, f"it cannot be decided: {wrong}")
+            decision, extension = Decision(None, None, f"it cannot be decided: {wrong}"), None
     if decision.login is not None and extension is None:
         decision = Decision(
             None, decision.agent_id, f"{decision.reason}, but no event tells the extension to dial"
