@@ -207,6 +207,8 @@ def _interval(queue: str, at: datetime, figures: Sequence[Any]) -> tuple[Any, ..
     entered, abandoned = int(told[0]), int(told[1])
     if any(one.startswith("entered") for one in alarms):
         return f"{queue:.40} at {at:%H:%M} UTC: {alarms[0]}"
+    if figures[0] is None and any(told):
+        alarms.append("entered is missing beside other figures, and taken as 0")
     if abandoned > entered:
         alarms.append(f"{abandoned} abandoned of {entered} entered")
     return queue, at, entered, abandoned, told[2] / 1000, "; ".join(alarms) or None
