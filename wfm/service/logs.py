@@ -17,7 +17,9 @@ from wfm.service import LogFormat
 SHOWN: Final = 3
 """So many last digits of a number stay: enough to find a call, too few to ring it."""
 SHORTEST: Final = 7
-_NUMBER: Final = re.compile(r"(?<![\w.:])\+?\(?\d(?:[ ()./-]{0,2}\d){6,18}(?![\w:])")
+_NUMBER: Final = re.compile(
+    r"(?:(?<=%2B)|(?<=%2b)|(?<![\w.])(?<!\d:))\+?\(?\d(?:[ ()./-]{0,2}\d){6,18}(?!\w|:\d)"
+)
 _FRACTION: Final = re.compile(r"0\.\d+")
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(?!\d)")
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
