@@ -203,6 +203,46 @@ def test_what_is_quoted_comes_back(text):
         assert str(load().database) == str(Path(text))
 
 
+# --- what is wrong with a source ------------------------------------------------------------------------
+PBX = {"vendor": "telphin", "client_id": "a", "client_secret": "b"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("allowed_networks", "10.0.0.0/8", 'is not a JSON list; give one like ["…", "…"]'),
+        ("allowed_networks", '["10.0.0.1/8"]', "has what is no network; give ones like 10.0.0.0/24"),
+        ("ivr_extensions", "8000", "is not a JSON list"),
+        ("webhook_secret", "short", "is too short; give at least 16 characters"),
+        ("country", "UK", "is not a country whose numbers are known; give a code like IL, US or GB"),
+        ("client_id", "", "should have at least 1 character"),
+    ],
+)
+def test_a_wrong_setting_of_a_source_says_what_to_give(setting: str, value: str, said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        configured({"pbx": {**PBX, setting: value}})
+    assert str(caught.value).startswith(f"WFM_SOURCES__PBX__{setting.upper()}: ")
+    assert str(caught.value).count(said) == 1
+
+
+def test_a_line_of_a_source_that_is_left_empty_is_as_good_as_none() -> None:
+    settings = configured({"pbx": {**PBX, "webhook_secret": "", "requests_per_minute": ""}})["pbx"].settings
+    assert (settings.webhook_secret, settings.requests_per_minute) == (None, None)
+
+
+def test_ids_and_numbers_may_be_written_without_quotes() -> None:
+    assert configured({"pbx": {**PBX, "ivr_extensions": "[8000]"}})["pbx"].settings.ivr_extensions == (
+        "8000",
+    )
+    vc = {"vendor": "voicenter", "code": "x", "search": '{"phones": [972501234567]}'}
+    assert configured({"vc": vc})["vc"].settings.search.phones == ("972501234567",)
+
+
+@pytest.mark.parametrize(("country", "of_numbers"), [("DE-BY", "DE"), ("AQ", ""), ("", "")])
+def test_a_country_without_numbers_of_its_own_is_no_error(country: str, of_numbers: str) -> None:
+    assert configured({"pbx": PBX}, country)["pbx"].settings.country == of_numbers
+
+
 # --- the sources that are shown -------------------------------------------------------------------------
 def shown(text: str) -> list[str]:
     """Return the settings of sources in a text, commented out or not; what is left empty is filled in."""

@@ -17,6 +17,8 @@ SHORTEST: Final = 7
 """Fewer digits are an extension, not a number of the public network."""
 LONGEST_NATIONAL: Final = 10
 """More digits than this that do not begin with 0 are rather a country code and a number."""
+REGIONS: Final = frozenset(phonenumbers.SUPPORTED_REGIONS)
+"""ISO codes of the countries whose national numbers can be spelt."""
 _SCHEME = re.compile(r"^(sips?|tel|callto):", re.IGNORECASE)
 
 

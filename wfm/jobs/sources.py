@@ -6,13 +6,22 @@ import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic import SecretStr, ValidationError
 
 from wfm.errors import SettingsError, UsageError
+from wfm.numbers import REGIONS
 from wfm.settings import PREFIX
 from wfm.vendors import Feed, SourceSettings, Vendor, vendors
+
+PLAIN: Final = {
+    "missing": "is missing",
+    "tuple_type": 'is not a JSON list; give one like ["…", "…"]',
+    "model_type": 'is not a JSON object; give one like {"…": "…"}',
+    "ip_v4_network": "has what is no network; give ones like 10.0.0.0/24, with zeros after the network's own bits",
+}
+PLAIN["ip_v6_network"] = PLAIN["ip_v4_network"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ def configured(raw: Mapping[str, Mapping[str, Any]], country: str = "") -> dict[
     Raises:
         SettingsError: a vendor does not exist, or a setting of a source is missing or wrong; no secret is in the text.
     """
-    usual = {"country": country[:2]}
+    usual = {"country": country[:2] if country[:2] in REGIONS else ""}
     return {name: _source(name, {**usual, **values}) for name, values in sorted(raw.items())}
 
 
@@ -104,6 +113,7 @@ def _source(name: str, values: Mapping[str, Any]) -> Source:
         what = f"{prefix}VENDOR is missing" if wanted is None else f"{prefix}VENDOR={wanted} is not a vendor"
         raise SettingsError(what + hint)
     vendor = known[wanted]
+    given = {name: value for name, value in given.items() if not _is_unset(name, value, vendor.Settings)}
     try:
         return Source(name, vendor, vendor.Settings(**given))
     except ValidationError as error:
@@ -120,16 +130,22 @@ def _read(value: Any) -> Any:
     return value
 
 
+def _is_unset(name: str, value: Any, model: type[SourceSettings]) -> bool:
+    """Say whether a setting is a line that was left empty, of one that may be absent."""
+    known = model.model_fields.get(name)
+    return value == "" and known is not None and not known.is_required() and known.default is None
+
+
 def _explain(error: ValidationError, prefix: str, model: type[SourceSettings]) -> str:
     """Say what is wrong without repeating a value, which may be a secret."""
-    told = []
-    for one in error.errors(include_url=False, include_context=False, include_input=False)[:3]:
+    told: dict[str, None] = {}
+    for one in error.errors(include_url=False, include_input=False)[:3]:
         name = str(one["loc"][0]) if one["loc"] else ""
-        text = one["msg"].removeprefix("Value error, ")
-        if one["type"] == "missing":
-            text = "is missing"
+        text = PLAIN.get(one["type"], one["msg"].removeprefix("Value error, "))
+        if one["type"] == "too_short":
+            text = f"is too short; give at least {one['ctx']['min_length']} characters"
         elif one["type"] == "extra_forbidden":
             near = difflib.get_close_matches(name, model.model_fields, n=1)
             text = "is not a setting" + (f"; did you mean {prefix}{near[0].upper()}?" if near else "")
-        told.append(f"{prefix}{name.upper()}: {text}")
+        told[f"{prefix}{name.upper()}: {text}"] = None
     return "; ".join(told)

@@ -26,6 +26,8 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar, cast
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from wfm.vendors._setting_types import Country
+
 Kind = Literal["window", "snapshot", "list", "push"]
 CALL_EVENT = "call_event"
 """The feed of what is said of calls bit by bit; legs are put together from it (`Vendor.legs`)."""
@@ -38,13 +40,13 @@ class SourceSettings(BaseModel):
     timeout_s: of one request. country: whose national numbers its calls have; empty: `WFM_COUNTRY`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
     vendor: str
     requests_per_minute: float | None = None
     concurrent: int | None = None
     timeout_s: float = 30.0
-    country: str = Field("", pattern=r"^([A-Za-z]{2})?$")
+    country: Country = ""
 
 
 class PushSettings(SourceSettings):

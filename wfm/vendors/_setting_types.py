@@ -1,4 +1,4 @@
-"""What settings of several vendors are made of: addresses that credentials are sent to, and time zones."""
+"""What settings of several vendors are made of: addresses that credentials are sent to, time zones, countries."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator
+
+from wfm.numbers import REGIONS
 
 
 def is_loopback(host: str | None) -> bool:
@@ -57,6 +59,15 @@ def _zone(name: str) -> str:
         raise ValueError("is not an IANA time zone; give one like Asia/Jerusalem") from None
 
 
+def _country(code: str) -> str:
+    if code and code.upper() not in REGIONS:
+        raise ValueError(
+            "is not a country whose numbers are known; give a code like IL, US or GB, or nothing"
+        )
+    return code
+
+
+Country = Annotated[str, AfterValidator(_country)]
 Page = Annotated[str, AfterValidator(page)]
 Address = Annotated[str, AfterValidator(address)]
 Zone = Annotated[str, AfterValidator(_zone)]

@@ -76,7 +76,7 @@ FIELDS: Final = (
 class Search(BaseModel):
     """Which calls to ask for, in the vendor's words; nothing: all of the account."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, coerce_numbers_to_str=True)
 
     phones: tuple[str, ...] = ()
     extensions: tuple[str, ...] = ()
