@@ -415,6 +415,17 @@ def talks(reader: Reader, source: str, number: str | None, span: Span) -> pl.Dat
     )
 
 
+def calling(reader: Reader, source: str, logins: Sequence[str], span: Span) -> list[str]:
+    """Return which of some logins have a call under way that began in a span: one that nothing said the end of."""
+    found = reader.query(
+        "SELECT DISTINCT login FROM call_leg WHERE replaced_at IS NULL AND source = ? "
+        "AND list_contains(?::VARCHAR[], login) AND started_at > ? AND started_at <= ? "
+        "AND ended_at IS NULL AND outcome IS NULL",
+        [source, list(logins), *span],
+    )
+    return found["login"].to_list()
+
+
 def last_heard(reader: Reader, logins: Sequence[str], span: Span) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the last state of some logins in a span, and until when each source was watched by its end.
 

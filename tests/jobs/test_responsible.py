@@ -25,6 +25,7 @@ def known(
     talk: list[Any] = TALK,
     schedule: tuple[tuple[str, str], ...] = (("ada", "on_queue"),),
     state: tuple[tuple[str, str, timedelta], ...] = (("ada", "available", timedelta(0)),),
+    calling: tuple[str, ...] = (),
 ) -> Known:
     instant = pl.Datetime("us", "UTC")
     return Known(
@@ -39,13 +40,15 @@ def known(
             schema={"agent_id": pl.String, "state": pl.String, "seen_at": instant},
             orient="row",
         ),
+        calling,
     )
 
 
 def test_who_talked_last_gets_the_call() -> None:
-    assert decide(known(), "pbx", NOW) == Decision(
-        "9001", "ada", "ada is responsible, scheduled and available"
-    )
+    for free in (known(), known(calling=("9002",))):
+        assert decide(free, "pbx", NOW) == Decision(
+            "9001", "ada", "ada is responsible, scheduled and available"
+        )
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,7 @@ def test_who_talked_last_gets_the_call() -> None:
         (known(schedule=()), "has nothing scheduled"),
         (known(schedule=(("ada", "meal"),)), "has meal scheduled"),
         (known(schedule=(("ben", "on_queue"),)), "has nothing scheduled"),
+        (known(calling=("9001",)), "has a call under way"),
         (known(state=()), "no state is known"),
         (known(state=(("ada", "available", 5 * MINUTE),)), "nobody watches"),
         (known(state=(("ada", "busy", timedelta(0)),)), "the state is busy"),
@@ -105,13 +109,20 @@ def store(place: Path) -> Store:
     return centre.store
 
 
-def _talked(store: Store) -> None:
+def _talked(
+    store: Store,
+    call: str = "c1",
+    began: datetime = datetime(2026, 2, 28, 10, tzinfo=UTC),
+    now: datetime = NOW,
+    *,
+    over: bool = True,
+) -> None:
     from wfm.jobs.collect import Collector
     from wfm.vendors import Payload, pack
 
-    at = int(datetime(2026, 2, 28, 10, tzinfo=UTC).timestamp()) * 1_000_000
+    at = int(began.timestamp()) * 1_000_000
     base = (
-        f"CallID=c1&SubCallID=9001-1&CallerIDNum={CALLER}&CalledNumber=0042*101&CalledExtension=0042*101%40pbx"
+        f"CallID={call}&SubCallID=9001-{call}&CallerIDNum={CALLER}&CalledNumber=0042*101&CalledExtension=0042*101%40pbx"
         "&CalledExtensionID=9001&CallFlow=IN"
     )
     told = [("dial-in", "CALLING", 0), ("answer", "ANSWER", 5), ("hangup", "ANSWER", 65)]
@@ -119,12 +130,12 @@ def _talked(store: Store) -> None:
         Delivery(
             NOW, "GET", f"EventType={kind}&{base}&CallStatus={status}&EventTime={at + s * 1_000_000}", "", b""
         )
-        for kind, status, s in told
+        for kind, status, s in told[: 3 if over else 2]
     ]
     given = {"vendor": "telphin", "client_id": "a", "client_secret": "b", "country": "US"}
     pbx = configured({"pbx": given})["pbx"]
     payload = Payload("call_event", NOW, pack(deliveries), {"by": "webhook"})
-    assert Collector(store, clock=lambda: NOW).receive(pbx, [payload]).result == "complete"
+    assert Collector(store, clock=lambda: now).receive(pbx, [payload]).result == "complete"
 
 
 def ask(store: Store, source: Source, at: datetime, caller: str = CALLER) -> tuple[bytes, str]:
@@ -140,6 +151,18 @@ def test_the_ivr_is_told_the_extension(store: Store, source: Source) -> None:
         body, reason = ask(store, source, at, caller)
         assert reason == "ada is responsible, scheduled and available"
         assert b'<SetVar name="transferDestination">101</SetVar>' in body
+
+
+def test_who_has_a_call_under_way_is_not_available_whatever_the_state_says(
+    store: Store, source: Source
+) -> None:
+    at = datetime(2026, 3, 2, 14, 59, tzinfo=UTC)
+    _talked(store, "c3", at - MINUTE, at, over=False)
+    body, why = ask(store, source, at)
+    assert "ada is responsible and scheduled, but has a call under way" in why
+    assert b">800</SetVar>" in body
+    _talked(store, "c3", at - 2 * MINUTE, at)
+    assert ask(store, source, at)[1] == "ada is responsible, scheduled and available"
 
 
 @pytest.mark.parametrize(

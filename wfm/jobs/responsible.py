@@ -5,7 +5,7 @@ the later to hang up. There is no table to keep: who moved a customer to somebod
 
 ::
 
-    caller's number ─► last talk ─► agent ─► on_queue now? ─► state watched, fresh, available? ─► extension known?
+    caller's number ─► last talk ─► agent ─► on_queue now? ─► no call, state fresh, available? ─► extension known?
                         │ none                │ no             │ no                                │ no       │ yes
                         └─────────────────────┴── the fallback, and why ───────────────────────────┘          goes there
 """
@@ -13,6 +13,7 @@ the later to hang up. There is no table to keep: who moved a customer to somebod
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -37,6 +38,8 @@ STALE: Final = timedelta(minutes=2)
 """States that were last watched longer ago than this say nothing of now."""
 RENEWAL: Final = timedelta(hours=16)
 """A state that nothing renewed for so long is no state any more."""
+LONGEST_CALL: Final = timedelta(hours=4)
+"""A call of which no end was told for so long is under way no more."""
 AROUND: Final = timedelta(hours=36)
 """How far around now segments are read: shifts reach over midnight."""
 WAIT_S: Final = 1.0
@@ -58,11 +61,13 @@ class Known:
 
     talk: source login agent_id ended_at: talks of the number's owner. schedule: agent_id category: what is scheduled
     now. state: agent_id source login state (ours) at seen_at (until when its source was watched): last states.
+    calling: logins of the phone system that asks which have a call under way: states may be told later than calls.
     """
 
     talk: pl.DataFrame
     schedule: pl.DataFrame
     state: pl.DataFrame
+    calling: Collection[str] = ()
 
 
 def decide(known: Known, source: str, now: datetime, stale: timedelta = STALE) -> Decision:
@@ -82,6 +87,8 @@ def decide(known: Known, source: str, now: datetime, stale: timedelta = STALE) -
     if "on_queue" not in planned:
         what = planned[0] if planned else "nothing"
         return Decision(None, agent, f"{agent} is responsible, but has {what} scheduled now")
+    if login in known.calling:
+        return Decision(None, agent, f"{agent} is responsible and scheduled, but has a call under way")
     why = _unavailable(known.state.filter(pl.col("agent_id") == agent), now, stale)
     if why:
         return Decision(None, agent, f"{agent} is responsible and scheduled, but {why}")
@@ -110,7 +117,10 @@ def known_of(reader: Reader, source: Source, caller: str, now: datetime) -> Know
     talk = archive.talks(reader, source.name, number, (now - REMEMBERED, now))
     named = _named(talk, login)
     agents = named["agent_id"].unique().to_list()
-    return Known(named, _scheduled(reader, agents, now), _states(reader, login, agents, now))
+    calling = archive.calling(
+        reader, source.name, named["login"].unique().to_list(), (now - LONGEST_CALL, now)
+    )
+    return Known(named, _scheduled(reader, agents, now), _states(reader, login, agents, now), calling)
 
 
 def _owners(login: pl.DataFrame, now: datetime) -> pl.DataFrame:
