@@ -154,6 +154,23 @@ def test_the_local_clock_of_a_notification_changes_with_the_season(utc: str, shi
     assert local(said, ZoneInfo("Asia/Jerusalem")) == int(real.timestamp())
 
 
+@pytest.mark.parametrize(
+    ("began", "came", "lasted"),
+    [
+        ("2024-10-26T22:30", "2024-10-26T22:33", 180), ("2024-10-26T22:30", "2024-10-26T23:29", 3540),
+        ("2024-10-26T23:30", "2024-10-26T23:33", 180), ("2024-10-26T23:30", "2024-10-27T00:29", 3590),
+    ],
+)  # fmt: skip
+def test_in_the_hour_that_comes_twice_a_call_began_no_later_than_it_was_told(
+    began: str, came: str, lasted: int
+) -> None:
+    real, told = (datetime.fromisoformat(f"{text}+00:00") for text in (began, came))
+    clock = int(real.astimezone(ZoneInfo("Asia/Jerusalem")).replace(tzinfo=UTC).timestamp())
+    body = json.dumps({"ivruniqueid": "c", "time": clock, "type": "Queue", "duration": lasted}).encode()
+    payload = Payload(CALL_EVENT, told, pack([Delivery(told, "POST", "", "application/json", body)]))
+    assert voicenter.parse(CALL_EVENT, payload, OWN)["at"].to_list() == [real]
+
+
 def heard(body: bytes, *, query: str = "", kind: str = "application/json") -> list[str]:
     """Deliver something and, in the same batch, a good notification; the calls that are found."""
     good = Delivery(NOW, "POST", "", "application/json", b'{"ivruniqueid": "good", "time": 1709632874}')

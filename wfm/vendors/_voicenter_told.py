@@ -6,7 +6,7 @@ import codecs
 import json
 import xmlrpc.client
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl
 from xml.parsers.expat import ExpatError
@@ -21,6 +21,7 @@ from wfm.vendors._voicenter_values import EPOCH, Row, fold_rows, linked, local, 
 from wfm.vendors._voicenter_words import direction_of, outcome_of, type_of
 
 EVENT: Final = ("event_id", "call_id", "at", "kind", "said")
+CLOCKS_DIFFER: Final = timedelta(minutes=1)
 MOST_FIELDS: Final = 200
 """A form that has more is none."""
 
@@ -62,18 +63,19 @@ def _xml_rpc(body: bytes) -> Any:
 
 def events(deliveries: Iterator[Delivery], zone: ZoneInfo) -> pl.DataFrame:
     """Read notifications into events: one a call and type, however often it is delivered."""
-    said = (one for delivery in deliveries for one in notified(delivery))
-    rows = [event for one in said if (event := _event(one, zone)) is not None]
+    said = ((delivery.received_at, one) for delivery in deliveries for one in notified(delivery))
+    rows = [event for came_at, one in said if (event := _event(one, zone, came_at)) is not None]
     kinds = {name: kind for name, kind in schema.table("call_event").own.items() if name != "source"}
     return pl.DataFrame({name: [row[name] for row in rows] for name in kinds}, schema=kinds)
 
 
-def _event(said: Row, zone: ZoneInfo) -> Row | None:
+def _event(said: Row, zone: ZoneInfo, came_at: datetime) -> Row | None:
     call = text(said.get("ivruniqueid"))
     if call is None:
         return None
     kind = text(said.get("type")) or "cdr"
-    at = local(said.get("time"), zone)
+    lasted = timedelta(seconds=seconds(said.get("duration")) or 0.0)
+    at = local(said.get("time"), zone, came_at - lasted + CLOCKS_DIFFER)
     return {
         "event_id": f"{call}|{kind}", "call_id": call, "kind": kind, "said": text(said) or "{}",
         "at": None if at is None else EPOCH + timedelta(seconds=at),

@@ -87,16 +87,18 @@ def linked(custom: Any) -> str | None:
     return next((text(value) for key, value in custom.items() if folded(key) == "originallvruniqueid"), None)
 
 
-def local(value: Any, zone: ZoneInfo) -> int | None:
+def local(value: Any, zone: ZoneInfo, over_by: datetime | None = None) -> int | None:
     """Read ``time``, which counts the seconds of the account's own clock as if that were UTC.
 
-    Of the hour that clocks go back over, the earlier is taken.
+    Of the hour that clocks go back over, the later is taken if it is not after ``over_by``: a call is told at once when
+    it is over, so the earlier is one of which nothing was heard for an hour.
     """
     at = epoch(value)
     if at is None:
         return None
     clock = (EPOCH + timedelta(seconds=at)).replace(tzinfo=zone)
-    return int(clock.timestamp())
+    first, second = (int(clock.replace(fold=fold).timestamp()) for fold in (0, 1))
+    return second if over_by is not None and first < second <= over_by.timestamp() else first
 
 
 def fold_rows(rows: Sequence[Any]) -> Iterator[Row]:
