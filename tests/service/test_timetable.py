@@ -114,12 +114,17 @@ def test_one_that_raises_stops_neither_itself_nor_others(loop: Hurried) -> None:
     assert bad.began == good.began == [0, 60, 120, 180]
 
 
-def test_a_stop_waits_for_what_is_under_way_but_not_for_ever(loop: Hurried) -> None:
+def test_a_stop_waits_for_what_is_under_way_but_not_for_ever(
+    loop: Hurried, caplog: pytest.LogCaptureFixture
+) -> None:
     short, endless = Job(loop, lambda _: 10), Job(loop, lambda _: 1e6)
     run(loop, {"short": (short, 1000), "endless": (endless, 1000)}, 1, within_s=20)
     assert (short.ended, endless.ended) == (1, 0)
     assert loop.time() == pytest.approx(21)
     assert (short.under_way, endless.under_way) == (0, 0)
+    assert [
+        record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")
+    ] == []
 
 
 def test_after_a_stop_nothing_begins(loop: Hurried) -> None:

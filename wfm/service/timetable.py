@@ -75,6 +75,7 @@ class Timetable:
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._clock = clock
         self._running: set[asyncio.Task[object]] = set()
+        self._stopping = False
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
@@ -99,6 +100,7 @@ class Timetable:
 
     async def stop(self, within_s: float) -> None:
         """Begin nothing any more, and give what is under way some time to end; then it is cancelled."""
+        self._stopping = True
         self._scheduler.pause()
         running = list(self._running)
         if running:
@@ -115,6 +117,11 @@ class Timetable:
         self._running.add(task)
         try:
             well = await work()
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+            log.info("%s was under way; the next start goes on with it", name)
+            return
         except Exception:  # a job that fails is no reason to have none
             log.exception("%s failed", name)
             well = False
