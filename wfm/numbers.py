@@ -20,6 +20,8 @@ LONGEST_NATIONAL: Final = 10
 REGIONS: Final = frozenset(phonenumbers.SUPPORTED_REGIONS)
 """ISO codes of the countries whose national numbers can be spelt."""
 _SCHEME = re.compile(r"^(sips?|tel|callto):", re.IGNORECASE)
+_AFTER = re.compile(r"[;@,].*$|\s*\(?(?:ext\.?|extension|x)\s*\d{1,7}\)?$", re.IGNORECASE | re.DOTALL)
+"""What follows a number and is none of it: parameters, a host, digits to dial later, an extension."""
 
 
 def e164(numbers: pl.Series, country: str) -> pl.Series:
@@ -41,7 +43,7 @@ def e164(numbers: pl.Series, country: str) -> pl.Series:
 
 @lru_cache(maxsize=100_000)
 def _spell(said: str, country: str) -> str | None:
-    bare = _SCHEME.sub("", said.strip()).split(";")[0].split("@")[0]
+    bare = _AFTER.sub("", _SCHEME.sub("", said.strip()))
     if sum(character.isdigit() for character in bare) < SHORTEST or re.search(r"[A-Za-z*#]", bare):
         return None
     readings = [number for text, region in _readings(bare, country) if (number := _parsed(text, region))]
@@ -58,10 +60,17 @@ def _spell(said: str, country: str) -> str | None:
 def _readings(bare: str, country: str) -> list[tuple[str, str | None]]:
     """List how a number may be meant, the likelier first: with its country code but no plus, or as a national one."""
     digits = re.sub(r"\D", "", bare)
-    if bare.lstrip(" (").startswith("+") or not country:
+    if bare.lstrip(" (").startswith("+"):
         return [("+" + digits, None)] if not digits.startswith("0") else []
-    if digits.startswith("0"):
-        return [(bare, country)]
+    national = [(bare, country)] if country else []
+    if digits.startswith(
+        "0"
+    ):  # 00 is dialled for the plus in most countries, and written by systems of others too
+        return [*national, *([("+" + digits[2:], None)] if digits.startswith("00") else [])]
+    if (
+        not country
+    ):  # a national number would be taken for one of whatever country its first digits are the code of
+        return [("+" + digits, None)] if len(digits) > LONGEST_NATIONAL else []
     both: list[tuple[str, str | None]] = [(bare, country), ("+" + digits, None)]
     return both if len(digits) <= LONGEST_NATIONAL else both[::-1]
 
