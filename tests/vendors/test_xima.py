@@ -85,6 +85,30 @@ def is_the_table(frame: pl.DataFrame, feed: str) -> None:
     assert dict(frame.schema) == {**own, "alarm": pl.String(), **audit}
 
 
+@pytest.mark.parametrize(
+    ("minutes", "n", "said"),
+    [
+        (60, 7, None),
+        (60, 8, "all 8 intervals are an hour apart"),
+        (30, 20, "half an hour apart"),
+        (15, 40, None),
+    ],
+)
+def test_a_report_by_the_hour_is_not_taken_for_quarters_without_a_word(
+    minutes: int, n: int, said: str | None
+) -> None:
+    base = json.loads((RECORDINGS / "interval_volume--documented.json").read_text())
+    first = datetime(2024, 3, 5, 8)  # noqa: DTZ001
+    labels = [(first + timedelta(minutes=minutes * i)).strftime("%m/%d/%Y %I:%M %p") for i in range(n)]
+    figures = {"2": {"value": 3}, "3": {"value": 1}, "4": {"value": 60_000}}
+    base["body"]["rows"] = [
+        {"values": {"0": {"value": "Sales"}, "1": {"value": label}, **figures}} for label in labels
+    ]
+    alarm = read(base, "interval_volume")["alarm"].drop_nulls().to_list()
+    assert (said is None) == (alarm == [])
+    assert all(said in one for one in alarm if said)
+
+
 def test_every_table_has_a_documented_recording() -> None:
     told = {path.name.partition("--")[0] for path in RECORDINGS.glob("*--documented.json")}
     assert set(TABLES) == told == {t for feed in xima.FEEDS for t in (feed.name, *feed.fills)}

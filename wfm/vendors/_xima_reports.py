@@ -20,6 +20,8 @@ from wfm.vendors._xima_templates import Columns
 
 FILLS: Final = ("interval_volume", "agent_state", "coverage")
 QUARTER: Final = timedelta(minutes=15)
+MANY_HOURS, MANY_HALVES = 8, 20
+"""So many quarters of an hour are all on one or two minutes of the hour once in 10,000 reports, or less."""
 SUMMARY_ROW: Final = -1
 """The row of a report's summary items."""
 _CLOCK: Final = re.compile(r"[0-9]+:[0-9]{2}:[0-9]{2}")
@@ -192,9 +194,20 @@ def parse_interval_volume(sheet: Sheet, columns: Columns, zone: ZoneInfo) -> pl.
             wrong.append(row)
         elif sheet.start <= row[1] and row[1] + QUARTER <= sheet.end:
             found[row[:2]] = row
-    return _read_or_refused(
+    made = _read_or_refused(
         "interval_volume", (*names, "alarm"), list(found.values()), wrong, len(sheet.rows)
     )
+    return noted(made, _coarse({at for _, at in found}))
+
+
+def _coarse(starts: set[datetime]) -> list[str]:
+    """Say where intervals are probably no quarters of an hour: no report says how long its own are."""
+    minutes = sorted({at.minute for at in starts})
+    if len(minutes) == 1 and len(starts) >= MANY_HOURS:
+        return [f"all {len(starts):,} intervals are an hour apart, and were read as 15 minutes"]
+    if len(minutes) == 2 and minutes[1] - minutes[0] == 30 and len(starts) >= MANY_HALVES:
+        return [f"all {len(starts):,} intervals are half an hour apart, and were read as 15 minutes"]
+    return []
 
 
 def _interval(queue: str, at: datetime, figures: Sequence[Any]) -> tuple[Any, ...] | str:
