@@ -137,6 +137,24 @@ def test_under_a_fault_nothing_is_lost_or_invented(
     check(truth, stored(collector))
 
 
+def test_a_403_that_is_about_the_rate_is_waited_for_and_locks_nothing(
+    truth: Truth, collector: Collector, given: dict[str, Any], faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voicenter, "PATIENCE_S", (0.0, 0.0, 0.0))
+    of = source(given)
+    faults.set("forbidden", count=3)
+    assert {cycle.result for cycle in collect(collector, of, window=whole(truth))} == {"complete"}
+    check(truth, stored(collector))
+    faults.set("forbidden")
+    before = Window(whole(truth).start - timedelta(hours=1), whole(truth).start)
+    for _ in range(3):
+        (cycle,) = collect(collector, of, window=before)
+        assert (cycle.result, "error 1" in cycle.note) == ("failed", True), cycle
+    assert faults.hits["forbidden"] == 3 + 3 * 4
+    faults.clear()
+    assert {cycle.result for cycle in collect(collector, of)} == {"complete"}
+
+
 def test_calls_that_are_posted_late_are_found_by_the_overlap(
     truth: Truth, collector: Collector, given: dict[str, Any], faults: Faults, clock: Clock
 ) -> None:
