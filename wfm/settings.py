@@ -204,7 +204,8 @@ def _names_in(file: Path) -> list[str]:
 
 def _explain(error: ValidationError, file: Path | None) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
-    name = PREFIX + "__".join(str(part).upper() for part in first["loc"])
+    setting, *inside = (str(part) for part in first["loc"])
+    name = PREFIX + setting.upper() + (f", {'.'.join(inside)}" if inside else "")
     more = f" ({error.error_count() - 1} more wrong)" if error.error_count() > 1 else ""
     where = f" (environment or {file})" if file else ""
     return f"{name}={first['input']!r}{where}: {first['msg'].removeprefix('Value error, ')}.{more}"
