@@ -28,6 +28,7 @@ from wfm.errors import (
 from wfm.jobs import collecting, spool
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source
+from wfm.jobs.windows import union
 from wfm.store import Store
 from wfm.vendors import Feed, Payload, SourceSettings, Trouble, Window
 
@@ -430,6 +431,24 @@ def test_a_taken_database_loses_nothing(
     toy.asked.clear()
     run(collector, source, toy, window=window)
     assert toy.asked == []
+
+
+def test_a_database_that_cannot_even_be_read_keeps_no_feed_from_being_asked(
+    collector: Collector, source: Source, toy: Toy, store: Store
+) -> None:
+    run(collector, source, toy, window=Window(START, START + 3 * HOUR))
+    with store.writing():
+        cycles = [*run(collector, source, toy), *run(collector, source, toy, STATES)]
+        with pytest.raises(DatabaseBusyError):
+            run(collector, source, toy, window=Window(START, START + HOUR))
+    assert all(cycle.spooled for cycle in cycles)
+    newest = Window(START + 5 * HOUR - QUARTER, START + 6 * HOUR)
+    assert union(cycle.window for cycle in cycles if cycle.window) == [newest]
+    run(collector, source, toy)  # stores what waited, and asks for what nobody asked meanwhile
+    assert legs(store) == [f"c{hour}" for hour in range(6)]
+    assert union(collector.complete(source, CALLS)) == [Window(START, START + 6 * HOUR)]
+    with store.reading() as reader:
+        assert reader.table("agent_state").height == 1
 
 
 def test_a_look_at_states_is_kept_while_the_database_is_spoilt(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wfm import archive, schema
-from wfm.jobs import health
+from wfm.cli import main
+from wfm.jobs import health, spool
 from wfm.jobs.collect import Collector
 from wfm.jobs.sources import Source
 from wfm.store import Store
@@ -102,3 +105,57 @@ def test_a_year_of_the_ledger_is_never_carried_out_of_the_database(
     rows = health.feeds(store, {"toy": of}, tmp_path, START + 99 * QUARTER)
     assert rows["complete_until"].to_list() == [None, START + 40 * QUARTER]
     assert max(tall) == 1
+
+
+@pytest.fixture
+def waiting(place: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Give a database beside which a batch of the configured source waits."""
+    monkeypatch.setenv("WFM_DATABASE_WAIT_S", "0.05")
+    account = {"VENDOR": "nextiva_ncc", "BASE_URL": "https://login.example", "USERNAME": "u", "PASSWORD": "p"}
+    for name, value in account.items():
+        monkeypatch.setenv(f"WFM_SOURCES__NCC__{name}", value)
+    store = Store(place / "wfm.duckdb")
+    keep(store, "1", QUEUES, None, "complete")
+    look = Payload("agent_state", START, b"[]")
+    batch = spool.Batch("1", "ncc", "nextiva_ncc", "agent_state", None, "complete", "", (look,))
+    spool.put(Collector(store).folder, batch)
+    return store
+
+
+def told(capsys: pytest.CaptureFixture[str], command: str) -> tuple[int, pl.DataFrame, str]:
+    """Run a command: its exit code, the table it prints, and what it says beside."""
+    capsys.readouterr()
+    code = main([command, "--format", "csv"])
+    printed = capsys.readouterr()
+    return code, pl.read_csv(printed.out.encode()), printed.err
+
+
+def test_what_waits_is_shown_while_another_process_has_the_database(
+    waiting: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hold = "import duckdb, sys; con = duckdb.connect(sys.argv[1]); print(1, flush=True); sys.stdin.read()"
+    words = [sys.executable, "-c", hold, str(waiting.path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        shown, found = told(capsys, "sources"), told(capsys, "doctor")
+        other.communicate()
+    code, rows, said = shown
+    assert code == 3
+    assert f"in use by another process ({other.pid})" in said
+    assert set(rows["feed"]) == {"interval_volume", "agent_state", "queue", "agent"}
+    assert set(rows["spooled"]) == {1}
+    assert set(rows["result"]) == {"unknown"}
+    assert found[0] == 1
+    assert grades(found[1]) == {"disk": "ok", "database": "bad", "spool": "warn"}
+
+
+def test_a_damaged_database_is_a_finding(waiting: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    waiting.path.write_bytes(b"no database" * 1000)
+    code, rows, _ = told(capsys, "doctor")
+    assert code == 1
+    assert grades(rows) == {"disk": "ok", "database": "bad", "spool": "warn"}
+
+
+def grades(findings: pl.DataFrame) -> dict[str, str]:
+    return dict(findings.select("check", "grade").iter_rows())

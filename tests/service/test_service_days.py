@@ -208,6 +208,16 @@ def test_while_somebody_has_the_database_batches_wait(
     assert len(union(Window(*row) for row in watched.iter_rows())) == 1
 
 
+def test_a_damaged_database_is_bad_health_and_no_fault(
+    loop: Hurried, service: Callable[..., Service]
+) -> None:
+    one = service(pbx=Exchange(loop))
+    one.collector.store.path.write_bytes(b"no database" * 1000)
+    condition = loop.run_until_complete(one._conditions.now())
+    assert condition.status == "bad"
+    assert {found.check for found in condition.findings if found.grade == "bad"} == {"database"}
+
+
 def test_a_stop_keeps_what_a_long_cycle_has_received(loop: Hurried, service: Callable[..., Service]) -> None:
     class Endless(Exchange):
         FEEDS = (COUNTS,)

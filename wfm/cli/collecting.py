@@ -13,7 +13,7 @@ import typer
 from wfm import archive, jobs
 from wfm.cli.commands import FormatOption, Out, app, centre
 from wfm.cli.screen import Target, remark, say, show, working
-from wfm.errors import UsageError
+from wfm.errors import StoreError, UsageError
 from wfm.jobs import health
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source, configured, pick
@@ -93,7 +93,13 @@ def sources(format: FormatOption = None, out: Out = None) -> None:
     """
     target, here = Target.of(format, out), centre()
     known = configured(here.settings.sources, here.settings.country)
-    rows = health.feeds(here.store, known, Collector(here.store).folder, datetime.now(UTC))
+    folder = Collector(here.store).folder
+    try:
+        rows = health.feeds(here.store, known, folder, datetime.now(UTC))
+    except StoreError as wrong:
+        remark(f"{wrong} Until then only what waits in the spool is known.")
+        show(health.unread(known, folder, wrong), target)
+        raise typer.Exit(3) from wrong
     if rows.is_empty():
         remark("No source is configured and no file was imported. Vendors there are:")
         for name, vendor in vendors().items():
@@ -110,7 +116,11 @@ def doctor(format: FormatOption = None, out: Out = None) -> None:
     """
     target, here = Target.of(format, out), centre()
     known: dict[str, Source] = configured(here.settings.sources, here.settings.country)
-    findings = health.examine(here.store, known, Collector(here.store).folder, datetime.now(UTC))
+    folder = Collector(here.store).folder
+    try:
+        findings = health.examine(here.store, known, folder, datetime.now(UTC))
+    except StoreError as wrong:
+        findings = health.beside(here.store, known, folder, wrong)
     rows = [(f.grade, f.check, f.what, f.todo) for f in findings]
     show(pl.DataFrame(rows, schema=["grade", "check", "finding", "to do"], orient="row"), target)
     if any(finding.grade == "bad" for finding in findings):
@@ -121,11 +131,15 @@ def doctor(format: FormatOption = None, out: Out = None) -> None:
 def sandbox(
     port: Annotated[int, typer.Option(help="On loopback.", min=0, max=65_535)] = 8099,
     speed: Annotated[float, typer.Option(help="Virtual seconds to the real one.", min=0)] = 1.0,
-    seed: Annotated[int, typer.Option(help="Chooses everything that is drawn.")] = 1,
+    seed: Annotated[int, typer.Option(help="Chooses everything that is drawn.", min=0)] = 1,
     agents: Annotated[int, typer.Option(min=1, max=10_000)] = 40,
     days: Annotated[int, typer.Option(help="Half of them lie behind.", min=1, max=60)] = 14,
     fault: Annotated[
-        list[str] | None, typer.Option(help="Switch a fault on: FAULT or FAULT=PROBABILITY.")
+        list[str] | None,
+        typer.Option(
+            metavar="FAULT[:PROBABILITY|:TIMESx][@SOURCE][=VALUE]",
+            help="Switch a fault on, like html:0.1 or throttle:3x@xsi=2; may be given again.",
+        ),
     ] = None,
     push: Annotated[
         str | None,

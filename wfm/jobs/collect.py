@@ -107,7 +107,8 @@ class Collector:
     ) -> list[Cycle]:
         """Ask a feed for everything that is due, or for the missing parts of a window, as far as it is over.
 
-        ``again``: for all of the window, whatever is stored of it.
+        ``again``: for all of the window, whatever is stored of it. While the database cannot be had, what is due cannot
+        be known either: the newest period and the overlap are asked for then, and wait in the spool.
 
         Failures are results, not exceptions; only a store that cannot even be spooled to raises.
         """
@@ -139,8 +140,15 @@ class Collector:
         return cycles
 
     def _due(self, source: Source, feed: Feed, window: Window | None, again: bool) -> list[Window]:
-        asked = self._ledger(source, feed)
-        done, now = _with(asked, "complete"), self.clock()
+        now = self.clock()
+        try:
+            asked = self._ledger(source, feed)
+        except UNAVAILABLE as wrong:
+            if window is not None:  # what of it is stored cannot be known
+                raise
+            log.warning("%s %s: asked for what is new, without the ledger: %s", source.name, feed.name, wrong)
+            return due(feed, [], settled(feed, now) - timedelta(seconds=feed.overlap_s + feed.every_s), now)
+        done = _with(asked, "complete")
         stored = union(done)
         failed = [one for one in _with(asked, "partial", "failed") if without(one, stored)]
         if window is None:

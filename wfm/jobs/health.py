@@ -18,7 +18,7 @@ from wfm import archive, defaults
 from wfm.engine.codes import UNMAPPED
 from wfm.engine.inputs import INSTANT
 from wfm.engine.timeline import map_states
-from wfm.errors import NoDataError, WfmError
+from wfm.errors import NoDataError, StoreError, WfmError
 from wfm.jobs import spool
 from wfm.jobs.sources import Source
 from wfm.store import Store
@@ -66,19 +66,34 @@ def feeds(store: Store, sources: Mapping[str, Source], folder: Path, now: dateti
     return pl.DataFrame([*rows, *_imported(files, now)], schema=FEEDS)
 
 
+def unread(sources: Mapping[str, Source], folder: Path, why: StoreError) -> pl.DataFrame:
+    """Return the rows of `feeds` while the database cannot be read: what waits in the spool, and nothing else."""
+    rows = [
+        _never(source, feed, folder) | {"result": "unknown", "note": str(why)}
+        for source in sources.values()
+        for feed in source.feeds.values()
+    ]
+    return pl.DataFrame(rows, schema=FEEDS)
+
+
 def _row(
     source: Source, feed: Feed, known: dict[str, Any] | None, folder: Path, now: datetime
 ) -> dict[str, object]:
-    row: dict[str, object] = dict.fromkeys(FEEDS)
-    row |= {"source": source.name, "vendor": source.vendor.NAME, "feed": feed.name}
-    row["spooled"] = len(spool.waiting(folder, source.name))
+    row = _never(source, feed, folder)
     if known is None:
-        return row | {"result": "never asked", "note": ""}
+        return row
     row |= {name: known[name] for name in ("last_success_at", "complete_until", "missing_s", "result")}
     row["note"] = known["note"] or ""
     row["age_s"] = _since(known["last_success_at"], now)
     row["lag_s"] = _since(known["complete_until"], now)
     return row
+
+
+def _never(source: Source, feed: Feed, folder: Path) -> dict[str, object]:
+    """Make the row of a feed of which nothing is known but what waits."""
+    told = {"source": source.name, "vendor": source.vendor.NAME, "feed": feed.name}
+    waiting = len(spool.waiting(folder, source.name))
+    return dict.fromkeys(FEEDS) | told | {"spooled": waiting, "result": "never asked", "note": ""}
 
 
 def _since(at: datetime | None, now: datetime) -> float | None:
@@ -98,7 +113,11 @@ def _imported(files: pl.DataFrame, now: datetime) -> list[dict[str, object]]:
 
 
 def examine(store: Store, sources: Mapping[str, Source], folder: Path, now: datetime) -> list[Finding]:
-    """Look at the database, the disk, the spool, the feeds and the mappings."""
+    """Look at the database, the disk, the spool, the feeds and the mappings.
+
+    Raises:
+        StoreError: the database cannot be read; `beside` looks at the rest.
+    """
     found = [_disk(store), *_database(store), *_spool(folder, sources)]
     if not sources:
         found.append(
@@ -120,6 +139,12 @@ def examine(store: Store, sources: Mapping[str, Source], folder: Path, now: date
             )
             found.append(_feed(row, feed))
     return [*found, *_mappings(store, now), *_clocks(store, now)]
+
+
+def beside(store: Store, sources: Mapping[str, Source], folder: Path, why: StoreError) -> list[Finding]:
+    """Look at what can be looked at while the database cannot be read: the disk and the spool."""
+    todo = "what is collected meanwhile waits in the spool; nothing else can be looked at before"
+    return [_disk(store), Finding("database", "bad", str(why), todo), *_spool(folder, sources)]
 
 
 def _nobody_at(source: Source) -> str | None:
@@ -172,8 +197,6 @@ def _database(store: Store) -> list[Finding]:
         return [
             Finding("database", "warn", f"{store.path} does not exist yet", "import or collect something")
         ]
-    except WfmError as error:
-        return [Finding("database", "bad", str(error), "nothing can be stored until that is mended")]
     return [
         Finding(
             "database",

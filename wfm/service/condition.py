@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel
 
-from wfm.errors import DatabaseBusyError
+from wfm.errors import DatabaseBusyError, StoreError
 from wfm.jobs import health
 from wfm.jobs.collect import Collector
 from wfm.jobs.sources import Source
@@ -86,6 +86,8 @@ class Conditions:
                 *kept,
                 Found(check="database", grade="warn", what=str(error), todo="batches wait in the spool"),
             ]
+        except StoreError as error:  # damaged, or of a newer wfm: somebody has to see to it
+            found = health.beside(self._collector.store, self._sources, self._collector.folder, error)
         return [Found(check=f.check, grade=f.grade, what=f.what, todo=f.todo) for f in found]
 
     def _settings(self) -> list[Found]:
