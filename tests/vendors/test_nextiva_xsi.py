@@ -202,6 +202,23 @@ def test_the_list_decides_the_direction_and_other_lists_are_left_out() -> None:
     assert legs(body, "Received").height == 0
 
 
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        ({}, "missed"),
+        ({"detachedTime": "0"}, "missed"),
+        ({"detachedAnswerTime": str(START + 9000)}, "redirected"),  # taken elsewhere: nobody gave up
+        ({"serviceInvocationDisposition": "Call Forward No Answer"}, "redirected"),
+        ({"serviceInvocationDisposition": "Voice Mail\n      Transfer\n    "}, "voicemail"),
+    ],
+)
+def test_a_missed_call_that_went_elsewhere_is_not_lost(said: dict[str, str], outcome: str) -> None:
+    entry = {"callLogId": "1:0", "startTime": str(START), "time": "2024-03-05T00:00:00Z", **said}
+    for body in (as_json("Missed", [entry]), as_xml("Missed", [entry])):
+        frame = legs(body, "Missed")
+        assert (frame["outcome"][0], frame["alarm"][0]) == (outcome, None)
+
+
 def test_a_queues_own_log_is_told_from_its_agents() -> None:
     entry = {"callLogId": "1:0", "startTime": str(START), "redirectingNumber": "+15555550100"}
     context = {"list": "Received", "format": "json"}
@@ -216,7 +233,7 @@ def test_a_queues_own_log_is_told_from_its_agents() -> None:
             ),
             account(queue_numbers={"+1-555-555-0100": "sales@acme.example"}),
         )
-        for user, kind in (("support@acme.example", "Call Center"), ("ada@acme.example", "User"))
+        for user, kind in (("support@acme.example", "Call\n Center"), ("ada@acme.example", "User"))
     ]
     assert [frame.select("login", "queue_id").row(0) for frame in told] == [
         ("support@acme.example", "support@acme.example"),  # even if the call was another queue's before

@@ -577,6 +577,7 @@ _TEXTS = (
     "answerTime",
     "releaseTime",
     "detachedTime",
+    "detachedAnswerTime",
     "serviceInvocationDisposition",
     "callingPresentationNumber",
     "callingPresentationIndicator",
@@ -617,7 +618,7 @@ def _queues(rows: list[dict[str, Any]], user: str, settings: Settings) -> list[s
 
     def queue(row: dict[str, Any]) -> str | None:
         kind = row.get("subscriberType")
-        if isinstance(kind, str) and kind != "User" and kind.lower() in QUEUE_KINDS:
+        if isinstance(kind, str) and kind != "User" and " ".join(kind.lower().split()) in QUEUE_KINDS:
             return user
         for part in ("redirectingNumber", "redirectingName") if known else ():
             said = xsi.text(xsi.child(row, part))
@@ -651,7 +652,7 @@ def _us(name: str) -> pl.Expr:
     return (value * scale).round().cast(pl.Int64)
 
 
-_TIMES = ("startTime", "answerTime", "releaseTime", "detachedTime")
+_TIMES = ("startTime", "answerTime", "releaseTime", "detachedTime", "detachedAnswerTime")
 _INSTANTS = [_us(one).alias(f"{one}_us") for one in _TIMES]
 
 
@@ -659,7 +660,7 @@ _INSTANTS = [_us(one).alias(f"{one}_us") for one in _TIMES]
 def _legs(name: str) -> list[pl.Expr]:
     """Say how the columns of a leg come from those of an entry; kept, as making them takes longer than a short page."""
     start = pl.coalesce("startTime_us", (pl.col("calendar") * 1000).cast(pl.Int64))
-    answer, release, left = (pl.col(f"{one}_us") for one in _TIMES[1:])
+    answer, release, left = (pl.col(f"{one}_us") for one in _TIMES[1:4])
     end = pl.coalesce(release, left)
     ring, talk = (pl.coalesce(answer, end) - start) / 1e6, (release - answer) / 1e6
     placed = name == "Placed"
@@ -698,10 +699,11 @@ def _outcome(name: str) -> pl.Expr:
             .otherwise(pl.lit("no_answer"))
         )
     service = pl.col("serviceInvocationDisposition")
+    left = pl.any_horizontal(pl.col("detachedTime_us", "detachedAnswerTime_us").is_not_null())
     return (
-        pl.when(service.str.to_lowercase().is_in(VOICEMAIL))
+        pl.when(service.str.to_lowercase().str.replace_all(r"\s+", " ").is_in(VOICEMAIL))
         .then(pl.lit("voicemail"))
-        .when(service.is_not_null() | pl.col("detachedTime_us").is_not_null())
+        .when(service.is_not_null() | left)
         .then(pl.lit("redirected"))
         .otherwise(pl.lit("missed"))
     )
@@ -716,7 +718,7 @@ def _alarm(name: str, start: pl.Expr, ring: pl.Expr, talk: pl.Expr, end: pl.Expr
         "longer than a day": (end - start) / 1e6 > LONGEST_S,
         "received, but no answerTime": _unanswered(name),
     }
-    for one in ("startTime", "answerTime", "releaseTime", "detachedTime"):
+    for one in _TIMES:
         wrong = pl.col(one).is_not_null() & (pl.col(one) != "0") & pl.col(f"{one}_us").is_null()
         doubts[f"{one} is not an instant"] = wrong
     told = [pl.when(doubt).then(pl.lit(text)) for text, doubt in doubts.items()]
