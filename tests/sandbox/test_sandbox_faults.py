@@ -20,7 +20,10 @@ def test_specs_are_read():
     assert (faults.on["throttle"].vendor, faults.on["throttle"].value) == ("xsi", 2)
     assert faults.on["html"].probability == 0.25
     assert faults.on["late"].value == DEFAULTS["late"]
-    for wrong in ("rain", "html:x", "html:2", "html@mars", "html:ax"):
+    wrong_ones = (
+        "rain", "html:x", "html:2", "html@mars", "html:ax", "hang=nan", "hang=inf", "late=-1", "html:-3x",
+    )  # fmt: skip
+    for wrong in wrong_ones:
         with pytest.raises(UsageError):
             Faults([wrong])
 

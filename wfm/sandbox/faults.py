@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Iterable
@@ -65,8 +66,8 @@ class Fault:
 class Faults:
     """The faults that are on, and what was served.
 
-    Specs are ``name``, ``name:0.1`` (probability), ``name:3x`` (the next three times), each with ``@ncc``, ``@xsi`` or
-    ``@xima`` for one vendor and ``=value``: ``throttle:3x@xsi=2``.
+    Specs are ``name``, ``name:0.1`` (probability), ``name:3x`` (the next three times), each with ``@ncc``, ``@xsi``,
+    … for one vendor (`VENDORS`) and ``=value``: ``throttle:3x@xsi=2``.
 
     Attributes:
         hits: how often each fault struck.
@@ -122,7 +123,10 @@ class Faults:
             raise UsageError(
                 f"A fault has a probability from 0 to 1, and a vendor {', '.join(VENDORS)} or none."
             )
-        self.on[name] = Fault(probability, count, vendor, DEFAULTS[name] if value is None else value)
+        means = DEFAULTS[name] if value is None else value
+        if not 0 <= means < math.inf or (count is not None and count < 0):
+            raise UsageError(f"The value of {name} and how often it strikes are numbers from 0.")
+        self.on[name] = Fault(probability, count, vendor, means)
 
     def clear(self, name: str | None = None) -> None:
         """Switch one fault off, or all."""
