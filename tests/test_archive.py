@@ -119,6 +119,15 @@ def test_payloads_come_back_as_they_came_and_in_order(store: Store) -> None:
     assert [one.body for one in archive.replayable(store, "xsi", "call_leg")] == bodies[2:]
 
 
+def test_the_payloads_of_a_collection_are_forgotten_together(store: Store) -> None:
+    first, last = START, START + timedelta(minutes=9)
+    keep(store, "1", payloads=[(first, {}, b"a"), (first, {}, b"b")])
+    keep(store, "2", payloads=[(first, {}, b"c"), (last, {}, b"d")])
+    assert archive.forget_payloads(store, last) == 2
+    assert [one.body for one in archive.replayable(store, "xsi", "call_leg")] == [b"c", b"d"]
+    assert archive.forget_payloads(store, last + timedelta(microseconds=1)) == 2
+
+
 def test_the_audit_keeps_every_version_once_and_the_chain_holds(store: Store) -> None:
     keep(store, "1", audit=said(("a", "v1"), ("b", "v1")))
     keep(store, "2", audit=said(("a", "v1"), ("b", "v2"), ("b", "v2"), at=START + timedelta(hours=1)))

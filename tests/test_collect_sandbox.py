@@ -208,6 +208,7 @@ def test_polling_makes_nobody_guilty_of_a_call() -> None:
 FOREVER = """
 import sys
 from wfm.cli import main
+print("loaded", flush=True)
 sys.exit(main(["collect", "ncc", "xsi", "--from", sys.argv[1], "--to", sys.argv[2]]))
 """
 
@@ -223,14 +224,19 @@ def test_killed_at_any_instant_nothing_is_lost_and_nothing_doubled(
     window = whole(truth)
     command = [sys.executable, "-c", FOREVER, window.start.isoformat(), window.end.isoformat()]
     chance = random.Random(7)
+    killed = 0
     for _ in range(8):
         with subprocess.Popen(
-            command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()  # it has been loaded: a slow machine is not killed before it begins
             try:
-                process.wait(timeout=chance.uniform(0.6, 1.8))
+                process.wait(timeout=chance.uniform(0.1, 1.4))
             except subprocess.TimeoutExpired:
                 process.kill()
+                killed += 1
+    assert killed
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     store = Store(tmp_path / "wfm.duckdb")

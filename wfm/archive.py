@@ -329,9 +329,15 @@ def audited(reader: Reader, legs: pl.DataFrame) -> pl.DataFrame:
 
 
 def forget_payloads(store: Store, before: datetime) -> int:
-    """Drop raw payloads older than an instant; what was read from them stays."""
+    """Drop raw payloads older than an instant; what was read from them stays.
+
+    Those of one collection go together, when the last of them is old: to read a part of them again would look as if the
+    vendor had taken the rest back.
+    """
+    old = "SELECT collection_id FROM payload GROUP BY collection_id HAVING max(received_at) < ?"
     with store.writing() as con:
-        return int(con.execute("DELETE FROM payload WHERE received_at < ?", [before]).fetchall()[0][0])
+        gone = con.execute(f"DELETE FROM payload WHERE collection_id IN ({old})", [before]).fetchall()
+        return int(gone[0][0])
 
 
 # --- the ledger -----------------------------------------------------------------------------------------
