@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from misbehaving import reply
 
-from wfm.errors import AuthError, CollectError
-from wfm.http import Client, turns
+from wfm.errors import AuthError, CollectError, ThrottledError
+from wfm.http import Client, Patience, turns
 from wfm.http.refusals import COOL_DOWN_S, Refusals
 from wfm.http.state_file import StateFile
 
@@ -159,6 +159,37 @@ def test_places_are_bounded(server):
     server.always = slow
     asyncio.run(run())
     assert server.most_at_once == 3
+
+
+# --- a source that wants to be left alone -------------------------------------------------------------------
+def test_who_asks_for_long_patience_is_left_alone_by_all(server, ask, tmp_path):
+    now = [50_000.0]
+    shared = {"state_dir": tmp_path, "patience": Patience(total_s=120), "monotonic": lambda: now[0]}
+    server.script = [lambda _: reply(b"", 429, Retry_After="600")]
+    with pytest.raises(ThrottledError, match="patience for 600 s"):
+        ask(client=shared)
+    now[0] += 400
+    with pytest.raises(ThrottledError, match=r"^ncc: .*nothing is sent for another 200 s") as caught:
+        ask("/another", client=shared)
+    assert caught.value.retry_after_s == 200
+    ask(client={**shared, "state_dir": tmp_path / "elsewhere"})
+    assert len(server.asked) == 2
+    now[0] += 201
+    ask(client=shared)
+    assert len(server.asked) == 3
+
+
+@given(
+    noted=st.none() | st.text() | st.lists(st.none() | st.floats() | st.integers() | st.text(), max_size=3)
+)
+def test_a_rest_ends_whatever_is_noted(noted):
+    for now in (-1e9, 0.0, 1e9):
+        left = turns.rests_s({"rests": noted}, now)
+        assert left >= 0
+        assert not left or noted[0] <= now < noted[1]
+    state: dict[str, object] = {}
+    turns.rest(state, 600, 1000.0)
+    assert [turns.rests_s(state, at) for at in (999.0, 1000.0, 1599.0, 1600.0)] == [0, 600, 1, 0]
 
 
 # --- refusals -----------------------------------------------------------------------------------------------

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
-from wfm.errors import AuthError, CollectError
+from wfm.errors import AuthError, CollectError, ThrottledError
 from wfm.http import refusals, turns
 from wfm.http.refusals import Refusals
 from wfm.http.state_file import StateFile
+
+LONG_S: Final = 60.0
+"""A source that asks for more patience is left alone by all; less is between it and the request that was told so."""
 
 
 class Gate:
@@ -17,13 +21,14 @@ class Gate:
 
     def __init__(
         self,
+        source: str,
         state: StateFile,
         noted: Refusals,
         requests_per_minute: float | None,
         sleep: Callable[[float], Awaitable[None]],
         monotonic: Callable[[], float],
     ) -> None:
-        self._state, self._refusals = state, noted
+        self._source, self._state, self._refusals = source, state, noted
         self._gap_s = turns.gap_s(requests_per_minute)
         self._sleep, self._monotonic = sleep, monotonic
         self._first_in_line = asyncio.Lock()
@@ -39,6 +44,7 @@ class Gate:
 
         Raises:
             AuthError: the credentials are locked out.
+            ThrottledError: the source asked to be left alone for longer than `LONG_S`.
         """
         async with AsyncExitStack() as stack:
             if not self._proven:
@@ -54,13 +60,19 @@ class Gate:
                 async with self._state.opened() as state:
                     self._refusals.check(state)
                     self._noted = "refused" in state
+                    left = turns.rests_s(state, self._monotonic())
+                    if left:
+                        told = f"{self._source}: it asked for patience; nothing is sent for another {left:.0f} s."
+                        raise ThrottledError(told, left)
                     wait = turns.take(state, self._gap_s, self._monotonic())
                 if not wait:
                     return
                 await self._sleep(wait)
 
     async def learn(self, status: int | None, trouble: CollectError | None) -> None:
-        """Note a refusal, or that the credentials are good. A 401 that the caller expects is neither.
+        """Note a refusal, that the credentials are good, or that it wants to be left alone for long.
+
+        A 401 that the caller expects is neither of the first two.
 
         ``status``: as far as the credentials are concerned; None: it says nothing of them.
         """
@@ -73,3 +85,6 @@ class Gate:
             if self._noted:
                 async with self._state.opened() as state:
                     refusals.forget(state)
+        if isinstance(trouble, ThrottledError) and (trouble.retry_after_s or 0.0) > LONG_S:
+            async with self._state.opened() as state:
+                turns.rest(state, trouble.retry_after_s or 0.0, self._monotonic())

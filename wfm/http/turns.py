@@ -13,6 +13,7 @@ reboot it begins anew, and an instant that is still to come is one from before.
 
 from __future__ import annotations
 
+from wfm.http.patience import LONGEST_ASKED_S
 from wfm.http.state_file import State
 
 
@@ -31,4 +32,20 @@ def take(state: State, gap: float, now: float) -> float:
         if wait > 0:  # this very figure: rounded to 0 it would let through and note nothing
             return wait
     state["sent_at"] = now
+    return 0.0
+
+
+def rest(state: State, seconds: float, now: float) -> None:
+    """Note that the source asked to be left alone for so long."""
+    state["rests"] = [now, now + seconds]
+
+
+def rests_s(state: State, now: float) -> float:
+    """Return for how many seconds nothing is to be sent; 0: it may be."""
+    noted = state.get("rests")
+    if isinstance(noted, list) and len(noted) == 2 and all(isinstance(at, int | float) for at in noted):
+        since, until = noted
+        # anything else is from before a reboot, or damaged
+        believed = since <= now < until <= since + LONGEST_ASKED_S
+        return float(until - now) if believed else 0.0
     return 0.0
