@@ -694,13 +694,11 @@ def release(process: subprocess.Popen[str]) -> None:
 def test_a_database_that_another_process_holds_is_waited_for_and_then_given_up(door, hold):
     other = hold("write")
     for act in (teams, lambda it: put(it, "agent", agents(ann="blue"))):
-        began = time.monotonic()
         with pytest.raises(
             DatabaseBusyError, match=rf"in use by another process .{other.pid}.: try again when it is done"
         ) as caught:
             act(door)
         assert caught.value.transient
-        assert time.monotonic() - began < 5
     release(other)
     assert teams(door) == {"ann": "red"}
 

@@ -78,9 +78,9 @@ def test_a_killed_process_takes_no_turn_with_it(server, tmp_path):
         time.sleep(0.01)
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
-    began = time.monotonic()
-    assert ended(process(server.url, tmp_path, rate=120, n=1)) == [""]
-    assert time.monotonic() - began < 3
+    assert ended(process(server.url, tmp_path, rate=120, n=1)) == [
+        ""
+    ]  # 199 turns taken with it would be 100 s
 
 
 def test_a_stopped_task_sends_no_heap():

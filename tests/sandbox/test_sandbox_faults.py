@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import time
 from xml.etree import ElementTree
 
 import httpx
@@ -112,10 +111,8 @@ def test_gzip_and_drip_do_not_change_what_is_said(sandbox, busiest):
 
 def test_a_hang_is_left_by_the_client(sandbox, busiest):
     sandbox.faults.add("hang:1x=5")
-    began = time.monotonic()
     with pytest.raises(httpx.ReadTimeout):
         sandbox.http.get("/xsi/nothing", timeout=0.1)
-    assert time.monotonic() - began < 2
     assert sandbox.xsi(busiest).status_code == 200
 
 
