@@ -135,7 +135,8 @@ def test_the_audit_keeps_every_version_once_and_the_chain_holds(store: Store) ->
     with store.reading() as reader:
         rows = reader.table("call_audit")
     assert rows.select("leg_id", "payload").rows() == [("a", "v1"), ("b", "v1"), ("b", "v2"), ("b", "v1")]
-    assert archive.verify(store) == (4, None)
+    chain = archive.verify(store)
+    assert (chain.rows, chain.wrong, chain.ends) == (4, None, {"xsi": rows["hash"][-1]})
 
 
 @pytest.mark.parametrize(
@@ -151,16 +152,43 @@ def test_a_row_that_was_tampered_with_is_found(store: Store, tamper: str) -> Non
     keep(store, "1", audit=said(("a", "v1"), ("b", "v1"), ("c", "v1")))
     with duckdb.connect(str(store.path)) as con:
         con.execute(tamper)
-    checked, wrong = archive.verify(store)
-    assert wrong is not None
-    assert wrong[1] in ("b", "z")
-    assert checked < 3
+    chain = archive.verify(store)
+    assert chain.wrong is not None
+    assert chain.wrong[1] in ("b", "z")
+    assert chain.rows < 3
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_rows_that_were_removed_at_the_end_are_missed_by_who_noted_it(
+    store: Store, monkeypatch, run, anew: bool
+) -> None:
+    monkeypatch.setenv("WFM_DATABASE", str(store.path))
+    keep(store, "1", audit=said(("a", "v1"), ("b", "v1")))
+    first = run("audit", "verify").out.split()[-1]
+    keep(store, "2", audit=said(("c", "v1"), at=START + timedelta(hours=1)))
+    done = run("audit", "verify", "--end", first)
+    assert (done.code, done.out.splitlines()[0]) == (0, "3 audit rows, the chain holds.")
+    last = done.out.split()[-1]
+    with duckdb.connect(str(store.path)) as con:
+        con.execute("DELETE FROM call_audit WHERE leg_id = 'c'")
+    if anew:
+        keep(store, "3", audit=said(("c", "v2"), at=START + timedelta(hours=1)))
+    assert archive.verify(store, [first]).lost == ()
+    done = run("audit", "verify", "--end", first, "--end", last.upper())
+    assert done.code == 1
+    assert f"no row ends the chain at {last}" in done.err
+
+
+def test_an_end_that_is_no_hash_is_refused(run) -> None:
+    done = run("audit", "verify", "--end", "3c1f…")
+    assert (done.code, "give the 64 hexadecimal digits" in done.err) == (2, True)
 
 
 def test_two_sources_have_chains_of_their_own(store: Store) -> None:
     keep(store, "1", audit=said(("a", "v1")))
     keep(store, "2", source="other", audit=said(("a", "v1")))
-    assert archive.verify(store) == (2, None)
+    chain = archive.verify(store)
+    assert (chain.rows, chain.wrong, sorted(chain.ends)) == (2, None, ["other", "xsi"])
 
 
 def test_retiring_marks_what_a_new_reading_no_longer_has(store: Store) -> None:

@@ -104,7 +104,8 @@ def test_every_leg_is_collected_audited_and_chained(
     there, here = (set(frame.with_columns(second).select(told).rows()) for frame in (truth.leg, legs))
     assert there == here
     assert legs.height == truth.leg.height
-    assert archive.verify(collector.store) == (legs.height, None)
+    chain = archive.verify(collector.store)
+    assert (chain.rows, chain.wrong) == (legs.height, None)
     again = collect(collector, sources["xsi"], "call_leg")
     assert sum(cycle.added + cycle.replaced for cycle in again) == 0
     replayed = collector.replay(sources["xsi"], sources["xsi"].feeds["call_leg"])
@@ -246,4 +247,5 @@ def test_killed_at_any_instant_nothing_is_lost_and_nothing_doubled(
     assert legs.height == legs["leg_id"].n_unique() == truth.leg.height
     assert versions == legs.height
     assert volume["entered"].sum() == truth.interval["entered"].sum()
-    assert archive.verify(store) == (legs.height, None)
+    chain = archive.verify(store)
+    assert (chain.rows, chain.wrong) == (legs.height, None)

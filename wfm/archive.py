@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -535,8 +535,27 @@ def link_hash(before: str, source: str, leg_id: str, seen_at: datetime, payload:
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
-def verify(store: Store) -> tuple[int, tuple[str, str] | None]:
-    """Recompute the chain of every source: rows checked, and the first (source, leg_id) that does not fit, if any."""
+@dataclass(frozen=True)
+class Chain:
+    """What the audit record's chains are found to be.
+
+    rows: checked. wrong: the first (source, leg_id) that does not fit; None: all do. ends: the last hash of every
+    source. lost: hashes that were asked for and that no row has.
+    """
+
+    rows: int
+    wrong: tuple[str, str] | None
+    ends: dict[str, str]
+    lost: tuple[str, ...] = ()
+
+
+def verify(store: Store, noted: Collection[str] = ()) -> Chain:
+    """Recompute the chain of every source.
+
+    ``noted``: ends of an earlier time, which must still be hashes of rows: that the last rows were removed, or all were
+    written anew, leaves no other trace.
+    """
+    lost = set(noted)
     with store.reading() as reader:
         links: dict[str, str] = {}
         checked = 0
@@ -547,5 +566,6 @@ def verify(store: Store) -> tuple[int, tuple[str, str] | None]:
                 links[source] = link_hash(links.get(source, FIRST_HASH), source, leg_id, seen_at, payload)
                 checked += 1
                 if links[source] != said:
-                    return checked, (source, leg_id)
-    return checked, None
+                    return Chain(checked, (source, leg_id), links)
+                lost.discard(said)
+    return Chain(checked, None, links, tuple(sorted(lost)))

@@ -168,21 +168,41 @@ app.add_typer(audit, name="audit")
 
 
 @audit.command()
-def verify() -> None:
+def verify(
+    end: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HASH", help="An end that an earlier run told: it must still be in the chain."),
+    ] = None,
+) -> None:
     """Recompute the hash chain of the audit record; exit 1 names the first row that does not fit.
 
-    Example: wfm audit verify
+    The last hash of every source is told: keep it elsewhere and give it as --end later. That the last rows were
+    removed, or all written anew, shows in nothing else.
+
+    Example: wfm audit verify --end 3c1f6a…
     """
+    noted = [_hash(one) for one in end or ()]
     with working("Verifying"):
-        checked, wrong = archive.verify(centre().store)
-    if wrong is None:
-        say(f"{checked:,} audit rows, the chain holds.")
-        return
-    source, leg = wrong
-    remark(
-        f"error: row {checked:,} ({source} {leg}) does not fit the chain: it, or a row before it, was changed."
-    )
-    raise typer.Exit(1)
+        chain = archive.verify(centre().store, noted)
+    if chain.wrong is not None:
+        source, leg = chain.wrong
+        remark(
+            f"error: row {chain.rows:,} ({source} {leg}) does not fit the chain: it, or a row before it, was changed."
+        )
+        raise typer.Exit(1)
+    for lost in chain.lost:
+        remark(f"error: no row ends the chain at {lost}: rows were removed, or the chain was written anew.")
+    if chain.lost:
+        raise typer.Exit(1)
+    say(f"{chain.rows:,} audit rows, the chain holds.")
+    for source, last in sorted(chain.ends.items()):
+        say(f"{source} ends at {last}")
+
+
+def _hash(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", text.lower()):
+        raise UsageError(f"--end {text}: give the 64 hexadecimal digits that wfm audit verify told.")
+    return text.lower()
 
 
 def _window(here: jobs.Centre, from_: str | None, to: str | None) -> Window | None:
