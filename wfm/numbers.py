@@ -63,13 +63,11 @@ def _readings(bare: str, country: str) -> list[tuple[str, str | None]]:
     if bare.lstrip(" (").startswith("+"):
         return [("+" + digits, None)] if not digits.startswith("0") else []
     national = [(bare, country)] if country else []
-    if digits.startswith(
-        "0"
-    ):  # 00 is dialled for the plus in most countries, and written by systems of others too
+    if digits.startswith("0"):
+        # 00 is dialled for the plus in most countries, and written by systems of others too
         return [*national, *([("+" + digits[2:], None)] if digits.startswith("00") else [])]
-    if (
-        not country
-    ):  # a national number would be taken for one of whatever country its first digits are the code of
+    if not country:
+        # a national number would be taken for one of whatever country its first digits are the code of
         return [("+" + digits, None)] if len(digits) > LONGEST_NATIONAL else []
     both: list[tuple[str, str | None]] = [(bare, country), ("+" + digits, None)]
     return both if len(digits) <= LONGEST_NATIONAL else both[::-1]
