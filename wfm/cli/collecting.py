@@ -98,7 +98,7 @@ def sources(format: FormatOption = None, out: Out = None) -> None:
         rows = health.feeds(here.store, known, folder, datetime.now(UTC))
     except StoreError as wrong:
         remark(f"{wrong} Until then only what waits in the spool is known.")
-        show(health.unread(known, folder, wrong), target)
+        show(health.unread(known, folder), target)
         raise typer.Exit(3) from wrong
     if rows.is_empty():
         remark("No source is configured and no file was imported. Vendors there are:")

@@ -66,10 +66,10 @@ def feeds(store: Store, sources: Mapping[str, Source], folder: Path, now: dateti
     return pl.DataFrame([*rows, *_imported(files, now)], schema=FEEDS)
 
 
-def unread(sources: Mapping[str, Source], folder: Path, why: StoreError) -> pl.DataFrame:
+def unread(sources: Mapping[str, Source], folder: Path) -> pl.DataFrame:
     """Return the rows of `feeds` while the database cannot be read: what waits in the spool, and nothing else."""
     rows = [
-        _never(source, feed, folder) | {"result": "unknown", "note": str(why)}
+        _never(source, feed, folder) | {"result": "unknown"}
         for source in sources.values()
         for feed in source.feeds.values()
     ]
