@@ -131,11 +131,16 @@ def _state_at(slices: pl.DataFrame, key: int) -> str | None:
     return terms.STATES[found[0]] if found.len() else None
 
 
+def _reach(scored: Score, segment: int) -> pl.DataFrame:
+    """Find how far a call reached into a segment: the row of evidence of its overrun, if there is one."""
+    return scored._evidence.filter(pl.col("segment") == segment, pl.col("credit").is_null())
+
+
 def _overrun(scored: Score, mine: pl.DataFrame, segment: pl.DataFrame, key: int, out: bool) -> Overrun:
     begun = int(segment["key"][0])
     off_queue = bool(segment["counted"][0]) and str(segment["category"][0]) != "on_queue"
     legs = scored._legs.filter(pl.col("key") < begun, pl.col("key_end") > begun)
-    reach = scored._evidence.filter(pl.col("segment") == segment["segment"][0], pl.col("credit").is_null())
+    reach = _reach(scored, int(segment["segment"][0]))
     until = int(reach["until"][0]) if reach.height else None
     then, before = _state_at(mine, begun), _state_at(mine, begun - 1)
     return Overrun(
@@ -152,8 +157,7 @@ def _shifted(scored: Score, mine: pl.DataFrame, segment: pl.DataFrame, key: int,
     )
     is_break = before.height > 0 and str(before["category"][0]) in ("break", "meal")
     length = pl.col("key_end") - pl.col("key")
-    number = before["segment"][0] if before.height else -1
-    reach = scored._evidence.filter(pl.col("segment") == number, pl.col("credit").is_null())
+    reach = _reach(scored, int(before["segment"][0]) if before.height else -1)
     taken = mine.filter(pl.col("out")).join(reach.select("segment", "stop"), on="segment")
     lost = taken.filter(pl.col("key") < pl.col("stop"))
     credit = int(lost.select(length.sum()).item()) if is_break else 0

@@ -77,11 +77,11 @@ class Client:
         self._secrets = frozenset(filter(None, secrets))
         state = StateFile(state_dir, source)
         noted = Refusals(source, state, self._secrets, stop_after_401)
-        self._patience = patience or Patience()
         self._gate = Gate(source, state, noted, requests_per_minute, sleep, monotonic)
         self._tokens: deque[str] = deque(maxlen=REMEMBERED_TOKENS)
         self._places = asyncio.Semaphore(concurrent)
         self._most, self._whole_s = max_body_bytes, WHOLE * timeout_s
+        self._patience = patience or Patience()
         self._clock, self._monotonic = clock, monotonic
         self._http = exchange.connections(timeout_s, concurrent, transport)
 

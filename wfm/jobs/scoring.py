@@ -131,11 +131,16 @@ def read_basis(
     frames = stored(known, span, agents, placed=placed)
     if is_silent(frames, span):
         who = f" of {', '.join(agents)}" if agents else ""
-        raise NoDataError(
-            f"Nothing is known{who} from {window[0]} to {window[1]}: no schedule and no agent states. "
-            "`wfm export collection` lists what was imported, and for which time."
-        )
+        raise nothing_known(f"{who} from {window[0]} to {window[1]}")
     return Basis(frames, window, None if known.replays else as_of, timezone, options)
+
+
+def nothing_known(about: str) -> NoDataError:
+    """Make the error for a window in which there is nothing to score."""
+    return NoDataError(
+        f"Nothing is known{about}: no schedule and no agent states. "
+        "`wfm export collection` lists what was imported, and for which time."
+    )
 
 
 def unpublished(basis: Basis) -> datetime | None:

@@ -13,7 +13,7 @@ from wfm.errors import NoDataError, UsageError
 from wfm.jobs import clocks, outages, reconciling, rehearsing
 from wfm.jobs.centre.place import Place
 from wfm.jobs.rehearsing import Rehearsal
-from wfm.jobs.scoring import names, people
+from wfm.jobs.scoring import names, nothing_known, people
 from wfm.jobs.when import When, Window
 from wfm.store import Written
 
@@ -43,10 +43,7 @@ class Doubts(Place):
         try:
             basis = self.basis(window[0] - history, window[1], as_of=as_of)
         except NoDataError as nothing:
-            raise NoDataError(
-                f"Nothing is known from {from_} to {to}, nor of the {history.days} days before: no schedule and no "
-                "agent states. `wfm export collection` lists what was imported, and for which time."
-            ) from nothing
+            raise nothing_known(f" from {from_} to {to}, nor of the {history.days} days before") from nothing
         with self.store.reading(self._instant(as_of)) as known:
             search = outages.Search(
                 window, window[0] - history, datetime.now(UTC), self.settings.timezone, names(teams),
