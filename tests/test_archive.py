@@ -43,9 +43,14 @@ def said(*pairs: tuple[str, str], at: datetime = START) -> pl.DataFrame:
 
 def keep(store: Store, name: str, **more: object) -> object:
     given: dict[str, object] = {
-        "source": "xsi", "feed": "call_leg", "window": (START, START + timedelta(hours=1)), "result": "complete",
-        "note": "", "payloads": [], "tables": {},
-    }  # fmt: skip
+        "source": "xsi",
+        "feed": "call_leg",
+        "window": (START, START + timedelta(hours=1)),
+        "result": "complete",
+        "note": "",
+        "payloads": [],
+        "tables": {},
+    }
     return archive.keep(store, name=name, **{**given, **more})  # type: ignore[arg-type]
 
 

@@ -45,10 +45,21 @@ def book(*lines: tuple[object, ...], merge: str = "") -> bytes:
 
 
 AT = datetime(2026, 3, 3, 8)  # noqa: DTZ001 - a workbook has no zones
-MERGED = book(("agent_id", "start_at", "end_at", "activity"), ("ann", AT, AT.replace(hour=9), "phone"),
-              (None, AT.replace(hour=9), AT.replace(hour=10), "lunch"), merge="A2:A3")  # fmt: skip
-BLANKS = book((), ("My plan",), (), ("agent_id", "start_at", "end_at", "activity"), (),
-              ("ann", AT, AT.replace(hour=9), "phone"), ())  # fmt: skip
+MERGED = book(
+    ("agent_id", "start_at", "end_at", "activity"),
+    ("ann", AT, AT.replace(hour=9), "phone"),
+    (None, AT.replace(hour=9), AT.replace(hour=10), "lunch"),
+    merge="A2:A3",
+)
+BLANKS = book(
+    (),
+    ("My plan",),
+    (),
+    ("agent_id", "start_at", "end_at", "activity"),
+    (),
+    ("ann", AT, AT.replace(hour=9), "phone"),
+    (),
+)
 
 
 class Case(NamedTuple):
@@ -71,105 +82,203 @@ CASES = {
         "x.csv", rows("login,att,vendor_state", f"1,{DAY}T08:00Z,Busy"), "import agent_state x.csv", 1, "att"
     ),
     "wrong number": Case(
-        "x.csv", rows("queue_id,interval_start,entered,abandoned,sum_handle_time_s", f"q,{DAY}T08:00Z,many,0,1"),
-        "import interval_volume x.csv", 1, "row 2, entered: 'many' - expected",
+        "x.csv",
+        rows("queue_id,interval_start,entered,abandoned,sum_handle_time_s", f"q,{DAY}T08:00Z,many,0,1"),
+        "import interval_volume x.csv",
+        1,
+        "row 2, entered: 'many' - expected",
     ),
     "negative number": Case(
-        "x.csv", rows("queue_id,interval_start,entered,abandoned,sum_handle_time_s", f"q,{DAY}T08:00Z,1,2,1"),
-        "import interval_volume x.csv", 1, "row 2, abandoned: '2' - expected at most entered, 1",
+        "x.csv",
+        rows("queue_id,interval_start,entered,abandoned,sum_handle_time_s", f"q,{DAY}T08:00Z,1,2,1"),
+        "import interval_volume x.csv",
+        1,
+        "row 2, abandoned: '2' - expected at most entered, 1",
     ),
     "a date that does not parse": Case(
-        "x.csv", rows(STATES, "1,03/04/2026 08:00,Busy"), "import agent_state x.csv", 1,
+        "x.csv",
+        rows(STATES, "1,03/04/2026 08:00,Busy"),
+        "import agent_state x.csv",
+        1,
         "row 2, at: '03/04/2026 08:00' - expected a date and time with offset",
     ),
     "a day there never was": Case(
-        "x.csv", rows(STATES, "1,2026-02-30T08:00Z,Busy"), "import agent_state x.csv", 1,
+        "x.csv",
+        rows(STATES, "1,2026-02-30T08:00Z,Busy"),
+        "import agent_state x.csv",
+        1,
         "row 2, at: '2026-02-30T08:00Z' - expected",
     ),
     "an hour that was skipped": Case(
-        "x.csv", rows(STATES, "1,2026-03-29 02:30,Busy"), "import agent_state x.csv --timezone Europe/Berlin", 1,
+        "x.csv",
+        rows(STATES, "1,2026-03-29 02:30,Busy"),
+        "import agent_state x.csv --timezone Europe/Berlin",
+        1,
         "this one does not exist in Europe/Berlin (clocks go forward)",
     ),
     "an hour that came twice": Case(
-        "x.csv", rows(STATES, "1,2026-10-25 02:30,Busy"), "import agent_state x.csv --timezone Europe/Berlin", 1,
+        "x.csv",
+        rows(STATES, "1,2026-10-25 02:30,Busy"),
+        "import agent_state x.csv --timezone Europe/Berlin",
+        1,
         "--fold earlier or later: this time comes twice in Europe/Berlin",
     ),
     "a time without a zone": Case(
-        "x.csv", rows(STATES, f"1,{DAY} 08:00,Busy"), "import agent_state x.csv", 1,
+        "x.csv",
+        rows(STATES, f"1,{DAY} 08:00,Busy"),
+        "import agent_state x.csv",
+        1,
         "this is a naive time; give --timezone",
     ),
     "a zone there is not": Case(
-        "x.csv", rows(STATES, f"1,{DAY} 08:00,Busy"), "import agent_state x.csv --timezone Europe/Berlni", 1,
+        "x.csv",
+        rows(STATES, f"1,{DAY} 08:00,Busy"),
+        "import agent_state x.csv --timezone Europe/Berlni",
+        1,
         "unknown timezone 'Europe/Berlni'. Did you mean Europe/Berlin?",
     ),
     "end before start": Case(
-        "x.csv", rows(PLAN, f"ann,{NEXT}T16:00Z,{NEXT}T08:00Z,phone"), "import schedule x.csv", 1,
+        "x.csv",
+        rows(PLAN, f"ann,{NEXT}T16:00Z,{NEXT}T08:00Z,phone"),
+        "import schedule x.csv",
+        1,
         f"row 2, end_at: '{NEXT}T08:00Z' - expected an instant after start_at {NEXT}T16:00:00Z",
     ),
     "end at the start": Case(
-        "x.csv", rows(PLAN, f"ann,{NEXT}T16:00Z,{NEXT}T16:00Z,phone"), "import schedule x.csv", 1, "row 2, end_at"
+        "x.csv",
+        rows(PLAN, f"ann,{NEXT}T16:00Z,{NEXT}T16:00Z,phone"),
+        "import schedule x.csv",
+        1,
+        "row 2, end_at",
     ),
     "unknown activity": Case(
-        "x.csv", rows(PLAN, f"{SHIFT},gardening"), "import schedule x.csv", 1,
+        "x.csv",
+        rows(PLAN, f"{SHIFT},gardening"),
+        "import schedule x.csv",
+        1,
         "row 2, activity: 'gardening' - expected a known activity (known are break,",
     ),
     "unknown category": Case(
         "x.csv", rows("activity,category", "x,y"), "import activity x.csv", 1, "expected one of on_queue,"
     ),
     "unknown state": Case(
-        "x.csv", rows("source,vendor_state,state", "*,Gone,gone"), "import state_map x.csv", 1, "expected one of"
+        "x.csv",
+        rows("source,vendor_state,state", "*,Gone,gone"),
+        "import state_map x.csv",
+        1,
+        "expected one of",
     ),
     "duplicate rows": Case(
-        "x.csv", rows(STATES, *[f"1,{DAY}T08:00Z,Busy"] * 3), "import agent_state x.csv", 0,
-        "2 exact repeats of another row dropped", 1,
+        "x.csv",
+        rows(STATES, *[f"1,{DAY}T08:00Z,Busy"] * 3),
+        "import agent_state x.csv",
+        0,
+        "2 exact repeats of another row dropped",
+        1,
     ),
     "two rows of one key": Case(
         "x.csv", rows("agent_id,name", "x,One", "x,Two"), "import agent x.csv", 0, "the last one counts", 1
     ),
     "empty file": Case("x.csv", "", "import agent x.csv", 1, "x.csv is empty: it has no header"),
     "only a header": Case("x.csv", "agent_id,name\n", "import agent x.csv", 1, "has a header but no rows"),
-    "only blank rows": Case("x.csv", "agent_id,name\n,\n,\n", "import agent x.csv", 1, "has a header but no rows"),
+    "only blank rows": Case(
+        "x.csv", "agent_id,name\n,\n,\n", "import agent x.csv", 1, "has a header but no rows"
+    ),
     "byte order mark, semicolons and CRLF": Case(
-        "x.csv", f"\ufeff{STATES};note\r\n1;{DAY}T08:00Z;Busy;\"a\r\nb\"\r\n".replace(",", ";"),
-        "import agent_state x.csv", 0, "", 1,
+        "x.csv",
+        f'\ufeff{STATES};note\r\n1;{DAY}T08:00Z;Busy;"a\r\nb"\r\n'.replace(",", ";"),
+        "import agent_state x.csv",
+        0,
+        "",
+        1,
     ),
     "not the text it claims to be": Case("x.csv", bytes(range(256)) * 9, "import agent x.csv", 1, "x.csv"),
-    "an ending nobody knows": Case("x.doc", "agent_id\n1\n", "import agent x.doc", 1, ".doc files are not read"),
+    "an ending nobody knows": Case(
+        "x.doc", "agent_id\n1\n", "import agent x.doc", 1, ".doc files are not read"
+    ),
     "no parquet": Case("x.parquet", "agent_id", "import agent x.parquet", 1, "x.parquet"),
     "no workbook": Case(
-        "x.xlsx", b"PK\3\4 not really", "import agent x.xlsx", 1, "is not an xlsx workbook, or is damaged",
+        "x.xlsx",
+        b"PK\3\4 not really",
+        "import agent x.xlsx",
+        1,
+        "is not an xlsx workbook, or is damaged",
     ),
     "merged cells": Case(
-        "x.xlsx", MERGED, "import schedule x.xlsx --timezone UTC", 0, "filled from the merged cell", 2,
+        "x.xlsx",
+        MERGED,
+        "import schedule x.xlsx --timezone UTC",
+        0,
+        "filled from the merged cell",
+        2,
     ),
     "blank rows and a title": Case(
-        "x.xlsx", BLANKS, "import schedule x.xlsx --timezone UTC", 0, "header found in row 4", 1,
+        "x.xlsx",
+        BLANKS,
+        "import schedule x.xlsx --timezone UTC",
+        0,
+        "header found in row 4",
+        1,
     ),
-    "a sheet there is not": Case("x.xlsx", BLANKS, "import schedule x.xlsx --timezone UTC --sheet Plan", 1, "Plan"),
+    "a sheet there is not": Case(
+        "x.xlsx", BLANKS, "import schedule x.xlsx --timezone UTC --sheet Plan", 1, "Plan"
+    ),
     "no calendar": Case("x.ics", "BEGIN:NOTHING", "import schedule x.ics --set agent_id=ann", 1, "x.ics"),
-    "database: text": Case("x.duckdb", "hello", "--database x.duckdb export agent", 1, "x.duckdb is not a database"),
-    "database: nothing": Case("x.duckdb", "", f"--database x.duckdb adherence {WINDOW}", 1, "is not a database"),
+    "database: text": Case(
+        "x.duckdb", "hello", "--database x.duckdb export agent", 1, "x.duckdb is not a database"
+    ),
+    "database: nothing": Case(
+        "x.duckdb", "", f"--database x.duckdb adherence {WINDOW}", 1, "is not a database"
+    ),
     "database: a directory": Case("", None, "--database files export agent", 1, "files is not a database"),
     "database: no directory": Case(
-        "", None, "--database no/x.duckdb import agent files/agent.csv", 1, "directory no exists",
+        "",
+        None,
+        "--database no/x.duckdb import agent files/agent.csv",
+        1,
+        "directory no exists",
     ),
     "database: a file in the way": Case(
-        "x", "", "--database x/x.duckdb import agent files/agent.csv", 1, "cannot be opened",
+        "x",
+        "",
+        "--database x/x.duckdb import agent files/agent.csv",
+        1,
+        "cannot be opened",
     ),
     "unknown agent": Case(
-        "", None, f"adherence {WINDOW} --agent anna", 1, "No agent 'anna' is known; did you mean ann?",
+        "",
+        None,
+        f"adherence {WINDOW} --agent anna",
+        1,
+        "No agent 'anna' is known; did you mean ann?",
     ),
-    "unknown agent explained": Case("", None, f"explain anna {DAY}", 1, "No agent 'anna' is known; did you mean ann?"),
+    "unknown agent explained": Case(
+        "", None, f"explain anna {DAY}", 1, "No agent 'anna' is known; did you mean ann?"
+    ),
     "unknown queue": Case(
-        "", None, f"intervals {WINDOW} --queue sale", 1, "No queue 'sale' is known; did you mean sales?",
+        "",
+        None,
+        f"intervals {WINDOW} --queue sale",
+        1,
+        "No queue 'sale' is known; did you mean sales?",
     ),
-    "unknown queue ahead": Case("", None, "forecast --queue sale", 1, "No queue 'sale' is known; did you mean sales?"),
-    "no data": Case("", None, "adherence --from 2031-01-01 --to 2031-02-01", 1, "Nothing is known from 2031-01-01"),
+    "unknown queue ahead": Case(
+        "", None, "forecast --queue sale", 1, "No queue 'sale' is known; did you mean sales?"
+    ),
+    "no data": Case(
+        "", None, "adherence --from 2031-01-01 --to 2031-02-01", 1, "Nothing is known from 2031-01-01"
+    ),
     "no data to report": Case(
-        "", None, "report --from 2031-01-01 --to 2031-02-01", 1, "Nothing is known from 2031-01-01",
+        "",
+        None,
+        "report --from 2031-01-01 --to 2031-02-01",
+        1,
+        "Nothing is known from 2031-01-01",
     ),
-    "no intervals": Case("", None, "intervals --from 2031-01-01 --to 2031-02-01", 1, "are known from 2031-01-01"),
-}  # fmt: skip
+    "no intervals": Case(
+        "", None, "intervals --from 2031-01-01 --to 2031-02-01", 1, "are known from 2031-01-01"
+    ),
+}
 
 
 def knows(database: Path) -> dict[str, int]:
@@ -289,10 +398,14 @@ def test_a_full_disk_while_importing(tiny, run, room):
 @pytest.mark.parametrize(
     "command",
     [
-        f"adherence {WINDOW} --out x.csv", f"adherence {WINDOW} --out x.parquet", f"adherence {WINDOW} --out x.xlsx",
-        f"report {WINDOW} --out x.html", f"report {WINDOW} --out x.xlsx", "export agent_state --out x.json",
+        f"adherence {WINDOW} --out x.csv",
+        f"adherence {WINDOW} --out x.parquet",
+        f"adherence {WINDOW} --out x.xlsx",
+        f"report {WINDOW} --out x.html",
+        f"report {WINDOW} --out x.xlsx",
+        "export agent_state --out x.json",
     ],
-)  # fmt: skip
+)
 def test_a_full_disk_while_an_answer_is_written(run, room, command):
     out = Path(command.split()[-1])
     out.write_text("old")

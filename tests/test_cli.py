@@ -201,12 +201,24 @@ def test_the_golden_day_on_a_screen_and_in_a_file(run):
     assert "8 h 00 min" in shown.out
     (row,) = parsed("csv", run("adherence", *WINDOW, "--format", "csv").raw).to_dicts()
     assert row == {
-        "agent_id": "ann", "workday": DAY, "scheduled_s": "28800", "in_s": "27900", "approved_s": "0",
-        "call_driven_s": "720", "system_s": "0", "unknown_s": "0", "controllable_s": "180",
-        "scheduled_work_s": "25200", "worked_s": "25020", "adherence": "0.96875", "adherence_adjusted": "0.99375",
-        "adherence_low": "0.96875", "adherence_high": "0.96875", "coverage": "1.0",
+        "agent_id": "ann",
+        "workday": DAY,
+        "scheduled_s": "28800",
+        "in_s": "27900",
+        "approved_s": "0",
+        "call_driven_s": "720",
+        "system_s": "0",
+        "unknown_s": "0",
+        "controllable_s": "180",
+        "scheduled_work_s": "25200",
+        "worked_s": "25020",
+        "adherence": "0.96875",
+        "adherence_adjusted": "0.99375",
+        "adherence_low": "0.96875",
+        "adherence_high": "0.96875",
+        "coverage": "1.0",
         "conformance": row["conformance"],
-    }  # fmt: skip
+    }
     assert float(row["conformance"]) == 417 / 420
     reasons = parsed("csv", run("exceptions", *WINDOW, "--format", "csv").raw)["reason"].to_list()
     assert reasons == ["late_start", "call_overrun", "shifted_break", "unscheduled_work"]
@@ -215,8 +227,16 @@ def test_the_golden_day_on_a_screen_and_in_a_file(run):
 @pytest.mark.usefixtures("tiny")
 def test_an_explained_day_shows_lanes_figures_and_the_rows_behind(run):
     told = run("explain", "ann", DAY).out
-    for words in ("ann, Mon 2 Mar 2026", "adherence 96.9 %", "late start", "leg-1 was under way at 10:00:00",
-                  "The rows behind it", "agent_state.csv, 2", "schedule.csv, 2", "one letter is"):  # fmt: skip
+    for words in (
+        "ann, Mon 2 Mar 2026",
+        "adherence 96.9 %",
+        "late start",
+        "leg-1 was under way at 10:00:00",
+        "The rows behind it",
+        "agent_state.csv, 2",
+        "schedule.csv, 2",
+        "one letter is",
+    ):
         assert words in told
 
 
@@ -380,9 +400,13 @@ def test_bad_rows_are_set_aside_corrected_and_imported(run):
     again = run("import", "agent_state", "bad.csv")
     assert again.code == 0
     assert ": 2 new" in again.out
-    assert parsed("csv", run("export", "agent_state", "--format", "csv").raw).tail(3)["vendor_state"].to_list() == [
-        "Busy", "Break", "Busy",
-    ]  # fmt: skip
+    assert parsed("csv", run("export", "agent_state", "--format", "csv").raw).tail(3)[
+        "vendor_state"
+    ].to_list() == [
+        "Busy",
+        "Break",
+        "Busy",
+    ]
 
 
 @pytest.mark.usefixtures("tiny")
@@ -416,11 +440,17 @@ def test_a_changed_schedule_says_so(run):
 @pytest.mark.usefixtures("tiny")
 def test_as_of_gives_the_same_bytes_whatever_came_after(run):
     questions = [
-        ("adherence", *WINDOW), ("exceptions", *WINDOW), ("explain", "ann", DAY), ("export", "agent_state"),
-        ("export", "collection"), ("export", "schedule"), ("intervals", *WINDOW), ("shrinkage", *WINDOW),
+        ("adherence", *WINDOW),
+        ("exceptions", *WINDOW),
+        ("explain", "ann", DAY),
+        ("export", "agent_state"),
+        ("export", "collection"),
+        ("export", "schedule"),
+        ("intervals", *WINDOW),
+        ("shrinkage", *WINDOW),
         ("adherence", *WINDOW, "--definition", "all"),
         ("bridge", *WINDOW, "--definition", "adherence", "--definition", "salesforce"),
-    ]  # fmt: skip
+    ]
     before = datetime.now(UTC).isoformat()
     first = [run(*words, "--format", "csv").raw for words in questions]
     run(

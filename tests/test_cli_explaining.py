@@ -94,9 +94,11 @@ def test_an_instant_and_a_local_time_of_it_are_the_same(run) -> None:
 @pytest.mark.usefixtures("tiny")
 def test_the_local_time_of_a_night_shift_may_be_of_the_next_day(run) -> None:
     into(
-        wfm.open(), "schedule", "agent_id,start_at,end_at,activity",
+        wfm.open(),
+        "schedule",
+        "agent_id,start_at,end_at,activity",
         "ann,2026-03-10T22:00:00Z,2026-03-11T06:00:00Z,phone",
-    )  # fmt: skip
+    )
     assert "Wed 11 Mar 2026 01:30:00" in run("explain", "ann", "2026-03-10", "--at", "01:30").out
 
 
@@ -133,9 +135,16 @@ def test_a_payload_that_is_not_kept_is_said_so(run) -> None:
 def test_a_payload_comes_as_it_came(tiny: Path, run) -> None:
     body = b'\xef\xbb\xbf{"a": [1, 2]}\r\n\x00'
     archive.keep(
-        Store(tiny / "wfm.duckdb"), name="one", source="pbx", feed="agent_state", window=None, result="complete",
-        note="", payloads=[(datetime(2026, 3, 2, tzinfo=UTC), {}, body)], tables={},
-    )  # fmt: skip
+        Store(tiny / "wfm.duckdb"),
+        name="one",
+        source="pbx",
+        feed="agent_state",
+        window=None,
+        result="complete",
+        note="",
+        payloads=[(datetime(2026, 3, 2, tzinfo=UTC), {}, body)],
+        tables={},
+    )
     place = wfm.open().get("payload").select(pl.format("{}/{}", "collection_id", "position")).item()
     assert run("explain", "ann", DAY, "--payload", place).raw == body
 
@@ -144,15 +153,21 @@ def test_a_payload_comes_as_it_came(tiny: Path, run) -> None:
 def test_every_kind_of_ground_is_said_in_words(run) -> None:
     centre = wfm.open()
     into(
-        centre, "agent_state", "login,at,vendor_state",
-        "2001,2026-03-02T15:00:00Z,Weird", "2001,2026-03-02T15:10:00Z,Meeting", "2001,2026-03-02T15:50:00Z,Available",
-    )  # fmt: skip
+        centre,
+        "agent_state",
+        "login,at,vendor_state",
+        "2001,2026-03-02T15:00:00Z,Weird",
+        "2001,2026-03-02T15:10:00Z,Meeting",
+        "2001,2026-03-02T15:50:00Z,Available",
+    )
     into(
-        centre, "exemption", "start_at,end_at,kind,agent_id,team,code,note,by,made_at,revoked_at",
+        centre,
+        "exemption",
+        "start_at,end_at,kind,agent_id,team,code,note,by,made_at,revoked_at",
         "2026-03-02T15:10:00Z,2026-03-02T15:20:00Z,approved,ann,,doctor,a visit,boss,2026-03-01T08:00:00Z,",
         "2026-03-02T15:20:00Z,2026-03-02T15:30:00Z,system,,Bänk,power,,ops,2026-03-01T08:00:00Z,",
         "2026-03-02T15:30:00Z,2026-03-02T15:40:00Z,approved,,,,,boss,2026-03-01T08:00:00Z,2026-03-02T09:00:00Z",
-    )  # fmt: skip
+    )
     rules = {
         one["start_at"][11:16]: one["rule"] for one in read(run("explain", "ann", DAY, "--format", "csv").out)
     }
@@ -198,9 +213,11 @@ def test_time_that_nobody_watched_and_a_lost_logout_are_unknown_for_a_reason(run
     path.write_text(rows("login,at,vendor_state", "2002,2026-03-05T02:00:00Z,Available"))
     centre.put("agent_state", path, source="pbx", covers=("2026-03-05T00:00Z", "2026-03-05T21:00Z"))
     into(
-        centre, "schedule", "agent_id,start_at,end_at,activity",
+        centre,
+        "schedule",
+        "agent_id,start_at,end_at,activity",
         "bob,2026-03-05T16:00:00Z,2026-03-05T22:00:00Z,phone",
-    )  # fmt: skip
+    )
     rules = [one["rule"] for one in read(run("explain", "bob", "2026-03-05", "--format", "csv").out)]
     assert (
         "unknown: pbx 2002 said nothing for 16 h (WFM_STATE_RENEWAL_S): a lost logout is not a night of work"

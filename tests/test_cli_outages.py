@@ -205,9 +205,21 @@ def test_a_dry_run_says_what_an_import_would_do(centre):
 def test_a_file_and_words_and_options_can_be_tried_together(run):
     Path("rule.csv").write_text(rows("category,state,in_adherence", "on_queue,away,true"))
     ran = run(
-        "dry-run", *SAID, "--rule", "rule.csv", "--map", "Team, huddle=meeting", "--not-in", "break:break",
-        "--option", "wrapup_grace=60", "--target", "0.9", "--by", "team",
-    )  # fmt: skip
+        "dry-run",
+        *SAID,
+        "--rule",
+        "rule.csv",
+        "--map",
+        "Team, huddle=meeting",
+        "--not-in",
+        "break:break",
+        "--option",
+        "wrapup_grace=60",
+        "--target",
+        "0.9",
+        "--by",
+        "team",
+    )
     assert ran.code == 0, ran.err
     assert ran.out.startswith("From 2026-03-02 to 2026-03-07 adherence would go from ")
     for cause in (

@@ -179,7 +179,12 @@ NOTHING = [
     ("ncc", "html", 0, "no token in the reply .* BASE_URL must be the login host"),
     ("ncc", "html", 1, "HTML instead of JSON: a login page or a gateway"),
     ("xsi", "html", 0, "HTML instead of JSON: a login page or a gateway"),
-    ("xsi", "latin1_undeclared", 0, "its characters are not in the charset it names.* name the users in USERS"),
+    (
+        "xsi",
+        "latin1_undeclared",
+        0,
+        "its characters are not in the charset it names.* name the users in USERS",
+    ),
     ("ncc", "truncated", 0, "no token in the reply"),
     ("ncc", "truncated", 1, "not JSON"),
     ("xsi", "truncated", 0, "neither XML nor JSON .* Unterminated"),
@@ -188,7 +193,7 @@ NOTHING = [
     ("xsi", "throttle", 1, r"^\d+ lists in a row got no answer, so no others were asked for"),
     ("xsi", "server_error", 1, r"^\d+ lists in a row got no answer, so no others were asked for"),
     ("ncc", "unauthorized", 1, "401, it refuses the credentials; .* Check USERNAME and PASSWORD"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "fault", "spared", "told"), NOTHING)
@@ -247,7 +252,7 @@ SOMETHING = [
     ("xsi", "truncated:2x", 8, "partial", "agent.*neither XML nor JSON"),
     ("xsi", "server_error:8x", 8, "partial", "agent.*503, an error on its side"),
     ("xsi", "throttle:4x", 8, "partial", "agent.*429, it asks for patience for 1 s"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "fault", "spared", "result", "told"), SOMETHING)
@@ -287,7 +292,7 @@ GARBLED = [
     ("html", 1, "HTML instead of JSON"),
     ("truncated", 1, "not JSON"),
     ("missing_fields=1", 0, "."),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("fault", "spared", "told"), GARBLED)
@@ -357,7 +362,7 @@ LISTS = [
     ("xsi", "truncated", "failed", "neither XML nor JSON"),
     ("xsi", "server_error", "failed", "503, an error on its side"),
     ("xsi", "html", "failed", "HTML instead of JSON"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "fault", "result", "told"), LISTS)

@@ -195,10 +195,15 @@ def test_polling_makes_nobody_guilty_of_a_call() -> None:
 
     def driven(states: pl.DataFrame, delay: timedelta) -> float:
         scored = wfm.score(
-            schedule=week.schedule, agent_state=states.with_columns(source=pl.lit("ncc")),
-            call_leg=week.leg.with_columns(source=pl.lit("xsi")), exemption=week.exemption, agent=week.agent,
-            login=week.login, timezone=ZONE, options=Options(state_delay=delay),
-        )  # fmt: skip
+            schedule=week.schedule,
+            agent_state=states.with_columns(source=pl.lit("ncc")),
+            call_leg=week.leg.with_columns(source=pl.lit("xsi")),
+            exemption=week.exemption,
+            agent=week.agent,
+            login=week.login,
+            timezone=ZONE,
+            options=Options(state_delay=delay),
+        )
         return float(scored.adherence([])["call_driven_s"].item())
 
     real = driven(week.agent_state, timedelta(0))

@@ -103,14 +103,25 @@ def test_an_agent_whose_name_is_another_one_s_login_can_be_asked_for(centre, tin
 OWN = {
     "activity": (
         "activity,category,paid,counted,shrinkage",
-        "phone,on_queue,true,true,none", "break,break,true,true,planned", "lunch,meal,false,true,planned",
+        "phone,on_queue,true,true,none",
+        "break,break,true,true,planned",
+        "lunch,meal,false,true,planned",
     ),
     "state_map": (
         "source,vendor_state,vendor_reason,state",
-        "*,Available,,available", "*,Busy,,busy", "*,Break,,break", "*,Aux,lunch,meal", "*,Logged out,,logged_out",
+        "*,Available,,available",
+        "*,Busy,,busy",
+        "*,Break,,break",
+        "*,Aux,lunch,meal",
+        "*,Logged out,,logged_out",
     ),
-    "rule": ("category,state,in_adherence", "on_queue,available,true", "on_queue,busy,true", "break,break,true"),
-}  # fmt: skip
+    "rule": (
+        "category,state,in_adherence",
+        "on_queue,available,true",
+        "on_queue,busy,true",
+        "break,break,true",
+    ),
+}
 
 
 @pytest.mark.parametrize("tables", [("activity",), ("state_map",), ("rule",), tuple(OWN)])

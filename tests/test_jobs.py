@@ -189,8 +189,10 @@ def test_what_users_were_told_is_in_the_ledger(centre):
     assert last["note"] == "ignored columns: shoe size"
     first = centre.get("collection").filter(pl.col("feed") == "agent_state").row(0, named=True)
     assert (first["source"], first["from_at"], first["to_at"]) == (
-        "pbx", datetime(2026, 3, 2, 8, 3, tzinfo=UTC), datetime(2026, 3, 2, 16, 10, tzinfo=UTC),
-    )  # fmt: skip
+        "pbx",
+        datetime(2026, 3, 2, 8, 3, tzinfo=UTC),
+        datetime(2026, 3, 2, 16, 10, tzinfo=UTC),
+    )
 
 
 def test_a_call_names_the_agent_whose_login_it_was_then(centre):
@@ -323,15 +325,30 @@ def test_a_window_ends_after_it_starts_and_holds_something(centre):
 # --- explaining -----------------------------------------------------------------------------------------
 def test_an_explained_day_names_every_row_behind_it(centre):
     put(centre, "agent_state", rows("login,at,vendor_state", "2001,2026-03-01T20:00Z,Logged out"))
-    put(centre, "exemption", rows("start_at,end_at,kind,team,code", f"{DAY}T09:00Z,{DAY}T09:01Z,system,Bänk,power",
-                                  f"{DAY}T09:00Z,{DAY}T09:01Z,system,Other,none"))  # fmt: skip
+    put(
+        centre,
+        "exemption",
+        rows(
+            "start_at,end_at,kind,team,code",
+            f"{DAY}T09:00Z,{DAY}T09:01Z,system,Bänk,power",
+            f"{DAY}T09:00Z,{DAY}T09:01Z,system,Other,none",
+        ),
+    )
     told = centre.explain("ann", DAY)
     assert told.totals.select("scheduled_s", "in_s", "adherence").row(0) == (28_800.0, 27_900.0, 0.96875)
     found = told.rows.group_by("table").agg("what", "file_name", "row_no", "source").sort("table").to_dicts()
     by_table = {each["table"]: each for each in found}
     assert set(by_table) == {
-        "schedule", "agent_state", "call_leg", "exemption", "coverage", "login", "activity", "state_map", "rule",
-    }  # fmt: skip
+        "schedule",
+        "agent_state",
+        "call_leg",
+        "exemption",
+        "coverage",
+        "login",
+        "activity",
+        "state_map",
+        "rule",
+    }
     assert by_table["exemption"]["what"] == ["system power"]
     assert by_table["agent_state"]["what"][0] == "Logged out"
     assert by_table["agent_state"]["file_name"][:2] == ["new-agent_state.csv", "agent_state.csv"]
@@ -410,9 +427,19 @@ def test_a_forecast_is_kept_as_a_snapshot_and_known_since_it_was_made(sample):
     between = datetime.now(UTC)
     made = centre.forecast(queues=["PS"], horizon=timedelta(days=1), origin="1999-06-27")
     assert made.columns == [
-        "queue_id", "interval_start", "volume", "volume_p10", "volume_p50", "volume_p90", "aht_s", "aht_p10",
-        "aht_p90", "model", "origin", "made_at",
-    ]  # fmt: skip
+        "queue_id",
+        "interval_start",
+        "volume",
+        "volume_p10",
+        "volume_p50",
+        "volume_p90",
+        "aht_s",
+        "aht_p10",
+        "aht_p90",
+        "model",
+        "origin",
+        "made_at",
+    ]
     assert made.height == 96
     assert centre.get("forecast").equals(made)
     assert centre.get("forecast", as_of=between).is_empty()
@@ -453,8 +480,10 @@ def test_frames_and_a_database_give_the_same_numbers(sample):
         for name in ("schedule", "agent_state", "call_leg", "exemption", "agent", "login", "coverage")
     }
     alone = wfm.score(
-        **tables, window=("1999-06-20", "1999-06-27"), timezone="Asia/Jerusalem",
-    )  # fmt: skip
+        **tables,
+        window=("1999-06-20", "1999-06-27"),
+        timezone="Asia/Jerusalem",
+    )
     for view in ("adherence", "exceptions", "slices"):
         assert_frame_equal(until(getattr(alone, view)(), 27), until(getattr(stored, view)(), 27))
     assert_frame_equal(alone.adherence([]), centre.adherence("1999-06-20", "1999-06-27", by=[]))

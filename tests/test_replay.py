@@ -107,9 +107,17 @@ class Life:
         event |= {"at": BEGIN, "kind": self.chance.choice(("up", "gone")), "said": f"{one} {other}"}
         known = schema.table("call_event").own
         archive.keep(
-            self.centre.store, name=f"b{self.batches}", source="pbx", feed="call_event", window=None, result="complete",
-            note="", payloads=[], tables={"call_event": pl.DataFrame([event], schema=known)}, legs=put_together,
-        )  # fmt: skip
+            self.centre.store,
+            name=f"b{self.batches}",
+            source="pbx",
+            feed="call_event",
+            window=None,
+            result="complete",
+            note="",
+            payloads=[],
+            tables={"call_event": pl.DataFrame([event], schema=known)},
+            legs=put_together,
+        )
 
     def exemptions(self) -> None:
         one, other = self.span()
@@ -175,9 +183,23 @@ class Life:
         self.put("clock", "source,offset_s,from_at,to_at,by", f"pbx,{offset},{self.at()},,Dana")
 
     HAPPENINGS: tuple[Callable[[Life], None], ...] = (
-        schedule, schedule, states, legs, told_legs, exemptions, exempt, revoke, restore, mapping, rule, activity,
-        login, agent, coverage, clock,
-    )  # fmt: skip
+        schedule,
+        schedule,
+        states,
+        legs,
+        told_legs,
+        exemptions,
+        exempt,
+        revoke,
+        restore,
+        mapping,
+        rule,
+        activity,
+        login,
+        agent,
+        coverage,
+        clock,
+    )
 
     def go_on(self) -> str:
         happening = self.to_come.pop()

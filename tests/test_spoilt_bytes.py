@@ -110,10 +110,37 @@ def pushed(truth: Truth, vendor: str) -> list[Delivery]:
 
 
 TOKENS = (
-    b"null", b"[]", b"{}", b'""', b"-1", b"1e400", b"NaN", b"99999999999999999999", b"true", b'"\\ud800"', b"0.5",
-    b"<", b"&", b"&#0;", b"]]>", b"<!DOCTYPE x [<!ENTITY a 'b'>]>", b"\x00", b"\xff", b"\xef\xbb\xbf", b"'", b'"', b",",
-    b"%00", b"%", b"=", b"[" * 3000, b'{"a":' * 3000, b"<a>" * 3000, b"2024-02-30T25:61:00Z", b"\xc0\xaf",
-)  # fmt: skip
+    b"null",
+    b"[]",
+    b"{}",
+    b'""',
+    b"-1",
+    b"1e400",
+    b"NaN",
+    b"99999999999999999999",
+    b"true",
+    b'"\\ud800"',
+    b"0.5",
+    b"<",
+    b"&",
+    b"&#0;",
+    b"]]>",
+    b"<!DOCTYPE x [<!ENTITY a 'b'>]>",
+    b"\x00",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"'",
+    b'"',
+    b",",
+    b"%00",
+    b"%",
+    b"=",
+    b"[" * 3000,
+    b'{"a":' * 3000,
+    b"<a>" * 3000,
+    b"2024-02-30T25:61:00Z",
+    b"\xc0\xaf",
+)
 VALUE = re.compile(
     rb'(?<=:)\s*("[^"\\]{0,80}"|-?[\d.]+|null|true|false)|(?<=>)[^<>]{1,60}(?=<)|(?<==)[^&=\s]{1,60}'
 )

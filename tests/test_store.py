@@ -56,9 +56,12 @@ def states(source: str, *at: datetime, word: str = "Busy") -> pl.DataFrame:
 def volumes(entered: int, *at: datetime) -> pl.DataFrame:
     frame = pl.DataFrame({"interval_start": at}, schema={"interval_start": INSTANT})
     return frame.with_columns(
-        source=pl.lit("pbx"), queue_id=pl.lit("q"), entered=pl.lit(entered, pl.Int64),
-        abandoned=pl.lit(0, pl.Int64), sum_handle_time_s=pl.lit(1.5),
-    )  # fmt: skip
+        source=pl.lit("pbx"),
+        queue_id=pl.lit("q"),
+        entered=pl.lit(entered, pl.Int64),
+        abandoned=pl.lit(0, pl.Int64),
+        sum_handle_time_s=pl.lit(1.5),
+    )
 
 
 def put(door: Store, table: str, frame: pl.DataFrame, **more: object) -> Written:
@@ -165,10 +168,20 @@ def test_the_ledger_tells_every_batch(door):
         one, two = known.table("collection").to_dicts()
     made = one.pop("made_at")
     assert one == {
-        "collection_id": 1, "source": "pbx", "feed": "agent", "origin": "import", "from_at": span[0],
-        "to_at": span[1], "result": "complete", "file_name": "a.csv", "read_n": 1, "added_n": 1, "replaced_n": 0,
-        "skipped_n": 2, "note": "one; two",
-    }  # fmt: skip
+        "collection_id": 1,
+        "source": "pbx",
+        "feed": "agent",
+        "origin": "import",
+        "from_at": span[0],
+        "to_at": span[1],
+        "result": "complete",
+        "file_name": "a.csv",
+        "read_n": 1,
+        "added_n": 1,
+        "replaced_n": 0,
+        "skipped_n": 2,
+        "note": "one; two",
+    }
     assert (two["collection_id"], two["read_n"], two["added_n"], two["replaced_n"]) == (2, 2, 1, 1)
     assert two["note"] is None
     assert made < two["made_at"]
@@ -201,10 +214,19 @@ def test_a_batch_is_revised_against_what_is_in_force(door):
 
 def test_rows_are_appended_to_tables_without_versions(door):
     row = {
-        "queue_id": "sales", "interval_start": MONDAY, "volume": 1.0, "volume_p10": 0.5, "volume_p50": 1.0,
-        "volume_p90": 2.0, "aht_s": None, "aht_p10": None, "aht_p90": None, "model": "m", "origin": MONDAY,
+        "queue_id": "sales",
+        "interval_start": MONDAY,
+        "volume": 1.0,
+        "volume_p10": 0.5,
+        "volume_p50": 1.0,
+        "volume_p90": 2.0,
+        "aht_s": None,
+        "aht_p10": None,
+        "aht_p90": None,
+        "model": "m",
+        "origin": MONDAY,
         "made_at": MONDAY,
-    }  # fmt: skip
+    }
     frame = pl.DataFrame([row], schema=schema.table("forecast").columns)
     door.append("forecast", frame)
     door.append("forecast", frame)

@@ -17,12 +17,14 @@ FILES = {
     "agent": rows("agent_id,name,team,site,timezone", "ann,Änn O'Neill,Bänk,Haifa,UTC"),
     "login": rows("source,login,agent_id,from_at,to_at", "pbx,2001,ann,,"),
     "queue": rows("source,queue_id,name,timezone", "pbx,sales,Sales,UTC", "pbx,night,Night,"),
-    "state_map": rows("source,vendor_state,vendor_reason,state", "*,At desk,,available", "pbx,Aux,lunch,meal"),
+    "state_map": rows(
+        "source,vendor_state,vendor_reason,state", "*,At desk,,available", "pbx,Aux,lunch,meal"
+    ),
     "rule": rows("category,state,in_adherence", "meeting,available,false"),
     "holiday": rows("on_date,name,closed", "2026-03-03,Purim,false"),
     "exemption": rows(
         "start_at,end_at,kind,agent_id,team,code,note,by,made_at",
-        "2026-03-05T08:00:00Z,2026-03-05T09:00:00Z,system,,Bänk,outage,\"a note, with a comma\",ops,",
+        '2026-03-05T08:00:00Z,2026-03-05T09:00:00Z,system,,Bänk,outage,"a note, with a comma",ops,',
     ),
     "schedule": rows(
         "agent_id,start_at,end_at,activity",
@@ -52,9 +54,11 @@ FILES = {
         "sales,2026-03-02T09:45:00Z,1,0,660.5",
         "sales,2026-03-02T10:00:00Z,2,1,90",
     ),
-    "clock": rows("source,offset_s,from_at,to_at,by,note", "other,-90.25,2026-03-02T00:00:00Z,,kim,seen on the wall"),
+    "clock": rows(
+        "source,offset_s,from_at,to_at,by,note", "other,-90.25,2026-03-02T00:00:00Z,,kim,seen on the wall"
+    ),
     "coverage": rows("source,start_at,end_at", "other,2026-03-02T00:00:00Z,2026-03-03T00:00:00Z"),
-}  # fmt: skip
+}
 """What is in each file; in the order in which they are imported."""
 
 

@@ -270,10 +270,20 @@ class Store:
             con.execute(
                 "INSERT INTO collection VALUES (?, ?, ?, ?, ?, ?, 'complete', ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    number, source, table, origin, *(window or (None, None)), file_name, read, added,
-                    replaced, skipped, "; ".join(note) or None, now,
+                    number,
+                    source,
+                    table,
+                    origin,
+                    *(window or (None, None)),
+                    file_name,
+                    read,
+                    added,
+                    replaced,
+                    skipped,
+                    "; ".join(note) or None,
+                    now,
                 ],
-            )  # fmt: skip
+            )
         return Written(number, read, added, replaced, tuple(note))
 
     def append(self, table: str, frame: pl.DataFrame) -> None:

@@ -24,15 +24,31 @@ UNKNOWN: Final = "unknown"
 """Nobody watched, so nobody can say. Never "out"."""
 
 STATES: Final = (
-    *QUEUE_STATES, "training", "meeting", "no_answer", "logged_in", UNMAPPED, "meal", "break", "away", UNKNOWN,
+    *QUEUE_STATES,
+    "training",
+    "meeting",
+    "no_answer",
+    "logged_in",
+    UNMAPPED,
+    "meal",
+    "break",
+    "away",
+    UNKNOWN,
     "logged_out",
-)  # fmt: skip
+)
 """Every state, the one that wins between an agent's logins first."""
 
 # --- activities -----------------------------------------------------------------------------------------
 CATEGORIES: Final = (
-    "on_queue", "off_queue_work", "break", "meal", "training", "meeting", "time_off", "unavailable",
-)  # fmt: skip
+    "on_queue",
+    "off_queue_work",
+    "break",
+    "meal",
+    "training",
+    "meeting",
+    "time_off",
+    "unavailable",
+)
 COUNTED: Final = ("on_queue", "off_queue_work", "break", "meal", "training", "meeting")
 """Categories whose seconds are in the denominator, unless an activity says otherwise."""
 
@@ -57,9 +73,18 @@ CLASSES: Final = ("unknown", "in", "system", "approved", "call_driven", "control
 """Where a counted second goes, in the order in which they are tested."""
 
 REASONS: Final = (
-    "absent", "late_start", "early_leave", "early_break", "long_break", "missed_break", "no_answer", "wrong_state",
-    "unscheduled_work", "call_overrun", "shifted_break",
-)  # fmt: skip
+    "absent",
+    "late_start",
+    "early_leave",
+    "early_break",
+    "long_break",
+    "missed_break",
+    "no_answer",
+    "wrong_state",
+    "unscheduled_work",
+    "call_overrun",
+    "shifted_break",
+)
 
 REASON_MEANING: Final[dict[str, str]] = {
     "absent": "no queue state in the whole shift",

@@ -144,9 +144,14 @@ def entries(n: int) -> None:
     """Print how long a million entries take from HTTP to stored legs, and what parts of that take alone."""
     with served(n) as url, tempfile.TemporaryDirectory() as place:
         settings = {
-            "vendor": "nextiva_xsi", "base_url": f"{url}/xsi", "username": "u@x.example", "password": "p",
-            "requests_per_minute": "0", "format": "xml", "confirm_end": "false",
-        }  # fmt: skip
+            "vendor": "nextiva_xsi",
+            "base_url": f"{url}/xsi",
+            "username": "u@x.example",
+            "password": "p",
+            "requests_per_minute": "0",
+            "format": "xml",
+            "confirm_end": "false",
+        }
         source = configured({"xsi": settings})["xsi"]
         collector = Collector(Store(Path(place) / "wfm.duckdb"))
         long_ago = datetime(2000, 1, 1, tzinfo=UTC)

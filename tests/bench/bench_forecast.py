@@ -47,9 +47,13 @@ def bank_calls(path: Path) -> dict[str, pl.DataFrame]:
         pl.lit(0.0).alias("sum_handle_time_s"),
     )
     rows = backtest(
-        history, timezone="America/New_York", weeks=10, until=date(2003, 9, 1), missing=missing,
+        history,
+        timezone="America/New_York",
+        weeks=10,
+        until=date(2003, 9, 1),
+        missing=missing,
         holiday=holiday_frame("US", range(2002, 2004), ["public"]),
-    )  # fmt: skip
+    )
     return {"bank_calls, weekdays 81-130, 07-21 h": rows.filter(pl.col("slot").is_between(28, 83))}
 
 

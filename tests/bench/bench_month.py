@@ -160,8 +160,10 @@ def measure(name: str, directory: Path) -> tuple[float, float, int]:
     """Run one step in a process of its own: seconds, peak GB, rows."""
     out = subprocess.run(
         [sys.executable, __file__, "--step", name, "--directory", str(directory)],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     print(out.stderr, end="")
     seconds, peak, rows = out.stdout.split()
     return float(seconds), float(peak), int(rows)

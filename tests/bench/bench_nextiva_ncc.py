@@ -36,10 +36,16 @@ def snapshots(agents: int) -> dict[str, bytes]:
 def day(queues: int) -> bytes:
     """Write a day of 96 intervals of every queue."""
     rows = [
-        {"queueId": f"q-{queue}", "intervalStart": BEGIN + 900 * n, "sumHandleTime": 1_845_000,
-         "enteredCount": 9, "abandonedCount": 2}
-        for n in range(96) for queue in range(queues)
-    ]  # fmt: skip
+        {
+            "queueId": f"q-{queue}",
+            "intervalStart": BEGIN + 900 * n,
+            "sumHandleTime": 1_845_000,
+            "enteredCount": 9,
+            "abandonedCount": 2,
+        }
+        for n in range(96)
+        for queue in range(queues)
+    ]
     return json.dumps({"historical": rows}).encode()
 
 

@@ -153,8 +153,19 @@ def main() -> None:
         run(asked.reader, asked.records, asked.page)
         return
     for reader in READERS:
-        subprocess.run([sys.executable, __file__, "--reader", reader, "--records", str(asked.records),
-                        "--page", str(asked.page)], check=True)  # fmt: skip
+        subprocess.run(
+            [
+                sys.executable,
+                __file__,
+                "--reader",
+                reader,
+                "--records",
+                str(asked.records),
+                "--page",
+                str(asked.page),
+            ],
+            check=True,
+        )
 
 
 if __name__ == "__main__":

@@ -34,18 +34,33 @@ def row(number: int, at: int) -> bytes:
     """Write a CDR: four of five are answered queue calls."""
     answered = number % 5 > 0
     told = {
-        "CallerNumber": f"07{number % 5000:08d}", "TargetNumber": "",
-        "Date": f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}", "DateEpoch": at,
-        "Duration": 60 + number % 300 if answered else 0, "CallID": f"2026{number:012d}", "Type": "Queue",
-        "CdrType": 8, "DialStatus": "ANSWER" if answered else "ABANDONE",
-        "TargetExtension": f"{2000 + number % 500}", "CallerExtension": "", "DID": "0700000100",
-        "QueueName": f"queue {number % 20}", "RecordURL": "", "RecordExpect": False,
-        "Price": 0, "RingTime": number % 40,
-        "RepresentativeName": "", "RepresentativeCode": f"{2000 + number % 500}",
-        "UserName": "", "UserId": 7, "CustomData": {},
+        "CallerNumber": f"07{number % 5000:08d}",
+        "TargetNumber": "",
+        "Date": f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "DateEpoch": at,
+        "Duration": 60 + number % 300 if answered else 0,
+        "CallID": f"2026{number:012d}",
+        "Type": "Queue",
+        "CdrType": 8,
+        "DialStatus": "ANSWER" if answered else "ABANDONE",
+        "TargetExtension": f"{2000 + number % 500}",
+        "CallerExtension": "",
+        "DID": "0700000100",
+        "QueueName": f"queue {number % 20}",
+        "RecordURL": "",
+        "RecordExpect": False,
+        "Price": 0,
+        "RingTime": number % 40,
+        "RepresentativeName": "",
+        "RepresentativeCode": f"{2000 + number % 500}",
+        "UserName": "",
+        "UserId": 7,
+        "CustomData": {},
         "DTMFData": [{"LayerName": "Main", "DTMF": 2, "LayerNumber": "0"}],
-        "DepartmentName": "", "DepartmentId": 1, "TargetPrefixName": "",
-    }  # fmt: skip
+        "DepartmentName": "",
+        "DepartmentId": 1,
+        "TargetPrefixName": "",
+    }
     return json.dumps(told, separators=(",", ":")).encode()
 
 

@@ -87,23 +87,58 @@ COLUMNS: dict[str, dict[str, Any]] = {
 """The columns of the frames made here. A column `source` that would be empty throughout is left out."""
 
 ACTIVITY_LETTERS = {
-    "Q": "on_queue", "P": "phone", "W": "off_queue_work", "E": "email", "B": "break", "M": "meal",
-    "L": "lunch", "T": "training", "C": "coaching", "G": "meeting", "O": "time_off", "U": "unavailable",
-}  # fmt: skip
+    "Q": "on_queue",
+    "P": "phone",
+    "W": "off_queue_work",
+    "E": "email",
+    "B": "break",
+    "M": "meal",
+    "L": "lunch",
+    "T": "training",
+    "C": "coaching",
+    "G": "meeting",
+    "O": "time_off",
+    "U": "unavailable",
+}
 STATE_LETTERS = {
-    "A": "available", "R": "ringing", "B": "busy", "H": "hold", "W": "wrapup", "K": "working",
-    "n": "no_answer", "i": "logged_in", "b": "break", "m": "meal", "t": "training", "g": "meeting",
-    "a": "away", "o": "logged_out", "?": "Mystery",
-}  # fmt: skip
+    "A": "available",
+    "R": "ringing",
+    "B": "busy",
+    "H": "hold",
+    "W": "wrapup",
+    "K": "working",
+    "n": "no_answer",
+    "i": "logged_in",
+    "b": "break",
+    "m": "meal",
+    "t": "training",
+    "g": "meeting",
+    "a": "away",
+    "o": "logged_out",
+    "?": "Mystery",
+}
 CLASS_LETTERS = {
-    "in": "i", "unknown": "u", "system": "s", "approved": "a", "call_driven": "d", "controllable": "c",
+    "in": "i",
+    "unknown": "u",
+    "system": "s",
+    "approved": "a",
+    "call_driven": "d",
+    "controllable": "c",
     None: "-",
-}  # fmt: skip
+}
 REASON_LETTERS = {
-    "absent": "A", "late_start": "L", "early_leave": "E", "early_break": "<", "long_break": ">",
-    "missed_break": "M", "no_answer": "N", "wrong_state": "W", "call_overrun": "O", "shifted_break": "S",
+    "absent": "A",
+    "late_start": "L",
+    "early_leave": "E",
+    "early_break": "<",
+    "long_break": ">",
+    "missed_break": "M",
+    "no_answer": "N",
+    "wrong_state": "W",
+    "call_overrun": "O",
+    "shifted_break": "S",
     None: "-",
-}  # fmt: skip
+}
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
 
@@ -256,10 +291,31 @@ MOMENTS = (
 AGENTS = ("a", "b", "c")
 TEAMS = ("red", "blue", None)
 WORDS = (
-    "Available", "available", "Busy", "BUSY", "hold", "ringing", "Wrapup", "wrap-up", "Working", "No Answer",
-    "no_answer", "Logged in", "break", "Break", "meal", "away", "training", "meeting", "Logged out",
-    "LOGGED_OUT", "Mystery", "AUX", "AUX", "Lunch Time",
-)  # fmt: skip
+    "Available",
+    "available",
+    "Busy",
+    "BUSY",
+    "hold",
+    "ringing",
+    "Wrapup",
+    "wrap-up",
+    "Working",
+    "No Answer",
+    "no_answer",
+    "Logged in",
+    "break",
+    "Break",
+    "meal",
+    "away",
+    "training",
+    "meeting",
+    "Logged out",
+    "LOGGED_OUT",
+    "Mystery",
+    "AUX",
+    "AUX",
+    "Lunch Time",
+)
 """Vendor states: every state of ours, spellings of them, and words that only a mapping knows."""
 
 OWN_ACTIVITIES = (

@@ -230,9 +230,16 @@ class Score:
 
 
 SUMS = (
-    "scheduled_s", "in_s", "approved_s", "call_driven_s", "system_s", "unknown_s", "controllable_s",
-    "scheduled_work_s", "worked_s",
-)  # fmt: skip
+    "scheduled_s",
+    "in_s",
+    "approved_s",
+    "call_driven_s",
+    "system_s",
+    "unknown_s",
+    "controllable_s",
+    "scheduled_work_s",
+    "worked_s",
+)
 
 
 def ratios(sums: dict[str, Any]) -> dict[str, float | None]:

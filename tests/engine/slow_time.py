@@ -15,9 +15,17 @@ HANDLING = ("busy", "hold", "wrapup")
 STAFFED = (*HANDLING, "available", "ringing")
 NOT_IN = ("logged_out", "unknown", "unmapped")
 SUMS = (
-    "paid_s", "productive_s", "planned_s", "unplanned_s", "unknown_s", "scheduled_shrinkage_s", "logged_in_s",
-    "staffed_s", "handling_s", "handling_paid_s",
-)  # fmt: skip
+    "paid_s",
+    "productive_s",
+    "planned_s",
+    "unplanned_s",
+    "unknown_s",
+    "scheduled_shrinkage_s",
+    "logged_in_s",
+    "staffed_s",
+    "handling_s",
+    "handling_paid_s",
+)
 Flags = dict[str, tuple[bool, str]]
 
 

@@ -15,10 +15,19 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
 ENTERED = (3, 1, 4, 1, 5, 9, 2, 6)
 HANDLED = {
-    "source": pl.String, "queue_id": pl.String, "kind": pl.String, "account": pl.String, "leg_id": pl.String,
-    "arrival": pl.Int64, "answer": pl.Int64, "end": pl.Int64, "talk": pl.Int64, "wrap": pl.Int64, "busy": pl.Int64,
+    "source": pl.String,
+    "queue_id": pl.String,
+    "kind": pl.String,
+    "account": pl.String,
+    "leg_id": pl.String,
+    "arrival": pl.Int64,
+    "answer": pl.Int64,
+    "end": pl.Int64,
+    "talk": pl.Int64,
+    "wrap": pl.Int64,
+    "busy": pl.Int64,
     "wrapup": pl.Int64,
-}  # fmt: skip
+}
 
 
 def micros(at: datetime) -> int:
@@ -28,8 +37,15 @@ def micros(at: datetime) -> int:
 def came() -> Logs:
     """Let so many calls come in each quarter of an hour from noon on, all answered, of unknown length."""
     at = [micros(NOON + number * QUARTER) + 60_000_000 for number, n in enumerate(ENTERED) for _ in range(n)]
-    columns = {"source": pl.String, "queue_id": pl.String, "kind": pl.String, "at": pl.Int64, "end": pl.Int64,
-               "abandoned": pl.Boolean, "wait": pl.Int64}  # fmt: skip
+    columns = {
+        "source": pl.String,
+        "queue_id": pl.String,
+        "kind": pl.String,
+        "at": pl.Int64,
+        "end": pl.Int64,
+        "abandoned": pl.Boolean,
+        "wait": pl.Int64,
+    }
     rows = [("acd", "q", "call", one, None, False, None) for one in at]
     return Logs(pl.DataFrame(rows, schema=columns, orient="row"), pl.DataFrame(schema=HANDLED))
 
@@ -40,8 +56,14 @@ def told(label: int) -> Told:
         ("acd", "q", NOON + (number + label) * QUARTER, entered, 0, 0)
         for number, entered in enumerate(ENTERED)
     ]
-    columns = {"source": pl.String, "queue_id": pl.String, "interval_start": INSTANT, "entered": pl.Int64,
-               "abandoned": pl.Int64, "handle": pl.Int64}  # fmt: skip
+    columns = {
+        "source": pl.String,
+        "queue_id": pl.String,
+        "interval_start": INSTANT,
+        "entered": pl.Int64,
+        "abandoned": pl.Int64,
+        "handle": pl.Int64,
+    }
     return Told(
         pl.DataFrame(rows, schema=columns, orient="row"), NOON - timedelta(days=1), NOON + timedelta(days=2)
     )

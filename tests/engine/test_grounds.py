@@ -21,10 +21,19 @@ from wfm.engine.score import Options, Score, score
 
 slowly = settings(max_examples=20, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 CLASS_OF = {
-    "not_scheduled": None, "not_counted": None, "unmapped": "unknown", "expired": "unknown", "not_watched": "unknown",
-    "nowhere_watched": "unknown", "fits": "in", "system": "system", "approved": "approved",
-    "call_overrun": "call_driven", "shifted_break": "call_driven", "out": "controllable",
-}  # fmt: skip
+    "not_scheduled": None,
+    "not_counted": None,
+    "unmapped": "unknown",
+    "expired": "unknown",
+    "not_watched": "unknown",
+    "nowhere_watched": "unknown",
+    "fits": "in",
+    "system": "system",
+    "approved": "approved",
+    "call_overrun": "call_driven",
+    "shifted_break": "call_driven",
+    "out": "controllable",
+}
 
 
 def frames_of(day: Day) -> dict[str, pl.DataFrame]:
@@ -221,8 +230,9 @@ def test_of_several_logins_the_grounds_say_who_spoke_and_who_did_not() -> None:
         ("x", "available", "fits"),
     ]
     assert told.voices.filter(pl.col("slice") == 0).select("login", "state", "won").rows() == [
-        ("y", "busy", True), ("x", "break", False),
-    ]  # fmt: skip
+        ("y", "busy", True),
+        ("x", "break", False),
+    ]
 
 
 def brought(frames: dict[str, pl.DataFrame], **own: pl.DataFrame) -> dict[str, pl.DataFrame]:

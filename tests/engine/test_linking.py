@@ -22,12 +22,19 @@ def legs(*rows: Row, direction: str = "in") -> pl.DataFrame:
     """Source, leg, call, login, number, and from when to when, in seconds after noon."""
     told = [
         {
-            "source": source, "leg_id": leg, "call_id": call, "login": login, "direction": direction, "queue_id": "q",
-            "started_at": NOON + timedelta(seconds=start), "ended_at": NOON + timedelta(seconds=end),
-            "from_e164" if direction == "in" else "to_e164": number, "outcome": "answered",
+            "source": source,
+            "leg_id": leg,
+            "call_id": call,
+            "login": login,
+            "direction": direction,
+            "queue_id": "q",
+            "started_at": NOON + timedelta(seconds=start),
+            "ended_at": NOON + timedelta(seconds=end),
+            "from_e164" if direction == "in" else "to_e164": number,
+            "outcome": "answered",
         }
         for source, leg, call, login, number, start, end in rows
-    ]  # fmt: skip
+    ]
     own = schema.table("call_leg").own
     return pl.DataFrame([{**dict.fromkeys(own), **row} for row in told], schema=own)
 
@@ -98,19 +105,25 @@ def test_a_queue_that_one_system_counts_is_not_counted_again_from_the_log_of_ano
     other = buckets.with_columns(source=pl.lit("acd2"))
     both = intervals(call_leg=logged, interval_volume=pl.concat([buckets, other]))
     assert both.select("source", "origin", "entered").rows() == [
-        ("acd", "vendor", 5), ("acd2", "vendor", 5), ("log", "calls", 2),
-    ]  # fmt: skip
+        ("acd", "vendor", 5),
+        ("acd2", "vendor", 5),
+        ("log", "calls", 2),
+    ]
 
 
 @given(
     rows=st.lists(
         st.tuples(
-            st.sampled_from("ab"), st.sampled_from(["x", "y", None]), st.sampled_from(["u", "v"]),
-            st.sampled_from([ANN, BOB]), st.integers(0, 60), st.integers(0, 60),
+            st.sampled_from("ab"),
+            st.sampled_from(["x", "y", None]),
+            st.sampled_from(["u", "v"]),
+            st.sampled_from([ANN, BOB]),
+            st.integers(0, 60),
+            st.integers(0, 60),
         ),
         max_size=8,
     )
-)  # fmt: skip
+)
 def test_every_leg_has_one_call_whatever_the_order(
     rows: list[tuple[str, str | None, str, str, int, int]],
 ) -> None:

@@ -281,7 +281,7 @@ DRAWN = {
         "approved  ......xxx.......xx..........",
         "system    ....................xxx.....",
     ),
-}  # fmt: skip
+}
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 DATES = (START.date(), START.date() + timedelta(days=1))
 

@@ -17,9 +17,15 @@ LOGINS = pl.DataFrame(
         ("s", "8", "dan", None, None),
         ("s", "8", "eve", datetime(2026, 3, 2, tzinfo=UTC), None),
     ],
-    schema={"source": pl.String, "login": pl.String, "agent_id": pl.String, "from_at": INSTANT, "to_at": INSTANT},
+    schema={
+        "source": pl.String,
+        "login": pl.String,
+        "agent_id": pl.String,
+        "from_at": INSTANT,
+        "to_at": INSTANT,
+    },
     orient="row",
-)  # fmt: skip
+)
 
 
 def test_a_login_is_of_whom_had_it_then_and_of_two_of_the_later_row() -> None:
@@ -36,8 +42,9 @@ def test_a_login_is_of_whom_had_it_then_and_of_two_of_the_later_row() -> None:
     ]
     rows = pl.DataFrame(
         [(source, login, datetime(2026, 3, day, tzinfo=UTC)) for source, login, day, _ in asked],
-        schema={"account": pl.String, "login": pl.String, "then": INSTANT}, orient="row",
-    )  # fmt: skip
+        schema={"account": pl.String, "login": pl.String, "then": INSTANT},
+        orient="row",
+    )
     found = with_agent(rows, LOGINS, pl.col("then"), "account")
     assert found.columns == ["account", "login", "then", "agent_id"]
     assert found["agent_id"].to_list() == [agent for *_, agent in asked]

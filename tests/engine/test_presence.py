@@ -51,20 +51,42 @@ def stretch(length: int, *, begins: bool, ends: bool) -> pl.DataFrame:
     ("length", "begins", "ends", "expected"),
     [
         (
-            60, True, False,
-            [("begins 0", 0, 1), ("begins 1", 1, 2), ("begins 2", 2, 4), ("begins 4", 4, 8), ("begins 8", 8, 15),
-             ("amid", 15, 45),
-             ("before 8", 45, 52), ("before 4", 52, 56), ("before 2", 56, 58), ("before 1", 58, 59),
-             ("before 0", 59, 60)],
+            60,
+            True,
+            False,
+            [
+                ("begins 0", 0, 1),
+                ("begins 1", 1, 2),
+                ("begins 2", 2, 4),
+                ("begins 4", 4, 8),
+                ("begins 8", 8, 15),
+                ("amid", 15, 45),
+                ("before 8", 45, 52),
+                ("before 4", 52, 56),
+                ("before 2", 56, 58),
+                ("before 1", 58, 59),
+                ("before 0", 59, 60),
+            ],
         ),
         (
-            20, False, True,
-            [("again 0", 0, 1), ("again 1", 1, 2), ("again 2", 2, 4), ("again 4", 4, 8), ("again 8", 8, 15),
-             ("ends 4", 15, 16), ("ends 2", 16, 18), ("ends 1", 18, 19), ("ends 0", 19, 20)],
+            20,
+            False,
+            True,
+            [
+                ("again 0", 0, 1),
+                ("again 1", 1, 2),
+                ("again 2", 2, 4),
+                ("again 4", 4, 8),
+                ("again 8", 8, 15),
+                ("ends 4", 15, 16),
+                ("ends 2", 16, 18),
+                ("ends 1", 18, 19),
+                ("ends 0", 19, 20),
+            ],
         ),
         (3, True, True, [("begins 0", 0, 1), ("begins 1", 1, 2), ("begins 2", 2, 3)]),
     ],
-)  # fmt: skip
+)
 def test_phases_lie_side_by_side(
     length: int, begins: bool, ends: bool, expected: list[tuple[str, int, int]]
 ) -> None:

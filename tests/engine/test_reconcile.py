@@ -69,13 +69,20 @@ def legs(made: list[dict[str, Any]], **more: Any) -> pl.DataFrame:
         answered = "answer" in one
         rows.append(
             {
-                "source": "pbx", "leg_id": f"{one['queue']}-{one['id']}", "call_id": f"c{one['queue']}-{one['id']}",
-                "login": one.get("agent"), "queue_id": one["queue"], "direction": one.get("direction", "in"),
-                "started_at": at(one["came"]), "answered_at": at(one["answer"]) if answered else None,
-                "ended_at": at(one["end"] if answered else one["left"]), "wrap_s": one.get("wrap"),
-                "outcome": "answered" if answered else "abandoned", **more,
+                "source": "pbx",
+                "leg_id": f"{one['queue']}-{one['id']}",
+                "call_id": f"c{one['queue']}-{one['id']}",
+                "login": one.get("agent"),
+                "queue_id": one["queue"],
+                "direction": one.get("direction", "in"),
+                "started_at": at(one["came"]),
+                "answered_at": at(one["answer"]) if answered else None,
+                "ended_at": at(one["end"] if answered else one["left"]),
+                "wrap_s": one.get("wrap"),
+                "outcome": "answered" if answered else "abandoned",
+                **more,
             }
-        )  # fmt: skip
+        )
     return pl.DataFrame(rows, schema=schema.table("call_leg").own)
 
 
@@ -192,9 +199,15 @@ def test_the_simulated_centre_agrees_with_itself_to_the_second() -> None:
     gone = truth.call.filter(pl.col("abandoned_at").is_not_null())
     # the queue's own leg of each call that gave up: an agent's log does not know when it came
     own = gone.select(
-        "call_id", "queue_id", leg_id="q-" + pl.col("call_id"), source=pl.lit("acd"), direction=pl.lit("in"),
-        started_at="arrived_at", ended_at="abandoned_at", outcome=pl.lit("abandoned"),
-    )  # fmt: skip
+        "call_id",
+        "queue_id",
+        leg_id="q-" + pl.col("call_id"),
+        source=pl.lit("acd"),
+        direction=pl.lit("in"),
+        started_at="arrived_at",
+        ended_at="abandoned_at",
+        outcome=pl.lit("abandoned"),
+    )
     came = truth.call.select("call_id", arrived="arrived_at")
     first = log.join(came, on="call_id").with_columns(started_at="arrived").drop("arrived")
     call_leg = pl.concat([first, own], how="diagonal")
@@ -296,9 +309,13 @@ def _transferred() -> tuple[pl.DataFrame, int]:
     first = legs(MADE)
     again = first.filter(pl.col("answered_at").is_not_null()).gather_every(5)
     second = again.with_columns(
-        leg_id="t" + pl.col("leg_id"), started_at="ended_at", answered_at="ended_at",
-        ended_at=pl.col("ended_at") + pl.duration(seconds=60), login=pl.lit("other"), wrap_s=pl.lit(0.0),
-    )  # fmt: skip
+        leg_id="t" + pl.col("leg_id"),
+        started_at="ended_at",
+        answered_at="ended_at",
+        ended_at=pl.col("ended_at") + pl.duration(seconds=60),
+        login=pl.lit("other"),
+        wrap_s=pl.lit(0.0),
+    )
     return pl.concat([first, second]), second.height
 
 
@@ -321,10 +338,18 @@ def test_calls_that_a_second_agent_answered_count_twice() -> None:
 
 def test_every_offer_counts() -> None:
     first = legs(MADE)
-    offers = first.filter(pl.col("answered_at").is_not_null()).gather_every(3).with_columns(
-        leg_id="o" + pl.col("leg_id"), ended_at="answered_at", answered_at=pl.lit(None, INSTANT), login=pl.lit("other"),
-        outcome=pl.lit("no_answer"), wrap_s=pl.lit(None, pl.Float64),
-    )  # fmt: skip
+    offers = (
+        first.filter(pl.col("answered_at").is_not_null())
+        .gather_every(3)
+        .with_columns(
+            leg_id="o" + pl.col("leg_id"),
+            ended_at="answered_at",
+            answered_at=pl.lit(None, INSTANT),
+            login=pl.lit("other"),
+            outcome=pl.lit("no_answer"),
+            wrap_s=pl.lit(None, pl.Float64),
+        )
+    )
     both = pl.concat([first, offers])
     more = offers.group_by("queue_id", interval_start=pl.col("started_at").dt.truncate("15m")).agg(
         more=pl.len().cast(pl.Int64)
@@ -442,16 +467,23 @@ def test_a_state_is_of_the_call_it_is_about_and_of_one_queue_only() -> None:
             ("l2", "a", None, "out", at(130), at(130), at(150)),
             ("l3", "a", "r", "in", at(200), at(200), at(260)),
         ],
-        schema=["leg_id", "login", "queue_id", "direction", "started_at", "answered_at", "ended_at"], orient="row",
-    )  # fmt: skip
+        schema=["leg_id", "login", "queue_id", "direction", "started_at", "answered_at", "ended_at"],
+        orient="row",
+    )
     seen = pl.DataFrame(
         [
-            ("a", at(-5), at(100), "busy"), ("a", at(100), at(120), "wrapup"), ("a", at(120), at(150), "busy"),
-            ("a", at(150), at(190), "available"), ("a", at(190), at(260), "busy"), ("a", at(260), at(263), "hold"),
-            ("a", at(263), at(300), "wrapup"), ("a", at(300), at(500), "busy"),
+            ("a", at(-5), at(100), "busy"),
+            ("a", at(100), at(120), "wrapup"),
+            ("a", at(120), at(150), "busy"),
+            ("a", at(150), at(190), "available"),
+            ("a", at(190), at(260), "busy"),
+            ("a", at(260), at(263), "hold"),
+            ("a", at(263), at(300), "wrapup"),
+            ("a", at(300), at(500), "busy"),
         ],
-        schema=["agent_id", "start_at", "end_at", "state"], orient="row",
-    )  # fmt: skip
+        schema=["agent_id", "start_at", "end_at", "state"],
+        orient="row",
+    )
     told = dict(held(log, None, seen).by(["queue_id"]).select("queue_id", "handle_states_s").iter_rows())
     # l1: 105 busy, 20 wrap-up, 10 busy until the next is answered; l3: all of its run
     assert told == {"q": 135.0, "r": 310.0}

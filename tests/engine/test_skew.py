@@ -98,7 +98,7 @@ CASES = {
     "polled, missing, noise": {"ahead": -90.0, "poll": 30.0, "missing": 0.2, "noise": 0.3},
     "polled once a minute": {"ahead": 12.0, "poll": 60.0, "noise": 0.2},
     "everything": {"ahead": -4.2, "poll": 20.0, "missing": 0.3, "noise": 0.3, "wrap": False, "drift": 0.5},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -218,8 +218,9 @@ def test_logins_are_people_and_each_pair_of_logs_is_one_row() -> None:
     people = [f"a{n}" for n in range(6)]
     login = pl.DataFrame(
         [("acd", f"x{p}", f"p-{p}") for p in people] + [("wall", f"y{p}", f"p-{p}") for p in people],
-        schema=["source", "login", "agent_id"], orient="row",
-    )  # fmt: skip
+        schema=["source", "login", "agent_id"],
+        orient="row",
+    )
     found = skew(call_leg=legs, agent_state=states, state_map=defaults.frame("state_map"), login=login)
     told = {row[:2]: row[3] for row in found.iter_rows()}
     assert told["pbx", "desk"] == pytest.approx(3, abs=0.1)

@@ -106,8 +106,10 @@ DAY = date(2026, 3, 2)
         (("sched QQQQQQ", "sched ..BB.."), [("on_queue", 0, 2), ("break", 2, 4), ("on_queue", 4, 6)]),
         # what started last wins, however the rows arrive
         (("sched ..BB..", "sched QQQQQQ"), [("on_queue", 0, 2), ("break", 2, 4), ("on_queue", 4, 6)]),
-        (("sched QQQQQQ", "sched .MMMMM", "sched ..B..."),
-         [("on_queue", 0, 1), ("meal", 1, 2), ("break", 2, 3), ("meal", 3, 6)]),
+        (
+            ("sched QQQQQQ", "sched .MMMMM", "sched ..B..."),
+            [("on_queue", 0, 1), ("meal", 1, 2), ("break", 2, 3), ("meal", 3, 6)],
+        ),
         # a row inside that outlives the one around it
         (("sched QQQQ..", "sched ..TTTT"), [("on_queue", 0, 2), ("training", 2, 6)]),
         # the same start: what ends first
@@ -121,7 +123,7 @@ DAY = date(2026, 3, 2)
         # the same category alone does not join
         (("sched QQPP",), [("on_queue", 0, 2), ("phone", 2, 4)]),
     ],
-)  # fmt: skip
+)
 def test_nested_rows(lines: tuple[str, ...], expected: list[tuple[str, int, int]]) -> None:
     assert activities(score(*lines, "state A")) == [(*one, DAY) for one in expected]
 
@@ -353,8 +355,13 @@ def test_nothing_known_at_all() -> None:
     assert (totals["adherence_low"], totals["adherence_high"]) == (0.0, 1.0)
     totals = score("sched OO", "state AA").totals()[()]
     assert {name for name, value in totals.items() if value is None} == {
-        "adherence", "adherence_adjusted", "adherence_low", "adherence_high", "coverage", "conformance",
-    }  # fmt: skip
+        "adherence",
+        "adherence_adjusted",
+        "adherence_low",
+        "adherence_high",
+        "coverage",
+        "conformance",
+    }
     assert totals["worked_s"] == 120
 
 
@@ -414,8 +421,15 @@ def test_several_logins_unwatched() -> None:
     assert picture(found.seconds, "a", "state", 60) == "AAbb"
     found = score("sched BBQQ", *lines, login=owners)
     assert picture(found.seconds, "a", "state", 60) == "uuuu"
-    found = score("sched Q", "state:x@s1 b", "state:y@s2 ?", "state:z@s3 A", "cover:@s1 x", "cover:@s2 x",
-                  login=logins("x@s1", "y@s2", "z@s3"))  # fmt: skip
+    found = score(
+        "sched Q",
+        "state:x@s1 b",
+        "state:y@s2 ?",
+        "state:z@s3 A",
+        "cover:@s1 x",
+        "cover:@s2 x",
+        login=logins("x@s1", "y@s2", "z@s3"),
+    )
     assert picture(found.seconds, "a", "state", 60) == "?"
 
 

@@ -207,8 +207,10 @@ def test_an_agents_own_zone_beats_the_default() -> None:
     agent = frame("agent", [{"agent_id": "a", "timezone": "Asia/Kathmandu"}, {"agent_id": "b"}])
     scored = wfm.score(schedule=schedule, agent_state=said(), agent=agent, timezone="America/New_York")
     assert scored.adherence().select("agent_id", "workday").rows() == [
-        ("a", date(2026, 3, 3)), ("b", DAY), ("c", DAY),
-    ]  # fmt: skip
+        ("a", date(2026, 3, 3)),
+        ("b", DAY),
+        ("c", DAY),
+    ]
 
 
 # --- shifts ---------------------------------------------------------------------------------------------
@@ -675,8 +677,10 @@ def test_wrap_up_grace_is_a_setting() -> None:
     over = ("sched QBBBBQ", "state BBWWWA", "calls 11....")
     assert classes(*lines) == "icccci"  # the leg ended as the break began
     assert (classes(*over, options=none), classes(*over), classes(*over, options=much)) == (
-        "idccci", "idddci", "iddddi",
-    )  # fmt: skip
+        "idccci",
+        "idddci",
+        "iddddi",
+    )
 
 
 def test_a_state_told_late_belongs_to_the_call() -> None:

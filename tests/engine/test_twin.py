@@ -59,9 +59,14 @@ def test_the_engine_agrees_with_the_walk_over_every_second(
     )  # one instant alone is not a day to walk
     known = tuple(EPOCH + timedelta(microseconds=at) for at in (ours.axis.origin, ours.axis.end))
     theirs = slow_score(
-        **day.inputs(), step_s=day.step_s, window=known,
-        wrapup_s=wrapup_s, delay_s=delay_s, stale_s=stale_s, state_evidence=by_state,
-    )  # type: ignore[arg-type]  # fmt: skip
+        **day.inputs(),
+        step_s=day.step_s,
+        window=known,
+        wrapup_s=wrapup_s,
+        delay_s=delay_s,
+        stale_s=stale_s,
+        state_evidence=by_state,
+    )  # type: ignore[arg-type]
     wanted = {
         (agent, workday): tuple(float(sums[name]) for name in SUMS)
         for (agent, workday), sums in theirs.totals(("agent_id", "workday")).items()
@@ -75,11 +80,17 @@ def test_the_engine_agrees_with_the_walk_over_every_second(
     found = ours.exceptions()
     assert found.select(columns).rows() == [
         (
-            one["agent_id"], one["workday"], one["start"], one["end"], one["activity"], one["class"], one["reason"],
+            one["agent_id"],
+            one["workday"],
+            one["start"],
+            one["end"],
+            one["activity"],
+            one["class"],
+            one["reason"],
             one["impact"],
         )
         for one in theirs.exceptions()
-    ]  # fmt: skip
+    ]
     driven = [one for one in theirs.exceptions() if one["class"] == "call_driven"]
     called = found.filter(pl.col("class") == "call_driven")
     assert [sorted(legs) for legs in called["evidence"]] == [sorted(one["evidence"]) for one in driven]

@@ -105,13 +105,19 @@ def slow_call(mine: list[dict[str, Any]], level: ServiceLevel) -> tuple[datetime
     counts = not ((handled or abandoned) and wait is None)
     in_time, short = (wait is not None and wait <= s for s in (level.target_s, level.short_abandon_s))
     return arrival, {
-        "entered": 1, "handled": handled, "abandoned": abandoned,
+        "entered": 1,
+        "handled": handled,
+        "abandoned": abandoned,
         "sum_handle_time_s": 0 if None in times else sum(t for t in times if t is not None),
-        "handle_unknown": None in times, "calls": counts, "calls_answered": counts and handled,
-        "calls_abandoned": counts and abandoned, "answered_within": handled and in_time,
-        "abandoned_within": abandoned and in_time, "abandoned_short": abandoned and short,
+        "handle_unknown": None in times,
+        "calls": counts,
+        "calls_answered": counts and handled,
+        "calls_abandoned": counts and abandoned,
+        "answered_within": handled and in_time,
+        "abandoned_within": abandoned and in_time,
+        "abandoned_short": abandoned and short,
         "wait_s": wait if handled and wait is not None else 0,
-    }  # fmt: skip
+    }
 
 
 def slow_is_part(leg: dict[str, Any], others: list[dict[str, Any]]) -> bool:

@@ -27,10 +27,18 @@ WEIRD = st.text(min_size=3).filter(lambda text: "*" not in text) | st.sampled_fr
 def forms(secret: str) -> list[str]:
     data = secret.encode("utf-8", "surrogatepass")
     return [
-        secret, quote(data, safe=""), quote(data), quote_plus(data), quote(data, safe="").lower(),
-        json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1], repr(data)[2:-1],
-        html.escape(secret), base64.b64encode(data).decode(),
-    ]  # fmt: skip
+        secret,
+        quote(data, safe=""),
+        quote(data),
+        quote_plus(data),
+        quote(data, safe="").lower(),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        repr(secret)[1:-1],
+        repr(data)[2:-1],
+        html.escape(secret),
+        base64.b64encode(data).decode(),
+    ]
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
@@ -151,8 +159,14 @@ def test_a_log_line_says_what_one_must_know(server, ask, caplog):
         for name in ("source", "method", "host", "path", "status", "bytes", "attempt")
     }
     assert told == {
-        "source": "ncc", "method": "GET", "host": "127.0.0.1", "path": "/a/b", "status": 200, "bytes": 2, "attempt": 2,
-    }  # fmt: skip
+        "source": "ncc",
+        "method": "GET",
+        "host": "127.0.0.1",
+        "path": "/a/b",
+        "status": 200,
+        "bytes": 2,
+        "attempt": 2,
+    }
     assert 0 <= done.seconds < 5
     assert "private" not in caplog.text
 

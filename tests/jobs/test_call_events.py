@@ -39,11 +39,14 @@ def parse(table: str, payload: Payload, _: Any) -> pl.DataFrame:
     told = [dict(parse_qsl(one.query)) for one in unpack(payload)]
     rows = [
         {
-            "event_id": "|".join(sorted(one.values())), "call_id": one["call"], "kind": one["kind"],
-            "at": NOON + timedelta(seconds=int(one["at"])), "said": json.dumps(one),
+            "event_id": "|".join(sorted(one.values())),
+            "call_id": one["call"],
+            "kind": one["kind"],
+            "at": NOON + timedelta(seconds=int(one["at"])),
+            "said": json.dumps(one),
         }
         for one in told
-    ]  # fmt: skip
+    ]
     return pl.DataFrame(rows, schema=own)
 
 
@@ -51,9 +54,11 @@ def legs(events: pl.DataFrame, now: datetime, _: Any) -> pl.DataFrame:
     """One leg a call: from dial to hangup; given up after four hours."""
     at = {kind: pl.col("at").filter(pl.col("kind") == kind).min() for kind in ("dial", "answer", "hangup")}
     made = events.group_by("call_id").agg(
-        started_at=at["dial"], answered_at=at["answer"], ended_at=at["hangup"],
+        started_at=at["dial"],
+        answered_at=at["answer"],
+        ended_at=at["hangup"],
         leg_id="told-" + pl.col("call_id").first(),
-    )  # fmt: skip
+    )
     lost = pl.col("ended_at").is_null() & (pl.col("started_at") < now - GIVEN_UP)
     made = made.with_columns(
         ended_at=pl.when(lost).then("started_at").otherwise("ended_at"),
@@ -148,9 +153,12 @@ def test_a_hangup_that_never_came_is_given_up(
 
 
 LOGGED = {
-    "leg_id": "log-1", "call_id": "c1", "started_at": NOON, "ended_at": NOON + timedelta(seconds=60),
+    "leg_id": "log-1",
+    "call_id": "c1",
+    "started_at": NOON,
+    "ended_at": NOON + timedelta(seconds=60),
     "outcome": "answered",
-}  # fmt: skip
+}
 
 
 def logged(collector: Collector, source: Source) -> None:

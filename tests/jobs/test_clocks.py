@@ -50,9 +50,14 @@ def centre(place):
             (f"leg-{number}", "ann", "sales", "in", begin - late, begin - late, end - late, "answered")
         )
     states += [("ann", at("10:15:30"), "available"), ("ann", at("12:00:00"), "logged out")]
-    write(place / "schedule.csv", "agent_id,start_at,end_at,activity", [
-        ("ann", at("08:00:00"), at("12:00:00"), "phone"), ("ann", at("10:00:00"), at("10:15:00"), "break"),
-    ])  # fmt: skip
+    write(
+        place / "schedule.csv",
+        "agent_id,start_at,end_at,activity",
+        [
+            ("ann", at("08:00:00"), at("12:00:00"), "phone"),
+            ("ann", at("10:00:00"), at("10:15:00"), "break"),
+        ],
+    )
     write(place / "agent_state.csv", "login,at,vendor_state", states)
     header = "leg_id,login,queue_id,direction,started_at,answered_at,ended_at,outcome"
     write(place / "call_leg.csv", header, legs)
@@ -147,8 +152,9 @@ def test_other_sources_and_other_times_are_left_alone():
     )
     clock = pl.DataFrame(
         [("a", 60.0, None, None), ("a", -1.5, at("08:30:00"), at("09:30:00"))],
-        schema={"source": pl.String, "offset_s": pl.Float64, "from_at": INSTANT, "to_at": INSTANT}, orient="row",
-    )  # fmt: skip
+        schema={"source": pl.String, "offset_s": pl.Float64, "from_at": INSTANT, "to_at": INSTANT},
+        orient="row",
+    )
     assert offsets(rows, clock, pl.col("at")).to_list() == [60_000_000, -1_500_000, 60_000_000, 0]
     read = put_right(rows, clock, ["at"])["at"].to_list()
     assert read == [at("07:59:00"), at("09:00:01") + timedelta(milliseconds=500), None, at("09:00:00")]
@@ -173,7 +179,7 @@ def test_a_log_is_missing_where_no_complete_collection_reaches():
         ],
         schema=["source", "feed", "origin", "from_at", "to_at", "result"],
         orient="row",
-    )  # fmt: skip
+    )
     found = gaps(ledger, (at("01:00:00"), at("08:00:00")))
     assert found.rows() == [("pbx", at("01:00:00"), at("02:00:00")), ("pbx", at("05:00:00"), at("06:00:00"))]
 
@@ -186,9 +192,10 @@ def test_the_command_line_finds_stores_and_refuses(centre, run):
     assert "90.0 s" in shown.out
     assert "median: " in shown.err
     for words, said in (
-        (("--apply",), "--by NAME"), (("--by", "kim"), "they go with --apply"),
+        (("--apply",), "--by NAME"),
+        (("--by", "kim"), "they go with --apply"),
         (("--apply", "--by", "kim", "--as-of", "2026-03-02"), "does not go with --as-of"),
-    ):  # fmt: skip
+    ):
         refused = run(*database, "skew", *window, *words)
         assert refused.code == 2
         assert said in refused.err

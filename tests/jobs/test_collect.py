@@ -566,9 +566,15 @@ def test_a_batch_stored_just_before_a_crash_is_not_stored_twice(
     collector: Collector, source: Source, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = spool.Batch(
-        spool.Batch.new_name(), "toy", "toy", "call_leg", Window(START, START + HOUR), "complete", "",
+        spool.Batch.new_name(),
+        "toy",
+        "toy",
+        "call_leg",
+        Window(START, START + HOUR),
+        "complete",
+        "",
         (Payload("call_leg", START, b'[{"leg_id": "c0"}]'),),
-    )  # fmt: skip
+    )
     spool.put(collector.folder, batch)
     monkeypatch.setattr(spool, "drop", lambda _: None)  # the crash: stored, but still in the spool
     collector.drain({"toy": source})

@@ -24,18 +24,31 @@ from wfm.vendors import Delivery, Payload, pack
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 POLL = timedelta(seconds=30)
 CARD = {
-    "fills": "agent_state", "label": "%H:%M", "login": "Agent", "at": "Start", "until": "End",
+    "fills": "agent_state",
+    "label": "%H:%M",
+    "login": "Agent",
+    "at": "Start",
+    "until": "End",
     "vendor_state": "Status",
-}  # fmt: skip
+}
 SOURCES = {
     "ncc": {"vendor": "nextiva_ncc", "base_url": "https://a.example", "username": "u", "password": "p"},
     "tel": {"vendor": "telphin", "base_url": "https://b.example", "client_id": "i", "client_secret": "s"},
     "xima": {
-        "vendor": "xima", "base_url": "https://c.example", "token": "t", "timezone": "UTC",
-        "reports": [{"key": "K1", "name": "card", "parameters": [
-            {"name": "Report Timeframe", "valueType": "REPORT_TIMEFRAME"}], "columns": CARD}],
+        "vendor": "xima",
+        "base_url": "https://c.example",
+        "token": "t",
+        "timezone": "UTC",
+        "reports": [
+            {
+                "key": "K1",
+                "name": "card",
+                "parameters": [{"name": "Report Timeframe", "valueType": "REPORT_TIMEFRAME"}],
+                "columns": CARD,
+            }
+        ],
     },
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -208,9 +221,17 @@ def test_a_leg_has_the_last_word_of_its_audit_chain(collector: Collector) -> Non
 
     for minute, text in enumerate(("first", "second")):
         archive.keep(
-            collector.store, name=text, source="xsi", feed="call_leg", window=None, result="complete", note="",
-            payloads=[(START + timedelta(minutes=minute), {}, text.encode())], tables={}, audit=said(text, minute),
-        )  # fmt: skip
+            collector.store,
+            name=text,
+            source="xsi",
+            feed="call_leg",
+            window=None,
+            result="complete",
+            note="",
+            payloads=[(START + timedelta(minutes=minute), {}, text.encode())],
+            tables={},
+            audit=said(text, minute),
+        )
     legs = pl.DataFrame({"source": ["xsi", "xsi", "other"], "leg_id": ["1", "2", "1"]})
     with collector.store.reading() as known:
         (row,) = behind_legs(known, legs).to_dicts()

@@ -42,9 +42,16 @@ def source(feeds: tuple[Feed, ...]) -> Source:
 
 def keep(store: Store, name: str, feed: Feed, window: tuple[datetime, datetime] | None, result: str) -> None:
     archive.keep(
-        store, name=name, source="toy", feed=feed.name, window=window, result=result, note=name,
-        payloads=[(START, {}, b"q1")], tables={},
-    )  # fmt: skip
+        store,
+        name=name,
+        source="toy",
+        feed=feed.name,
+        window=window,
+        result=result,
+        note=name,
+        payloads=[(START, {}, b"q1")],
+        tables={},
+    )
 
 
 @settings(max_examples=20)

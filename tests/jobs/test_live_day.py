@@ -46,9 +46,16 @@ def collect(centre: wfm.Centre, poll: int, **tables: list[dict[str, object]]) ->
         known = schema.table(table).own
         frames[table] = pl.DataFrame([{c: r.get(c) for c in known} for r in rows], schema=known)
     archive.keep(
-        centre.store, name=f"poll-{poll}", source="pbx", feed="agent_state", window=None, result="complete",
-        note="", payloads=(), tables=frames,
-    )  # fmt: skip
+        centre.store,
+        name=f"poll-{poll}",
+        source="pbx",
+        feed="agent_state",
+        window=None,
+        result="complete",
+        note="",
+        payloads=(),
+        tables=frames,
+    )
 
 
 def state(who: str, minute: float, word: str) -> dict[str, object]:
@@ -61,9 +68,12 @@ def seen(start: float, end: float) -> dict[str, object]:
 
 def leg(number: int, who: str, answered: float, ended: float) -> dict[str, object]:
     return {
-        "source": "pbx", "leg_id": f"leg-{number}", "login": who, "answered_at": START + answered * MINUTE,
+        "source": "pbx",
+        "leg_id": f"leg-{number}",
+        "login": who,
+        "answered_at": START + answered * MINUTE,
         "ended_at": START + ended * MINUTE,
-    }  # fmt: skip
+    }
 
 
 def same(following: Following, centre: wfm.Centre) -> None:

@@ -38,9 +38,16 @@ def ran(
 def keep(store: Store, name: str, *runs: pl.DataFrame) -> datetime:
     """Store runs as one cycle does; returns when."""
     archive.keep(
-        store, name=name, source="xima", feed="report_row", window=None, result="complete", note="", payloads=[],
+        store,
+        name=name,
+        source="xima",
+        feed="report_row",
+        window=None,
+        result="complete",
+        note="",
+        payloads=[],
         tables={"report_row": pl.concat(runs)},
-    )  # fmt: skip
+    )
     with store.reading() as reader:
         return reader.newest()[1]
 

@@ -17,11 +17,20 @@ EVIL = "<script>alert('x')</script>&\"'"
 SECONDS = ("in_s", "approved_s", "call_driven_s", "system_s", "unknown_s", "controllable_s")
 UTC_US = pl.Datetime("us", "UTC")
 EXCEPTION = {
-    "agent_id": pl.String, "workday": pl.Date, "start_at": UTC_US, "end_at": UTC_US, "seconds": pl.Float64,
-    "activity": pl.String, "state": pl.String, "vendor_state": pl.String, "class": pl.String,
+    "agent_id": pl.String,
+    "workday": pl.Date,
+    "start_at": UTC_US,
+    "end_at": UTC_US,
+    "seconds": pl.Float64,
+    "activity": pl.String,
+    "state": pl.String,
+    "vendor_state": pl.String,
+    "class": pl.String,
     "reason": pl.String,
-    "evidence": pl.List(pl.String), "evidence_kind": pl.String, "impact": pl.String,
-}  # fmt: skip
+    "evidence": pl.List(pl.String),
+    "evidence_kind": pl.String,
+    "impact": pl.String,
+}
 
 
 def score(*split: float, work: float = 25_200, worked: float = 25_020, **keys: Any) -> dict[str, Any]:
@@ -34,13 +43,18 @@ def score(*split: float, work: float = 25_200, worked: float = 25_020, **keys: A
         return part / whole if whole else None
 
     return {
-        **keys, "scheduled_s": scheduled, **row, "scheduled_work_s": work, "worked_s": worked,
+        **keys,
+        "scheduled_s": scheduled,
+        **row,
+        "scheduled_work_s": work,
+        "worked_s": worked,
         "adherence": ratio(row["in_s"], seen),
         "adherence_adjusted": ratio(seen - row["controllable_s"], seen),
         "adherence_low": ratio(row["in_s"], scheduled),
         "adherence_high": ratio(row["in_s"] + row["unknown_s"], scheduled),
-        "coverage": ratio(seen, scheduled), "conformance": ratio(worked, work),
-    }  # fmt: skip
+        "coverage": ratio(seen, scheduled),
+        "conformance": ratio(worked, work),
+    }
 
 
 GOLDEN = (27_900.0, 0.0, 720.0, 0.0, 0.0, 180.0)
@@ -54,10 +68,20 @@ def exception(
     """Make one exception that starts so many minutes after 06:00 UTC of the first day."""
     start = datetime(2026, 3, 2, 6, tzinfo=UTC) + timedelta(minutes=minute)
     row = {
-        "agent_id": agent, "workday": FROM, "start_at": start, "end_at": start + timedelta(seconds=seconds),
-        "seconds": seconds, "activity": "on_queue", "state": "away", "vendor_state": "Away", "class": class_,
-        "reason": reason, "evidence": [], "evidence_kind": None, "impact": "negative",
-    }  # fmt: skip
+        "agent_id": agent,
+        "workday": FROM,
+        "start_at": start,
+        "end_at": start + timedelta(seconds=seconds),
+        "seconds": seconds,
+        "activity": "on_queue",
+        "state": "away",
+        "vendor_state": "Away",
+        "class": class_,
+        "reason": reason,
+        "evidence": [],
+        "evidence_kind": None,
+        "impact": "negative",
+    }
     return {**row, **more}
 
 
@@ -65,14 +89,24 @@ def exceptions(*more: dict[str, Any]) -> pl.DataFrame:
     """Make the exceptions of the two agents."""
     rows = [
         exception("a1", 0, 180, "controllable", "late_start", state="logged_out", vendor_state=None),
-        exception("a1", 120, 360, "call_driven", "call_overrun", activity="break", state="busy",
-        vendor_state="Busy",
-                  evidence=["leg-7", "leg-8"], evidence_kind="call", impact="positive"),
+        exception(
+            "a1",
+            120,
+            360,
+            "call_driven",
+            "call_overrun",
+            activity="break",
+            state="busy",
+            vendor_state="Busy",
+            evidence=["leg-7", "leg-8"],
+            evidence_kind="call",
+            impact="positive",
+        ),
         exception("a1", 135, 360, "call_driven", "shifted_break", evidence=["leg-7"], evidence_kind="call"),
         exception("a2", 0, 6_649.5, "controllable", "wrong_state", vendor_state=EVIL),
         exception("a2", 300, 600, "approved", "late_start", evidence=["doctor"], evidence_kind="exemption"),
         exception("a2", 480, 600, None, "unscheduled_work", activity=None, state="busy", vendor_state="Busy"),
-    ]  # fmt: skip
+    ]
     return pl.DataFrame([*rows, *more], schema=EXCEPTION)
 
 
@@ -88,11 +122,15 @@ def slices() -> pl.DataFrame:
     ]
     columns = ("activity", "state", "vendor_state", "class", "reason")
     rows = [
-        {"agent_id": "a2", "start_at": start + timedelta(minutes=marks[i]),
-         "end_at": start + timedelta(minutes=marks[i + 1]), **dict(zip(columns, row, strict=True)),
-         "leg_id": None}
+        {
+            "agent_id": "a2",
+            "start_at": start + timedelta(minutes=marks[i]),
+            "end_at": start + timedelta(minutes=marks[i + 1]),
+            **dict(zip(columns, row, strict=True)),
+            "leg_id": None,
+        }
         for i, row in enumerate(told)
-    ]  # fmt: skip
+    ]
     types = {"activity": pl.String, "reason": pl.String, "leg_id": pl.String}
     return pl.DataFrame(rows, schema_overrides={**types, "start_at": UTC_US, "end_at": UTC_US})
 
@@ -103,12 +141,16 @@ def interval() -> pl.DataFrame:
     starts = [datetime(on.year, on.month, on.day, 8, 15 * i, tzinfo=UTC) for on in mondays for i in (0, 1)]
     return pl.DataFrame(
         {
-            "source": "bank", "queue_id": "PS", "interval_start": starts,
-            "entered": [10, 20] * 4 + [40, 20], "abandoned": 2, "sum_handle_time_s": 1800.0,
+            "source": "bank",
+            "queue_id": "PS",
+            "interval_start": starts,
+            "entered": [10, 20] * 4 + [40, 20],
+            "abandoned": 2,
+            "sum_handle_time_s": 1800.0,
             "answered_within_n": 9,
         },
         schema_overrides={"interval_start": UTC_US},
-    )  # fmt: skip
+    )
 
 
 def forecast() -> pl.DataFrame:
@@ -117,11 +159,18 @@ def forecast() -> pl.DataFrame:
     busy = {"volume": 10.0, "volume_p10": 6.0, "volume_p50": 10.0, "volume_p90": 14.0}
     rare = {"volume": 0.1, "volume_p10": 0.0, "volume_p50": 0.0, "volume_p90": 0.0}
     rows = [
-        {"queue_id": queue, "interval_start": at, **values, "aht_s": 180.0, "model": "calendar",
-         "origin": datetime(2026, 3, 9, tzinfo=UTC), "made_at": MADE}
+        {
+            "queue_id": queue,
+            "interval_start": at,
+            **values,
+            "aht_s": 180.0,
+            "model": "calendar",
+            "origin": datetime(2026, 3, 9, tzinfo=UTC),
+            "made_at": MADE,
+        }
         for queue, values in (("PS", busy), ("IN", rare))
         for at in starts
-    ]  # fmt: skip
+    ]
     return pl.DataFrame(rows, schema_overrides=dict.fromkeys(("interval_start", "origin", "made_at"), UTC_US))
 
 
@@ -129,10 +178,14 @@ def accuracy() -> pl.DataFrame:
     """Make errors as the backtest gives them: a row per model."""
     return pl.DataFrame(
         {
-            "queue_id": "PS", "measure": "volume", "model": ["calendar", "last_week", "median_6"],
-            "wape15": [0.261, 0.37, 0.289], "coverage": [0.79, None, None], "noise_floor": 0.198,
+            "queue_id": "PS",
+            "measure": "volume",
+            "model": ["calendar", "last_week", "median_6"],
+            "wape15": [0.261, 0.37, 0.289],
+            "coverage": [0.79, None, None],
+            "noise_floor": 0.198,
         }
-    )  # fmt: skip
+    )
 
 
 def arguments(**changes: Any) -> dict[str, Any]:
@@ -157,9 +210,12 @@ def arguments(**changes: Any) -> dict[str, Any]:
         "history": interval(),
         "forecast": forecast(),
         "accuracy": accuracy(),
-        "from_on": FROM, "to_on": TO, "made_at": MADE, "timezone": ZONE,
+        "from_on": FROM,
+        "to_on": TO,
+        "made_at": MADE,
+        "timezone": ZONE,
         "notes_before": (f"Calls of {EVIL} have no agent.",),
-    }  # fmt: skip
+    }
     return {**everything, **changes}
 
 

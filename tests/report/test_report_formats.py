@@ -12,11 +12,18 @@ from wfm.report import formats
 @pytest.mark.parametrize(
     ("ratio", "text"),
     [
-        (0.96875, "96.9 %"), (1.0, "100.0 %"), (0.0, "0.0 %"), (None, "–"), (float("nan"), "–"),
+        (0.96875, "96.9 %"),
+        (1.0, "100.0 %"),
+        (0.0, "0.0 %"),
+        (None, "–"),
+        (float("nan"), "–"),
         (0.00001, "<0.1 %"),
-        (0.99999, ">99.9 %"), (1.25, "125.0 %"), (0.0005, "0.1 %"), (0.9995, ">99.9 %"),
+        (0.99999, ">99.9 %"),
+        (1.25, "125.0 %"),
+        (0.0005, "0.1 %"),
+        (0.9995, ">99.9 %"),
     ],
-)  # fmt: skip
+)
 def test_percent(ratio: float | None, text: str) -> None:
     assert formats.percent(ratio) == text
 
@@ -30,11 +37,18 @@ def test_only_all_reads_as_all_and_only_nothing_as_nothing(ratio: float) -> None
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0, "0 s"), (59.4, "59 s"), (59.5, "1 min 00 s"), (725, "12 min 05 s"), (3600, "1 h 00 min"),
-        (3900, "1 h 05 min"), (7199, "2 h 00 min"), (4_956_300, "1,376 h 45 min"), (-65, "−1 min 05 s"),
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (59.5, "1 min 00 s"),
+        (725, "12 min 05 s"),
+        (3600, "1 h 00 min"),
+        (3900, "1 h 05 min"),
+        (7199, "2 h 00 min"),
+        (4_956_300, "1,376 h 45 min"),
+        (-65, "−1 min 05 s"),
         (None, "–"),
     ],
-)  # fmt: skip
+)
 def test_clock(seconds: float | None, text: str) -> None:
     assert formats.clock(seconds) == text
 

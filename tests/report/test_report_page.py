@@ -167,8 +167,15 @@ def test_day_strips_keep_a_night_shift_whole(page: Page) -> None:
 
 def test_volume_is_summed_and_typical_is_of_earlier_weeks_only(page: Page) -> None:
     assert page.tables["volume-table"][1] == [
-        "Sales & <i>service</i>PS", "60", "56", "1 min 04 s", "4", "6.7 %", "30.0 %", "bank",
-    ]  # fmt: skip
+        "Sales & <i>service</i>PS",
+        "60",
+        "56",
+        "1 min 04 s",
+        "4",
+        "6.7 %",
+        "30.0 %",
+        "bank",
+    ]
     assert report().volume_by_day["typical"].to_list() == [30.0]
     assert "Service level here is: answered within the target ÷ all that entered." in page.text
 

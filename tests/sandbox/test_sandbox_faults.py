@@ -20,8 +20,16 @@ def test_specs_are_read():
     assert faults.on["html"].probability == 0.25
     assert faults.on["late"].value == DEFAULTS["late"]
     wrong_ones = (
-        "rain", "html:x", "html:2", "html@mars", "html:ax", "hang=nan", "hang=inf", "late=-1", "html:-3x",
-    )  # fmt: skip
+        "rain",
+        "html:x",
+        "html:2",
+        "html@mars",
+        "html:ax",
+        "hang=nan",
+        "hang=inf",
+        "late=-1",
+        "html:-3x",
+    )
     for wrong in wrong_ones:
         with pytest.raises(UsageError):
             Faults([wrong])

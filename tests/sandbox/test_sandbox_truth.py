@@ -250,7 +250,9 @@ def test_the_golden_day():
             "08:00 Available, 09:55 Busy, 10:01 Wrapup, 10:05 Break, 10:25 Available, 16:00 Logged out",
             ["09:55 10:01"],
             [
-                "10:00 10:03 call_overrun", "10:03 10:05 missed_break", "10:15 10:18 shifted_break",
+                "10:00 10:03 call_overrun",
+                "10:03 10:05 missed_break",
+                "10:15 10:18 shifted_break",
                 "10:18 10:25 long_break",
             ],
         ),
@@ -265,7 +267,7 @@ def test_the_golden_day():
             ["10:00 10:15 call_overrun", "10:20 10:35 wrong_state"],
         ),
     ],
-)  # fmt: skip
+)
 def test_a_day_with_one_break(states, legs, expected):
     assert told(day("10:00 10:15 break"), states, *legs) == expected
 

@@ -82,11 +82,18 @@ def test_a_delivery_is_kept_before_it_is_acknowledged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/hooks/bell/wrong", "/hooks/bell/", "/hooks/nobody/x", f"/hooks/nobody/{SECRET}",
-        f"/hooks/bell/{SECRET}x", f"/hooks/bell/{SECRET}/", f"/hooks/bell/{SECRET[:-1]}", "/hooks/bell/%FF%00",
-        "/hooks/ncc/" + SECRET, "/hooks/bell/" + "x" * 5000,
+        "/hooks/bell/wrong",
+        "/hooks/bell/",
+        "/hooks/nobody/x",
+        f"/hooks/nobody/{SECRET}",
+        f"/hooks/bell/{SECRET}x",
+        f"/hooks/bell/{SECRET}/",
+        f"/hooks/bell/{SECRET[:-1]}",
+        "/hooks/bell/%FF%00",
+        "/hooks/ncc/" + SECRET,
+        "/hooks/bell/" + "x" * 5000,
     ],
-)  # fmt: skip
+)
 def test_there_is_nothing_elsewhere(tmp_path: Path, path: str, method: str) -> None:
     with door(tmp_path) as (client, service):
         answers = {

@@ -32,9 +32,13 @@ from wfm.vendors import CALL_EVENT, Delivery, Payload, pack
 FORM = "application/x-www-form-urlencoded"
 SECRET = "a-secret-of-the-exchange"
 GIVEN = {
-    "vendor": "telphin", "client_id": "a", "client_secret": "b", "country": "US", "webhook_secret": SECRET,
+    "vendor": "telphin",
+    "client_id": "a",
+    "client_secret": "b",
+    "country": "US",
+    "webhook_secret": SECRET,
     "fallback_extension": "800",
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

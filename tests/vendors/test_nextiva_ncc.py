@@ -82,14 +82,38 @@ def test_the_documented_states_are_known_to_every_vendor_alike() -> None:
 
 # --- anything -------------------------------------------------------------------------------------------
 KEYS = [
-    "queueId", "intervalStart", "interval", "intervalEnd", "enteredCount", "abandonedCount", "sumHandleTime",
-    "agent-id", "agent-status", "since", "userId", "_id", "name", "objects", "data", "historical", "realTime",
-    "total", "code", "message", "x",
-]  # fmt: skip
+    "queueId",
+    "intervalStart",
+    "interval",
+    "intervalEnd",
+    "enteredCount",
+    "abandonedCount",
+    "sumHandleTime",
+    "agent-id",
+    "agent-status",
+    "since",
+    "userId",
+    "_id",
+    "name",
+    "objects",
+    "data",
+    "historical",
+    "realTime",
+    "total",
+    "code",
+    "message",
+    "x",
+]
 SCALARS = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
-    | st.sampled_from([1709647200, 1709647200000, "1709647200", 10**15, 10**400, 1e300, -1, "NaN", "\ud800", "\x00"])
-)  # fmt: skip
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(
+        [1709647200, 1709647200000, "1709647200", 10**15, 10**400, 1e300, -1, "NaN", "\ud800", "\x00"]
+    )
+)
 ANYTHING = st.recursive(
     SCALARS,
     lambda inner: (
@@ -265,8 +289,12 @@ def test_raw_is_tried_first_then_bearer_and_what_worked_is_remembered() -> None:
     script.answer = only("Bearer t-2")
     poll(session)
     assert [sent for _, sent in script.asked] == [
-        "t-1", "Bearer t-1", "Bearer t-1", "Bearer t-1", "Bearer t-2",
-    ]  # fmt: skip
+        "t-1",
+        "Bearer t-1",
+        "Bearer t-1",
+        "Bearer t-1",
+        "Bearer t-2",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -405,9 +433,14 @@ def test_a_location_that_would_expose_the_token_is_refused(location: str) -> Non
 
 @pytest.mark.parametrize(
     ("status", "body"),
-    [(404, b"<html>Not Found</html>"), (200, b"<html>Sign in</html>"), (200, b"[]"), (200, b'{"token":""}'),
-     (200, b'{"token":"two\\r\\nlines"}')],
-)  # fmt: skip
+    [
+        (404, b"<html>Not Found</html>"),
+        (200, b"<html>Sign in</html>"),
+        (200, b"[]"),
+        (200, b'{"token":""}'),
+        (200, b'{"token":"two\\r\\nlines"}'),
+    ],
+)
 def test_the_wrong_login_host_is_named_as_such(status: int, body: bytes) -> None:
     class Wrong(Script):
         async def get(self, url: str, **how: Any) -> Reply:
@@ -531,8 +564,10 @@ def test_a_list_is_walked_to_its_end(total: int | None, rows: int) -> None:
     assert ids(parts) == {f"q{i}" for i in range(7)}
     assert not [part for part in parts if isinstance(part, Trouble)]
     assert [params["start"] for params in script.params] == {
-        3: ["0", "3", "6"], 7: ["0"] if total else ["0", "7"], 100: ["0"],
-    }[rows]  # fmt: skip
+        3: ["0", "3", "6"],
+        7: ["0"] if total else ["0", "7"],
+        100: ["0"],
+    }[rows]
     assert script.asked[0][0] == f"{CLUSTER}/data/api/types/queue"
 
 
@@ -590,23 +625,37 @@ def test_a_token_that_ends_in_the_middle_of_a_list_on_a_cluster_that_moves() -> 
     parts = fetch(opened(script, page_rows=3), "queue")
     assert ids(parts) == {f"q{i}" for i in range(7)}
     assert [url.split("/")[2] for url, _ in script.asked] == [
-        "cluster1.example.com", "cluster1.example.com", "cluster2.example.com", "cluster2.example.com",
-    ]  # fmt: skip
+        "cluster1.example.com",
+        "cluster1.example.com",
+        "cluster2.example.com",
+        "cluster2.example.com",
+    ]
 
 
 # --- settings -------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
-        ("base_url", "http://login.example.com", "https://"), ("base_url", "login", "address like|give one like"),
-        ("base_url", "https://u:p@x", "settings of their own"), ("base_url", "https://x?a=b", r"before \?"),
-        ("base_url", "https://[x", "give one like"), ("username", "", "at least 1"), ("username", "a:b", "match"),
-        ("password", "", "at least 1"), ("poll_seconds", 0, "greater"), ("auth_scheme", "basic", "'raw'"),
-        ("historical_path", "wfm/historical", "give one like"), ("token_path", "//evil.example.com/x", "give one like"),
-        ("realtime_path", "/../x", "give one like"), ("param_start", "a b", "match"), ("page_rows", 0, "greater"),
-        ("absent_after", 0, "greater"), ("intervals_per_request", 97, "less"), ("tyop", "1", "not permitted"),
+        ("base_url", "http://login.example.com", "https://"),
+        ("base_url", "login", "address like|give one like"),
+        ("base_url", "https://u:p@x", "settings of their own"),
+        ("base_url", "https://x?a=b", r"before \?"),
+        ("base_url", "https://[x", "give one like"),
+        ("username", "", "at least 1"),
+        ("username", "a:b", "match"),
+        ("password", "", "at least 1"),
+        ("poll_seconds", 0, "greater"),
+        ("auth_scheme", "basic", "'raw'"),
+        ("historical_path", "wfm/historical", "give one like"),
+        ("token_path", "//evil.example.com/x", "give one like"),
+        ("realtime_path", "/../x", "give one like"),
+        ("param_start", "a b", "match"),
+        ("page_rows", 0, "greater"),
+        ("absent_after", 0, "greater"),
+        ("intervals_per_request", 97, "less"),
+        ("tyop", "1", "not permitted"),
     ],
-)  # fmt: skip
+)
 def test_settings_that_are_wrong_say_what_would_be_right(field: str, value: Any, told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         made(**{field: value})

@@ -99,8 +99,16 @@ class Fake:
         self.answer = answer
         self.asked: list[Asked] = []
 
-    async def get(self, url: str, *, params: Any = None, headers: Any = None, basic: Any = None,  # noqa: ARG002
-                  expect: str = "json", accept_status: tuple[int, ...] = ()) -> Answer:  # fmt: skip
+    async def get(
+        self,
+        url: str,
+        *,
+        params: Any = None,
+        headers: Any = None,
+        basic: Any = None,
+        expect: str = "json",
+        accept_status: tuple[int, ...] = (),
+    ) -> Answer:
         asked = Asked(url, dict(params or {}), basic)
         self.asked.append(asked)
         assert expect in ("json", "xml", "any")
@@ -425,8 +433,12 @@ def test_half_a_surrogate_pair_does_not_break_the_rest() -> None:
 
 @pytest.mark.parametrize("encoder", [as_json, as_xml])
 def test_authorisation_codes_are_kept_nowhere(encoder: Callable[..., bytes]) -> None:
-    entry = {"callLogId": "1:0", "startTime": str(START), "accountAuthorizationCode": "4711",
-             "callAuthorizationCode": "08\\15"}  # fmt: skip
+    entry = {
+        "callLogId": "1:0",
+        "startTime": str(START),
+        "accountAuthorizationCode": "4711",
+        "callAuthorizationCode": "08\\15",
+    }
     fake = Fake(lambda asked: Answer(200, encoder(asked.name, [entry] if asked.name == "Placed" else [])))
     payloads, _ = fetched(fake, format="xml" if encoder is as_xml else "json")
     assert payloads

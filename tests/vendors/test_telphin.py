@@ -134,17 +134,57 @@ def test_the_order_of_arrival_and_repeats_do_not_matter() -> None:
 
 # --- anything -------------------------------------------------------------------------------------------
 KEYS = [
-    "EventType", "CallID", "SubCallID", "EventTime", "CallStatus", "Status", "CallFlow", "Duration", "Bridged",
-    "CalledExtensionID", "CallerExtensionID", "CalledExtension", "RemoteNumber", "CallerIDNum", "Transfered", "RecID",
-    "CallBackID", "ExtensionID", "x",
-]  # fmt: skip
+    "EventType",
+    "CallID",
+    "SubCallID",
+    "EventTime",
+    "CallStatus",
+    "Status",
+    "CallFlow",
+    "Duration",
+    "Bridged",
+    "CalledExtensionID",
+    "CallerExtensionID",
+    "CalledExtension",
+    "RemoteNumber",
+    "CallerIDNum",
+    "Transfered",
+    "RecID",
+    "CallBackID",
+    "ExtensionID",
+    "x",
+]
 WORDS = st.sampled_from(
     [
-        "dial-in", "dial-out", "answer", "hangup", "voicemail", "agent-login", "message-in", "c1", "C1", "9001-a1",
-        "1709647140000000", "1709647140000", "99999999999999999", "-1", "1e5", "ANSWER", "CANCEL", "IN", "yes", "no",
-        "9001", "0042*101@pbx", "NaN", "\ud800", "\x00", "é", "",
+        "dial-in",
+        "dial-out",
+        "answer",
+        "hangup",
+        "voicemail",
+        "agent-login",
+        "message-in",
+        "c1",
+        "C1",
+        "9001-a1",
+        "1709647140000000",
+        "1709647140000",
+        "99999999999999999",
+        "-1",
+        "1e5",
+        "ANSWER",
+        "CANCEL",
+        "IN",
+        "yes",
+        "no",
+        "9001",
+        "0042*101@pbx",
+        "NaN",
+        "\ud800",
+        "\x00",
+        "é",
+        "",
     ]
-) | st.text(max_size=6)  # fmt: skip
+) | st.text(max_size=6)
 DELIVERIES = st.lists(st.dictionaries(st.sampled_from(KEYS), WORDS, max_size=12), max_size=8)
 
 
@@ -179,11 +219,29 @@ def assert_sound(legs: pl.DataFrame, events: pl.DataFrame) -> None:
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | WORDS
 CALL_KEYS = st.sampled_from(
     [
-        "call_uuid", "flow", "init_time_gmt", "start_time_gmt", "bridged_time_gmt", "hangup_time_gmt", "duration",
-        "bridged", "extension_id", "extension_type", "from_username", "to_username", "did_number", "result",
-        "record_uuid", "cdr", "id", "name", "label", "type", "x",
+        "call_uuid",
+        "flow",
+        "init_time_gmt",
+        "start_time_gmt",
+        "bridged_time_gmt",
+        "hangup_time_gmt",
+        "duration",
+        "bridged",
+        "extension_id",
+        "extension_type",
+        "from_username",
+        "to_username",
+        "did_number",
+        "result",
+        "record_uuid",
+        "cdr",
+        "id",
+        "name",
+        "label",
+        "type",
+        "x",
     ]
-)  # fmt: skip
+)
 CALL_WORDS = SCALARS | st.sampled_from(
     [
         "2024-03-05 13:59:00.76",
@@ -261,11 +319,18 @@ def test_a_flood_of_parameters_is_no_event() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"base_url": "http://pbx.example"}, {"base_url": "pbx.example"}, {"client_id": ""}, {"client_secret": ""},
-        {"webhook_secret": "short"}, {"allowed_networks": ["213.170.84"]}, {"duration_unit": "min"},
-        {"transfer_variable": '"/>'}, {"fallback_extension": "<b>"}, {"nonsense": 1},
+        {"base_url": "http://pbx.example"},
+        {"base_url": "pbx.example"},
+        {"client_id": ""},
+        {"client_secret": ""},
+        {"webhook_secret": "short"},
+        {"allowed_networks": ["213.170.84"]},
+        {"duration_unit": "min"},
+        {"transfer_variable": '"/>'},
+        {"fallback_extension": "<b>"},
+        {"nonsense": 1},
     ],
-)  # fmt: skip
+)
 def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         made(**wrong)

@@ -47,18 +47,36 @@ def test_the_documented_reply() -> None:
     )
     assert told.rows() == [
         (
-            "20240305100112034000aa01|8|1709625674|", None, "Sales", "in", at("08:01:14"), None, at("08:01:55"),
+            "20240305100112034000aa01|8|1709625674|",
+            None,
+            "Sales",
+            "in",
+            at("08:01:14"),
+            None,
+            at("08:01:55"),
             "abandoned",
         ),
         (
-            "20240305100530001000aa02|9|1709625932|AbCdEfGh", "AbCdEfGh", None, "internal", at("08:05:32"),
-            at("08:05:35"), at("08:06:39"), "answered",
+            "20240305100530001000aa02|9|1709625932|AbCdEfGh",
+            "AbCdEfGh",
+            None,
+            "internal",
+            at("08:05:32"),
+            at("08:05:35"),
+            at("08:06:39"),
+            "answered",
         ),
         (
-            "20240305100530001000aa02|10|1709625936|", None, None, "out", at("08:05:36"), None, at("08:06:06"),
+            "20240305100530001000aa02|10|1709625936|",
+            None,
+            None,
+            "out",
+            at("08:05:36"),
+            None,
+            at("08:06:06"),
             "no_answer",
         ),
-    ]  # fmt: skip
+    ]
     assert legs["linked_call_id"].to_list() == [None, None, "20240305100112034000aa01"]
     assert "LayerName" in legs["payload"][0]
 
@@ -121,8 +139,9 @@ def test_which_way_a_call_went_is_as_it_was_said_else_as_its_type_goes(said: str
 
 def test_extensions() -> None:
     assert parsed("agent--documented.json", "agent").select("agent_id", "name").rows() == [
-        ("AbCdEfGh", "Ada Finch"), ("IjKlMnOp", "bo"),
-    ]  # fmt: skip
+        ("AbCdEfGh", "Ada Finch"),
+        ("IjKlMnOp", "bo"),
+    ]
     assert parsed("agent--wrong-code.json", "agent").is_empty()
 
 
@@ -157,10 +176,12 @@ def test_the_local_clock_of_a_notification_changes_with_the_season(utc: str, shi
 @pytest.mark.parametrize(
     ("began", "came", "lasted"),
     [
-        ("2024-10-26T22:30", "2024-10-26T22:33", 180), ("2024-10-26T22:30", "2024-10-26T23:29", 3540),
-        ("2024-10-26T23:30", "2024-10-26T23:33", 180), ("2024-10-26T23:30", "2024-10-27T00:29", 3590),
+        ("2024-10-26T22:30", "2024-10-26T22:33", 180),
+        ("2024-10-26T22:30", "2024-10-26T23:29", 3540),
+        ("2024-10-26T23:30", "2024-10-26T23:33", 180),
+        ("2024-10-26T23:30", "2024-10-27T00:29", 3590),
     ],
-)  # fmt: skip
+)
 def test_in_the_hour_that_comes_twice_a_call_began_no_later_than_it_was_told(
     began: str, came: str, lasted: int
 ) -> None:
@@ -308,9 +329,11 @@ def test_any_bytes_are_rows_or_an_error(body: bytes, feed: str) -> None:
 
 
 @given(
-    said=st.dictionaries(KEYS, WHATEVER, max_size=8), query=st.text(max_size=30), raw=st.binary(max_size=80),
+    said=st.dictionaries(KEYS, WHATEVER, max_size=8),
+    query=st.text(max_size=30),
+    raw=st.binary(max_size=80),
     form=st.booleans(),
-)  # fmt: skip
+)
 def test_any_notification_is_a_leg_or_nothing(
     said: dict[str, Any], query: str, raw: bytes, form: bool
 ) -> None:

@@ -31,13 +31,19 @@ DAY = Window(datetime(2024, 3, 5, 7, tzinfo=UTC), datetime(2024, 3, 6, 7, tzinfo
 FRAME = {"name": "Report Timeframe", "valueType": "REPORT_TIMEFRAME"}
 PEOPLE = ["Ada Finch(310)", "Bo (B) Lark(311)", "Cy(312)", "Di(313)", "Ed(314)"]
 USERS = {
-    "name": "Rows (Agent)", "valueType": "PBX_USERS",
+    "name": "Rows (Agent)",
+    "valueType": "PBX_USERS",
     "value": {"type": "PBX_USERS", "pbxUsers": [{"key": one} for one in PEOPLE]},
-}  # fmt: skip
+}
 VOLUME = {
-    "fills": "interval_volume", "label": "%H:%M", "queue_id": "Skill", "interval_start": "Interval",
-    "entered": "Presented", "abandoned": "Lost", "sum_handle_time_s": "Handle",
-}  # fmt: skip
+    "fills": "interval_volume",
+    "label": "%H:%M",
+    "queue_id": "Skill",
+    "interval_start": "Interval",
+    "entered": "Presented",
+    "abandoned": "Lost",
+    "sum_handle_time_s": "Handle",
+}
 CARD = {"fills": "agent_state", "label": "%H:%M", "login": "Agent", "at": "Start", "vendor_state": "Status"}
 TABLES = ["report_row", "interval_volume", "agent_state", "coverage", "call_leg", "agent", "queue"]
 
@@ -116,14 +122,40 @@ def test_every_table_has_a_documented_recording() -> None:
 
 # --- anything -------------------------------------------------------------------------------------------
 KEYS = [
-    "columns", "rows", "values", "value", "key", "title", "format", "timeframe", "start", "end", "summaryItems",
-    "formattedValue", "0", "1", "agents", "agent", "skills", "name", "recordings", "recordingKey", "startTime",
-    "duration", "callKey", "dataFlag", "message",
-]  # fmt: skip
+    "columns",
+    "rows",
+    "values",
+    "value",
+    "key",
+    "title",
+    "format",
+    "timeframe",
+    "start",
+    "end",
+    "summaryItems",
+    "formattedValue",
+    "0",
+    "1",
+    "agents",
+    "agent",
+    "skills",
+    "name",
+    "recordings",
+    "recordingKey",
+    "startTime",
+    "duration",
+    "callKey",
+    "dataFlag",
+    "message",
+]
 SCALARS = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
     | st.sampled_from(["A(1)", "()", "08:00", "0", "NUMBER", 1709651400123, 10**400, 1e300, "\ud800", "\x00"])
-)  # fmt: skip
+)
 ANYTHING = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=8),
@@ -323,7 +355,10 @@ def test_one_request_at_a_time_and_three_seconds_apart() -> None:
         ('{"key": "A"}', "is not a JSON list"),
         ("[7]", "report 1"),
         ('[{"name": "n", "parameters": []}]', "report 1: key"),
-        (json.dumps([entry(parameters=[])]), "report 1: parameters: there must be one of valueType REPORT_TIMEFRAME"),
+        (
+            json.dumps([entry(parameters=[])]),
+            "report 1: parameters: there must be one of valueType REPORT_TIMEFRAME",
+        ),
         (json.dumps([entry(parameters=[FRAME, FRAME])]), "there must be one"),
         (json.dumps([entry(), entry()]), "the key 73K is there twice"),
         (json.dumps([entry(), entry(key="B")]), "the name workload is there twice"),
@@ -337,9 +372,12 @@ def test_one_request_at_a_time_and_three_seconds_apart() -> None:
         (json.dumps([entry(columns={**CARD, "timezone": "Mars/Base"})]), "not an IANA time zone"),
         (json.dumps([entry(columns={"entered": "Calls"})]), "without fills"),
         (json.dumps([entry(columns={"pinned": {"Calls": "WORDS"}})]), "columns.pinned.Calls"),
-        (json.dumps([entry(parameters=[FRAME, {**USERS, "value": {"pbxUsers": ["Ada"]}}])]), "pbxUsers is a list"),
+        (
+            json.dumps([entry(parameters=[FRAME, {**USERS, "value": {"pbxUsers": ["Ada"]}}])]),
+            "pbxUsers is a list",
+        ),
     ],
-)  # fmt: skip
+)
 def test_wrong_reports_are_told_apart(reports: str, said: str) -> None:
     raw = {"vendor": "xima", "base_url": "https://t.example.com", "token": "hush-hush", "reports": reports}
     with pytest.raises(SettingsError) as wrong:

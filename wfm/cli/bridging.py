@@ -54,9 +54,14 @@ def bridge(
         raise UsageError("--by: stretches are not grouped; leave out one of --by and --stretches.")
     with working("Scoring"):
         rows = centre().bridge(
-            from_, to, definitions=(definition[0], definition[1]), by=groups, stretches=stretches,
-            agents=agent, as_of=as_of,
-        )  # fmt: skip
+            from_,
+            to,
+            definitions=(definition[0], definition[1]),
+            by=groups,
+            stretches=stretches,
+            agents=agent,
+            as_of=as_of,
+        )
     if target.format == Format.table and not (groups or stretches):
         _headline(rows, *definition)
     rows = _of_kinds(rows, kind) if kind else rows

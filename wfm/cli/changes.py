@@ -16,14 +16,34 @@ from wfm.jobs import Changes
 from wfm.report import formats
 
 FIGURES = (
-    "scheduled_change_s", "adherence_before", "adherence_after", "adherence_adjusted_before",
-    "adherence_adjusted_after", "in_change_s", "approved_change_s", "call_driven_change_s", "system_change_s",
-    "unknown_change_s", "controllable_change_s",
-)  # fmt: skip
+    "scheduled_change_s",
+    "adherence_before",
+    "adherence_after",
+    "adherence_adjusted_before",
+    "adherence_adjusted_after",
+    "in_change_s",
+    "approved_change_s",
+    "call_driven_change_s",
+    "system_change_s",
+    "unknown_change_s",
+    "controllable_change_s",
+)
 CAUSES = (
-    "agent_id", "workday", "table", "change", "start_at", "end_at", "says", "said_before", "seconds", "by", "source",
-    "file_name", "row_no", "known_at",
-)  # fmt: skip
+    "agent_id",
+    "workday",
+    "table",
+    "change",
+    "start_at",
+    "end_at",
+    "says",
+    "said_before",
+    "seconds",
+    "by",
+    "source",
+    "file_name",
+    "row_no",
+    "known_at",
+)
 
 
 class View(StrEnum):

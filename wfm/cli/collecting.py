@@ -216,14 +216,28 @@ def _window(here: jobs.Centre, from_: str | None, to: str | None) -> Window | No
 def _told(cycles: list[Cycle]) -> pl.DataFrame:
     instant = pl.Datetime("us", "UTC")
     kinds: dict[str, pl.DataType | type[pl.DataType]] = {
-        "source": pl.String, "feed": pl.String, "from_at": instant, "to_at": instant, "result": pl.String,
-        "read": pl.Int64, "added": pl.Int64, "replaced": pl.Int64, "note": pl.String,
-    }  # fmt: skip
+        "source": pl.String,
+        "feed": pl.String,
+        "from_at": instant,
+        "to_at": instant,
+        "result": pl.String,
+        "read": pl.Int64,
+        "added": pl.Int64,
+        "replaced": pl.Int64,
+        "note": pl.String,
+    }
     rows = [
         (
-            c.source, c.feed, c.window.start if c.window else None, c.window.end if c.window else None,
-            "waits in the spool" if c.spooled else c.result, c.read, c.added, c.replaced, c.note,
+            c.source,
+            c.feed,
+            c.window.start if c.window else None,
+            c.window.end if c.window else None,
+            "waits in the spool" if c.spooled else c.result,
+            c.read,
+            c.added,
+            c.replaced,
+            c.note,
         )
         for c in cycles
-    ]  # fmt: skip
+    ]
     return pl.DataFrame(rows, schema=kinds, orient="row")

@@ -35,13 +35,31 @@ from wfm.report import headline_text, write
 from wfm.report.writing import ENDINGS
 
 INTERVAL_SHOWN = (
-    "queue_id", "interval_start", "entered", "handled", "abandoned", "aht_s", "abandonment", "service_level",
-    "occupancy", "origin", "service_level_variant",
-)  # fmt: skip
+    "queue_id",
+    "interval_start",
+    "entered",
+    "handled",
+    "abandoned",
+    "aht_s",
+    "abandonment",
+    "service_level",
+    "occupancy",
+    "origin",
+    "service_level_variant",
+)
 TEAM_SHOWN = (
-    "team", "scheduled_s", "adherence", "adherence_adjusted", "conformance", "in_s", "approved_s",
-    "call_driven_s", "system_s", "unknown_s", "controllable_s",
-)  # fmt: skip
+    "team",
+    "scheduled_s",
+    "adherence",
+    "adherence_adjusted",
+    "conformance",
+    "in_s",
+    "approved_s",
+    "call_driven_s",
+    "system_s",
+    "unknown_s",
+    "controllable_s",
+)
 
 app = typer.Typer(
     name="wfm",
@@ -170,9 +188,17 @@ def import_(
     renames, values, span = pairs(map_, "--map"), pairs(set_, "--set"), _span(covers)
     with working(f"Importing {file.name}"):
         done = centre().put(
-            table, file, source=source, timezone=timezone, fold=fold.value if fold else None,
-            renames=renames, values=values, sheet=sheet, skip_bad=skip_bad, covers=span,
-        )  # fmt: skip
+            table,
+            file,
+            source=source,
+            timezone=timezone,
+            fold=fold.value if fold else None,
+            renames=renames,
+            values=values,
+            sheet=sheet,
+            skip_bad=skip_bad,
+            covers=span,
+        )
     for note in done.note:
         remark(f"note: {note}")
     imported(done)

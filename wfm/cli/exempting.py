@@ -20,13 +20,28 @@ MOST_DAYS = 40
 """Of so many workdays each is shown; of more, the teams."""
 TABLE = Target(Format.table, None)
 FIGURES = (
-    "scheduled_after_s", "adherence_before", "adherence_after", "adherence_adjusted_before", "adherence_adjusted_after",
+    "scheduled_after_s",
+    "adherence_before",
+    "adherence_after",
+    "adherence_adjusted_before",
+    "adherence_adjusted_after",
     "controllable_change_s",
-)  # fmt: skip
+)
 LISTED = (
-    "id", "state", "start_at", "end_at", "kind", "agent_id", "team", "code", "note", "by", "revoked_at", "revoked_by",
+    "id",
+    "state",
+    "start_at",
+    "end_at",
+    "kind",
+    "agent_id",
+    "team",
+    "code",
+    "note",
+    "by",
+    "revoked_at",
+    "revoked_by",
     "decision",
-)  # fmt: skip
+)
 
 exempt = typer.Typer(
     help="Exemptions and outages: who was excused when, by whom and why.", no_args_is_help=True
@@ -85,9 +100,17 @@ def add(
             raise UsageError("Say when: --from INSTANT --to INSTANT; or --file FILE.")
         with working("Scoring without and with it"):
             made = centre().exempt(
-                from_, to, agents=agent, teams=team, everybody=everybody, kind=kind, code=code, by=by or "",
-                reason=reason or "", dry_run=True,
-            )  # fmt: skip
+                from_,
+                to,
+                agents=agent,
+                teams=team,
+                everybody=everybody,
+                kind=kind,
+                code=code,
+                by=by or "",
+                reason=reason or "",
+                dry_run=True,
+            )
     _decide(made, yes, dry_run)
 
 

@@ -25,9 +25,13 @@ from wfm.words import worded
 
 WIDTH, MARGIN = 170, 10
 CLASS_STYLE = {
-    "in": "green", "call_driven": "cyan", "approved": "blue", "system": "magenta", "unknown": "yellow",
+    "in": "green",
+    "call_driven": "cyan",
+    "approved": "blue",
+    "system": "magenta",
+    "unknown": "yellow",
     "controllable": "bold red",
-}  # fmt: skip
+}
 SHOWN_IDS = ("schedule_row", "state_row", "map_row", "rule_row", "exemption_row")
 """Those that a stretch on a screen has room for; the others are the same all day."""
 SHORT = 160
@@ -128,8 +132,18 @@ def _lanes(page: Console, told: Explanation) -> None:
 def _stretches(page: Console, told: Explanation, zone: ZoneInfo, rules: list[str]) -> None:
     numbers, several = _numbers(told.rows), told.slices["login"].drop_nulls().n_unique() > 1
     titles = (
-        "from", "to", "lasted", "scheduled", "state", "vendor's word", "class", "reason", "call leg", "rule", "rows",
-    )  # fmt: skip
+        "from",
+        "to",
+        "lasted",
+        "scheduled",
+        "state",
+        "vendor's word",
+        "class",
+        "reason",
+        "call leg",
+        "rule",
+        "rows",
+    )
     lines: list[tuple[str | Text, ...]] = []
     for row in without_slivers(told.slices).iter_rows(named=True):
         kind = row["class"]
@@ -235,11 +249,15 @@ def _joined(rows: pl.DataFrame) -> pl.DataFrame:
         .with_columns(run=fresh.fill_null(True).cum_sum())
         .group_by("run", maintain_order=True)
         .agg(
-            pl.all().exclude("at", "until", "what").first(), pl.col("at").min(), pl.col("until").max(),
-            what=pl.when(pl.len() > 1).then(worded("watched; {} rows", pl.len())).otherwise(pl.lit("watched")),
+            pl.all().exclude("at", "until", "what").first(),
+            pl.col("at").min(),
+            pl.col("until").max(),
+            what=pl.when(pl.len() > 1)
+            .then(worded("watched; {} rows", pl.len()))
+            .otherwise(pl.lit("watched")),
             names=pl.col("row"),
         )
-    )  # fmt: skip
+    )
     alone = others.with_columns(names=pl.concat_list("row"))
     return pl.concat([alone, runs.select(alone.columns)]).sort(
         "at", "until", nulls_last=True, maintain_order=True

@@ -17,13 +17,36 @@ from wfm.errors import UsageError
 from wfm.report import formats
 
 SKEW_SHOWN = (
-    "call_source", "state_source", "day", "skew_s", "low_s", "high_s", "pairs", "share", "delay_s", "method", "reason",
-)  # fmt: skip
+    "call_source",
+    "state_source",
+    "day",
+    "skew_s",
+    "low_s",
+    "high_s",
+    "pairs",
+    "share",
+    "delay_s",
+    "method",
+    "reason",
+)
 RECONCILE_SHOWN = (
-    "source", "queue_id", "interval_start", "day", "week", "booking", "entered_vendor", "entered_legs",
-    "abandoned_vendor", "abandoned_legs", "handle_vendor_s", "handle_legs_s", "handle_states_s", "handle_agreement",
-    "states_agreement", "causes",
-)  # fmt: skip
+    "source",
+    "queue_id",
+    "interval_start",
+    "day",
+    "week",
+    "booking",
+    "entered_vendor",
+    "entered_legs",
+    "abandoned_vendor",
+    "abandoned_legs",
+    "handle_vendor_s",
+    "handle_legs_s",
+    "handle_states_s",
+    "handle_agreement",
+    "states_agreement",
+    "causes",
+)
 NAMES = {"queue": ("source", "queue_id"), "interval": ("interval_start",)}
 """What people call it → the columns that are meant."""
 

@@ -66,10 +66,19 @@ def dry_run(
     given = {"state_map": state_map, "rule": rule, "activity": activity}
     with working("Scoring twice"):
         told = centre().dry_run(
-            from_, to, days=days, tables={name: path for name, path in given.items() if path is not None},
-            maps=map_ or (), fits=in_ or (), misfits=out_of or (), options=pairs(option, "--option"),
-            by=grouping(by), target=target, agents=agent, as_of=as_of,
-        )  # fmt: skip
+            from_,
+            to,
+            days=days,
+            tables={name: path for name, path in given.items() if path is not None},
+            maps=map_ or (),
+            fits=in_ or (),
+            misfits=out_of or (),
+            options=pairs(option, "--option"),
+            by=grouping(by),
+            target=target,
+            agents=agent,
+            as_of=as_of,
+        )
     for note in told.notes:
         remark(f"note: {note}")
     if shown.format != Format.table:

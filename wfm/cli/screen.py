@@ -27,12 +27,34 @@ if TYPE_CHECKING:
 
 SHOWN_ROWS = 200
 RATIOS = (
-    "adherence", "adherence_adjusted", "adherence_low", "adherence_high", "coverage", "conformance",
-    "abandonment", "service_level", "occupancy", "utilisation", "shrinkage", "shrinkage_scheduled",
-    "shrinkage_planned", "shrinkage_unplanned", "shrinkage_high", "wape15", "bias", "noise_floor", "change",
-    "share", "handle_agreement", "states_agreement", "adherence_tolerant", "adherence_adjusted_tolerant",
-    "score_from", "score_to", *DEFINITIONS,
-)  # fmt: skip
+    "adherence",
+    "adherence_adjusted",
+    "adherence_low",
+    "adherence_high",
+    "coverage",
+    "conformance",
+    "abandonment",
+    "service_level",
+    "occupancy",
+    "utilisation",
+    "shrinkage",
+    "shrinkage_scheduled",
+    "shrinkage_planned",
+    "shrinkage_unplanned",
+    "shrinkage_high",
+    "wape15",
+    "bias",
+    "noise_floor",
+    "change",
+    "share",
+    "handle_agreement",
+    "states_agreement",
+    "adherence_tolerant",
+    "adherence_adjusted_tolerant",
+    "score_from",
+    "score_to",
+    *DEFINITIONS,
+)
 
 
 class Format(StrEnum):

@@ -13,9 +13,17 @@ from wfm.engine.shrinkage import FORMULAS, UTILISATIONS
 from wfm.errors import UsageError
 
 SHOWN = (
-    "paid_s", "productive_s", "planned_s", "unplanned_s", "unknown_s", "shrinkage_planned", "shrinkage_unplanned",
-    "shrinkage", "occupancy", "utilisation",
-)  # fmt: skip
+    "paid_s",
+    "productive_s",
+    "planned_s",
+    "unplanned_s",
+    "unknown_s",
+    "shrinkage_planned",
+    "shrinkage_unplanned",
+    "shrinkage",
+    "occupancy",
+    "utilisation",
+)
 
 
 @app.command()

@@ -20,14 +20,28 @@ NO_QUEUE: Final = ""
 """The queue of calls whose log names none; empty in an answer."""
 
 COUNTED: Final[dict[str, pl.DataType]] = {
-    "source": pl.String(), "queue_id": pl.String(), "kind": pl.String(), "at": pl.Int64(), "end": pl.Int64(),
-    "abandoned": pl.Boolean(), "wait": pl.Int64(),
-}  # fmt: skip
+    "source": pl.String(),
+    "queue_id": pl.String(),
+    "kind": pl.String(),
+    "at": pl.Int64(),
+    "end": pl.Int64(),
+    "abandoned": pl.Boolean(),
+    "wait": pl.Int64(),
+}
 HANDLED: Final[dict[str, pl.DataType]] = {
-    "source": pl.String(), "queue_id": pl.String(), "kind": pl.String(), "account": pl.String(),
-    "leg_id": pl.String(), "arrival": pl.Int64(), "answer": pl.Int64(), "end": pl.Int64(), "talk": pl.Int64(),
-    "wrap": pl.Int64(), "busy": pl.Int64(), "wrapup": pl.Int64(),
-}  # fmt: skip
+    "source": pl.String(),
+    "queue_id": pl.String(),
+    "kind": pl.String(),
+    "account": pl.String(),
+    "leg_id": pl.String(),
+    "arrival": pl.Int64(),
+    "answer": pl.Int64(),
+    "end": pl.Int64(),
+    "talk": pl.Int64(),
+    "wrap": pl.Int64(),
+    "busy": pl.Int64(),
+    "wrapup": pl.Int64(),
+}
 _LEG: Final = ["account", "leg_id"]
 
 

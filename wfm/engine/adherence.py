@@ -94,13 +94,18 @@ def merge_logins(slices: pl.DataFrame, codes: pl.Series, rules: pl.Series, slots
         silent = (pl.col(state) == NO_LOGIN) | (pl.col("queue") & is_rest(state))
         outside_queue = ~pl.col("counted") & is_queue(state)
         rank = (
-            pl.when(silent).then(place + 4000)
-            .when(pl.col(state) >= NOBODY).then(place + 3000)
-            .when(pl.col("fits") | outside_queue).then(place)
-            .when(pl.col(state) == UNMAPPED).then(1000)
-            .when(pl.col(state) == UNKNOWN).then(1001)
+            pl.when(silent)
+            .then(place + 4000)
+            .when(pl.col(state) >= NOBODY)
+            .then(place + 3000)
+            .when(pl.col("fits") | outside_queue)
+            .then(place)
+            .when(pl.col(state) == UNMAPPED)
+            .then(1000)
+            .when(pl.col(state) == UNKNOWN)
+            .then(1001)
             .otherwise(place + 2000)
-        )  # fmt: skip
+        )
         slices = slices.with_columns(fits=inside).with_columns((rank * slots + slot).alias(f"rank_{slot}"))
     winner = pl.min_horizontal(*(f"rank_{slot}" for slot in range(slots))) % slots
     slices = slices.with_columns(winner=winner)
@@ -118,16 +123,21 @@ def classify(slices: pl.DataFrame, rules: pl.Series) -> pl.DataFrame:
     slices = slices.with_columns(fits=fits)
     dark = pl.col("state").is_in([UNKNOWN, UNMAPPED])
     return slices.with_columns(
-        pl.when(~pl.col("counted")).then(None)
-        .when(dark).then(pl.lit("unknown"))
-        .when("fits").then(pl.lit("in"))
-        .when(pl.col("system") > 0).then(pl.lit("system"))
-        .when(pl.col("approved") > 0).then(pl.lit("approved"))
+        pl.when(~pl.col("counted"))
+        .then(None)
+        .when(dark)
+        .then(pl.lit("unknown"))
+        .when("fits")
+        .then(pl.lit("in"))
+        .when(pl.col("system") > 0)
+        .then(pl.lit("system"))
+        .when(pl.col("approved") > 0)
+        .then(pl.lit("approved"))
         .otherwise(pl.lit("controllable"))
         .cast(CLASS)
         .alias("class"),
         out=pl.col("counted") & ~dark & ~pl.col("fits"),
-    ).drop("fits")  # fmt: skip
+    ).drop("fits")
 
 
 @dataclass(frozen=True)
@@ -195,12 +205,16 @@ def _overruns(slices: pl.DataFrame, segments: pl.DataFrame, legs: Legs, leeway: 
     ends = legs.spans.sort("key").select(answered="key", until=pl.col("key_end").cum_max())
     by_log = (
         begun.join_asof(
-            ends, left_on="key", right_on="answered", strategy="backward", allow_exact_matches=False,
+            ends,
+            left_on="key",
+            right_on="answered",
+            strategy="backward",
+            allow_exact_matches=False,
             check_sortedness=False,
         )
         .filter(pl.col("until") > pl.col("key"))
         .with_columns(evidence_kind=log)
-    )  # fmt: skip
+    )
     found = [by_log]
     if legs.by_state:
         found.append(_on_states(slices, begun.join(legs.logged, on="agent", how="anti"), kind))
@@ -236,10 +250,17 @@ def _after(found: pl.DataFrame, slices: pl.DataFrame, leeway: Leeway) -> pl.Data
 
 def _run_at_end(found: pl.DataFrame, slices: pl.DataFrame, flag: pl.Expr) -> pl.DataFrame:
     """Add ``run_end``: where the run of flagged slices that ``until`` falls into ends; null: into none."""
-    return found.sort("until").join_asof(
-        slices.select(slice="key", run_end=run_end(flag)),
-        left_on="until", right_on="slice", strategy="backward", check_sortedness=False,
-    ).drop("slice")  # fmt: skip
+    return (
+        found.sort("until")
+        .join_asof(
+            slices.select(slice="key", run_end=run_end(flag)),
+            left_on="until",
+            right_on="slice",
+            strategy="backward",
+            check_sortedness=False,
+        )
+        .drop("slice")
+    )
 
 
 def _on_states(slices: pl.DataFrame, begun: pl.DataFrame, kind: pl.Expr) -> pl.DataFrame:
@@ -305,8 +326,9 @@ def _credits(slices: pl.DataFrame, segments: pl.DataFrame, overruns: pl.DataFram
     )
     spent = spent.join(
         resting.filter("before", pl.col("rest_end").is_not_null()).select("key", "rest_end"),
-        left_on="start", right_on="key",
-    )  # fmt: skip
+        left_on="start",
+        right_on="key",
+    )
     length = pl.col("key_end") - pl.col("key")
     out = pl.when("out").then(length).otherwise(0)
     used = pl.col("so_far") - out

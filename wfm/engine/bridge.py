@@ -19,10 +19,15 @@ PAIRS = [("from_numerator_s", "from_denominator_s"), ("to_numerator_s", "to_deno
 DETAIL = ["kind", "activity", "state", "reason"]
 OUTSIDE = "worked outside the shift"
 PLACE = {
-    "on_queue": "on queue", "off_queue_work": "in off-queue work", "break": "in a break", "meal": "in a meal",
-    "training": "in training", "meeting": "in a meeting", "time_off": "in time off",
+    "on_queue": "on queue",
+    "off_queue_work": "in off-queue work",
+    "break": "in a break",
+    "meal": "in a meal",
+    "training": "in training",
+    "meeting": "in a meeting",
+    "time_off": "in time off",
     "unavailable": "in unavailable time",
-}  # fmt: skip
+}
 UNCOUNTED = "worked in time that is not counted"
 
 
@@ -63,19 +68,21 @@ def _named(rows: pl.DataFrame) -> pl.DataFrame:
     place = pl.col("category").cast(pl.String).replace(PLACE)
     plain = worded("{} {}", state, place)
     kind = (
-        pl.when(~pl.col("scheduled")).then(pl.lit(OUTSIDE))
-        .when(~pl.col("known")).then(pl.lit(UNCOUNTED))
+        pl.when(~pl.col("scheduled"))
+        .then(pl.lit(OUTSIDE))
+        .when(~pl.col("known"))
+        .then(pl.lit(UNCOUNTED))
         .otherwise(pl.coalesce(pl.col("reason").cast(pl.String), plain))
         .str.replace_all("_", " ")
-    )  # fmt: skip
+    )
     return rows.with_columns(
         kind=kind,
         state=state,
         activity=pl.when("scheduled").then("activity"),
-        reason=pl.when(pl.col("scheduled")).then(pl.col("reason").cast(pl.String)).otherwise(
-            pl.lit("unscheduled_work")
-        ),
-    )  # fmt: skip
+        reason=pl.when(pl.col("scheduled"))
+        .then(pl.col("reason").cast(pl.String))
+        .otherwise(pl.lit("unscheduled_work")),
+    )
 
 
 def weigh(rows: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
@@ -124,12 +131,15 @@ def points(rows: pl.DataFrame, totals: pl.DataFrame, by: Sequence[str]) -> pl.Da
             score_to=pl.when(d2 != 0).then(n2 / d2),
         )
         .sort(
-            *by, pl.col("points").abs(), *detail, nulls_last=True,
+            *by,
+            pl.col("points").abs(),
+            *detail,
+            nulls_last=True,
             descending=[*(False for _ in by), True, *(False for _ in detail)],
         )
         .with_columns(in_seconds(pl.col("seconds", *FOUR)))
         .select(*by, *detail, "seconds", *FOUR, "points", "score_from", "score_to")
-    )  # fmt: skip
+    )
 
 
 def listed(rows: pl.DataFrame) -> pl.DataFrame:

@@ -59,14 +59,29 @@ BOOKINGS: Final = ("arrival", "end", "wrapped", "spread")
 """Where handle time goes: the interval of the arrival, of the hanging up, of the end of wrap-up, or as it passes."""
 
 MODEL: Final[dict[str, pl.DataType]] = {
-    "source": pl.String(), "queue_id": pl.String(), "booking": pl.String(), "lost": pl.String(), "shift": pl.Int64(),
-    "skew": pl.Int64(), "short": pl.Int64(), "beyond": pl.String(), "out": pl.Boolean(), "wrap": pl.String(),
+    "source": pl.String(),
+    "queue_id": pl.String(),
+    "booking": pl.String(),
+    "lost": pl.String(),
+    "shift": pl.Int64(),
+    "skew": pl.Int64(),
+    "short": pl.Int64(),
+    "beyond": pl.String(),
+    "out": pl.Boolean(),
+    "wrap": pl.String(),
     "unit": pl.Float64(),
-}  # fmt: skip
+}
 PLAIN: Final[dict[str, object]] = {
-    "booking": "arrival", "lost": "at", "shift": 0, "skew": 0, "short": -1, "beyond": "none", "out": False,
-    "wrap": "legs", "unit": 1.0,
-}  # fmt: skip
+    "booking": "arrival",
+    "lost": "at",
+    "shift": 0,
+    "skew": 0,
+    "short": -1,
+    "beyond": "none",
+    "out": False,
+    "wrap": "legs",
+    "unit": 1.0,
+}
 HABITS: Final = ("booking", "lost")
 """What of a model is no fault but the vendor's way to book; accounts are compared booked alike."""
 
@@ -164,10 +179,12 @@ def booked(
         )
     )
     at = (
-        pl.when(pl.col("booking") == "arrival").then("arrival")
-        .when(pl.col("booking") == "wrapped").then(pl.col("end") + pl.col("wrapped"))
+        pl.when(pl.col("booking") == "arrival")
+        .then("arrival")
+        .when(pl.col("booking") == "wrapped")
+        .then(pl.col("end") + pl.col("wrapped"))
         .otherwise("end")
-    )  # fmt: skip
+    )
     whole = rows.filter(pl.col("booking") != "spread").with_columns(
         interval_start=_interval(at), us=pl.col("talked") + pl.col("wrapped"), leg=pl.lit(1)
     )

@@ -14,8 +14,13 @@ from wfm.engine.score import Score
 from wfm.engine.units import SECOND, in_seconds
 
 RATIOS: Final = (
-    "adherence", "adherence_adjusted", "adherence_low", "adherence_high", "coverage", "conformance",
-)  # fmt: skip
+    "adherence",
+    "adherence_adjusted",
+    "adherence_low",
+    "adherence_high",
+    "coverage",
+    "conformance",
+)
 FACETS: Final = ("workday", "activity", "state", "vendor_state", "class", "reason")
 """What may differ about a second; which call was under way then is evidence, and no difference."""
 
@@ -152,10 +157,14 @@ def moves(changed: pl.DataFrame) -> pl.DataFrame:
         .group_by(*WHO, pl.col("class_before", "class_after").cast(pl.String))
         .agg(in_seconds((pl.col("seconds") * SECOND).round().cast(pl.Int64).sum()))
         .sort(
-            *WHO, "seconds", "class_before", "class_after", descending=[False, False, True, False, False],
+            *WHO,
+            "seconds",
+            "class_before",
+            "class_after",
+            descending=[False, False, True, False, False],
             nulls_last=True,
         )
-    )  # fmt: skip
+    )
 
 
 def touching(rows: pl.DataFrame, changed: pl.DataFrame, where: pl.Expr | None = None) -> pl.DataFrame:

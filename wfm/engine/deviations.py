@@ -47,25 +47,42 @@ def give_reasons(slices: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
     ).join(shifts, on="segment", how="left", maintain_order="left")
     start, end = pl.col("shift_key"), pl.col("shift_end")
     reason = (
-        pl.when(pl.col("rule").is_not_null()).then(pl.col("rule"))
-        .when(~pl.col("out")).then(None)
-        .when("absent").then(pl.lit("absent"))
+        pl.when(pl.col("rule").is_not_null())
+        .then(pl.col("rule"))
+        .when(~pl.col("out"))
+        .then(None)
+        .when("absent")
+        .then(pl.lit("absent"))
         .when(off & ~pl.col("at_work") & ((pl.col("off_from") == start) | (pl.col("rest_from") <= start)))
         .then(pl.lit("late_start"))
-        .when(off & ((pl.col("off_to") == end) | (pl.col("rest_to") >= end))).then(pl.lit("early_leave"))
-        .when(resting & (pl.col("break_start") < pl.min_horizontal("rest_to", end))).then(pl.lit("early_break"))
+        .when(off & ((pl.col("off_to") == end) | (pl.col("rest_to") >= end)))
+        .then(pl.lit("early_leave"))
+        .when(resting & (pl.col("break_start") < pl.min_horizontal("rest_to", end)))
+        .then(pl.lit("early_break"))
         .when(
-            resting & (pl.col("break_end") <= pl.col("key"))
+            resting
+            & (pl.col("break_end") <= pl.col("key"))
             & (pl.col("break_end") > pl.max_horizontal("rest_from", start))
-        ).then(pl.lit("long_break"))
-        .when(working & pl.col("category").is_in(["break", "meal"])).then(pl.lit("missed_break"))
-        .when(pl.col("state") == CODE["no_answer"]).then(pl.lit("no_answer"))
+        )
+        .then(pl.lit("long_break"))
+        .when(working & pl.col("category").is_in(["break", "meal"]))
+        .then(pl.lit("missed_break"))
+        .when(pl.col("state") == CODE["no_answer"])
+        .then(pl.lit("no_answer"))
         .otherwise(pl.lit("wrong_state"))
-    )  # fmt: skip
+    )
     return slices.with_columns(reason.cast(REASON).alias("reason")).drop(
-        "rest_from", "rest_to", "off_from", "off_to", "break_end", "break_start",
-        "shift_key", "shift_end", "absent", "at_work",
-    )  # fmt: skip
+        "rest_from",
+        "rest_to",
+        "off_from",
+        "off_to",
+        "break_end",
+        "break_start",
+        "shift_key",
+        "shift_end",
+        "absent",
+        "at_work",
+    )
 
 
 def _shifts(slices: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
@@ -117,13 +134,15 @@ def exceptions(
     excused = pl.col("labels").list.len() > 0
     return (
         listed.with_columns(
-            evidence=pl.when(excused).then("labels").otherwise("leg_ids")
+            evidence=pl.when(excused)
+            .then("labels")
+            .otherwise("leg_ids")
             .fill_null(pl.lit([], pl.List(pl.String))),
             evidence_kind=pl.when(excused).then(pl.lit("exemption")).otherwise("evidence_kind"),
         )
         .drop("labels", "leg_ids")
         .sort("key")
-    )  # fmt: skip
+    )
 
 
 def _within(
@@ -154,10 +173,12 @@ def _within(
     )
     working = is_queue()
     impact = (
-        pl.when((pl.col("category") == "on_queue") & ~working).then(pl.lit("negative"))
-        .when((pl.col("category") != "on_queue") & working).then(pl.lit("positive"))
+        pl.when((pl.col("category") == "on_queue") & ~working)
+        .then(pl.lit("negative"))
+        .when((pl.col("category") != "on_queue") & working)
+        .then(pl.lit("positive"))
         .otherwise(pl.lit("neutral"))
-    )  # fmt: skip
+    )
     named = runs.join(
         segments.select("segment", "agent", "activity", "workday"),
         on="segment",
@@ -168,9 +189,20 @@ def _within(
         because=pl.when(pl.col("class") == "call_driven").then("segment"),
     )
     return named.join(evidence, left_on="because", right_on="segment", how="left").select(
-        "key", "key_end", "agent", "workday", "activity", "state", "entry", "class", "reason", "labels",
-        "leg_ids", "evidence_kind", "impact",
-    )  # fmt: skip
+        "key",
+        "key_end",
+        "agent",
+        "workday",
+        "activity",
+        "state",
+        "entry",
+        "class",
+        "reason",
+        "labels",
+        "leg_ids",
+        "evidence_kind",
+        "impact",
+    )
 
 
 def _outside(slices: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.DataFrame, axis: Axis) -> pl.DataFrame:

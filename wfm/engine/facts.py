@@ -18,8 +18,16 @@ MARGIN = timedelta(days=2)
 
 
 FRAMES = (
-    "schedule", "agent_state", "state_map", "activity", "call_leg", "exemption", "coverage", "agent", "login",
-)  # fmt: skip
+    "schedule",
+    "agent_state",
+    "state_map",
+    "activity",
+    "call_leg",
+    "exemption",
+    "coverage",
+    "agent",
+    "login",
+)
 """What `Facts.read` reads."""
 
 

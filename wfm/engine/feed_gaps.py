@@ -58,22 +58,30 @@ def unwatched(
     )
     found = (
         dark.join_asof(
-            _holes(coverage, owner, low, high), left_on="start", right_on="from", by="source", strategy="backward",
+            _holes(coverage, owner, low, high),
+            left_on="start",
+            right_on="from",
+            by="source",
+            strategy="backward",
             check_sortedness=False,
         )
         .filter(pl.col("end") <= pl.col("to"))
         .group_by("source", "from", "to")
         .agg(
-            pl.col("start").min(), pl.col("end").max(),
+            pl.col("start").min(),
+            pl.col("end").max(),
             agents=pl.col("agent_id").n_unique().cast(pl.Int64),
             seconds=in_seconds((pl.col("end") - pl.col("start")).sum()),
         )
         .filter(pl.col("end") - pl.col("start") >= look.lasts // MICROSECOND)
-    )  # fmt: skip
+    )
     return found.sort("start", "source").select(
-        "source", pl.col("start").cast(INSTANT).alias("start_at"), pl.col("end").cast(INSTANT).alias("end_at"),
-        "agents", "seconds",
-    )  # fmt: skip
+        "source",
+        pl.col("start").cast(INSTANT).alias("start_at"),
+        pl.col("end").cast(INSTANT).alias("end_at"),
+        "agents",
+        "seconds",
+    )
 
 
 def _holes(coverage: pl.DataFrame, owner: pl.DataFrame, low: int, high: int) -> pl.DataFrame:
@@ -150,11 +158,17 @@ def silences(
         )
         .sort("start", "source")
         .select(
-            "source", pl.col("start").cast(INSTANT).alias("start_at"), pl.col("end").cast(INSTANT).alias("end_at"),
-            "agents", "seconds", "expected", "dispersion", chance=(-pl.col("surprise")).exp(),
+            "source",
+            pl.col("start").cast(INSTANT).alias("start_at"),
+            pl.col("end").cast(INSTANT).alias("end_at"),
+            "agents",
+            "seconds",
+            "expected",
+            "dispersion",
+            chance=(-pl.col("surprise")).exp(),
             looks=pl.lit(gaps.height, pl.Int64),
         )
-    )  # fmt: skip
+    )
 
 
 def _present(
@@ -164,12 +178,14 @@ def _present(
     state = pl.col("state").cast(pl.String)
     return (
         slices.filter(
-            pl.col("class").is_not_null(), state != "unknown", (state != "logged_out") | pl.col("leg_id").is_not_null()
+            pl.col("class").is_not_null(),
+            state != "unknown",
+            (state != "logged_out") | pl.col("leg_id").is_not_null(),
         )
         .select("agent_id", start=pl.col("start_at").dt.epoch("us"), end=pl.col("end_at").dt.epoch("us"))
         .filter(~_day("start", timezone).is_in(list(closed)))
         .join(owner, on="agent_id")
-    )  # fmt: skip
+    )
 
 
 def _overlap(spans: pl.DataFrame, here: pl.DataFrame) -> pl.DataFrame:

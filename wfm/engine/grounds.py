@@ -29,9 +29,19 @@ from wfm.engine.timeline import BEFORE_FIRST, EXPIRED, NO_LOGIN_SPEAKS, mapped_b
 from wfm.engine.units import in_seconds
 
 WHY: Final = (
-    "not_scheduled", "not_counted", "unmapped", "expired", "not_watched", "nowhere_watched", "fits", "system",
-    "approved", "call_overrun", "shifted_break", "out",
-)  # fmt: skip
+    "not_scheduled",
+    "not_counted",
+    "unmapped",
+    "expired",
+    "not_watched",
+    "nowhere_watched",
+    "fits",
+    "system",
+    "approved",
+    "call_overrun",
+    "shifted_break",
+    "out",
+)
 """What decided a slice; the four before ``fits`` are why a state is not known, ``out`` is what no rule excused."""
 
 WON_BY: Final = ("fits", "unmapped", "unknown", "order", "nobody", "rests")
@@ -43,8 +53,15 @@ HEARD: Final = ("said", "expired", "before_first", "nobody")
 """What a state comes from: a transaction; one that nothing renewed; none yet; no login at all."""
 
 ROWS: Final = (
-    "schedule_row", "activity_row", "state_row", "map_row", "login_row", "coverage_row", "rule_row", "exemption_row",
-)  # fmt: skip
+    "schedule_row",
+    "activity_row",
+    "state_row",
+    "map_row",
+    "login_row",
+    "coverage_row",
+    "rule_row",
+    "exemption_row",
+)
 
 
 @dataclass(frozen=True)
@@ -85,9 +102,10 @@ def _cut(scored: Score, facts: Facts, rules: pl.Series, agent_id: str) -> pl.Dat
     told = scored.slices().filter(pl.col("agent_id") == agent_id).drop("agent_id")
     agent = pl.lit(agent_id, axis.agents)
     spans = told.select(
-        key=axis.key(agent, pl.col("start_at")), key_end=axis.key(agent, pl.col("end_at")),
+        key=axis.key(agent, pl.col("start_at")),
+        key_end=axis.key(agent, pl.col("end_at")),
         slice=pl.int_range(pl.len(), dtype=pl.Int32),
-    )  # fmt: skip
+    )
     decided = scored._reasoned.drop("key_end", "reason", "class")
     numbers = decided.select("key", decided=pl.int_range(pl.len(), dtype=pl.Int32))
     layers = [
@@ -132,12 +150,23 @@ def _spoken(cut: pl.DataFrame, scored: Score, facts: Facts) -> pl.DataFrame:
     rank = of_winner("rank") // pl.lit(slots)
     whose = facts.slots(axis).select("agent", *LOGIN, winner="slot").unique(["agent", "winner"], keep="any")
     cut = cut.with_columns(
-        agent=axis.agent(pl.col("key")), heard=of_winner("heard"), watched=of_winner("watched"),
+        agent=axis.agent(pl.col("key")),
+        heard=of_winner("heard"),
+        watched=of_winner("watched"),
         winner=pl.col("winner").cast(pl.Int32),
-        won_by=pl.when(rank < 1000).then(pl.lit("fits")).when(rank == 1000).then(pl.lit("unmapped"))
-        .when(rank == 1001).then(pl.lit("unknown")).when(rank < 3000).then(pl.lit("order"))
-        .when(rank < 4000).then(pl.lit("nobody")).when(rank >= 4000).then(pl.lit("rests")),
-    ).join(whose, on=["agent", "winner"], how="left", maintain_order="left")  # fmt: skip
+        won_by=pl.when(rank < 1000)
+        .then(pl.lit("fits"))
+        .when(rank == 1000)
+        .then(pl.lit("unmapped"))
+        .when(rank == 1001)
+        .then(pl.lit("unknown"))
+        .when(rank < 3000)
+        .then(pl.lit("order"))
+        .when(rank < 4000)
+        .then(pl.lit("nobody"))
+        .when(rank >= 4000)
+        .then(pl.lit("rests")),
+    ).join(whose, on=["agent", "winner"], how="left", maintain_order="left")
     return _since(cut, scored, facts, "heard")
 
 
@@ -171,17 +200,26 @@ def _why(cut: pl.DataFrame, scored: Score) -> pl.DataFrame:
     code = scored._lines.entries["code"].gather(cut["heard"])
     unknown = pl.col("state") == UNKNOWN
     why = (
-        pl.when(pl.col("segment") == 0).then(pl.lit("not_scheduled"))
-        .when(~pl.col("counted")).then(pl.lit("not_counted"))
-        .when(pl.col("state") == UNMAPPED).then(pl.lit("unmapped"))
-        .when(unknown & (code == NOBODY)).then(pl.lit("nowhere_watched"))
-        .when(unknown & (pl.col("watched") == 0)).then(pl.lit("not_watched"))
-        .when(unknown).then(pl.lit("expired"))
-        .when(pl.col("class") == "in").then(pl.lit("fits"))
-        .when(pl.col("rule").is_not_null()).then("rule")
-        .when(pl.col("class").is_in(["system", "approved"])).then(pl.col("class").cast(pl.String))
+        pl.when(pl.col("segment") == 0)
+        .then(pl.lit("not_scheduled"))
+        .when(~pl.col("counted"))
+        .then(pl.lit("not_counted"))
+        .when(pl.col("state") == UNMAPPED)
+        .then(pl.lit("unmapped"))
+        .when(unknown & (code == NOBODY))
+        .then(pl.lit("nowhere_watched"))
+        .when(unknown & (pl.col("watched") == 0))
+        .then(pl.lit("not_watched"))
+        .when(unknown)
+        .then(pl.lit("expired"))
+        .when(pl.col("class") == "in")
+        .then(pl.lit("fits"))
+        .when(pl.col("rule").is_not_null())
+        .then("rule")
+        .when(pl.col("class").is_in(["system", "approved"]))
+        .then(pl.col("class").cast(pl.String))
         .otherwise(pl.lit("out"))
-    )  # fmt: skip
+    )
     heard = pl.col("heard").replace_strict(
         {EXPIRED: "expired", BEFORE_FIRST: "before_first", NO_LOGIN_SPEAKS: "nobody"}, default="said"
     )
@@ -227,8 +265,9 @@ def _owned(cut: pl.DataFrame, facts: Facts) -> pl.DataFrame:
             pl.col("from_at").is_null() | (pl.col("from_at") <= pl.col("at")),
             pl.col("to_at").is_null() | (pl.col("to_at") > pl.col("at")),
         )
-        .group_by("place").agg(pl.col("login_row").last())
-    )  # fmt: skip
+        .group_by("place")
+        .agg(pl.col("login_row").last())
+    )
     return cut.with_columns(place=pl.int_range(pl.len())).join(
         found, on="place", how="left", maintain_order="left"
     )
@@ -289,13 +328,33 @@ def _watched(cut: pl.DataFrame, facts: Facts, axis: Axis) -> pl.DataFrame:
 def _shaped(cut: pl.DataFrame, axis: Axis) -> pl.DataFrame:
     instants = {f"{name}_at": axis.at(pl.col(name)) for name in REACH if name != "credit"}
     return cut.select(
-        pl.col("agent").cast(pl.String).alias("agent_id"), axis.at(pl.col("key")).alias("start_at"),
-        axis.at(pl.col("key_end")).alias("end_at"), "activity", "state", "vendor_state", "class", "reason", "leg_id",
-        "why", *(pl.col(name).cast(pl.Int64) for name in ROWS), "leg_rows", *LOGIN, "heard", "said_at", "won_by",
-        "counted", "category", "evidence_kind", "leg_ids", "unseen_from_at", "unseen_to_at",
-        segment_start_at=axis.at(pl.col("segment_key")), segment_end_at=axis.at(pl.col("segment_end")),
-        **instants, credit_s=in_seconds(pl.col("credit")),
-    )  # fmt: skip
+        pl.col("agent").cast(pl.String).alias("agent_id"),
+        axis.at(pl.col("key")).alias("start_at"),
+        axis.at(pl.col("key_end")).alias("end_at"),
+        "activity",
+        "state",
+        "vendor_state",
+        "class",
+        "reason",
+        "leg_id",
+        "why",
+        *(pl.col(name).cast(pl.Int64) for name in ROWS),
+        "leg_rows",
+        *LOGIN,
+        "heard",
+        "said_at",
+        "won_by",
+        "counted",
+        "category",
+        "evidence_kind",
+        "leg_ids",
+        "unseen_from_at",
+        "unseen_to_at",
+        segment_start_at=axis.at(pl.col("segment_key")),
+        segment_end_at=axis.at(pl.col("segment_end")),
+        **instants,
+        credit_s=in_seconds(pl.col("credit")),
+    )
 
 
 def _voices(cut: pl.DataFrame, facts: Facts, scored: Score) -> pl.DataFrame:
@@ -305,9 +364,14 @@ def _voices(cut: pl.DataFrame, facts: Facts, scored: Score) -> pl.DataFrame:
     parts = []
     for slot in range(slots if slots > 1 else 0):
         mine = cut.select(
-            "agent", "key", slice="place", heard=f"heard_{slot}", code=f"state_{slot}", won=pl.col("winner") == slot,
+            "agent",
+            "key",
+            slice="place",
+            heard=f"heard_{slot}",
+            code=f"state_{slot}",
+            won=pl.col("winner") == slot,
             slot=pl.lit(slot, pl.Int32),
-        )  # fmt: skip
+        )
         mine = mine.filter(pl.col("code") < len(terms.STATES)).join(
             whose, on=["agent", "slot"], maintain_order="left"
         )
@@ -320,6 +384,11 @@ def _voices(cut: pl.DataFrame, facts: Facts, scored: Score) -> pl.DataFrame:
 
 
 VOICES: Final = {
-    "slice": pl.Int64(), "source": pl.String(), "login": pl.String(), "state": pl.String(), "state_row": pl.Int64(),
-    "said_at": inputs.INSTANT, "won": pl.Boolean(),
-}  # fmt: skip
+    "slice": pl.Int64(),
+    "source": pl.String(),
+    "login": pl.String(),
+    "state": pl.String(),
+    "state_row": pl.Int64(),
+    "said_at": inputs.INSTANT,
+    "won": pl.Boolean(),
+}

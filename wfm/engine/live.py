@@ -91,9 +91,15 @@ class Live:
         self._rules = adherence.rule_table(inputs.rules(inputs.take(rule, "rule")))
         nothing = {name: schema.empty(name) for name in ("schedule", "agent_state")}
         fixed = Facts.read(
-            **nothing, state_map=state_map, activity=activity, agent=agent, login=login,
-            call_leg=None, exemption=None, coverage=None,
-        )  # fmt: skip
+            **nothing,
+            state_map=state_map,
+            activity=activity,
+            agent=agent,
+            login=login,
+            call_leg=None,
+            exemption=None,
+            coverage=None,
+        )
         self._known = Known(fixed, inputs.take(activity, "activity"), checked)
         self._watch: Watch | None = None
         self._standing: pl.DataFrame | None = None
@@ -136,8 +142,11 @@ class Live:
             InputError: a frame is not what it should be; nothing was taken.
         """
         rows = {
-            "schedule": schedule, "agent_state": agent_state, "call_leg": call_leg, "exemption": exemption,
-        }  # fmt: skip
+            "schedule": schedule,
+            "agent_state": agent_state,
+            "call_leg": call_leg,
+            "exemption": exemption,
+        }
         news = self._known.check(rows, gone)
         watched = (
             None if coverage is None else inputs.check_spans(inputs.take(coverage, "coverage"), "coverage")
@@ -185,9 +194,20 @@ class Live:
         """List adherence exceptions and unscheduled work: see `wfm.engine.score.Score.exceptions`."""
         seconds = in_seconds(pl.col("end") - pl.col("begin"))
         return kept.spoken(self._rows("exceptions").with_columns(seconds=seconds)).select(
-            "agent_id", "workday", "start_at", "end_at", "seconds", "activity", "state", "vendor_state", "class",
-            "reason", "evidence", "evidence_kind", "impact",
-        )  # fmt: skip
+            "agent_id",
+            "workday",
+            "start_at",
+            "end_at",
+            "seconds",
+            "activity",
+            "state",
+            "vendor_state",
+            "class",
+            "reason",
+            "evidence",
+            "evidence_kind",
+            "impact",
+        )
 
     def slices(self) -> pl.DataFrame:
         """Return the finest view: see `wfm.engine.score.Score.slices`."""

@@ -86,9 +86,13 @@ class Moment:
         """Say of every class whether its own test holds, in the order of the tests."""
         driven = any(rule is not None and rule.holds for rule in (self.overrun, self.shifted))
         return {
-            "unknown": not self.known, "in": self.state in self.fits, "system": self.system,
-            "approved": self.approved, "call_driven": driven, "controllable": True,
-        }  # fmt: skip
+            "unknown": not self.known,
+            "in": self.state in self.fits,
+            "system": self.system,
+            "approved": self.approved,
+            "call_driven": driven,
+            "controllable": True,
+        }
 
 
 def moment(scored: Score, rules: pl.Series, agent_id: str, at: datetime) -> Moment | None:
@@ -114,11 +118,18 @@ def moment(scored: Score, rules: pl.Series, agent_id: str, at: datetime) -> Mome
         row["counted"] and row["state"] not in (UNKNOWN, UNMAPPED) and terms.STATES[row["state"]] not in fits
     )
     return Moment(
-        at, str(segment["activity"][0]) if segment.height else None, row["category"], row["counted"],
-        terms.STATES[row["state"]], row["class"], fits, row["system"] > 0, row["approved"] > 0,
+        at,
+        str(segment["activity"][0]) if segment.height else None,
+        row["category"],
+        row["counted"],
+        terms.STATES[row["state"]],
+        row["class"],
+        fits,
+        row["system"] > 0,
+        row["approved"] > 0,
         _overrun(scored, mine, segment, key, out) if segment.height else None,
         _shifted(scored, mine, segment, key, out) if segment.height else None,
-    )  # fmt: skip
+    )
 
 
 def _instant(scored: Score, key: int) -> datetime:
@@ -144,10 +155,14 @@ def _overrun(scored: Score, mine: pl.DataFrame, segment: pl.DataFrame, key: int,
     until = int(reach["until"][0]) if reach.height else None
     then, before = _state_at(mine, begun), _state_at(mine, begun - 1)
     return Overrun(
-        off_queue, _instant(scored, begun), then or "", tuple(legs["leg_id"].unique(maintain_order=True)),
-        before in TALKING and then in TALKING, None if until is None else _instant(scored, until),
+        off_queue,
+        _instant(scored, begun),
+        then or "",
+        tuple(legs["leg_id"].unique(maintain_order=True)),
+        before in TALKING and then in TALKING,
+        None if until is None else _instant(scored, until),
         out and until is not None and key < until,
-    )  # fmt: skip
+    )
 
 
 def _shifted(scored: Score, mine: pl.DataFrame, segment: pl.DataFrame, key: int, out: bool) -> Shifted:
@@ -172,7 +187,13 @@ def _shifted(scored: Score, mine: pl.DataFrame, segment: pl.DataFrame, key: int,
     rested_before = _state_at(mine, begun - 1) in terms.REST_STATES
     counted = bool(segment["counted"][0])
     return Shifted(
-        _instant(scored, begun), str(before["activity"][0]) if before.height else None, is_break, credit / 1e6,
-        rested_before, then, None if rest_end is None else _instant(scored, rest_end), used_us / 1e6,
+        _instant(scored, begun),
+        str(before["activity"][0]) if before.height else None,
+        is_break,
+        credit / 1e6,
+        rested_before,
+        then,
+        None if rest_end is None else _instant(scored, rest_end),
+        used_us / 1e6,
         out and counted and resting and rested_before and used_us < credit,
-    )  # fmt: skip
+    )

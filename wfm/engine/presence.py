@@ -121,12 +121,16 @@ def phases(stretches: pl.DataFrame) -> pl.DataFrame:
         parts += [(*after, far - near), (*before, far - near)]
     return pl.concat(
         stretches.select(
-            "agent_id", "day", "out",
-            start=pl.max_horizontal("start", low), end=pl.min_horizontal("end", high), phase=name,
+            "agent_id",
+            "day",
+            "out",
+            start=pl.max_horizontal("start", low),
+            end=pl.min_horizontal("end", high),
+            phase=name,
             weight=pl.lit(PRIOR_AGENTS * minutes * MINUTE, pl.Int64),
         ).filter(pl.col("end") > pl.col("start"))
         for low, high, name, minutes in parts
-    )  # fmt: skip
+    )
 
 
 def without_twins(member: pl.DataFrame) -> pl.DataFrame:
@@ -146,8 +150,13 @@ def count(pieces: pl.DataFrame, member: pl.DataFrame) -> pl.DataFrame:
         *GROUP, at="start", n=one, k=pl.col("out").cast(pl.Int64), p="p", v=pl.col("p") * (1 - pl.col("p"))
     )
     go = placed.select(
-        *GROUP, at="end", n=-one, k=-pl.col("out").cast(pl.Int64), p=-pl.col("p"), v=-pl.col("p") * (1 - pl.col("p"))
-    )  # fmt: skip
+        *GROUP,
+        at="end",
+        n=-one,
+        k=-pl.col("out").cast(pl.Int64),
+        p=-pl.col("p"),
+        v=-pl.col("p") * (1 - pl.col("p")),
+    )
     sums = ["n", "k", "p", "v"]
     return (
         pl.concat([come, go])
@@ -203,6 +212,10 @@ def dispersion_of(counted: pl.DataFrame) -> pl.DataFrame:
     days = counted.group_by(*GROUP, "day").agg(off=(off * lasts).sum(), lasts=lasts.sum())
     other = {name: pl.col(name).sum().over(GROUP) - pl.col(name) for name in ("off", "lasts")}
     return days.select(
-        *GROUP, "day",
-        dispersion=pl.when(other["lasts"] > 0).then(other["off"] / other["lasts"]).otherwise(1.0).clip(lower_bound=1.0),
-    )  # fmt: skip
+        *GROUP,
+        "day",
+        dispersion=pl.when(other["lasts"] > 0)
+        .then(other["off"] / other["lasts"])
+        .otherwise(1.0)
+        .clip(lower_bound=1.0),
+    )

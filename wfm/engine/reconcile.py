@@ -105,12 +105,13 @@ class Reconciliation:
             (pl.col(f"{name}_cause") == "not_explained").fill_null(False) for name in ACCOUNTS
         )
         counts = self._rows.select(
-            figures=told.cast(pl.Int64), agree=(told.cast(pl.Int64) - apart.cast(pl.Int64)),
+            figures=told.cast(pl.Int64),
+            agree=(told.cast(pl.Int64) - apart.cast(pl.Int64)),
             explained=(apart.cast(pl.Int64) - unknown.sum().cast(pl.Int64)),
         ).with_columns(
             agreement=_share("agree", "figures"),
             accounted=_share(pl.col("agree") + pl.col("explained"), "figures"),
-        )  # fmt: skip
+        )
         shares = (
             self.by([])
             if self._rows.height
@@ -250,8 +251,10 @@ def _with_causes(
         first, last = (pl.col(f"{figure}_vendor") - pl.col(f"{figure}_{n}") for n in (0, steps))
         mostly = last.abs() <= first.abs() * (1 - MOSTLY)
         cause = (
-            pl.when(~_differs(figure, first)).then(None)
-            .when(~_differs(figure, last)).then(_by_model(figure, steps))
+            pl.when(~_differs(figure, first))
+            .then(None)
+            .when(~_differs(figure, last))
+            .then(_by_model(figure, steps))
             .otherwise(
                 pl.coalesce(
                     _where(figure, last, state_delay),
@@ -259,7 +262,7 @@ def _with_causes(
                     pl.lit("not_explained"),
                 )
             )
-        )  # fmt: skip
+        )
         both = pl.max_horizontal(f"{figure}_vendor", f"{figure}_legs") > 0
         placed = placed.with_columns(
             first.alias(f"{figure}_residual"),
@@ -386,12 +389,16 @@ def _with_states(
     talk_alone = residual - pl.when("wrap_known").then(0).otherwise("wrapup")
     late = pl.col("legs") * (state_delay // timedelta(microseconds=1))
     cause = (
-        pl.when(~_differs("states", residual)).then(None)
-        .when("blind").then(pl.lit("not_watched"))
-        .when(~_differs("states", talk_alone)).then(pl.lit("wrapup_not_in_legs"))
-        .when(talk_alone.abs() <= late).then(pl.lit("told_late"))
+        pl.when(~_differs("states", residual))
+        .then(None)
+        .when("blind")
+        .then(pl.lit("not_watched"))
+        .when(~_differs("states", talk_alone))
+        .then(pl.lit("wrapup_not_in_legs"))
+        .when(talk_alone.abs() <= late)
+        .then(pl.lit("told_late"))
         .otherwise(pl.lit("not_explained"))
-    )  # fmt: skip
+    )
     both = pl.max_horizontal("handle_states", "handle_legs") > 0
     return rows.with_columns(
         states_residual=residual,
@@ -452,11 +459,13 @@ def _booking(rows: pl.DataFrame, logs: Logs, told: Told, found: Found) -> pl.Dat
             .filter(_differs(figure, pl.col("off")))
             .group_by(QUEUE)
             .agg(
-                figure=pl.lit(figure), cause=pl.lit(cause), intervals=pl.len().cast(pl.Int64),
+                figure=pl.lit(figure),
+                cause=pl.lit(cause),
+                intervals=pl.len().cast(pl.Int64),
                 amount=pl.col("off").sum() / (1 if figure in causes.COUNTS else SECOND),
             )
             .with_columns(net=pl.lit(None, pl.Float64))
-        )  # fmt: skip
+        )
     return pl.concat(parts)
 
 

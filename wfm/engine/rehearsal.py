@@ -90,13 +90,26 @@ def compare(
     change = pl.col("adherence_after") - pl.col("adherence_before")
     return (
         both.with_columns(change=change, crosses=_crosses(target), moved_s=pl.col("moved_s").fill_null(0.0))
-        .sort(pl.col("change").abs(), pl.col("moved_s"), *keys, descending=[True, True, *(False for _ in keys)],
-              nulls_last=True)
-        .select(
-            *keys, "adherence_before", "adherence_after", "change", "adherence_adjusted_before",
-            "adherence_adjusted_after", "scheduled_before_s", "scheduled_after_s", "moved_s", "crosses",
+        .sort(
+            pl.col("change").abs(),
+            pl.col("moved_s"),
+            *keys,
+            descending=[True, True, *(False for _ in keys)],
+            nulls_last=True,
         )
-    )  # fmt: skip
+        .select(
+            *keys,
+            "adherence_before",
+            "adherence_after",
+            "change",
+            "adherence_adjusted_before",
+            "adherence_adjusted_after",
+            "scheduled_before_s",
+            "scheduled_after_s",
+            "moved_s",
+            "crosses",
+        )
+    )
 
 
 def _named(name: str, when: str) -> str:
@@ -125,9 +138,11 @@ def _laid_over(before: pl.DataFrame, after: pl.DataFrame, by: list[str]) -> pl.D
     )
     for frame, when in ((before, "before"), (after, "after")):
         rows = frame.sort("agent_id", "start_at").select(
-            pl.col("agent_id").alias("who"), "start_at", "end_at",
+            pl.col("agent_id").alias("who"),
+            "start_at",
+            "end_at",
             *(pl.col(name).cast(pl.String) if name in FACTS else pl.col(name) for name in names),
-        )  # fmt: skip
+        )
         held = cut.select("who", "at").join_asof(
             rows, left_on="at", right_on="start_at", by="who", strategy="backward", check_sortedness=False
         )
@@ -144,8 +159,12 @@ def _flow(
 ) -> pl.DataFrame:
     return rows.select(
         *(pl.col(f"{name}_{when}").alias(name) for name in by),
-        from_class.alias("from_class"), to_class.alias("to_class"), "cause", "length", "who",
-    )  # fmt: skip
+        from_class.alias("from_class"),
+        to_class.alias("to_class"),
+        "cause",
+        "length",
+        "who",
+    )
 
 
 def _cause() -> pl.Expr:
@@ -172,7 +191,8 @@ def _cause() -> pl.Expr:
     return (
         pl.when(differs("category"))
         .then(told("activity ", will("activity"), ": ", was("category"), " to ", will("category")))
-        .when(counted).then(told("activity ", will("activity"), ": ", whether))
+        .when(counted)
+        .then(told("activity ", will("activity"), ": ", whether))
         .when(differs("state") & ~differs("vendor_state") & will("vendor_state").is_not_null())
         .then(told("mapping ", will("vendor_state"), ": ", was("state"), " to ", will("state")))
         .when(differs("state") & ((was("state") == "unknown") | (will("state") == "unknown")))
@@ -182,4 +202,4 @@ def _cause() -> pl.Expr:
         .when(fits)
         .then(told("rule ", will("category"), ", ", will("state"), ": ", verdict))
         .otherwise(pl.lit("what a call excuses"))
-    )  # fmt: skip
+    )

@@ -19,9 +19,17 @@ from wfm.errors import UsageError
 
 PEOPLE: Final = ("name", "team", "site")
 BY: Final = (
-    "agent_id", *PEOPLE, "queue_id", "workday", "week", "month", "interval_start", "activity", "category",
+    "agent_id",
+    *PEOPLE,
+    "queue_id",
+    "workday",
+    "week",
+    "month",
+    "interval_start",
+    "activity",
+    "category",
     "shift_start_at",
-)  # fmt: skip
+)
 """What scores can be grouped by; a week is named by its Monday, a month by its first day."""
 
 SHORT: Final = {"agent": "agent_id", "queue": "queue_id", "interval": "interval_start"}

@@ -143,6 +143,17 @@ def segments(
         .with_columns(workday=local_date(axis.at(pl.col("shift_key")), pl.col("zone"), zones))
     )
     return rows.join(shifts.drop("zone"), on="shift", how="left", maintain_order="left").select(
-        "segment", "key", "key_end", "agent", "activity", pl.col("category").cast(CATEGORY), "counted",
-        "paid", "shrinkage", "shift", "shift_key", "shift_end", "workday",
-    )  # fmt: skip
+        "segment",
+        "key",
+        "key_end",
+        "agent",
+        "activity",
+        pl.col("category").cast(CATEGORY),
+        "counted",
+        "paid",
+        "shrinkage",
+        "shift",
+        "shift_key",
+        "shift_end",
+        "workday",
+    )

@@ -192,9 +192,20 @@ class Score:
             pl.col("evidence_kind").cast(pl.String), seconds=in_seconds(pl.col("key_end") - pl.col("key"))
         )
         return rows.select(
-            "agent_id", "workday", "start_at", "end_at", "seconds", "activity", "state", "vendor_state", "class",
-            "reason", "evidence", "evidence_kind", "impact",
-        )  # fmt: skip
+            "agent_id",
+            "workday",
+            "start_at",
+            "end_at",
+            "seconds",
+            "activity",
+            "state",
+            "vendor_state",
+            "class",
+            "reason",
+            "evidence",
+            "evidence_kind",
+            "impact",
+        )
 
     def slices(self) -> pl.DataFrame:
         """Return the finest view: within a row nothing changes, and the rows of an agent leave no gap.

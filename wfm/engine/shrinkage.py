@@ -28,9 +28,14 @@ from wfm.errors import UsageError
 PARTS: Final = ("productive", "planned", "unplanned", "unknown")
 PART: Final = pl.Enum(PARTS)
 SUMS: Final = (
-    "paid_s", *(f"{part}_s" for part in PARTS), "scheduled_shrinkage_s", "logged_in_s", "staffed_s", "handling_s",
+    "paid_s",
+    *(f"{part}_s" for part in PARTS),
+    "scheduled_shrinkage_s",
+    "logged_in_s",
+    "staffed_s",
+    "handling_s",
     "handling_paid_s",
-)  # fmt: skip
+)
 
 FORMULAS: Final = {
     "paid": "scheduled time of paid activities (table activity) = productive + planned + unplanned + unknown",
@@ -101,15 +106,22 @@ def flagged(slices: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
     kind, flag = pl.col("class"), pl.col("shrinkage")
     inside = (kind == "in").fill_null(False)
     part = (
-        pl.when(~pl.col("paid")).then(None)
-        .when(is_queue() & ~inside & (pl.col("category") != "on_queue")).then(pl.lit("productive"))
-        .when(flag == "planned").then(pl.lit("planned"))
-        .when(flag == "unplanned").then(pl.lit("unplanned"))
-        .when(kind == "unknown").then(pl.lit("unknown"))
-        .when(inside | kind.is_null()).then(pl.lit("productive"))
-        .when((pl.col("rule") == "shifted_break").fill_null(False)).then(pl.lit("planned"))
+        pl.when(~pl.col("paid"))
+        .then(None)
+        .when(is_queue() & ~inside & (pl.col("category") != "on_queue"))
+        .then(pl.lit("productive"))
+        .when(flag == "planned")
+        .then(pl.lit("planned"))
+        .when(flag == "unplanned")
+        .then(pl.lit("unplanned"))
+        .when(kind == "unknown")
+        .then(pl.lit("unknown"))
+        .when(inside | kind.is_null())
+        .then(pl.lit("productive"))
+        .when((pl.col("rule") == "shifted_break").fill_null(False))
+        .then(pl.lit("planned"))
         .otherwise(pl.lit("unplanned"))
-    )  # fmt: skip
+    )
     return marked.with_columns(part=part.cast(PART))
 
 
@@ -195,6 +207,12 @@ def shares(caused: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     return (
         rows.sort(order, descending=[name == "us" for name in order], nulls_last=True)
         .with_columns(pl.col("part").cast(pl.String), shrinkage=_share(pl.col("us"), pl.col("paid_us")))
-        .select(*by, "part", "cause", seconds=in_seconds(pl.col("us")), paid_s=in_seconds(pl.col("paid_us")),
-                shrinkage="shrinkage")
-    )  # fmt: skip
+        .select(
+            *by,
+            "part",
+            "cause",
+            seconds=in_seconds(pl.col("us")),
+            paid_s=in_seconds(pl.col("paid_us")),
+            shrinkage="shrinkage",
+        )
+    )

@@ -56,12 +56,22 @@ NORMAL: Final = 2.5
 """Standard deviations of the median's interval: 98.8 %."""
 
 DAY_COLUMNS: Final[dict[str, pl.DataType]] = {
-    "call_source": pl.String(), "state_source": pl.String(), "day": pl.Date(),
-    "skew_s": pl.Float64(), "low_s": pl.Float64(), "high_s": pl.Float64(),
-    "pairs": pl.Int64(), "events": pl.Int64(), "share": pl.Float64(),
-    "method": pl.String(), "delay_s": pl.Float64(), "reason": pl.String(),
-    "drift_s": pl.Float64(), "drift_low_s": pl.Float64(), "drift_high_s": pl.Float64(),
-}  # fmt: skip
+    "call_source": pl.String(),
+    "state_source": pl.String(),
+    "day": pl.Date(),
+    "skew_s": pl.Float64(),
+    "low_s": pl.Float64(),
+    "high_s": pl.Float64(),
+    "pairs": pl.Int64(),
+    "events": pl.Int64(),
+    "share": pl.Float64(),
+    "method": pl.String(),
+    "delay_s": pl.Float64(),
+    "reason": pl.String(),
+    "drift_s": pl.Float64(),
+    "drift_low_s": pl.Float64(),
+    "drift_high_s": pl.Float64(),
+}
 
 REASONS: Final[dict[str, str]] = {
     "no_common_agent": "no agent is in both logs that day",
@@ -318,12 +328,20 @@ def _likeliest(chosen: Floats, background: float) -> tuple[int, int]:
 def _frame(rows: list[tuple[str, str, object, int, Estimate]]) -> pl.DataFrame:
     told = [
         {
-            "call_source": call, "state_source": state, "day": day, "skew_s": e.skew, "low_s": e.low,
-            "high_s": e.high, "pairs": e.pairs, "events": events, "method": e.method, "delay_s": e.delay,
+            "call_source": call,
+            "state_source": state,
+            "day": day,
+            "skew_s": e.skew,
+            "low_s": e.low,
+            "high_s": e.high,
+            "pairs": e.pairs,
+            "events": events,
+            "method": e.method,
+            "delay_s": e.delay,
             "reason": e.reason,
         }
         for call, state, day, events, e in rows
-    ]  # fmt: skip
+    ]
     schema = {name: dtype for name, dtype in DAY_COLUMNS.items() if not name.startswith("drift")}
     share = pl.when(pl.col("events") > 0).then(pl.col("pairs") / pl.col("events"))
     return pl.DataFrame(told, schema=schema).with_columns(share=share)

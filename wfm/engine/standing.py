@@ -58,9 +58,15 @@ def standing(scored: Score, edges: pl.DataFrame | None) -> pl.DataFrame:
     rows = rows.join(at_edge, on="edge_key", how="left", maintain_order="left")
     return rows.select(
         pl.col("agent").cast(pl.String).alias("agent_id"),
-        "source", "edge", "until", "seen", "segment", "state", "class",
+        "source",
+        "edge",
+        "until",
+        "seen",
+        "segment",
+        "state",
+        "class",
         restless=pl.col("mixed") | pl.col("overrun").fill_null(False),
-    )  # fmt: skip
+    )
 
 
 def _watched(scored: Score, edges: pl.DataFrame) -> pl.DataFrame:

@@ -50,9 +50,13 @@ def stretches(slices: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.DataFram
     within = slices.filter(pl.col("segment") > 0).with_columns(scheduled=True, near=False)
     outside = _outside(slices, segments, zone_of, axis)
     places = segments.select(
-        "segment", "agent", "workday", pl.col("activity").cast(pl.String),
-        segment_key="key", segment_end="key_end",
-    )  # fmt: skip
+        "segment",
+        "agent",
+        "workday",
+        pl.col("activity").cast(pl.String),
+        segment_key="key",
+        segment_end="key_end",
+    )
     rows = pl.concat([within, outside.select(within.columns)]).sort("key")
     rows = rows.join(places, on="segment", how="left", maintain_order="left").with_columns(
         known=(pl.col("counted") & (pl.col("class") != "unknown")).fill_null(False)
@@ -76,14 +80,20 @@ def _outside(slices: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.DataFrame
     counted = segments.filter("counted")
     places = (
         runs.join_asof(
-            counted.select(*AGENT_DAY, key="key", before="segment"), on="key", by=AGENT_DAY, check_sortedness=False
+            counted.select(*AGENT_DAY, key="key", before="segment"),
+            on="key",
+            by=AGENT_DAY,
+            check_sortedness=False,
         )
         .join_asof(
             counted.select(*AGENT_DAY, key="key", after="segment"),
-            on="key", by=AGENT_DAY, strategy="forward", check_sortedness=False,
+            on="key",
+            by=AGENT_DAY,
+            strategy="forward",
+            check_sortedness=False,
         )
         .select(segment=pl.coalesce("before", "after"))
-    )  # fmt: skip
+    )
     found = found.drop("segment").with_columns(places["segment"], scheduled=False)
     found = found.filter(pl.col("segment").is_not_null())
     numbers = layer(steps(found.select("key", "key_end", row=_number()), "row", -1), "row", axis, -1)

@@ -28,8 +28,12 @@ HINTS = (
 )
 """What a vendor's word says by itself; the first that fits."""
 PLANNED = {
-    "break": "break", "meal": "meal", "training": "training", "meeting": "meeting", "off_queue_work": "working",
-}  # fmt: skip
+    "break": "break",
+    "meal": "meal",
+    "training": "training",
+    "meeting": "meeting",
+    "off_queue_work": "working",
+}
 """What a state means that is said while this is scheduled."""
 
 

@@ -53,25 +53,49 @@ OWN_LOG: Final = (pl.col("login") == pl.col("queue_id")).fill_null(False)
 """Legs in the log of the queue itself."""
 
 COUNTS: Final = (
-    "entered", "handled", "abandoned", "handle_unknown", "calls", "calls_answered", "calls_abandoned",
-    "answered_within", "abandoned_within", "abandoned_short",
-)  # fmt: skip
+    "entered",
+    "handled",
+    "abandoned",
+    "handle_unknown",
+    "calls",
+    "calls_answered",
+    "calls_abandoned",
+    "answered_within",
+    "abandoned_within",
+    "abandoned_short",
+)
 SECONDS: Final = ("sum_handle_time_s", "wait_s", "handling_s", "staffed_s")
 LOGGED: Final = (*COUNTS[4:], "wait_s")
 """What only a call log knows."""
 
 COLUMNS: Final[dict[str, pl.DataType]] = {
-    "source": pl.String(), "queue_id": pl.String(), "interval_start": INSTANT,
-    "entered": pl.Int64(), "handled": pl.Int64(), "abandoned": pl.Int64(),
-    "sum_handle_time_s": pl.Float64(), "handle_unknown": pl.Int64(), "aht_s": pl.Float64(),
-    "abandonment": pl.Float64(), "origin": pl.String(),
-    "calls": pl.Int64(), "calls_answered": pl.Int64(), "calls_abandoned": pl.Int64(),
-    "answered_within": pl.Int64(), "abandoned_within": pl.Int64(), "abandoned_short": pl.Int64(),
-    "wait_s": pl.Float64(), "asa_s": pl.Float64(),
-    "service_level": pl.Float64(), "service_level_variant": pl.String(),
-    "service_level_target_s": pl.Float64(), "service_level_origin": pl.String(),
-    "handling_s": pl.Float64(), "staffed_s": pl.Float64(), "occupancy": pl.Float64(),
-}  # fmt: skip
+    "source": pl.String(),
+    "queue_id": pl.String(),
+    "interval_start": INSTANT,
+    "entered": pl.Int64(),
+    "handled": pl.Int64(),
+    "abandoned": pl.Int64(),
+    "sum_handle_time_s": pl.Float64(),
+    "handle_unknown": pl.Int64(),
+    "aht_s": pl.Float64(),
+    "abandonment": pl.Float64(),
+    "origin": pl.String(),
+    "calls": pl.Int64(),
+    "calls_answered": pl.Int64(),
+    "calls_abandoned": pl.Int64(),
+    "answered_within": pl.Int64(),
+    "abandoned_within": pl.Int64(),
+    "abandoned_short": pl.Int64(),
+    "wait_s": pl.Float64(),
+    "asa_s": pl.Float64(),
+    "service_level": pl.Float64(),
+    "service_level_variant": pl.String(),
+    "service_level_target_s": pl.Float64(),
+    "service_level_origin": pl.String(),
+    "handling_s": pl.Float64(),
+    "staffed_s": pl.Float64(),
+    "occupancy": pl.Float64(),
+}
 """What `intervals` returns; its docstring says what each column is."""
 
 EVERY: Final = ("15m", "30m", "1h", "1d", "1w", "1mo")
@@ -119,10 +143,14 @@ def without_short_abandons() -> pl.Expr:
 SERVICE_LEVELS: Final[dict[str, Callable[[], pl.Expr]]] = {
     each.__name__: each
     for each in (
-        of_entered, of_answered, of_answered_and_abandoned, with_abandoned_within, without_abandoned_within,
+        of_entered,
+        of_answered,
+        of_answered_and_abandoned,
+        with_abandoned_within,
+        without_abandoned_within,
         without_short_abandons,
     )
-}  # fmt: skip
+}
 """The six variants in use, by name, each an expression over the counts of `intervals` and `roll_up`."""
 
 
@@ -378,12 +406,17 @@ def _count(calls: pl.DataFrame, level: ServiceLevel) -> pl.DataFrame:
     timed = wait.is_not_null() | ~(answered | abandoned)
     within, short = (wait <= round(s * 1_000_000) for s in (level.target_s, level.short_abandon_s))
     counts = {
-        "entered": pl.lit(True), "handled": answered, "abandoned": abandoned,
+        "entered": pl.lit(True),
+        "handled": answered,
+        "abandoned": abandoned,
         "handle_unknown": pl.col("untimed"),
-        "calls": timed, "calls_answered": timed & answered, "calls_abandoned": timed & abandoned,
-        "answered_within": answered & within, "abandoned_within": abandoned & within,
+        "calls": timed,
+        "calls_answered": timed & answered,
+        "calls_abandoned": timed & abandoned,
+        "answered_within": answered & within,
+        "abandoned_within": abandoned & within,
         "abandoned_short": abandoned & short,
-    }  # fmt: skip
+    }
     return (
         calls.with_columns(interval_start=pl.col("arrival").dt.truncate("15m"), waited=wait * answered)
         .with_columns(**counts)
@@ -414,10 +447,13 @@ def _buckets(interval_volume: pl.DataFrame) -> pl.DataFrame:
             "quarter of an hour and counts from 0."
         )
     return interval_volume.unique(PLACE, keep="last").select(
-        *PLACE, "entered", "abandoned", "sum_handle_time_s",
+        *PLACE,
+        "entered",
+        "abandoned",
+        "sum_handle_time_s",
         handled=(pl.col("entered") - pl.col("abandoned")).clip(0),
         handle_unknown=pl.lit(0, pl.Int64),
-    )  # fmt: skip
+    )
 
 
 def _join(counted: pl.DataFrame, told: pl.DataFrame, staffed: pl.DataFrame | None) -> pl.DataFrame:

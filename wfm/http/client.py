@@ -224,10 +224,15 @@ class Client:
     def _log(self, ask: Ask, seconds: float, trouble: CollectError | None) -> None:
         hidden = self._hidden(ask)
         fields: dict[str, Any] = {
-            "source": self.source, "method": ask.method, "host": ask.url.host,
-            "path": redact(path_of(ask.url), hidden), "status": ask.effort.status or "-",
-            "seconds": round(seconds, 3), "bytes": ask.effort.size, "attempt": ask.effort.attempt,
-        }  # fmt: skip
+            "source": self.source,
+            "method": ask.method,
+            "host": ask.url.host,
+            "path": redact(path_of(ask.url), hidden),
+            "status": ask.effort.status or "-",
+            "seconds": round(seconds, 3),
+            "bytes": ask.effort.size,
+            "attempt": ask.effort.attempt,
+        }
         if trouble is not None:
             fields["error"] = redact(f"{type(trouble).__name__}: {trouble}", hidden)
         line = " ".join(f"{name}={value}" for name, value in fields.items())

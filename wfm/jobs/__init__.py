@@ -10,6 +10,15 @@ from wfm.jobs.rehearsing import Rehearsal
 from wfm.jobs.scoring import score_frames
 
 __all__ = [
-    "Centre", "Changes", "Decision", "Explanation", "Following", "Imported", "Instant", "Rehearsal", "live_frames",
-    "open_centre", "score_frames",
-]  # fmt: skip
+    "Centre",
+    "Changes",
+    "Decision",
+    "Explanation",
+    "Following",
+    "Imported",
+    "Instant",
+    "Rehearsal",
+    "live_frames",
+    "open_centre",
+    "score_frames",
+]

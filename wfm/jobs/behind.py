@@ -34,8 +34,9 @@ SAID: Final[dict[str, tuple[str | None, str | None, tuple[str, ...]]]] = {
 }
 """The tables behind an explained day: from when, until when, and what a row says."""
 TABLE_OF: Final = {name: name.removesuffix("_row") for name in ROWS} | {
-    "state_row": "agent_state", "map_row": "state_map",
-}  # fmt: skip
+    "state_row": "agent_state",
+    "map_row": "state_map",
+}
 """Which table a column of ids is about."""
 LONGEST_SHIFT: Final = timedelta(days=1)
 """No clock is put right by more."""

@@ -47,10 +47,19 @@ EXTENT: Final[dict[str, tuple[str, str]]] = {
 """From when to when a row holds; rows of the other tables always do."""
 
 CAUSE: Final[dict[str, pl.DataType]] = {
-    "agent_id": pl.String(), "workday": pl.Date(), "table": pl.String(), "change": pl.String(), "start_at": INSTANT,
-    "end_at": INSTANT, "says": pl.String(), "said_before": pl.String(), "seconds": pl.Float64(), "by": pl.String(),
-    "row_no": pl.Int64(), "known_at": INSTANT,
-}  # fmt: skip
+    "agent_id": pl.String(),
+    "workday": pl.Date(),
+    "table": pl.String(),
+    "change": pl.String(),
+    "start_at": INSTANT,
+    "end_at": INSTANT,
+    "says": pl.String(),
+    "said_before": pl.String(),
+    "seconds": pl.Float64(),
+    "by": pl.String(),
+    "row_no": pl.Int64(),
+    "known_at": INSTANT,
+}
 WHO: Final = ["agent_id", "workday"]
 
 

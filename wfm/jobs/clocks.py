@@ -68,8 +68,13 @@ def to_put_right(
     other = pl.when(states_right).then(pl.col("state_source")).otherwise("call_source")
     said = worded(
         "compared with {}: {} s, {} to {} s, from {} pairs ({})",
-        other, "skew_s", pl.col("low_s").round(3), pl.col("high_s").round(3), "pairs", "method",
-    )  # fmt: skip
+        other,
+        "skew_s",
+        pl.col("low_s").round(3),
+        pl.col("high_s").round(3),
+        "pairs",
+        "method",
+    )
     rows = (
         compared.sort("pairs", maintain_order=True)
         .with_columns(

@@ -400,9 +400,18 @@ class Collector:
             _, watched = follow(self._before(source, first), reads[feed.name], source, feed)
             rows[feed.name] = watched[feed.name]
         written = archive.keep(
-            self.store, name=spool.Batch.new_name(), source=source.name, feed=feed.name, window=None, result="complete",
-            note="", payloads=[], tables=rows, legs=self._legs(source), origin="replay",
-        )  # fmt: skip
+            self.store,
+            name=spool.Batch.new_name(),
+            source=source.name,
+            feed=feed.name,
+            window=None,
+            result="complete",
+            note="",
+            payloads=[],
+            tables=rows,
+            legs=self._legs(source),
+            origin="replay",
+        )
         again = sorted(set(numbers))
         retired = sum(
             archive.retire(self.store, table, source.name, again, kept) for table, kept in rows.items()

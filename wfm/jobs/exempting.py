@@ -243,9 +243,7 @@ def _foreseen(
     except NoDataError:
         empty = pl.DataFrame()
         unseen = ("Nothing is known of that time yet; it will count once there are schedules and states.",)
-        return Decision(
-            action, rows, empty, empty, empty, (*notes, *unseen), by, reason, file_name, store
-        )  # fmt: skip
+        return Decision(action, rows, empty, empty, empty, (*notes, *unseen), by, reason, file_name, store)
     old, new = basis.score(), basis.score(exemption=after)
     figures = changes.figures(old, new).join(people, on="agent_id", how="left", maintain_order="left")
     figures = figures.select("agent_id", "workday", "team", pl.exclude("agent_id", "workday", "team"))

@@ -27,8 +27,16 @@ from wfm.store import Reader, Store
 
 TOLD: Final = ("rule", "told", "plan")
 SHOWN: Final = (
-    "start_at", "end_at", "seconds", "activity", "state", "vendor_state", "class", "reason", "leg_id",
-)  # fmt: skip
+    "start_at",
+    "end_at",
+    "seconds",
+    "activity",
+    "state",
+    "vendor_state",
+    "class",
+    "reason",
+    "leg_id",
+)
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,18 @@ from wfm.store import Store
 from wfm.vendors import Feed
 
 FEEDS: Final = {
-    "source": pl.String(), "vendor": pl.String(), "feed": pl.String(), "last_success_at": INSTANT,
-    "age_s": pl.Float64(), "complete_until": INSTANT, "lag_s": pl.Float64(), "missing_s": pl.Float64(),
-    "spooled": pl.Int64(), "result": pl.String(), "note": pl.String(),
-}  # fmt: skip
+    "source": pl.String(),
+    "vendor": pl.String(),
+    "feed": pl.String(),
+    "last_success_at": INSTANT,
+    "age_s": pl.Float64(),
+    "complete_until": INSTANT,
+    "lag_s": pl.Float64(),
+    "missing_s": pl.Float64(),
+    "spooled": pl.Int64(),
+    "result": pl.String(),
+    "note": pl.String(),
+}
 ROOM: Final = 1_000_000_000
 LOOPBACK_S: Final = 2.0
 LATE: Final = 3
@@ -104,12 +112,19 @@ def _imported(files: pl.DataFrame, now: datetime) -> list[dict[str, object]]:
     """List what came in files: it ages too."""
     return [
         {
-            **dict.fromkeys(FEEDS), "source": row["source"], "vendor": "file", "feed": row["feed"],
-            "last_success_at": row["made_at"], "age_s": _since(row["made_at"], now),
-            "complete_until": row["to_at"], "spooled": 0, "result": "complete", "note": row["note"] or "",
+            **dict.fromkeys(FEEDS),
+            "source": row["source"],
+            "vendor": "file",
+            "feed": row["feed"],
+            "last_success_at": row["made_at"],
+            "age_s": _since(row["made_at"], now),
+            "complete_until": row["to_at"],
+            "spooled": 0,
+            "result": "complete",
+            "note": row["note"] or "",
         }
         for row in files.iter_rows(named=True)
-    ]  # fmt: skip
+    ]
 
 
 def examine(store: Store, sources: Mapping[str, Source], folder: Path, now: datetime) -> list[Finding]:

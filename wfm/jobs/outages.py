@@ -32,10 +32,19 @@ SHOWN: Final = 3
 DELIBERATE: Final = ("meeting", "training", "break", "meal")
 """States that agents choose: a group in one of them is together somewhere, and no line has failed."""
 COLUMNS: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
-    "kind": pl.String, "start_at": INSTANT, "end_at": INSTANT, "scope": pl.String, "agents": pl.Int64,
-    "seconds": pl.Float64, "share": pl.Float64, "share_normal": pl.Float64, "chance": pl.Float64,
-    "evidence": pl.String, "examples": pl.List(pl.String), "apply": pl.String,
-}  # fmt: skip
+    "kind": pl.String,
+    "start_at": INSTANT,
+    "end_at": INSTANT,
+    "scope": pl.String,
+    "agents": pl.Int64,
+    "seconds": pl.Float64,
+    "share": pl.Float64,
+    "share_normal": pl.Float64,
+    "chance": pl.Float64,
+    "evidence": pl.String,
+    "examples": pl.List(pl.String),
+    "apply": pl.String,
+}
 
 
 @dataclass(frozen=True)
@@ -162,9 +171,14 @@ def _outages(
 ) -> Iterable[tuple[Any, ...]]:
     member = _members(agent, owner, search)
     found = finding.joint_absences(
-        slices, facts["activity"], member, search.window,
-        timezone=search.timezone, closed=search.closed, look=search.look,
-    )  # fmt: skip
+        slices,
+        facts["activity"],
+        member,
+        search.window,
+        timezone=search.timezone,
+        closed=search.closed,
+        look=search.look,
+    )
     work = lost(inside, facts["activity"])
     for row in found.iter_rows(named=True):
         whom = member.filter(pl.col("scope") == row["scope"], pl.col("name") == row["name"])
@@ -180,10 +194,18 @@ def _outages(
             f"They were {_listed(states)}."
         )
         yield (
-            "joint_absence" if chosen else "outage", *span, scope, row["agents"], row["seconds"], row["share"],
-            row["share_normal"], row["chance"], evidence, _examples(spent),
+            "joint_absence" if chosen else "outage",
+            *span,
+            scope,
+            row["agents"],
+            row["seconds"],
+            row["share"],
+            row["share_normal"],
+            row["chance"],
+            evidence,
+            _examples(spent),
             _exempt(span, _whom(row, whom, agent, spent), chosen, states),
-        )  # fmt: skip
+        )
 
 
 def _whom(row: dict[str, Any], whom: pl.DataFrame, agent: pl.DataFrame, spent: pl.DataFrame) -> list[str]:
@@ -204,9 +226,21 @@ def _whom(row: dict[str, Any], whom: pl.DataFrame, agent: pl.DataFrame, spent: p
 def _exempt(span: Span, whom: list[str], chosen: bool, states: list[tuple[str, float]]) -> str:
     kind, reason = ("approved", f"together in {states[0][0]}") if chosen else ("system", "outage")
     words = [
-        "wfm", "exempt", "add", "--from", _second(span[0]), "--to", _second(_up(span[1])), *whom, "--kind", kind,
-        "--by", "YOU", "--reason", reason,
-    ]  # fmt: skip
+        "wfm",
+        "exempt",
+        "add",
+        "--from",
+        _second(span[0]),
+        "--to",
+        _second(_up(span[1])),
+        *whom,
+        "--kind",
+        kind,
+        "--by",
+        "YOU",
+        "--reason",
+        reason,
+    ]
     return shlex.join(words)
 
 
@@ -240,9 +274,14 @@ def _gaps(
         )
         yield _feed(row, "feed_gap", None, evidence)
     silent = feed_gaps.silences(
-        slices, facts["agent_state"], who, passed,
-        timezone=search.timezone, closed=search.closed, look=search.look,
-    )  # fmt: skip
+        slices,
+        facts["agent_state"],
+        who,
+        passed,
+        timezone=search.timezone,
+        closed=search.closed,
+        look=search.look,
+    )
     for row in silent.iter_rows(named=True):
         evidence = (
             f"{row['source']} was watched and said nothing, where {row['expected']:.0f} transactions are usual for "
@@ -256,9 +295,19 @@ def _feed(row: dict[str, Any], kind: str, chance: float | None, evidence: str) -
     covers = f"{_second(row['start_at'])}/{_second(_up(row['end_at']))}"
     words = ["wfm", "import", "agent_state", "FILE", "--source", row["source"], "--covers", covers]
     return (
-        kind, row["start_at"], row["end_at"], f"source {row['source']}", row["agents"], row["seconds"], None, None,
-        chance, evidence, [], shlex.join(words),
-    )  # fmt: skip
+        kind,
+        row["start_at"],
+        row["end_at"],
+        f"source {row['source']}",
+        row["agents"],
+        row["seconds"],
+        None,
+        None,
+        chance,
+        evidence,
+        [],
+        shlex.join(words),
+    )
 
 
 # --- words ------------------------------------------------------------------------------------------------
@@ -273,9 +322,19 @@ def _words(
     for row in unmapped(mine, said, facts["activity"]).iter_rows(named=True):
         examples = mine.filter(unknown, pl.col("vendor_state") == row["vendor_state"])
         yield (
-            "unmapped", row["start_at"], row["end_at"], f"source {row['source']}", row["agents"], row["seconds"], None,
-            None, None, _meaning(row), _examples(examples), _mapping(row),
-        )  # fmt: skip
+            "unmapped",
+            row["start_at"],
+            row["end_at"],
+            f"source {row['source']}",
+            row["agents"],
+            row["seconds"],
+            None,
+            None,
+            None,
+            _meaning(row),
+            _examples(examples),
+            _mapping(row),
+        )
 
 
 def _meaning(row: dict[str, Any]) -> str:

@@ -53,11 +53,15 @@ def put(folder: Path, batch: Batch) -> Path:
         OutputError: it cannot be written; nothing of it is left.
     """
     header = {
-        "name": batch.name, "source": batch.source, "vendor": batch.vendor, "feed": batch.feed,
-        "result": batch.result, "note": batch.note,
+        "name": batch.name,
+        "source": batch.source,
+        "vendor": batch.vendor,
+        "feed": batch.feed,
+        "result": batch.result,
+        "note": batch.note,
         "from_at": batch.window.start.isoformat() if batch.window else None,
         "to_at": batch.window.end.isoformat() if batch.window else None,
-    }  # fmt: skip
+    }
     frame = pl.DataFrame(
         {
             "header": [json.dumps(header)] * max(len(batch.payloads), 1),
@@ -115,9 +119,15 @@ def take(path: Path) -> Batch | None:
     if header["from_at"]:
         window = Window(datetime.fromisoformat(header["from_at"]), datetime.fromisoformat(header["to_at"]))
     return Batch(
-        header["name"], header["source"], header["vendor"], header["feed"], window, header["result"], header["note"],
+        header["name"],
+        header["source"],
+        header["vendor"],
+        header["feed"],
+        window,
+        header["result"],
+        header["note"],
         payloads,
-    )  # fmt: skip
+    )
 
 
 def tidy(folder: Path, before: float) -> int:

@@ -63,10 +63,12 @@ def _covering(words: Words, kind: str, at: datetime) -> list[tuple[int, dict[str
     team = words.frames["agent"].filter(pl.col("agent_id") == words.agent_id)["team"].to_list()
     rows = enumerate(words.frames["exemption"].iter_rows(named=True))
     return [
-        (number, row) for number, row in rows
-        if row["kind"] == kind and row["start_at"] <= at < row["end_at"]
+        (number, row)
+        for number, row in rows
+        if row["kind"] == kind
+        and row["start_at"] <= at < row["end_at"]
         and (row["agent_id"] == words.agent_id or (row["agent_id"] is None and row["team"] in (None, *team)))
-    ]  # fmt: skip
+    ]
 
 
 def _lacks_excuse(words: Words, kind: str, at: datetime) -> str:

@@ -10,6 +10,21 @@ from wfm.report.workbook import to_xlsx
 from wfm.report.writing import write, write_html
 
 __all__ = [
-    "Report", "assemble", "clock", "count", "day", "exact", "headline_text", "hours", "moment", "percent",
-    "points", "sentence", "to_csv", "to_html", "to_xlsx", "write", "write_html",
-]  # fmt: skip
+    "Report",
+    "assemble",
+    "clock",
+    "count",
+    "day",
+    "exact",
+    "headline_text",
+    "hours",
+    "moment",
+    "percent",
+    "points",
+    "sentence",
+    "to_csv",
+    "to_html",
+    "to_xlsx",
+    "write",
+    "write_html",
+]

@@ -13,11 +13,20 @@ from wfm.report.scores import Frame, eager
 
 UTC: Final = pl.Datetime("us", "UTC")
 EXCEPTION: Final[dict[str, pl.DataType]] = {
-    "agent_id": pl.String(), "workday": pl.Date(), "start_at": UTC, "end_at": UTC, "seconds": pl.Float64(),
-    "activity": pl.String(), "state": pl.String(), "vendor_state": pl.String(), "class": pl.String(),
-    "reason": pl.String(), "evidence": pl.List(pl.String), "evidence_kind": pl.String(),
+    "agent_id": pl.String(),
+    "workday": pl.Date(),
+    "start_at": UTC,
+    "end_at": UTC,
+    "seconds": pl.Float64(),
+    "activity": pl.String(),
+    "state": pl.String(),
+    "vendor_state": pl.String(),
+    "class": pl.String(),
+    "reason": pl.String(),
+    "evidence": pl.List(pl.String),
+    "evidence_kind": pl.String(),
     "impact": pl.String(),
-}  # fmt: skip
+}
 SLICE: Final[dict[str, pl.DataType]] = {
     name: EXCEPTION[name]
     for name in ("agent_id", "start_at", "end_at", "activity", "state", "vendor_state", "class", "reason")

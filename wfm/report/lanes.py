@@ -12,10 +12,23 @@ import polars as pl
 from wfm.report.words import CLASS
 
 STATE_LETTERS: Final[dict[str, str]] = {
-    "available": "A", "ringing": "R", "busy": "B", "hold": "H", "wrapup": "W", "working": "K", "no_answer": "N",
-    "logged_in": "i", "logged_out": ".", "break": "b", "meal": "m", "away": "a", "training": "T", "meeting": "M",
-    "unmapped": "!", "unknown": "?",
-}  # fmt: skip
+    "available": "A",
+    "ringing": "R",
+    "busy": "B",
+    "hold": "H",
+    "wrapup": "W",
+    "working": "K",
+    "no_answer": "N",
+    "logged_in": "i",
+    "logged_out": ".",
+    "break": "b",
+    "meal": "m",
+    "away": "a",
+    "training": "T",
+    "meeting": "M",
+    "unmapped": "!",
+    "unknown": "?",
+}
 CLASS_LETTERS: Final[dict[str, str]] = {name: one.letter for name, one in CLASS.items()}
 CLASS_ORDER: Final = ("controllable", "call_driven", "approved", "system", "unknown", "in")
 """Which class a cell shows when several meet in it: what has to be explained before what need not."""

@@ -11,14 +11,27 @@ from wfm.report.scores import Frame, eager
 from wfm.report.volume import named
 
 FORECAST: Final[dict[str, pl.DataType]] = {
-    "queue_id": pl.String(), "interval_start": UTC, "volume": pl.Float64(), "volume_p10": pl.Float64(),
-    "volume_p50": pl.Float64(), "volume_p90": pl.Float64(), "aht_s": pl.Float64(), "aht_p10": pl.Float64(),
-    "aht_p90": pl.Float64(), "model": pl.String(), "origin": UTC, "made_at": UTC,
-}  # fmt: skip
+    "queue_id": pl.String(),
+    "interval_start": UTC,
+    "volume": pl.Float64(),
+    "volume_p10": pl.Float64(),
+    "volume_p50": pl.Float64(),
+    "volume_p90": pl.Float64(),
+    "aht_s": pl.Float64(),
+    "aht_p10": pl.Float64(),
+    "aht_p90": pl.Float64(),
+    "model": pl.String(),
+    "origin": UTC,
+    "made_at": UTC,
+}
 ACCURACY: Final[dict[str, pl.DataType]] = {
-    "queue_id": pl.String(), "measure": pl.String(), "model": pl.String(), "wape": pl.Float64(),
-    "bias": pl.Float64(), "coverage": pl.Float64(),
-}  # fmt: skip
+    "queue_id": pl.String(),
+    "measure": pl.String(),
+    "model": pl.String(),
+    "wape": pl.Float64(),
+    "bias": pl.Float64(),
+    "coverage": pl.Float64(),
+}
 FLOOR: Final = "noise_floor"
 RIVALS: Final = ("last_week", "median_6", "mean_8", FLOOR)
 DENSE: Final = 0.5

@@ -9,15 +9,30 @@ import polars as pl
 from wfm.errors import InputError
 
 SECONDS: Final = (
-    "scheduled_s", "in_s", "approved_s", "call_driven_s", "system_s", "unknown_s", "controllable_s",
-    "scheduled_work_s", "worked_s",
-)  # fmt: skip
+    "scheduled_s",
+    "in_s",
+    "approved_s",
+    "call_driven_s",
+    "system_s",
+    "unknown_s",
+    "controllable_s",
+    "scheduled_work_s",
+    "worked_s",
+)
 RATIOS: Final = (
-    "adherence", "adherence_adjusted", "adherence_low", "adherence_high", "coverage", "conformance",
-)  # fmt: skip
+    "adherence",
+    "adherence_adjusted",
+    "adherence_low",
+    "adherence_high",
+    "coverage",
+    "conformance",
+)
 KEYS: Final[dict[str, pl.DataType]] = {
-    "team": pl.String(), "agent_id": pl.String(), "name": pl.String(), "workday": pl.Date(),
-}  # fmt: skip
+    "team": pl.String(),
+    "agent_id": pl.String(),
+    "name": pl.String(),
+    "workday": pl.Date(),
+}
 
 Frame = pl.DataFrame | pl.LazyFrame
 

@@ -107,21 +107,45 @@ def _days(report: Report) -> Sheet:
 
 def _exceptions(report: Report, zone: str) -> Sheet:
     columns = [
-        ("Agent", "text"), ("Name", "text"), ("Team", "text"), ("Workday", "date"),
+        ("Agent", "text"),
+        ("Name", "text"),
+        ("Team", "text"),
+        ("Workday", "date"),
         (f"Start ({zone})", "instant"),
-        (f"End ({zone})", "instant"), ("Start (UTC)", "instant"), ("End (UTC)", "instant"),
+        (f"End ({zone})", "instant"),
+        ("Start (UTC)", "instant"),
+        ("End (UTC)", "instant"),
         ("Seconds", "seconds"),
-        ("Activity", "text"), ("State", "text"), ("Vendor state", "text"), ("Class", "text"),
+        ("Activity", "text"),
+        ("State", "text"),
+        ("Vendor state", "text"),
+        ("Class", "text"),
         ("Reason", "text"),
-        ("Evidence", "text"), ("Evidence kind", "text"), ("Impact", "text"), ("Zone", "text"),
-    ]  # fmt: skip
+        ("Evidence", "text"),
+        ("Evidence kind", "text"),
+        ("Impact", "text"),
+        ("Zone", "text"),
+    ]
     rows = report.exceptions.select(
-        "agent_id", "name", "team", "workday", "start_local", "end_local", _naive("start_at"),
-        _naive("end_at"), "seconds",
-        "activity", "state", "vendor_state", "class", "reason", pl.col("evidence").list.join(" "),
+        "agent_id",
+        "name",
+        "team",
+        "workday",
+        "start_local",
+        "end_local",
+        _naive("start_at"),
+        _naive("end_at"),
+        "seconds",
+        "activity",
+        "state",
+        "vendor_state",
+        "class",
+        "reason",
+        pl.col("evidence").list.join(" "),
         "evidence_kind",
-        "impact", "zone",
-    )  # fmt: skip
+        "impact",
+        "zone",
+    )
     return Sheet("Exceptions", columns, rows)
 
 
@@ -137,34 +161,72 @@ def _instants(column: str, zone: str) -> list[pl.Expr]:
 def _intervals(report: Report) -> Sheet:
     zone = report.timezone
     columns = [
-        ("Source", "text"), ("Queue", "text"), ("Queue name", "text"),
+        ("Source", "text"),
+        ("Queue", "text"),
+        ("Queue name", "text"),
         (f"Interval start ({zone})", "instant"),
-        ("Interval start (UTC)", "instant"), ("Entered", "number"), ("Handled", "number"),
+        ("Interval start (UTC)", "instant"),
+        ("Entered", "number"),
+        ("Handled", "number"),
         ("Abandoned", "number"),
-        ("Handle seconds", "seconds"), ("AHT seconds", "decimal"), ("Abandonment", "percent"),
-        ("Service level", "percent"), ("Answered within", "number"), ("Occupancy", "percent"),
-    ]  # fmt: skip
+        ("Handle seconds", "seconds"),
+        ("AHT seconds", "decimal"),
+        ("Abandonment", "percent"),
+        ("Service level", "percent"),
+        ("Answered within", "number"),
+        ("Occupancy", "percent"),
+    ]
     rows = report.intervals.select(
-        "source", "queue_id", "label", *_instants("interval_start", zone), "entered", "handled", "abandoned",
-        "sum_handle_time_s", "aht_s", "abandonment", "service_level", "answered_within", "occupancy",
-    )  # fmt: skip
+        "source",
+        "queue_id",
+        "label",
+        *_instants("interval_start", zone),
+        "entered",
+        "handled",
+        "abandoned",
+        "sum_handle_time_s",
+        "aht_s",
+        "abandonment",
+        "service_level",
+        "answered_within",
+        "occupancy",
+    )
     return Sheet("Intervals", columns, rows)
 
 
 def _forecast(report: Report) -> Sheet:
     zone = report.timezone
     columns = [
-        ("Queue", "text"), ("Queue name", "text"), (f"Interval start ({zone})", "instant"),
-        ("Interval start (UTC)", "instant"), ("Volume", "decimal"), ("Volume p10", "decimal"),
+        ("Queue", "text"),
+        ("Queue name", "text"),
+        (f"Interval start ({zone})", "instant"),
+        ("Interval start (UTC)", "instant"),
+        ("Volume", "decimal"),
+        ("Volume p10", "decimal"),
         ("Volume p50", "decimal"),
-        ("Volume p90", "decimal"), ("AHT seconds", "decimal"), ("AHT p10", "decimal"), ("AHT p90", "decimal"),
-        ("Model", "text"), ("Origin (UTC)", "instant"), ("Made (UTC)", "instant"),
-    ]  # fmt: skip
+        ("Volume p90", "decimal"),
+        ("AHT seconds", "decimal"),
+        ("AHT p10", "decimal"),
+        ("AHT p90", "decimal"),
+        ("Model", "text"),
+        ("Origin (UTC)", "instant"),
+        ("Made (UTC)", "instant"),
+    ]
     rows = report.forecast.select(
-        "queue_id", "label", *_instants("interval_start", zone),
-        "volume", "volume_p10", "volume_p50", "volume_p90",
-        "aht_s", "aht_p10", "aht_p90", "model", _naive("origin"), _naive("made_at"),
-    )  # fmt: skip
+        "queue_id",
+        "label",
+        *_instants("interval_start", zone),
+        "volume",
+        "volume_p10",
+        "volume_p50",
+        "volume_p90",
+        "aht_s",
+        "aht_p10",
+        "aht_p90",
+        "model",
+        _naive("origin"),
+        _naive("made_at"),
+    )
     return Sheet("Forecast", columns, rows)
 
 

@@ -10,16 +10,27 @@ from wfm.report.happenings import UTC
 from wfm.report.scores import Frame, eager
 
 COUNTS: Final = (
-    "entered", "handled", "abandoned", "handle_unknown", "calls", "calls_answered", "calls_abandoned",
-    "answered_within", "abandoned_within", "abandoned_short",
-)  # fmt: skip
+    "entered",
+    "handled",
+    "abandoned",
+    "handle_unknown",
+    "calls",
+    "calls_answered",
+    "calls_abandoned",
+    "answered_within",
+    "abandoned_within",
+    "abandoned_short",
+)
 RATIOS: Final = ("aht_s", "abandonment", "service_level", "occupancy")
 INTERVAL: Final[dict[str, pl.DataType]] = {
-    "source": pl.String(), "queue_id": pl.String(), "interval_start": UTC,
+    "source": pl.String(),
+    "queue_id": pl.String(),
+    "interval_start": UTC,
     **{name: pl.Int64() for name in COUNTS},
     **{name: pl.Float64() for name in ("sum_handle_time_s", *RATIOS, "service_level_target_s")},
-    "service_level_variant": pl.String(), "origin": pl.String(),
-}  # fmt: skip
+    "service_level_variant": pl.String(),
+    "origin": pl.String(),
+}
 OLDER: Final = {"answered_within_n": "answered_within"}
 WEEKS: Final = 6
 FEWEST: Final = 2
@@ -27,22 +38,29 @@ FEWEST: Final = 2
 
 _ENDED: Final = pl.col("calls_answered") + pl.col("calls_abandoned")
 VARIANTS: Final[dict[str, tuple[pl.Expr, pl.Expr, str]]] = {
-    "of_entered": (
-        pl.col("answered_within"), pl.col("calls"), "answered within {} ÷ all that entered"),
-    "of_answered": (
-        pl.col("answered_within"), pl.col("calls_answered"), "answered within {} ÷ answered"),
+    "of_entered": (pl.col("answered_within"), pl.col("calls"), "answered within {} ÷ all that entered"),
+    "of_answered": (pl.col("answered_within"), pl.col("calls_answered"), "answered within {} ÷ answered"),
     "of_answered_and_abandoned": (
-        pl.col("answered_within"), _ENDED, "answered within {} ÷ (answered + abandoned)"),
+        pl.col("answered_within"),
+        _ENDED,
+        "answered within {} ÷ (answered + abandoned)",
+    ),
     "with_abandoned_within": (
-        pl.col("answered_within") + pl.col("abandoned_within"), pl.col("calls"),
-        "answered or abandoned within {} ÷ all that entered"),
+        pl.col("answered_within") + pl.col("abandoned_within"),
+        pl.col("calls"),
+        "answered or abandoned within {} ÷ all that entered",
+    ),
     "without_abandoned_within": (
-        pl.col("answered_within"), pl.col("calls") - pl.col("abandoned_within"),
-        "answered within {} ÷ (all that entered − abandoned within it)"),
+        pl.col("answered_within"),
+        pl.col("calls") - pl.col("abandoned_within"),
+        "answered within {} ÷ (all that entered − abandoned within it)",
+    ),
     "without_short_abandons": (
-        pl.col("answered_within"), _ENDED - pl.col("abandoned_short"),
-        "answered within {} ÷ (answered + abandoned − short abandons)"),
-}  # fmt: skip
+        pl.col("answered_within"),
+        _ENDED - pl.col("abandoned_short"),
+        "answered within {} ÷ (answered + abandoned − short abandons)",
+    ),
+}
 """Per variant of service level what is summed above and below the line, and its words."""
 
 

@@ -23,13 +23,17 @@ class Class:
 CLASS: Final[dict[str, Class]] = {
     "in": Class("I", "In adherence", "the state belongs to what was scheduled"),
     "approved": Class("A", "Approved", "out, but inside an exemption somebody approved"),
-    "call_driven": Class("C", "Call-driven", "out, because a call ran into a break or pushed it back; "
-        "proved by the call log"),
+    "call_driven": Class(
+        "C", "Call-driven", "out, because a call ran into a break or pushed it back; proved by the call log"
+    ),
     "system": Class("S", "System", "out, but inside a declared outage"),
-    "unknown": Class("U", "Unknown", "nobody watched, or the phone system's word has no mapping; "
-        "counted neither in nor out"),
+    "unknown": Class(
+        "U",
+        "Unknown",
+        "nobody watched, or the phone system's word has no mapping; counted neither in nor out",
+    ),
     "controllable": Class("X", "Controllable", "out, and nothing of the above explains it: the agent's own"),
-}  # fmt: skip
+}
 
 NO_CLASS: Final = Class("+", "Outside the shift", "work outside the shift; listed, in no percentage")
 
@@ -73,36 +77,66 @@ class Figure:
 
 
 FIGURES: Final = (
-    Figure("Scheduled", "seconds of counted activities in the shifts",
-           "time off and unavailable are not counted; break, meal, training and meeting are"),
+    Figure(
+        "Scheduled",
+        "seconds of counted activities in the shifts",
+        "time off and unavailable are not counted; break, meal, training and meeting are",
+    ),
     Figure("D (observed)", "scheduled − unknown", "the scheduled seconds somebody watched"),
-    Figure("Adherence (raw)", "in ÷ D", "the share of the observed time in which the agent did what was "
-        "scheduled"),
-    Figure("Adherence (adjusted)", "(D − controllable) ÷ D",
-           "the same, with call-driven, approved and system time not held against anybody"),
+    Figure(
+        "Adherence (raw)",
+        "in ÷ D",
+        "the share of the observed time in which the agent did what was scheduled",
+    ),
+    Figure(
+        "Adherence (adjusted)",
+        "(D − controllable) ÷ D",
+        "the same, with call-driven, approved and system time not held against anybody",
+    ),
     Figure("Explained", "adjusted − raw", "percentage points that calls, approvals and outages account for"),
     Figure("Coverage", "D ÷ scheduled", "how much of the scheduled time was seen at all"),
-    Figure("Range", "in ÷ scheduled … (in + unknown) ÷ scheduled",
-           "between these adherence must lie, whatever happened while nobody watched"),
-    Figure("Conformance", "worked ÷ scheduled work",
-           "seconds of the shift in a queue state over seconds scheduled on queue; the right amount, "
-           "maybe at the "
-           "wrong time; may exceed 100 %"),
+    Figure(
+        "Range",
+        "in ÷ scheduled … (in + unknown) ÷ scheduled",
+        "between these adherence must lie, whatever happened while nobody watched",
+    ),
+    Figure(
+        "Conformance",
+        "worked ÷ scheduled work",
+        "seconds of the shift in a queue state over seconds scheduled on queue; the right amount, "
+        "maybe at the "
+        "wrong time; may exceed 100 %",
+    ),
     Figure("Entered", "calls that came into the queue", "handled and abandoned ones together"),
     Figure("Abandoned", "calls that gave up before an agent answered", "in percent: abandoned ÷ entered"),
-    Figure("AHT", "Σ handle seconds ÷ Σ handled calls", "average handle time; weighted by calls, never "
-        "a mean of means"),
-    Figure("Typical", "median of the same weekday in up to six weeks before", "what a day of this kind "
-        "usually brings"),
-    Figure("p10–p90", "one time in ten fewer than p10, one time in ten more than p90",
-           "made per quarter-hour; a day's band is the sum of its quarter-hours' bands: exact only if a "
-           "whole day "
-           "runs high or low together, else wider than needed; not shown for queues with few calls"),
-    Figure("Error (WAPE)", "Σ |forecast − actual| ÷ Σ actual",
-           "measured by forecasting past weeks from only what was known then"),
-    Figure("Noise floor", "Σ √(2·v ÷ π) ÷ Σ v", "the error chance alone leaves to a perfect forecast of "
-        "v random calls"),
-)  # fmt: skip
+    Figure(
+        "AHT",
+        "Σ handle seconds ÷ Σ handled calls",
+        "average handle time; weighted by calls, never a mean of means",
+    ),
+    Figure(
+        "Typical",
+        "median of the same weekday in up to six weeks before",
+        "what a day of this kind usually brings",
+    ),
+    Figure(
+        "p10–p90",
+        "one time in ten fewer than p10, one time in ten more than p90",
+        "made per quarter-hour; a day's band is the sum of its quarter-hours' bands: exact only if a "
+        "whole day "
+        "runs high or low together, else wider than needed; not shown for queues with few calls",
+    ),
+    Figure(
+        "Error (WAPE)",
+        "Σ |forecast − actual| ÷ Σ actual",
+        "measured by forecasting past weeks from only what was known then",
+    ),
+    Figure(
+        "Noise floor",
+        "Σ √(2·v ÷ π) ÷ Σ v",
+        "the error chance alone leaves to a perfect forecast of v random calls",
+    ),
+)
 
 DEFINITION: Final[dict[str, str]] = {
     "genesys": "max(0, 1 − exception ÷ scheduled)",
@@ -132,5 +166,8 @@ SOURCES: Final = (
     ("Error, noise floor", "rolling backtest over past weeks"),
 )
 TABLES: Final = {
-    "agent_state": "agent states", "schedule": "schedules", "call_leg": "call legs", "exemption": "exemptions",
-}  # fmt: skip
+    "agent_state": "agent states",
+    "schedule": "schedules",
+    "call_leg": "call legs",
+    "exemption": "exemptions",
+}

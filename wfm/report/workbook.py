@@ -19,9 +19,14 @@ if TYPE_CHECKING:
 ROWS: Final = 1_048_575
 """Rows below the header that a sheet can hold."""
 FORMATS: Final = {
-    "percent": "0.0%", "seconds": "#,##0", "number": "#,##0", "decimal": "#,##0.0", "date": "yyyy-mm-dd",
-    "instant": "yyyy-mm-dd hh:mm:ss", "text": "@",
-}  # fmt: skip
+    "percent": "0.0%",
+    "seconds": "#,##0",
+    "number": "#,##0",
+    "decimal": "#,##0.0",
+    "date": "yyyy-mm-dd",
+    "instant": "yyyy-mm-dd hh:mm:ss",
+    "text": "@",
+}
 
 OPTIONS: Final = {
     "constant_memory": True,

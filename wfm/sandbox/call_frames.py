@@ -52,7 +52,7 @@ def leg(legs: Sequence[Leg], agents: Sequence[Agent], queues: Sequence[Queue]) -
             "wrap_s": [float(one.wrap) for one in legs],
             "outcome": [one.outcome for one in legs],
         }
-    )  # fmt: skip
+    )
     rang = pl.coalesce(answered, "ended_at") - started
     return frame.with_columns(
         ring_s=rang.dt.total_seconds().cast(pl.Float64),

@@ -113,9 +113,12 @@ def _merge(pieces: list[Piece]) -> list[Planted]:
     last: Piece | None = None
     for piece in pieces:
         if (
-            last and last.end == piece.start and last.segment == piece.segment
-            and last.cls == piece.cls and last.reason == piece.reason
-        ):  # fmt: skip
+            last
+            and last.end == piece.start
+            and last.segment == piece.segment
+            and last.cls == piece.cls
+            and last.reason == piece.reason
+        ):
             found[-1] = found[-1]._replace(end=piece.end)
         else:
             found.append(Planted(piece.start, piece.end, piece.cls, piece.reason))

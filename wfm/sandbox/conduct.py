@@ -16,9 +16,13 @@ PATIENT = 300
 """An errand that cannot begin within so many seconds is dropped."""
 
 SAID = {
-    "break": "Break", "meal": "Lunch", "meeting": "Meeting", "coaching": "Training", "training": "Training",
+    "break": "Break",
+    "meal": "Lunch",
+    "meeting": "Meeting",
+    "coaching": "Training",
+    "training": "Training",
     "email": "Working",
-}  # fmt: skip
+}
 CUSTOM = ("Quality review", "Coaching - Team B")
 """States the customer of the vendor made up and nobody mapped."""
 

@@ -16,40 +16,40 @@ VENDORS = ("ncc", "xsi", "xima", "telphin", "voicenter")
 """The mounts under which vendors are served."""
 
 DEFAULTS: dict[str, float] = {
-    "hang": 30,             # seconds without an answer
-    "drip": 0.05,           # seconds between two pieces of the body
-    "throttle": 1,          # 429; seconds in Retry-After
-    "unauthorized": 0,      # 401 to right credentials
-    "expired_token": 0,     # NCC: the token it gave is no longer good
-    "server_error": 503,    # the status
-    "html": 0,              # 200 and a login page
-    "truncated": 0.5,       # part of the body that comes
-    "latin1": 0,            # ISO-8859-1, and says so
-    "latin1_undeclared": 0, # ISO-8859-1, and says UTF-8
-    "gzip": 0,              # compressed, asked for or not
-    "clamp": 20,            # rows of a page, whatever was asked for
-    "drift": 1,             # rows that appear between the first page and the next
-    "late": 900,            # seconds by which rows and handle times come late
-    "duplicates": 10,       # one row in so many comes twice
-    "pruned": 20,           # XSI: rows of a list that are left
-    "unknown_state": 10,    # one row in so many has a value nobody has heard of
-    "missing_fields": 4,    # one field in so many is not there
-    "cached": 2,            # Xima: how often a report says 202 before it is there
-    "no_content": 0,        # Xima: 204
-    "renamed": 0,           # Xima: a column has another title
-    "hidden_agent": 2000,   # Xima: 403 for a report about the agent with this extension
-    "paced": 3,             # Xima: 429 for recordings asked for again within so many seconds
-    "bandwidth": 0,         # Xima: 509
-    "forbidden": 0,         # Voicenter: 403, and ERROR_NUMBER 1 says that it is the rate
-    "capped": 50,           # Voicenter: the most rows of a reply
-    "lower_case": 0,        # Voicenter: keys of a row in small letters
-    "texts": 0,             # Voicenter: numbers as texts
-    "lost_hangup": 0,       # Telphin: a hangup that is never delivered
-    "reordered": 30,        # Telphin: seconds by which an event comes late
-    "doubled": 0,           # Telphin: an event that is delivered twice
-    "budget": 0,            # Telphin: requests that are left of the hour
-    "stats_busy": 0,        # Telphin: 429, another statistics request is under way
-}  # fmt: skip
+    "hang": 30,  # seconds without an answer
+    "drip": 0.05,  # seconds between two pieces of the body
+    "throttle": 1,  # 429; seconds in Retry-After
+    "unauthorized": 0,  # 401 to right credentials
+    "expired_token": 0,  # NCC: the token it gave is no longer good
+    "server_error": 503,  # the status
+    "html": 0,  # 200 and a login page
+    "truncated": 0.5,  # part of the body that comes
+    "latin1": 0,  # ISO-8859-1, and says so
+    "latin1_undeclared": 0,  # ISO-8859-1, and says UTF-8
+    "gzip": 0,  # compressed, asked for or not
+    "clamp": 20,  # rows of a page, whatever was asked for
+    "drift": 1,  # rows that appear between the first page and the next
+    "late": 900,  # seconds by which rows and handle times come late
+    "duplicates": 10,  # one row in so many comes twice
+    "pruned": 20,  # XSI: rows of a list that are left
+    "unknown_state": 10,  # one row in so many has a value nobody has heard of
+    "missing_fields": 4,  # one field in so many is not there
+    "cached": 2,  # Xima: how often a report says 202 before it is there
+    "no_content": 0,  # Xima: 204
+    "renamed": 0,  # Xima: a column has another title
+    "hidden_agent": 2000,  # Xima: 403 for a report about the agent with this extension
+    "paced": 3,  # Xima: 429 for recordings asked for again within so many seconds
+    "bandwidth": 0,  # Xima: 509
+    "forbidden": 0,  # Voicenter: 403, and ERROR_NUMBER 1 says that it is the rate
+    "capped": 50,  # Voicenter: the most rows of a reply
+    "lower_case": 0,  # Voicenter: keys of a row in small letters
+    "texts": 0,  # Voicenter: numbers as texts
+    "lost_hangup": 0,  # Telphin: a hangup that is never delivered
+    "reordered": 30,  # Telphin: seconds by which an event comes late
+    "doubled": 0,  # Telphin: an event that is delivered twice
+    "budget": 0,  # Telphin: requests that are left of the hour
+    "stats_busy": 0,  # Telphin: 429, another statistics request is under way
+}
 """Every fault and what its value means by default."""
 
 

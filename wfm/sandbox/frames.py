@@ -35,10 +35,13 @@ def login(agents: Sequence[Agent]) -> pl.DataFrame:
         (source, login, one.agent_id)
         for place, one in enumerate(agents)
         for source, login in (
-            ("ncc", one.ncc), ("xsi", one.xsi), ("xima", one.extension), ("voicenter", one.extension),
+            ("ncc", one.ncc),
+            ("xsi", one.xsi),
+            ("xima", one.extension),
+            ("voicenter", one.extension),
             ("telphin", str(PHONE_IDS + place)),
         )
-    ]  # fmt: skip
+    ]
     return pl.DataFrame(rows, schema=["source", "login", "agent_id"], orient="row")
 
 
@@ -99,15 +102,19 @@ def exemption(excuses: Sequence[Excuse], agents: Sequence[Agent]) -> pl.DataFram
             "end_at": instants("", (one.end for one in excuses)),
             "kind": [one.kind for one in excuses],
             "agent_id": pl.Series(
-                [None if one.agent is None else agents[one.agent].agent_id for one in excuses], dtype=pl.String
+                [None if one.agent is None else agents[one.agent].agent_id for one in excuses],
+                dtype=pl.String,
             ),
             "team": pl.Series([one.team for one in excuses], dtype=pl.String),
             "code": [one.code for one in excuses],
-            "note": ["agreed with the team leader" if one.kind == "approved" else "calls were lost" for one in excuses],
+            "note": [
+                "agreed with the team leader" if one.kind == "approved" else "calls were lost"
+                for one in excuses
+            ],
             "by": ["team leader" if one.kind == "approved" else "operations" for one in excuses],
             "made_at": instants("", (one.end for one in excuses)),
         }
-    )  # fmt: skip
+    )
 
 
 def intent(intents: Sequence[Intent], agents: Sequence[Agent]) -> pl.DataFrame:

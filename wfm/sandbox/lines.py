@@ -8,10 +8,19 @@ from typing import NamedTuple
 from wfm.sandbox.roster import Shift
 
 MEANS = {
-    "Available": "available", "Busy": "busy", "Wrapup": "wrapup", "Working": "working", "No Answer": "no_answer",
-    "Logged in": "logged_in", "Logged out": "logged_out", "Break": "break", "Lunch": "meal", "Away": "away",
-    "Meeting": "meeting", "Training": "training",
-}  # fmt: skip
+    "Available": "available",
+    "Busy": "busy",
+    "Wrapup": "wrapup",
+    "Working": "working",
+    "No Answer": "no_answer",
+    "Logged in": "logged_in",
+    "Logged out": "logged_out",
+    "Break": "break",
+    "Lunch": "meal",
+    "Away": "away",
+    "Meeting": "meeting",
+    "Training": "training",
+}
 CATEGORY = {"coaching": "training", "email": "off_queue_work"}
 FOREVER = 1 << 60
 

@@ -29,16 +29,24 @@ class Ncc:
         self.tally, self.snapshot = Tally(truth), Snapshot(truth)
         self.tokens = Tokens(clock, manners)
         self._objects = {
-            "queue": [{"_id": q.queue_id, "queueId": q.queue_id, "name": q.name}
-                      for i, q in enumerate(truth.queues) if manners.carried("ncc", i)],
+            "queue": [
+                {"_id": q.queue_id, "queueId": q.queue_id, "name": q.name}
+                for i, q in enumerate(truth.queues)
+                if manners.carried("ncc", i)
+            ],
             "user": [
                 {
-                    "_id": one.ncc, "userId": one.ncc, "name": one.name, "username": one.username,
-                    "firstName": one.first, "lastName": one.last, "userprofileId": "agent",
+                    "_id": one.ncc,
+                    "userId": one.ncc,
+                    "name": one.name,
+                    "username": one.username,
+                    "firstName": one.first,
+                    "lastName": one.last,
+                    "userprofileId": "agent",
                 }
                 for one in truth.agents
             ],
-        }  # fmt: skip
+        }
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes under the vendor's mount."""
@@ -92,12 +100,15 @@ class Ncc:
         unit = 1000 if self.manners.time_unit == "ms" else 1
         told = [
             {
-                "queueId": self.truth.queues[queue].queue_id, "intervalStart": begin * unit,
-                "sumHandleTime": handle, "enteredCount": entered, "abandonedCount": abandoned,
+                "queueId": self.truth.queues[queue].queue_id,
+                "intervalStart": begin * unit,
+                "sumHandleTime": handle,
+                "enteredCount": entered,
+                "abandonedCount": abandoned,
             }
             for begin, queue, entered, abandoned, handle in rows
             if self.manners.carried("ncc", queue)
-        ]  # fmt: skip
+        ]
         return self._tell("historical", told, {})
 
     async def real_time(self, request: Request) -> Response:

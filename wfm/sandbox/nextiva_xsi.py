@@ -85,9 +85,10 @@ class Xsi:
             return _refuse(request, no.status, no.summary)
         found = [_details(agent) for agent in self.truth.agents[start - 1 : start - 1 + size]]
         head = [
-            ("startIndex", str(start)), ("numberOfRecords", str(len(found))),
+            ("startIndex", str(start)),
+            ("numberOfRecords", str(len(found))),
             ("totalAvailableRecords", str(len(self.truth.agents))),
-        ]  # fmt: skip
+        ]
         self.faults.rows["xsi", "Enterprise"] += len(found)
         kind = request.url.path.rpartition("/")[2]
         return answer(request, kind, head, [(f"{kind.lower()}Directory", "directoryDetails", found)])
@@ -151,10 +152,15 @@ def _estranged(row: Entry) -> Entry:
 
 def _details(agent: Agent) -> Entry:
     return [
-        ("userId", agent.xsi), ("firstName", agent.first), ("lastName", agent.last), ("groupId", GROUP),
-        ("number", agent.number), ("extension", agent.extension), ("emailAddress", agent.xsi),
+        ("userId", agent.xsi),
+        ("firstName", agent.first),
+        ("lastName", agent.last),
+        ("groupId", GROUP),
+        ("number", agent.number),
+        ("extension", agent.extension),
+        ("emailAddress", agent.xsi),
         ("department", agent.team),
-    ]  # fmt: skip
+    ]
 
 
 def _refuse(request: Request, status: int, summary: str) -> Response:

@@ -6,13 +6,46 @@ from dataclasses import dataclass
 
 DOMAIN = "centre.example"
 FIRST = (
-    "Ada", "Änn", "José", "Grace", "Zoë", "Omar", "Lena", "Björn", "Noor", "Renée", "Ivan", "Mia", "Chloé", "Tariq",
-    "Günter", "Ruth", "Paulo", "Inès", "Yael", "Søren",
-)  # fmt: skip
+    "Ada",
+    "Änn",
+    "José",
+    "Grace",
+    "Zoë",
+    "Omar",
+    "Lena",
+    "Björn",
+    "Noor",
+    "Renée",
+    "Ivan",
+    "Mia",
+    "Chloé",
+    "Tariq",
+    "Günter",
+    "Ruth",
+    "Paulo",
+    "Inès",
+    "Yael",
+    "Søren",
+)
 LAST = (
-    "Finch", "O'Neill", "Müller", "Okafor", "García", "Lindqvist", "Haddad", "Novak", "Peña", "Smith & Jones", "Rossi",
-    "Dubois", "Levi", "Hansen", "Čapek", "Moreau", "Brandão",
-)  # fmt: skip
+    "Finch",
+    "O'Neill",
+    "Müller",
+    "Okafor",
+    "García",
+    "Lindqvist",
+    "Haddad",
+    "Novak",
+    "Peña",
+    "Smith & Jones",
+    "Rossi",
+    "Dubois",
+    "Levi",
+    "Hansen",
+    "Čapek",
+    "Moreau",
+    "Brandão",
+)
 TEAMS = ("North", "South", "Évening")
 
 

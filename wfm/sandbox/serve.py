@@ -65,9 +65,17 @@ def listening(served: ASGIApp, port: int = 0) -> Iterator[str]:
     """
     listener = _listener(port)
     config = uvicorn.Config(
-        served, http="h11", ws="none", loop="asyncio", lifespan="off", log_config=None,
-        log_level="critical", access_log=False, proxy_headers=False, timeout_graceful_shutdown=1,
-    )  # fmt: skip
+        served,
+        http="h11",
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
@@ -102,28 +110,50 @@ def settings(url: str, timezone: str, manners: Manners | None = None) -> list[st
     """Return the lines of a settings file that collects from the sandbox at ``url``."""
     manners = manners or Manners()
     ncc = {
-        "VENDOR": "nextiva_ncc", "BASE_URL": url + NCC_BASE, "USERNAME": manners.username,
-        "PASSWORD": manners.password, "AUTH_SCHEME": "auto", "TOKEN_PATH": TOKEN_PATH,
-        "HISTORICAL_PATH": HISTORICAL_PATH, "REALTIME_PATH": REALTIME_PATH, "PARAM_START": manners.param_start,
-        "PARAM_END": manners.param_end, "TIME_UNIT": manners.time_unit, "HANDLE_TIME_UNIT": "ms",
-        "INTERVAL_LABEL": "start",
-    }  # fmt: skip
-    xsi = {
-        "VENDOR": "nextiva_xsi", "BASE_URL": url + XSI_BASE, "USERNAME": manners.username,
+        "VENDOR": "nextiva_ncc",
+        "BASE_URL": url + NCC_BASE,
+        "USERNAME": manners.username,
         "PASSWORD": manners.password,
-    }  # fmt: skip
+        "AUTH_SCHEME": "auto",
+        "TOKEN_PATH": TOKEN_PATH,
+        "HISTORICAL_PATH": HISTORICAL_PATH,
+        "REALTIME_PATH": REALTIME_PATH,
+        "PARAM_START": manners.param_start,
+        "PARAM_END": manners.param_end,
+        "TIME_UNIT": manners.time_unit,
+        "HANDLE_TIME_UNIT": "ms",
+        "INTERVAL_LABEL": "start",
+    }
+    xsi = {
+        "VENDOR": "nextiva_xsi",
+        "BASE_URL": url + XSI_BASE,
+        "USERNAME": manners.username,
+        "PASSWORD": manners.password,
+    }
     xima = {
-        "VENDOR": "xima", "BASE_URL": url + XIMA_BASE, "TOKEN": manners.password, "TIMEZONE": timezone,
+        "VENDOR": "xima",
+        "BASE_URL": url + XIMA_BASE,
+        "TOKEN": manners.password,
+        "TIMEZONE": timezone,
         "REPORTS": json.dumps(settings_reports()),
-    }  # fmt: skip
+    }
     telphin = {
-        "VENDOR": "telphin", "BASE_URL": url + TELPHIN_BASE, "CLIENT_ID": manners.client_id,
-        "CLIENT_SECRET": manners.password, "WEBHOOK_SECRET": manners.webhook_secret, "DURATION_UNIT": "us",
-    }  # fmt: skip
+        "VENDOR": "telphin",
+        "BASE_URL": url + TELPHIN_BASE,
+        "CLIENT_ID": manners.client_id,
+        "CLIENT_SECRET": manners.password,
+        "WEBHOOK_SECRET": manners.webhook_secret,
+        "DURATION_UNIT": "us",
+    }
     voicenter = {
-        "VENDOR": "voicenter", "BASE_URL": url + VOICENTER_BASE, "EXTENSIONS_URL": url + VOICENTER_BASE,
-        "CODE": manners.password, "TIMEZONE": timezone, "WEBHOOK_SECRET": manners.webhook_secret, "COUNTRY": "IL",
-    }  # fmt: skip
+        "VENDOR": "voicenter",
+        "BASE_URL": url + VOICENTER_BASE,
+        "EXTENSIONS_URL": url + VOICENTER_BASE,
+        "CODE": manners.password,
+        "TIMEZONE": timezone,
+        "WEBHOOK_SECRET": manners.webhook_secret,
+        "COUNTRY": "IL",
+    }
     lines = [f"WFM_TIMEZONE={timezone}"]
     for source, values in (
         ("NCC", ncc),

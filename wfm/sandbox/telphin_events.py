@@ -123,12 +123,18 @@ class Calls:
         served = self.truth.floor.served[call] is not None
         arrived, ended = self.arrived(call), self.ended(call)
         said = {
-            "CallID": self.call_id(call), "SubCallID": f"{queue}-{call:x}", "CallerIDNum": self.caller(call),
-            "CalledNumber": f"{PREFIX}*{queue}", "CalledExtension": f"{PREFIX}*{queue}@{DOMAIN}",
-            "CalledExtensionID": queue, "CalledDID": TRUNK, "CallFlow": "IN",
-            "CallStatus": "ANSWER" if served else "CANCEL", "Bridged": "yes" if served else "no",
+            "CallID": self.call_id(call),
+            "SubCallID": f"{queue}-{call:x}",
+            "CallerIDNum": self.caller(call),
+            "CalledNumber": f"{PREFIX}*{queue}",
+            "CalledExtension": f"{PREFIX}*{queue}@{DOMAIN}",
+            "CalledExtensionID": queue,
+            "CalledDID": TRUNK,
+            "CallFlow": "IN",
+            "CallStatus": "ANSWER" if served else "CANCEL",
+            "Bridged": "yes" if served else "no",
             "Duration": str((ended - arrived) * 1_000_000),
-        }  # fmt: skip
+        }
         return _push("hangup", micros(ended, call), said)
 
     # --- history ----------------------------------------------------------------------------------------
@@ -146,15 +152,22 @@ class Calls:
         if call >= 0:
             cdr.insert(0, self._queue_cdr(call, arrived, ended, first is not None))
         return {
-            "call_uuid": self.call_id(call).upper(), "flow": "out" if outgoing else "in",
-            "init_time_gmt": f"{_gmt(arrived)}.{micros(0, abs(call)):06d}", "start_time_gmt": _gmt(arrived),
+            "call_uuid": self.call_id(call).upper(),
+            "flow": "out" if outgoing else "in",
+            "init_time_gmt": f"{_gmt(arrived)}.{micros(0, abs(call)):06d}",
+            "start_time_gmt": _gmt(arrived),
             "bridged_time_gmt": _gmt(first.answered) if first and first.answered else None,
-            "hangup_time_gmt": _gmt(ended), "duration": ended - arrived, "bridged": first is not None,
+            "hangup_time_gmt": _gmt(ended),
+            "duration": ended - arrived,
+            "bridged": first is not None,
             "bridged_duration": ended - first.answered if first and first.answered else 0,
             "from_username": cdr[-1]["from_username"] if legs else self.caller(call),
-            "to_username": cdr[0]["to_username"], "did_number": None if outgoing else TRUNK,
-            "result": "bridged" if first else "not answered", "hangup_cause": "NORMAL_CLEARING", "cdr": cdr,
-        }  # fmt: skip
+            "to_username": cdr[0]["to_username"],
+            "did_number": None if outgoing else TRUNK,
+            "result": "bridged" if first else "not answered",
+            "hangup_cause": "NORMAL_CLEARING",
+            "cdr": cdr,
+        }
 
     def _cdr(self, call: int, number: int, leg: Leg) -> dict[str, Any]:
         own, outgoing = self.phone(leg.agent), leg.direction in ("out", "placed")
@@ -162,22 +175,34 @@ class Calls:
         other = self.phone(leg.peer)["number"] if inside else self.caller(-call if outgoing else call)
         ends = (own["number"], other) if outgoing else (other, own["number"])
         return {
-            "flow": "out" if outgoing else "in", "extension_id": int(own["id"]), "extension_type": "phone",
-            "result": RESULT[leg.outcome], "init_time_gmt": _gmt(leg.started),
+            "flow": "out" if outgoing else "in",
+            "extension_id": int(own["id"]),
+            "extension_type": "phone",
+            "result": RESULT[leg.outcome],
+            "init_time_gmt": _gmt(leg.started),
             "bridged_time_gmt": None if leg.answered is None else _gmt(leg.answered),
-            "hangup_time_gmt": _gmt(leg.ended), "duration": leg.ended - (leg.answered or leg.started),
+            "hangup_time_gmt": _gmt(leg.ended),
+            "duration": leg.ended - (leg.answered or leg.started),
             "record_uuid": None if leg.answered is None else f"{own['id']}-{number:06x}",
-            "from_username": ends[0], "to_username": ends[1],
-        }  # fmt: skip
+            "from_username": ends[0],
+            "to_username": ends[1],
+        }
 
     def _queue_cdr(self, call: int, arrived: int, ended: int, served: bool) -> dict[str, Any]:
         queue = QUEUE_IDS + self.truth.floor.calls.queue[call]
         return {
-            "flow": "in", "extension_id": queue, "extension_type": "queue",
-            "result": "bridged" if served else "not answered", "init_time_gmt": _gmt(arrived),
-            "bridged_time_gmt": None, "hangup_time_gmt": _gmt(ended), "duration": ended - arrived,
-            "record_uuid": None, "from_username": self.caller(call), "to_username": f"{PREFIX}*{queue}",
-        }  # fmt: skip
+            "flow": "in",
+            "extension_id": queue,
+            "extension_type": "queue",
+            "result": "bridged" if served else "not answered",
+            "init_time_gmt": _gmt(arrived),
+            "bridged_time_gmt": None,
+            "hangup_time_gmt": _gmt(ended),
+            "duration": ended - arrived,
+            "record_uuid": None,
+            "from_username": self.caller(call),
+            "to_username": f"{PREFIX}*{queue}",
+        }
 
 
 def _push(kind: str, at: int, said: dict[str, str]) -> Push:

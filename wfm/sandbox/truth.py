@@ -15,9 +15,19 @@ from wfm.sandbox.floor import Floor
 from wfm.sandbox.people import Agent, Queue
 
 TABLES = (
-    "agent", "queue", "login", "schedule", "agent_state", "call", "leg", "interval", "exemption", "planted", "seconds",
+    "agent",
+    "queue",
+    "login",
+    "schedule",
+    "agent_state",
+    "call",
+    "leg",
+    "interval",
+    "exemption",
+    "planted",
+    "seconds",
     "intent",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)

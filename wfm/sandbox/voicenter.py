@@ -51,10 +51,15 @@ class Cdrs:
     @staticmethod
     def _row(number: int, key: str, at: datetime, end: datetime) -> tuple[Row, float]:
         row = {
-            "CallID": f"{at:%Y%m%d%H%M%S}{key}", "CdrType": number, "Type": NAMES[number],
-            "Date": f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", "DateEpoch": int(at.timestamp()),
-            "CustomData": {}, "DTMFData": [{"LayerName": "Main", "DTMF": 2, "LayerNumber": "0"}], "Price": 0,
-        }  # fmt: skip
+            "CallID": f"{at:%Y%m%d%H%M%S}{key}",
+            "CdrType": number,
+            "Type": NAMES[number],
+            "Date": f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "DateEpoch": int(at.timestamp()),
+            "CustomData": {},
+            "DTMFData": [{"LayerName": "Main", "DTMF": 2, "LayerNumber": "0"}],
+            "Price": 0,
+        }
         return row, end.timestamp()
 
     def _call(self, call: Row, extension: Row, name: Row, queue: Row) -> tuple[Row, float]:
@@ -63,13 +68,18 @@ class Cdrs:
         row, known = self._row(QUEUE, call["call_id"], at, end)
         agent = str(call["agent_id"]) if answered else ""
         row |= {
-            "DialStatus": "ANSWER" if answered else "ABANDONE", "DID": DID, "QueueName": queue[call["queue_id"]],
+            "DialStatus": "ANSWER" if answered else "ABANDONE",
+            "DID": DID,
+            "QueueName": queue[call["queue_id"]],
             "RingTime": int(((answered or end) - at).total_seconds()),
             "Duration": int((end - answered).total_seconds()) if answered else 0,
-            "CallerNumber": f"07{int(call['call_id'].rpartition('-')[2]) % 10**8:08d}", "TargetNumber": "",
-            "CallerExtension": "", "TargetExtension": extension.get(agent, ""),
-            "RepresentativeCode": extension.get(agent, ""), "RepresentativeName": name.get(agent, ""),
-        }  # fmt: skip
+            "CallerNumber": f"07{int(call['call_id'].rpartition('-')[2]) % 10**8:08d}",
+            "TargetNumber": "",
+            "CallerExtension": "",
+            "TargetExtension": extension.get(agent, ""),
+            "RepresentativeCode": extension.get(agent, ""),
+            "RepresentativeName": name.get(agent, ""),
+        }
         return row, known
 
     def _outgoing(self, leg: Row, extension: Row, name: Row) -> tuple[Row, float]:
@@ -77,13 +87,18 @@ class Cdrs:
         end = leg["ended_at"] or at
         row, known = self._row(OUTGOING, leg["leg_id"], at, end)
         row |= {
-            "DialStatus": "ANSWER" if answered else "NOANSWER", "DID": "", "QueueName": "",
+            "DialStatus": "ANSWER" if answered else "NOANSWER",
+            "DID": "",
+            "QueueName": "",
             "RingTime": int(((answered or end) - at).total_seconds()),
             "Duration": int((end - answered).total_seconds()) if answered else 0,
-            "CallerNumber": DID, "TargetNumber": "972700000902", "TargetExtension": "",
-            "CallerExtension": extension[leg["agent_id"]], "RepresentativeCode": extension[leg["agent_id"]],
+            "CallerNumber": DID,
+            "TargetNumber": "972700000902",
+            "TargetExtension": "",
+            "CallerExtension": extension[leg["agent_id"]],
+            "RepresentativeCode": extension[leg["agent_id"]],
             "RepresentativeName": name[leg["agent_id"]],
-        }  # fmt: skip
+        }
         return row, known
 
     def notifications(self, zone: str) -> list[Pushed]:
@@ -101,13 +116,24 @@ def _notice(row: Row, zone: ZoneInfo) -> Row:
     assert shift is not None
     wait = row["RingTime"] if row["CdrType"] == QUEUE else 0
     return {
-        "ivruniqueid": row["CallID"], "time": row["DateEpoch"] + int(shift.total_seconds()), "type": row["Type"],
-        "status": row["DialStatus"], "caller": row["CallerNumber"], "target": row["TargetNumber"], "did": row["DID"],
-        "queueid": 77, "queuename": row["QueueName"], "duration": row["Duration"] + wait,
-        "actualCallDuration": row["Duration"], "seconds_waiting_in_queue": wait, "actualCallDialtime": row["RingTime"],
-        "isAnswer": int(row["DialStatus"] == "ANSWER"), "representative_code": row["RepresentativeCode"],
-        "callerextension": row["CallerExtension"], "targetextension": row["TargetExtension"],
-    }  # fmt: skip
+        "ivruniqueid": row["CallID"],
+        "time": row["DateEpoch"] + int(shift.total_seconds()),
+        "type": row["Type"],
+        "status": row["DialStatus"],
+        "caller": row["CallerNumber"],
+        "target": row["TargetNumber"],
+        "did": row["DID"],
+        "queueid": 77,
+        "queuename": row["QueueName"],
+        "duration": row["Duration"] + wait,
+        "actualCallDuration": row["Duration"],
+        "seconds_waiting_in_queue": wait,
+        "actualCallDialtime": row["RingTime"],
+        "isAnswer": int(row["DialStatus"] == "ANSWER"),
+        "representative_code": row["RepresentativeCode"],
+        "callerextension": row["CallerExtension"],
+        "targetextension": row["TargetExtension"],
+    }
 
 
 class Voicenter:
@@ -146,9 +172,13 @@ class Voicenter:
         rows = [{name: row[name] for name in fields if name in row} if fields else row for row in found[:cap]]
         self.faults.rows["voicenter", "cdr"] += len(rows)
         told = {
-            "ERROR_NUMBER": 0, "ERROR_DESCRIPTION": "OK", "STATUS_CODE": 200, "TOTAL_HITS": len(found),
-            "RETURN_HITS": len(rows), "CDR_LIST": [self._spelt(row, bool(fields)) for row in rows],
-        }  # fmt: skip
+            "ERROR_NUMBER": 0,
+            "ERROR_DESCRIPTION": "OK",
+            "STATUS_CODE": 200,
+            "TOTAL_HITS": len(found),
+            "RETURN_HITS": len(rows),
+            "CDR_LIST": [self._spelt(row, bool(fields)) for row in rows],
+        }
         return JSONResponse(told)
 
     async def _question(self, request: Request) -> tuple[Row, list[str], str]:

@@ -26,13 +26,16 @@ SHEETS = {
     VOLUME: (
         "Skill by Interval",
         {
-            "Skill": "STRING", "Interval": "STRING", "Presented": "NUMBER", "Abandoned": "NUMBER",
+            "Skill": "STRING",
+            "Interval": "STRING",
+            "Presented": "NUMBER",
+            "Abandoned": "NUMBER",
             "Handle Time": "DURATION",
         },
     ),
     CARDS: ("Time Card", {"Agent": "STRING", "Start": "STRING", "Status": "STRING"}),
     TALKING: ("Agent Talking Summary", {"Agent": "STRING", "Calls": "NUMBER", "Talking": "DURATION"}),
-}  # fmt: skip
+}
 
 
 def label(agent: Agent) -> str:
@@ -64,10 +67,15 @@ class Sheets:
         told = [{"key": str(i), "title": t, "format": f} for i, (t, f) in enumerate(columns.items())]
         written = [_row(row, list(columns.values())) for row in kept]
         return {
-            "title": title, "timeframe": {"type": "REPORT_TIMEFRAME", **ends}, "skin": "Default",
-            "columns": told[1:] + told[:1], "dataFlag": "INCLUDED", "summaryItems": _summary(columns, written),
-            "rows": written, "charts": {"type": "CHARTS", "rows": []},
-        }  # fmt: skip
+            "title": title,
+            "timeframe": {"type": "REPORT_TIMEFRAME", **ends},
+            "skin": "Default",
+            "columns": told[1:] + told[:1],
+            "dataFlag": "INCLUDED",
+            "summaryItems": _summary(columns, written),
+            "rows": written,
+            "charts": {"type": "CHARTS", "rows": []},
+        }
 
     def recordings(self, low: float, high: float) -> list[Row]:
         """Write the recordings that began in [low, high]: every answered leg's."""
@@ -78,13 +86,22 @@ class Sheets:
         began, who = leg["answered_at"], self._labels[leg["agent_id"]]
         out = leg["direction"] == "out"
         return {
-            "recordingKey": f"r-{leg['leg_id']}", "callKey": leg["call_id"], "startTime": int(began.timestamp() * 1000),
-            "duration": int((leg["ended_at"] - began).total_seconds() * 1000), "size": 1, "eventId": leg["leg_id"],
-            "recordingSystemId": "1", "status": "SAVED", "callingParty": who if out else "5555550177",
-            "receivingParty": "5555550177" if out else who, "tenantName": "sandbox", "tagData": "",
-            "callDirection": DIRECTIONS.get(leg["direction"], ""), "skill": self._queues.get(leg["queue_id"], ""),
+            "recordingKey": f"r-{leg['leg_id']}",
+            "callKey": leg["call_id"],
+            "startTime": int(began.timestamp() * 1000),
+            "duration": int((leg["ended_at"] - began).total_seconds() * 1000),
+            "size": 1,
+            "eventId": leg["leg_id"],
+            "recordingSystemId": "1",
+            "status": "SAVED",
+            "callingParty": who if out else "5555550177",
+            "receivingParty": "5555550177" if out else who,
+            "tenantName": "sandbox",
+            "tagData": "",
+            "callDirection": DIRECTIONS.get(leg["direction"], ""),
+            "skill": self._queues.get(leg["queue_id"], ""),
             "agent": who,
-        }  # fmt: skip
+        }
 
     def _volume(self, start: float, end: float) -> Iterator[tuple[Any, ...]]:
         """Yield the intervals of a stretch with calls in them."""
@@ -97,9 +114,12 @@ class Sheets:
             yield self._labels[row["agent_id"]], self._local(row["at"], STAMP), row["vendor_state"]
 
     def _talking(self, start: float, end: float) -> Iterable[tuple[Any, ...]]:
-        for row in self._talked.filter(_between("answered_at", start, end)).group_by(
-            "agent_id", maintain_order=True
-        ).agg(pl.len(), pl.col("talk_ms").sum()).iter_rows():  # fmt: skip
+        for row in (
+            self._talked.filter(_between("answered_at", start, end))
+            .group_by("agent_id", maintain_order=True)
+            .agg(pl.len(), pl.col("talk_ms").sum())
+            .iter_rows()
+        ):
             yield self._labels[row[0]], row[1], row[2]
 
     @cached_property
@@ -159,9 +179,14 @@ def settings_reports() -> list[Row]:
     """Return the REPORTS setting that fits: what an administrator would copy from the request details."""
     frame = [{"name": "Report Timeframe", "valueType": "REPORT_TIMEFRAME"}]
     volume = {
-        "fills": "interval_volume", "label": LABEL, "queue_id": "Skill", "interval_start": "Interval",
-        "entered": "Presented", "abandoned": "Abandoned", "sum_handle_time_s": "Handle Time",
-    }  # fmt: skip
+        "fills": "interval_volume",
+        "label": LABEL,
+        "queue_id": "Skill",
+        "interval_start": "Interval",
+        "entered": "Presented",
+        "abandoned": "Abandoned",
+        "sum_handle_time_s": "Handle Time",
+    }
     cards = {
         "fills": "agent_state",
         "label": STAMP,

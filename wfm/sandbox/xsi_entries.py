@@ -84,9 +84,11 @@ class Entries:
         number = log.legs[place]
         leg, agent = self.legs[number], self.agents[self.legs[number].agent]
         head = [
-            ("countryCode", "1"), ("callLogId", f"{place + 1}:0"), ("callId", str(number * 2 % 60_000 + 100)),
+            ("countryCode", "1"),
+            ("callLogId", f"{place + 1}:0"),
+            ("callId", str(number * 2 % 60_000 + 100)),
             ("subscriberType", "User"),
-        ]  # fmt: skip
+        ]
         if leg.direction == "in":
             return head + self._from_queue(number, leg, agent, now_ms)
         if leg.direction == "out":
@@ -114,9 +116,13 @@ class Entries:
         queue = self.queues[leg.queue]
         entry = [("calledNumber", agent.number), *_caller(leg.call)]
         entry += [
-            ("calledDirectoryName", agent.name), ("calledGroupId", GROUP), ("typeOfNetwork", "Public"),
-            ("callCategory", "Local"), ("basicCallType", "Network"), *self._times(number, leg),
-        ]  # fmt: skip
+            ("calledDirectoryName", agent.name),
+            ("calledGroupId", GROUP),
+            ("typeOfNetwork", "Public"),
+            ("callCategory", "Local"),
+            ("basicCallType", "Network"),
+            *self._times(number, leg),
+        ]
         ended = ("releaseTime", str(ms(leg.ended, number, 3)))
         distributed = ("serviceInvocationDisposition", "Distribution from Call Center")
         if leg.outcome == "no_answer":
@@ -131,16 +137,21 @@ class Entries:
         else:
             entry.append(ended)
         return [
-            *entry, ("redirectingNumber", queue.number), ("redirectingName", queue.name),
-            ("redirectingPresentationIndicator", "Public"), ("redirectingReason", "Call Center"),
-        ]  # fmt: skip
+            *entry,
+            ("redirectingNumber", queue.number),
+            ("redirectingName", queue.name),
+            ("redirectingPresentationIndicator", "Public"),
+            ("redirectingReason", "Call Center"),
+        ]
 
     def _to_outside(self, number: int, leg: Leg, agent: Agent) -> Entry:
         called = customer(leg.call)
         entry = [
-            ("dialedNumber", "9" + called[2:]), ("calledNumber", called), ("networkTranslatedAddress", called),
+            ("dialedNumber", "9" + called[2:]),
+            ("calledNumber", called),
+            ("networkTranslatedAddress", called),
             *_self(agent),
-        ]  # fmt: skip
+        ]
         if leg.answered is not None:
             entry += [("connectedNumber", called), ("connectedPresentationIndicator", "Public")]
         entry += [("typeOfNetwork", "Public"), ("callCategory", "Local"), ("basicCallType", "Network")]
@@ -150,16 +161,26 @@ class Entries:
         peer = self.agents[leg.peer]
         if leg.direction == "placed":
             entry = [
-                ("dialedNumber", peer.extension), ("calledNumber", peer.number), *_self(agent),
-                ("callingGroupId", GROUP), ("calledDirectoryName", peer.name), ("calledGroupId", GROUP),
-                ("connectedNumber", peer.number), ("connectedNumberSource", "User"), ("connectedName", peer.name),
-                ("connectedPresentationIndicator", "Public"), ("connectedGroupId", GROUP),
-            ]  # fmt: skip
+                ("dialedNumber", peer.extension),
+                ("calledNumber", peer.number),
+                *_self(agent),
+                ("callingGroupId", GROUP),
+                ("calledDirectoryName", peer.name),
+                ("calledGroupId", GROUP),
+                ("connectedNumber", peer.number),
+                ("connectedNumberSource", "User"),
+                ("connectedName", peer.name),
+                ("connectedPresentationIndicator", "Public"),
+                ("connectedGroupId", GROUP),
+            ]
         else:
             entry = [
-                ("calledNumber", agent.number), *_self(peer), ("callingGroupId", GROUP),
-                ("calledDirectoryName", agent.name), ("calledGroupId", GROUP),
-            ]  # fmt: skip
+                ("calledNumber", agent.number),
+                *_self(peer),
+                ("callingGroupId", GROUP),
+                ("calledDirectoryName", agent.name),
+                ("calledGroupId", GROUP),
+            ]
         entry += [("typeOfNetwork", "Private"), ("callCategory", "Private"), ("basicCallType", "Group")]
         return [*entry, *self._times(number, leg), ("releaseTime", str(ms(leg.ended, number, 3)))]
 
@@ -178,6 +199,8 @@ def _caller(call: int) -> Entry:
 
 def _self(agent: Agent) -> Entry:
     return [
-        ("callingPresentationNumber", agent.number), ("callingPresentationNumberSource", "User"),
-        ("callingPresentationName", agent.name), ("callingPresentationIndicator", "Public"),
-    ]  # fmt: skip
+        ("callingPresentationNumber", agent.number),
+        ("callingPresentationNumberSource", "User"),
+        ("callingPresentationName", agent.name),
+        ("callingPresentationIndicator", "Public"),
+    ]

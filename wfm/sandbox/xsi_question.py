@@ -8,9 +8,14 @@ from zoneinfo import ZoneInfo
 from starlette.datastructures import QueryParams
 
 FILTERS = (
-    "basicCallType", "callCategory", "dialedNumber", "calledNumber", "callingPresentationNumber",
-    "serviceInvocationDisposition", "subscriberType",
-)  # fmt: skip
+    "basicCallType",
+    "callCategory",
+    "dialedNumber",
+    "calledNumber",
+    "callingPresentationNumber",
+    "serviceInvocationDisposition",
+    "subscriberType",
+)
 
 
 class RefusedError(Exception):

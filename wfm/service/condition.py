@@ -100,9 +100,11 @@ class Conditions:
         segments, size = self._journal.depth()
         if self._journal.broken:
             return Found(
-                check="journal", grade="bad", what=f"nothing can be written: {self._journal.broken}",
+                check="journal",
+                grade="bad",
+                what=f"nothing can be written: {self._journal.broken}",
                 todo="make room: deliveries are refused, and vendors repeat them only for a while",
-            )  # fmt: skip
+            )
         said = f"{segments:,} segments, {size / 1e6:,.1f} MB"
         if size > DEEP_BYTES:
             return Found(

@@ -67,9 +67,12 @@ class Lines(logging.Formatter):
             line = f"{at} {record.levelname:<7} {record.name}: {message}"
             return f"{line} | {trace}".replace("\n", " | ") if trace else line.replace("\n", " | ")
         said: dict[str, Any] = {
-            "at": at, "level": record.levelname.lower(), "logger": record.name, "message": message,
+            "at": at,
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": message,
             **{name: self._told(value) for name, value in vars(record).items() if name not in _OWN},
-        }  # fmt: skip
+        }
         if trace:
             said["exception"] = trace
         return json.dumps(said, ensure_ascii=False)

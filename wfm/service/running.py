@@ -239,10 +239,19 @@ async def _serve(service: Service, listener: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.set)
     config = uvicorn.Config(
-        service.app(), http=BoundedHeads, ws="none", lifespan="off", log_config=None, access_log=False,
-        proxy_headers=False, server_header=False, limit_concurrency=MOST_CONNECTIONS,
-        timeout_keep_alive=75, timeout_graceful_shutdown=ANSWER_WITHIN_S, backlog=1024,
-    )  # fmt: skip
+        service.app(),
+        http=BoundedHeads,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=ANSWER_WITHIN_S,
+        backlog=1024,
+    )
     server = _Server(config)
     await service.start()
     answering = asyncio.create_task(server.serve(sockets=[listener]))

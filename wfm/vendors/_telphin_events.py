@@ -37,8 +37,12 @@ BANDS: Final = ((1e8, 1e11, 1_000_000), (1e11, 1e14, 1000), (1e14, 1e17, 1))
 MOST_FIELDS: Final = 100
 COLUMNS: Final = ("event_id", "call_id", "at", "kind", "said")
 AGENT_KEYS: Final = (
-    "agentextensionid", "agentid", "extensionid", "callerextensionid", "calledextensionid",
-)  # fmt: skip
+    "agentextensionid",
+    "agentid",
+    "extensionid",
+    "callerextensionid",
+    "calledextensionid",
+)
 QUEUE_KEYS: Final = ("queueextensionid", "queueid", "queue")
 
 Said = dict[str, str]

@@ -10,15 +10,28 @@ import polars as pl
 from wfm.words import worded
 
 RESULTS: Final = {
-    "answered": "answered", "bridged": "answered", "not answered": "no_answer", "busy": "busy", "failed": "failed",
-    "rejected": "rejected", "voicemail": "voicemail", "answered elsewhere": "answered_elsewhere",
-}  # fmt: skip
+    "answered": "answered",
+    "bridged": "answered",
+    "not answered": "no_answer",
+    "busy": "busy",
+    "failed": "failed",
+    "rejected": "rejected",
+    "voicemail": "voicemail",
+    "answered elsewhere": "answered_elsewhere",
+}
 GROUPS: Final = ("ivr", "queue")
 TIMES: Final = ("inittimegmt", "starttimegmt", "bridgedtimegmt", "hanguptimegmt")
 LEG: Final = (
-    "flow", "extensionid", "extensiontype", "result", "duration", "recorduuid", "fromusername", "tousername",
+    "flow",
+    "extensionid",
+    "extensiontype",
+    "result",
+    "duration",
+    "recorduuid",
+    "fromusername",
+    "tousername",
     *TIMES,
-)  # fmt: skip
+)
 ENTRY: Final = (*LEG, "bridged", "didnumber")
 DECODED: Final = pl.Struct(
     {
@@ -131,10 +144,12 @@ def _queued(legs: pl.DataFrame, ivrs: Sequence[str]) -> pl.DataFrame:
         )
     )
     outcome = (
-        pl.when(pl.col("bridged").str.to_lowercase().is_in(["yes", "true", "1"])).then(pl.lit("bridged"))
-        .when("voicemail").then(pl.lit("voicemail"))
+        pl.when(pl.col("bridged").str.to_lowercase().is_in(["yes", "true", "1"]))
+        .then(pl.lit("bridged"))
+        .when("voicemail")
+        .then(pl.lit("voicemail"))
         .otherwise(pl.lit("abandoned"))
-    )  # fmt: skip
+    )
     nothing = pl.lit(None, pl.String)
     return calls.select(
         worded("{}:queue", CALL).alias("leg_id"),

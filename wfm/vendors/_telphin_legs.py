@@ -27,13 +27,29 @@ from wfm.vendors._telphin_history import history_legs
 from wfm.words import worded
 
 OUTCOMES: Final = {
-    "ANSWER": "answered", "BUSY": "busy", "NOANSWER": "no_answer", "CANCEL": "caller_cancelled",
-    "CONGESTION": "failed", "CHANUNAVAIL": "failed",
-}  # fmt: skip
+    "ANSWER": "answered",
+    "BUSY": "busy",
+    "NOANSWER": "no_answer",
+    "CANCEL": "caller_cancelled",
+    "CONGESTION": "failed",
+    "CHANUNAVAIL": "failed",
+}
 FIELDS: Final = (
-    "calleridnum", "callednumber", "calleddid", "callerextension", "calledextension", "callerextensionid",
-    "calledextensionid", "callflow", "duration", "recid", "bridged", "transfered", "remotenumber", "callbackid",
-)  # fmt: skip
+    "calleridnum",
+    "callednumber",
+    "calleddid",
+    "callerextension",
+    "calledextension",
+    "callerextensionid",
+    "calledextensionid",
+    "callflow",
+    "duration",
+    "recid",
+    "bridged",
+    "transfered",
+    "remotenumber",
+    "callbackid",
+)
 DECODED: Final = pl.Struct({name: pl.String() for name in ("subcallid", "callstatus", *FIELDS)})
 CALL: Final = "call_id"
 LEEWAY_S: Final = 2.0
@@ -87,9 +103,23 @@ def legs(events: pl.DataFrame, now: datetime, settings: Rules) -> pl.DataFrame:
 
 
 PART: Final = (
-    "leg_id", CALL, "login", "queue_id", "direction", "started_at", "answered_at", "ended_at", "outcome",
-    "from_number", "to_number", "recording_id", "linked_call_id", "whole", "phone", "odd",
-)  # fmt: skip
+    "leg_id",
+    CALL,
+    "login",
+    "queue_id",
+    "direction",
+    "started_at",
+    "answered_at",
+    "ended_at",
+    "outcome",
+    "from_number",
+    "to_number",
+    "recording_id",
+    "linked_call_id",
+    "whole",
+    "phone",
+    "odd",
+)
 
 
 def _column(rows: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Expr:
@@ -240,12 +270,16 @@ def _outcome(through: pl.Expr) -> pl.Expr:
     guess = pl.when(pl.col("answered_at").is_not_null()).then(pl.lit("answered")).otherwise(pl.lit("unknown"))
     only_voicemail = ~pl.col("leg")
     return (
-        pl.when(only_voicemail).then(pl.lit("voicemail"))
-        .when("open").then(None)
-        .when("silent").then(pl.lit(INCOMPLETE))
-        .when(withdrawn).then(pl.lit("withdrawn"))
+        pl.when(only_voicemail)
+        .then(pl.lit("voicemail"))
+        .when("open")
+        .then(None)
+        .when("silent")
+        .then(pl.lit(INCOMPLETE))
+        .when(withdrawn)
+        .then(pl.lit("withdrawn"))
         .otherwise(pl.coalesce(word, guess))
-    )  # fmt: skip
+    )
 
 
 def _numbers() -> tuple[pl.Expr, pl.Expr]:
@@ -305,12 +339,16 @@ def _queued(parts: pl.DataFrame, settings: Rules) -> pl.DataFrame:
         to_number=pl.coalesce(pl.col("did").first(), _short(pl.col("callednumber")).drop_nulls().first()),
     )
     outcome = (
-        pl.when("bridged").then(pl.lit(WAITED))
-        .when(~pl.col("tells") & pl.col("open")).then(None)
-        .when(~pl.col("tells")).then(pl.lit(INCOMPLETE))
-        .when("voicemail").then(pl.lit("voicemail"))
+        pl.when("bridged")
+        .then(pl.lit(WAITED))
+        .when(~pl.col("tells") & pl.col("open"))
+        .then(None)
+        .when(~pl.col("tells"))
+        .then(pl.lit(INCOMPLETE))
+        .when("voicemail")
+        .then(pl.lit("voicemail"))
         .otherwise(pl.lit("abandoned"))
-    )  # fmt: skip
+    )
     nothing = pl.lit(None, pl.String)
     return calls.with_columns(
         leg_id=worded("{}:queue", CALL),

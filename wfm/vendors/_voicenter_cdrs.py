@@ -74,9 +74,20 @@ def cdrs(body: bytes) -> list[Row]:
 
 # --- CDRs -----------------------------------------------------------------------------------------------
 TEXTS: Final = (
-    "callid", "cdrtype", "type", "targetextension", "callerextension", "dialstatus", "direction", "did",
-    "representativecode", "queuename", "callernumber", "targetnumber", "recordurl",
-)  # fmt: skip
+    "callid",
+    "cdrtype",
+    "type",
+    "targetextension",
+    "callerextension",
+    "dialstatus",
+    "direction",
+    "did",
+    "representativecode",
+    "queuename",
+    "callernumber",
+    "targetnumber",
+    "recordurl",
+)
 FIELDS: Final = (*TEXTS, "ringtime", "duration", "dateepoch", "date", "customdata")
 """The keys, folded, that a leg is made of."""
 
@@ -147,10 +158,11 @@ def _meant(said: pl.DataFrame) -> pl.DataFrame:
     alarm = worded("CDR type {} is unknown; kept", pl.coalesce("cdrtype", pl.lit("none")).str.slice(0, 40))
     return rows.select(
         *timed(),
-        "ring_s", "outcome", "linked_call_id", "payload",
-        leg_id=pl.concat_str(
-            "callid", number, "at", pl.col("targetextension").fill_null(""), separator="|"
-        ),
+        "ring_s",
+        "outcome",
+        "linked_call_id",
+        "payload",
+        leg_id=pl.concat_str("callid", number, "at", pl.col("targetextension").fill_null(""), separator="|"),
         call_id="callid",
         login=pl.coalesce("representativecode", own_side),
         queue_id=pl.when("queue").then("queuename"),
@@ -159,9 +171,10 @@ def _meant(said: pl.DataFrame) -> pl.DataFrame:
         from_number="callernumber",
         to_number=pl.coalesce("targetnumber", "did"),
         recording_id="recordurl",
-        from_e164=pl.lit(None, pl.String), to_e164=pl.lit(None, pl.String),
+        from_e164=pl.lit(None, pl.String),
+        to_e164=pl.lit(None, pl.String),
         alarm=pl.when(pl.col("number") == 0).then(alarm),
-    )  # fmt: skip
+    )
 
 
 SAID: Final = ("typed", "direction", "has_did", "dialstatus")
@@ -180,8 +193,11 @@ def _understood(rows: pl.DataFrame) -> pl.DataFrame:
     meaning = [_meaning(*words) for words in found.iter_rows()]
     return rows.join(
         found.hstack(pl.DataFrame(meaning, schema=kinds, orient="row")),
-        on=SAID, how="left", nulls_equal=True, maintain_order="left",
-    )  # fmt: skip
+        on=SAID,
+        how="left",
+        nulls_equal=True,
+        maintain_order="left",
+    )
 
 
 def _meaning(typed: str | None, direction: str | None, has_did: bool, status: str | None) -> tuple[Any, ...]:

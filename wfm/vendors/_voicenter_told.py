@@ -77,9 +77,12 @@ def _event(said: Row, zone: ZoneInfo, came_at: datetime) -> Row | None:
     lasted = timedelta(seconds=seconds(said.get("duration")) or 0.0)
     at = local(said.get("time"), zone, came_at - lasted + CLOCKS_DIFFER)
     return {
-        "event_id": f"{call}|{kind}", "call_id": call, "kind": kind, "said": text(said) or "{}",
+        "event_id": f"{call}|{kind}",
+        "call_id": call,
+        "kind": kind,
+        "said": text(said) or "{}",
         "at": None if at is None else EPOCH + timedelta(seconds=at),
-    }  # fmt: skip
+    }
 
 
 def told(found: pl.DataFrame) -> pl.DataFrame:
@@ -106,11 +109,17 @@ def _told(call: str, name: str, said: Row) -> Row:
     direction = direction_of(text(said.get("direction")), kind, text(said.get("did")) is not None)
     side = "callerextension" if direction == "out" else "targetextension"
     return {
-        "leg_id": f"{call}|{kind.number or name}|told", "call_id": call, "answered": answered,
-        "ring_s": ring, "talk_s": talk,
+        "leg_id": f"{call}|{kind.number or name}|told",
+        "call_id": call,
+        "answered": answered,
+        "ring_s": ring,
+        "talk_s": talk,
         "login": text(said.get("representativecode")) or text(said.get(side)),
-        "queue_id": text(said.get("queuename")) if kind.queue else None, "direction": direction,
-        "outcome": outcome_of(status), "from_number": text(said.get("caller")),
-        "to_number": text(said.get("target")) or text(said.get("did")), "recording_id": text(said.get("record")),
+        "queue_id": text(said.get("queuename")) if kind.queue else None,
+        "direction": direction,
+        "outcome": outcome_of(status),
+        "from_number": text(said.get("caller")),
+        "to_number": text(said.get("target")) or text(said.get("did")),
+        "recording_id": text(said.get("record")),
         "linked_call_id": text(said.get("originallvruniqueid")) or linked(said.get("customdata")),
-    }  # fmt: skip
+    }

@@ -51,12 +51,25 @@ TYPES: Final = {
 }
 
 OUTCOMES: Final = {
-    "ANSWER": "answered", "ABANDONE": "abandoned", "CANCEL": "caller_cancelled", "NOANSWER": "no_answer",
-    "BUSY": "busy", "TIMEOUT": "queue_overflow", "FULL": "queue_overflow", "JOINEMPTY": "queue_overflow",
-    "EXIT": "queue_overflow", "VOEND": "ivr_only", "TE": "ivr_only", "VOICEMAIL": "voicemail",
-    "NOTDIALED": "not_dialed", "NOTCALLED": "not_dialed", "CONGESTION": "failed", "CHANUNAVAIL": "failed",
-    "INVALIDARGS": "failed", "SSWPREAUTH": "failed",
-}  # fmt: skip
+    "ANSWER": "answered",
+    "ABANDONE": "abandoned",
+    "CANCEL": "caller_cancelled",
+    "NOANSWER": "no_answer",
+    "BUSY": "busy",
+    "TIMEOUT": "queue_overflow",
+    "FULL": "queue_overflow",
+    "JOINEMPTY": "queue_overflow",
+    "EXIT": "queue_overflow",
+    "VOEND": "ivr_only",
+    "TE": "ivr_only",
+    "VOICEMAIL": "voicemail",
+    "NOTDIALED": "not_dialed",
+    "NOTCALLED": "not_dialed",
+    "CONGESTION": "failed",
+    "CHANUNAVAIL": "failed",
+    "INVALIDARGS": "failed",
+    "SSWPREAUTH": "failed",
+}
 """DialStatus → outcome."""
 
 UNKNOWN: Final = CdrType(0, "unknown", "unknown")
@@ -70,8 +83,9 @@ def folded(key: str) -> str:
 
 
 BY_NAME: Final = {folded(one.name): one for one in TYPES.values()} | {
-    "incoming": TYPES[1], "autoforward": TYPES[23],
-}  # fmt: skip
+    "incoming": TYPES[1],
+    "autoforward": TYPES[23],
+}
 
 
 def type_of(said: object) -> CdrType:

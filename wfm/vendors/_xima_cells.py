@@ -58,9 +58,11 @@ def instant(value: Any) -> datetime | None:
     read = number(value)
     if read is not None:
         inside = _EARLIEST_MS <= read < _LATEST_MS
-        return datetime.fromtimestamp(int(read) // 1000, UTC).replace(
-            microsecond=int(read) % 1000 * 1000
-        ) if inside else None  # fmt: skip
+        return (
+            datetime.fromtimestamp(int(read) // 1000, UTC).replace(microsecond=int(read) % 1000 * 1000)
+            if inside
+            else None
+        )
     try:
         at = datetime.fromisoformat(value)
         return at.astimezone(UTC) if at.tzinfo else None

@@ -15,9 +15,22 @@ from wfm.vendors._xima_cells import Row, agent, frame, instant, noted, number, t
 DIRECTIONS: Final = {"inbound": "in", "outbound": "out", "internal": "internal"}
 LONGEST_CALL_S: Final = 86_400.0
 LEG: Final = (
-    "leg_id", "call_id", "login", "queue_id", "direction", "started_at", "answered_at", "ended_at", "talk_s", "outcome",
-    "from_number", "to_number", "recording_id", "alarm", "payload",
-)  # fmt: skip
+    "leg_id",
+    "call_id",
+    "login",
+    "queue_id",
+    "direction",
+    "started_at",
+    "answered_at",
+    "ended_at",
+    "talk_s",
+    "outcome",
+    "from_number",
+    "to_number",
+    "recording_id",
+    "alarm",
+    "payload",
+)
 
 
 def parse_agent(payload: Payload) -> pl.DataFrame:
@@ -50,11 +63,22 @@ def _leg(row: Row) -> tuple[Any, ...] | None:
     who = agent(row.get("agent"))
     alarm = None if talk is not None else f"duration is {row.get('duration')!r:.40}; no end"
     return (
-        key, text(row.get("callKey")), who[0] if who else None, text(row.get("skill")),
-        DIRECTIONS.get((text(row.get("callDirection")) or "").lower(), "unknown"), start, start,
-        None if talk is None else start + timedelta(seconds=talk), talk, "answered", text(row.get("callingParty")),
-        text(row.get("receivingParty")), key, _storable(alarm), text(row),
-    )  # fmt: skip
+        key,
+        text(row.get("callKey")),
+        who[0] if who else None,
+        text(row.get("skill")),
+        DIRECTIONS.get((text(row.get("callDirection")) or "").lower(), "unknown"),
+        start,
+        start,
+        None if talk is None else start + timedelta(seconds=talk),
+        talk,
+        "answered",
+        text(row.get("callingParty")),
+        text(row.get("receivingParty")),
+        key,
+        _storable(alarm),
+        text(row),
+    )
 
 
 def _storable(alarm: str | None) -> str | None:

@@ -26,9 +26,18 @@ SUMMARY_ROW: Final = -1
 """The row of a report's summary items."""
 _CLOCK: Final = re.compile(r"[0-9]+:[0-9]{2}:[0-9]{2}")
 _CELL: Final = (
-    "report_id", "execution_id", "from_at", "to_at", "row_no", "column_key", "column_title", "column_format", "value",
-    "number", "unit",
-)  # fmt: skip
+    "report_id",
+    "execution_id",
+    "from_at",
+    "to_at",
+    "row_no",
+    "column_key",
+    "column_title",
+    "column_format",
+    "value",
+    "number",
+    "unit",
+)
 
 
 @dataclass(frozen=True)
@@ -87,10 +96,15 @@ def read(payload: Payload) -> Sheet:
         doubts.append(f"dataFlag is {text(said['dataFlag'])!r:.40}")
     summary = said.get("summaryItems")
     return Sheet(
-        payload.context.get("key") or text(said.get("reportId")) or "report", text(said.get("executionId")), start, end,
-        tuple({one.key: one for one in columns}.values()), tuple(row or {} for row in rows),
-        tuple(item for item in summary if isinstance(item, dict)) if isinstance(summary, list) else (), tuple(doubts),
-    )  # fmt: skip
+        payload.context.get("key") or text(said.get("reportId")) or "report",
+        text(said.get("executionId")),
+        start,
+        end,
+        tuple({one.key: one for one in columns}.values()),
+        tuple(row or {} for row in rows),
+        tuple(item for item in summary if isinstance(item, dict)) if isinstance(summary, list) else (),
+        tuple(doubts),
+    )
 
 
 def _span(payload: Payload, echo: Any, doubts: list[str]) -> tuple[datetime, datetime]:

@@ -21,10 +21,17 @@ LAST: Final = timedelta(milliseconds=1)
 
 Format = Literal["STRING", "NUMBER", "DURATION"]
 FORMATS: Final[Mapping[str, Format]] = {
-    "queue_id": "STRING", "interval_start": "STRING", "entered": "NUMBER", "abandoned": "NUMBER",
-    "sum_handle_time_s": "DURATION", "login": "STRING", "at": "STRING", "until": "STRING", "vendor_state": "STRING",
+    "queue_id": "STRING",
+    "interval_start": "STRING",
+    "entered": "NUMBER",
+    "abandoned": "NUMBER",
+    "sum_handle_time_s": "DURATION",
+    "login": "STRING",
+    "at": "STRING",
+    "until": "STRING",
+    "vendor_state": "STRING",
     "vendor_reason": "STRING",
-}  # fmt: skip
+}
 NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "interval_volume": ("interval_start", "entered", "abandoned", "sum_handle_time_s"),
     "agent_state": ("login", "at", "vendor_state"),

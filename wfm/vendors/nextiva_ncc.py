@@ -48,9 +48,14 @@ NAME = "nextiva_ncc"
 TITLE = "Nextiva NCC (Thrio)"
 LIMITS = Limits(requests_per_minute=120, concurrent=2)  # none is documented
 STATES: Mapping[str, str] = {
-    "Available": "available", "Busy": "busy", "Working": "working", "Wrapup": "wrapup", "No Answer": "no_answer",
-    "Logged in": "logged_in", "Logged out": "logged_out",
-}  # fmt: skip
+    "Available": "available",
+    "Busy": "busy",
+    "Working": "working",
+    "Wrapup": "wrapup",
+    "No Answer": "no_answer",
+    "Logged in": "logged_in",
+    "Logged out": "logged_out",
+}
 
 QUARTER_S: Final = 900
 OVERLAP_S: Final = 4 * QUARTER_S

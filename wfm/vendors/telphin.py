@@ -48,9 +48,22 @@ from wfm.vendors._setting_types import Address
 from wfm.vendors._telphin_legs import legs
 
 __all__ = [
-    "FEEDS", "LIMITS", "NAME", "STATES", "TITLE", "Settings", "acknowledge", "callback", "extension", "interact",
-    "legs", "parse", "question", "recording_url", "session",
-]  # fmt: skip
+    "FEEDS",
+    "LIMITS",
+    "NAME",
+    "STATES",
+    "TITLE",
+    "Settings",
+    "acknowledge",
+    "callback",
+    "extension",
+    "interact",
+    "legs",
+    "parse",
+    "question",
+    "recording_url",
+    "session",
+]
 
 NAME = "telphin"
 TITLE = "Telphin (RingMe)"

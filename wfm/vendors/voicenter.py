@@ -64,11 +64,33 @@ PATIENCE_S: Final = (5.0, 15.0, 40.0)
 ROOM, MOST_PARTS = 0.7, 64
 """A window that is too much is cut so that each part fills a reply to this share, on the average; and into how many."""
 FIELDS: Final = (
-    "CallerNumber", "TargetNumber", "Date", "DateEpoch", "Duration", "CallID", "Type", "CdrType", "DialStatus",
-    "TargetExtension", "CallerExtension", "DID", "QueueName", "RecordURL", "RecordExpect", "Price", "RingTime",
-    "RepresentativeName", "RepresentativeCode", "UserName", "UserId", "DTMFData", "CustomData", "DepartmentName",
-    "DepartmentId", "TargetPrefixName",
-)  # fmt: skip
+    "CallerNumber",
+    "TargetNumber",
+    "Date",
+    "DateEpoch",
+    "Duration",
+    "CallID",
+    "Type",
+    "CdrType",
+    "DialStatus",
+    "TargetExtension",
+    "CallerExtension",
+    "DID",
+    "QueueName",
+    "RecordURL",
+    "RecordExpect",
+    "Price",
+    "RingTime",
+    "RepresentativeName",
+    "RepresentativeCode",
+    "UserName",
+    "UserId",
+    "DTMFData",
+    "CustomData",
+    "DepartmentName",
+    "DepartmentId",
+    "TargetPrefixName",
+)
 """Always asked for by name: a reply without ``fields`` has keys of another spelling and lacks some."""
 
 

@@ -38,9 +38,12 @@ def _row(delivery: Delivery) -> dict[str, Any] | None:
     try:
         said = json.loads(delivery.body) if delivery.body else dict(parse_qsl(delivery.query))
         return {
-            "event_id": said["id"], "call_id": said["call"], "kind": said["kind"], "said": json.dumps(said),
+            "event_id": said["id"],
+            "call_id": said["call"],
+            "kind": said["kind"],
+            "said": json.dumps(said),
             "at": EPOCH + timedelta(seconds=int(said["at"])),
-        }  # fmt: skip
+        }
     except (ValueError, LookupError, TypeError, OverflowError):
         return None
 

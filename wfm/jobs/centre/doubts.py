@@ -46,9 +46,14 @@ class Doubts(Place):
             raise nothing_known(f" from {from_} to {to}, nor of the {history.days} days before") from nothing
         with self.store.reading(self._instant(as_of)) as known:
             search = outages.Search(
-                window, window[0] - history, datetime.now(UTC), self.settings.timezone, names(teams),
-                names(sources), outages.closed_days(known),
-            )  # fmt: skip
+                window,
+                window[0] - history,
+                datetime.now(UTC),
+                self.settings.timezone,
+                names(teams),
+                names(sources),
+                outages.closed_days(known),
+            )
             agent = people(known)
         return outages.propose(basis, agent, search)
 

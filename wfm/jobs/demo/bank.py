@@ -12,9 +12,17 @@ from wfm.jobs.demo.place import prepare
 from wfm.jobs.demo.show import Demo
 
 SAMPLE: Final = (
-    "activity", "agent", "login", "queue", "holiday", "exemption", "schedule", "agent_state", "call_leg",
+    "activity",
+    "agent",
+    "login",
+    "queue",
+    "holiday",
+    "exemption",
+    "schedule",
+    "agent_state",
+    "call_leg",
     "interval_volume",
-)  # fmt: skip
+)
 SAMPLE_WINDOW: Final = (date(1999, 6, 20), date(1999, 7, 4))
 SAMPLE_SETTINGS: Final = ("WFM_TIMEZONE=Asia/Jerusalem", "WFM_COUNTRY=IL")
 SOURCE: Final = "bank"

@@ -32,15 +32,24 @@ def ahead(report: Report) -> Html:
         "Forecast",
         _origin(report),
         tag("div", pictures, class_="panels"),
-        tag("p", f"The {QUEUES} busiest queues; {more:,} more in the spreadsheet (sheet Forecast).",
-        class_="remark") if more else None,
-        tag("p", "Left: each day, its band p10–p90 and the expected number (line). A day's band adds up "
+        tag(
+            "p",
+            f"The {QUEUES} busiest queues; {more:,} more in the spreadsheet (sheet Forecast).",
+            class_="remark",
+        )
+        if more
+        else None,
+        tag(
+            "p",
+            "Left: each day, its band p10–p90 and the expected number (line). A day's band adds up "
             "its quarter-hours' "
             "bands: right if a whole day runs high or low together, else too wide; queues with few "
-            "calls have none. Right: an average day by quarter-hour.", class_="remark"),
+            "calls have none. Right: an average day by quarter-hour.",
+            class_="remark",
+        ),
         _day_table(report, queues["queue_id"].to_list()),
         error_table(report),
-    )  # fmt: skip
+    )
 
 
 def _origin(report: Report) -> Html:

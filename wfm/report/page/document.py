@@ -18,12 +18,19 @@ from wfm.report.page.seen import glossary, seen, sources
 from wfm.report.report import Report
 
 CONTENTS = (
-    ("headline", "Headline"), ("look", "What to look at"), ("teams", "Teams and days"), ("agents", "Agents"),
-    ("exceptions", "Longest exceptions"), ("compare", "Raw and adjusted"), ("volume", "Volume"),
+    ("headline", "Headline"),
+    ("look", "What to look at"),
+    ("teams", "Teams and days"),
+    ("agents", "Agents"),
+    ("exceptions", "Longest exceptions"),
+    ("compare", "Raw and adjusted"),
+    ("volume", "Volume"),
     ("forecast", "Forecast"),
-    ("seen", "How much was seen"), ("others", "Other definitions"), ("definitions", "Definitions"),
+    ("seen", "How much was seen"),
+    ("others", "Other definitions"),
+    ("definitions", "Definitions"),
     ("sources", "Sources"),
-)  # fmt: skip
+)
 
 
 def _part(name: str) -> Html:
@@ -42,10 +49,19 @@ def _contents(body: str) -> Html:
 def to_html(report: Report) -> str:
     """Draw the report as one HTML file that needs no network, no script and no other file."""
     parts = [
-        headline(report), look(report), teams(report), agents(report), largest(report), compare(report),
+        headline(report),
+        look(report),
+        teams(report),
+        agents(report),
+        largest(report),
+        compare(report),
         calls(report),
-        ahead(report), seen(report), other_definitions(report), glossary(), sources(report),
-    ]  # fmt: skip
+        ahead(report),
+        seen(report),
+        other_definitions(report),
+        glossary(),
+        sources(report),
+    ]
     body = "\n".join(part for part in parts if part is not None)
     head = tag(
         "head",

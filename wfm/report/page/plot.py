@@ -80,12 +80,18 @@ def columns(scale: Scale, values: Sequence[float | None], titles: Sequence[str])
         tag(
             "g",
             tag("title", title),
-            tag("rect", x=scale.x(i + 0.18), width=scale.wide(0.64), y=scale.y(value),
-                height=scale.y(scale.low) - scale.y(value), class_="column"),
+            tag(
+                "rect",
+                x=scale.x(i + 0.18),
+                width=scale.wide(0.64),
+                y=scale.y(value),
+                height=scale.y(scale.low) - scale.y(value),
+                class_="column",
+            ),
         )
         for i, (value, title) in enumerate(zip(values, titles, strict=True))
         if value is not None
-    ]  # fmt: skip
+    ]
 
 
 def dashes(scale: Scale, values: Sequence[float | None], class_: str = "usual") -> list[Html]:
@@ -103,12 +109,18 @@ def ranges(scale: Scale, spans: Sequence[tuple[float, float] | None], titles: Se
         tag(
             "g",
             tag("title", title),
-            tag("rect", x=scale.x(i + 0.22), width=scale.wide(0.56), y=scale.y(span[1]),
-                height=max(scale.y(span[0]) - scale.y(span[1]), 1.0), class_="band"),
+            tag(
+                "rect",
+                x=scale.x(i + 0.22),
+                width=scale.wide(0.56),
+                y=scale.y(span[1]),
+                height=max(scale.y(span[0]) - scale.y(span[1]), 1.0),
+                class_="band",
+            ),
         )
         for i, (span, title) in enumerate(zip(spans, titles, strict=True))
         if span is not None
-    ]  # fmt: skip
+    ]
 
 
 def area(
