@@ -1,0 +1,1 @@
+"""What every other package of wfm needs: how time is represented."""
