@@ -17,6 +17,7 @@ from wfm.vendors import Delivery
 
 NOW = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+RENEWAL = timedelta(hours=16)
 CALLER = "15555550177"
 TALK = [("pbx", "9001", "ada", NOW - timedelta(days=2)), ("pbx", "9002", "ben", NOW - timedelta(days=9))]
 
@@ -54,14 +55,14 @@ def test_who_talked_last_gets_the_call() -> None:
 @pytest.mark.parametrize(
     ("what", "reason"),
     [
-        (known(talk=[]), "nobody has talked"),
-        (known(talk=[("other", *row[1:]) for row in TALK]), "nobody has talked"),
+        (known(talk=[]), "no agent has talked"),
+        (known(talk=[("other", *row[1:]) for row in TALK]), "no agent has talked"),
         (known(schedule=()), "has nothing scheduled"),
         (known(schedule=(("ada", "meal"),)), "has meal scheduled"),
         (known(schedule=(("ben", "on_queue"),)), "has nothing scheduled"),
-        (known(calling=("9001",)), "has a call under way"),
+        (known(calling=("9001",)), "has a call in progress"),
         (known(state=()), "no state is known"),
-        (known(state=(("ada", "available", 5 * MINUTE),)), "nobody watches"),
+        (known(state=(("ada", "available", 5 * MINUTE),)), "no source of states is covered"),
         (known(state=(("ada", "busy", timedelta(0)),)), "the state is busy"),
         (known(state=(("ada", "unmapped", timedelta(0)),)), "the state is unmapped"),
         (known(state=(("ada", "logged_out", timedelta(0)),)), "the state is logged_out"),
@@ -138,9 +139,11 @@ def _talked(
     assert Collector(store, clock=lambda: now).receive(pbx, [payload]).result == "complete"
 
 
-def ask(store: Store, source: Source, at: datetime, caller: str = CALLER) -> tuple[bytes, str]:
+def ask(
+    store: Store, source: Source, at: datetime, caller: str = CALLER, renewal: timedelta = RENEWAL
+) -> tuple[bytes, str]:
     query = f"CallID=c2&CallerIDNum={caller}&CallStatus=ANSWER&CallFlow=IN"
-    (status, kind, body), decision = answer(store, source, Delivery(at, "GET", query, "", b""), at)
+    (status, kind, body), decision = answer(store, source, Delivery(at, "GET", query, "", b""), at, renewal)
     assert (status, kind.partition(";")[0]) == (200, "text/xml")
     return body, decision.reason
 
@@ -159,7 +162,7 @@ def test_who_has_a_call_under_way_is_not_available_whatever_the_state_says(
     at = datetime(2026, 3, 2, 14, 59, tzinfo=UTC)
     _talked(store, "c3", at - MINUTE, at, over=False)
     body, why = ask(store, source, at)
-    assert "ada is responsible and scheduled, but has a call under way" in why
+    assert "ada is responsible and scheduled, but has a call in progress" in why
     assert b">800</SetVar>" in body
     _talked(store, "c3", at - 2 * MINUTE, at)
     assert ask(store, source, at)[1] == "ada is responsible, scheduled and available"
@@ -170,11 +173,11 @@ def test_who_has_a_call_under_way_is_not_available_whatever_the_state_says(
     [
         (12, 30, CALLER, "meal scheduled"),
         (15, 2, CALLER, "busy"),
-        (15, 30, CALLER, "nobody watches"),
+        (15, 30, CALLER, "no source of states is covered"),
         (18, 0, CALLER, "nothing scheduled"),
-        (14, 59, "15555550178", "nobody has talked"),
-        (14, 59, "Anonymous", "nobody has talked"),
-        (14, 59, "", "no caller"),
+        (14, 59, "15555550178", "no agent has talked"),
+        (14, 59, "Anonymous", "no agent has talked"),
+        (14, 59, "", "names no caller"),
     ],
 )
 def test_else_the_fallback(
@@ -185,9 +188,17 @@ def test_else_the_fallback(
     assert b">800</SetVar>" in body
 
 
+def test_a_state_expires_after_the_configured_renewal(store: Store, source: Source) -> None:
+    at = datetime(2026, 3, 2, 14, 59, tzinfo=UTC)  # available since 10:00
+    assert ask(store, source, at, renewal=timedelta(hours=5))[1].endswith("available")
+    body, reason = ask(store, source, at, renewal=timedelta(hours=4))
+    assert reason.endswith("no state is known")
+    assert b">800</SetVar>" in body
+
+
 def test_without_a_database_the_caller_is_not_kept_waiting(tmp_path: Path, source: Source) -> None:
     body, why = ask(Store(tmp_path / "none.duckdb"), source, NOW)
-    assert "the database does not say" in why
+    assert "the database cannot be read" in why
     assert b">800</SetVar>" in body
 
 
@@ -199,5 +210,5 @@ def test_a_bug_does_not_leave_the_caller_without_an_answer(
 
     monkeypatch.setattr("wfm.jobs.responsible.decide", broken)
     body, why = ask(store, source, datetime(2026, 3, 2, 14, 59, tzinfo=UTC))
-    assert "it cannot be decided" in why
+    assert "the routing failed" in why
     assert b">800</SetVar>" in body

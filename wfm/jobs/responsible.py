@@ -1,13 +1,13 @@
-"""Who takes a caller's call: the agent who is responsible, if that agent is scheduled for calls and free for one now.
+"""Route a caller to the responsible agent, if that agent is scheduled on queue and available now.
 
-Responsible is the agent who last talked to the number, coming or going, within `REMEMBERED`; of two who talked at once
-the later to hang up. There is no table to keep: who moved a customer to somebody else only has to talk to them once.
+The responsible agent is the one who last talked to the number, inbound or outbound, within `TALK_MEMORY`; if two calls
+overlapped, the one who hung up later. No assignment table is needed: a single call reassigns a customer.
 
 ::
 
     caller's number ─► last talk ─► agent ─► on_queue now? ─► no call, state fresh, available? ─► extension known?
                         │ none                │ no             │ no                                │ no       │ yes
-                        └─────────────────────┴── the fallback, and why ───────────────────────────┘          goes there
+                        └─────────────────────┴── the fallback, with the reason ───────────────────┘          transfer
 """
 
 from __future__ import annotations
@@ -29,26 +29,30 @@ from wfm.errors import DatabaseBusyError, NoDataError
 from wfm.jobs.scoring import with_defaults
 from wfm.jobs.sources import Source
 from wfm.numbers import e164
-from wfm.store import Reader, Store
+from wfm.store import Reader, Span, Store
 from wfm.vendors import Delivery
 
 log = logging.getLogger("wfm.responsible")
 REMEMBERED: Final = timedelta(days=90)
+"""How long a talk with a number makes an agent responsible for it."""
 STALE: Final = timedelta(minutes=2)
-"""States that were last watched longer ago than this say nothing of now."""
-RENEWAL: Final = timedelta(hours=16)
-"""A state that nothing renewed for so long is no state any more."""
+"""Maximum age of a source's coverage for its states to count as current."""
 LONGEST_CALL: Final = timedelta(hours=4)
-"""A call of which no end was told for so long is under way no more."""
+"""A call that started longer ago and has no reported end is taken to be over: its end was lost."""
 AROUND: Final = timedelta(hours=36)
-"""How far around now segments are read: shifts reach over midnight."""
+"""How far either side of now the schedule is read: long enough for a shift that crosses midnight in any time zone."""
 WAIT_S: Final = 1.0
-"""A caller waits meanwhile: a database that is taken for longer is the fallback."""
+"""Seconds to wait for a busy database before using the fallback: the caller is on the line."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """To whom a caller goes: login and agent_id, or nobody; and why."""
+    """The routing of one caller.
+
+    login: the login to transfer to; None: use the fallback.
+    agent_id: the responsible agent, even where the fallback is used; None: there is none.
+    reason: why, for the log.
+    """
 
     login: str | None
     agent_id: str | None
@@ -57,11 +61,13 @@ class Decision:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known when a caller waits.
+    """The facts that decide where a caller goes.
 
-    talk: source login agent_id ended_at: talks of the number's owner. schedule: agent_id category: what is scheduled
-    now. state: agent_id source login state (ours) at seen_at (until when its source was watched): last states.
-    calling: logins of the phone system that asks which have a call under way: states may be told later than calls.
+    talk: earlier talks with the caller's number: source login agent_id ended_at.
+    schedule: what is scheduled now: agent_id category.
+    state: last state of each login: agent_id source login state (mapped) at seen_at (end of its source's coverage).
+    calling: logins of the asking phone system that have a call in progress. Polled states lag behind call events, so
+        an agent can still be reported available while already talking.
     """
 
     talk: pl.DataFrame
@@ -71,47 +77,55 @@ class Known:
 
 
 def decide(known: Known, source: str, now: datetime, stale: timedelta = STALE) -> Decision:
-    """Decide to whom a caller goes.
+    """Decide where a caller goes.
 
     Args:
-        known: what is known.
-        source: the phone system that asks: it can only transfer to logins of its own.
-        now: when.
-        stale: how old the last look at the agent's state may be.
+        known: the facts, from `read_routing_facts`.
+        source: the phone system that asks; it can only transfer to its own logins.
+        now: the current instant.
+        stale: maximum age of the coverage behind a state.
     """
-    mine = known.talk.filter(pl.col("source") == source).sort("ended_at")
-    if mine.is_empty():
-        return Decision(None, None, "nobody has talked to this number")
-    login, agent = mine.select("login", "agent_id").row(-1)
-    planned = known.schedule.filter(pl.col("agent_id") == agent)["category"].to_list()
-    if "on_queue" not in planned:
-        what = planned[0] if planned else "nothing"
-        return Decision(None, agent, f"{agent} is responsible, but has {what} scheduled now")
+    own_talks = known.talk.filter(pl.col("source") == source).sort("ended_at")
+    if own_talks.is_empty():
+        return Decision(None, None, "no agent has talked to this number")
+    login, agent = own_talks.select("login", "agent_id").row(-1)
+    scheduled = known.schedule.filter(pl.col("agent_id") == agent)["category"].to_list()
+    if "on_queue" not in scheduled:
+        activity = scheduled[0] if scheduled else "nothing"
+        return Decision(None, agent, f"{agent} is responsible, but has {activity} scheduled now")
     if login in known.calling:
-        return Decision(None, agent, f"{agent} is responsible and scheduled, but has a call under way")
-    why = _unavailable(known.state.filter(pl.col("agent_id") == agent), now, stale)
-    if why:
-        return Decision(None, agent, f"{agent} is responsible and scheduled, but {why}")
+        return Decision(None, agent, f"{agent} is responsible and scheduled, but has a call in progress")
+    obstacle = _unavailable(known.state.filter(pl.col("agent_id") == agent), now, stale)
+    if obstacle:
+        return Decision(None, agent, f"{agent} is responsible and scheduled, but {obstacle}")
     return Decision(login, agent, f"{agent} is responsible, scheduled and available")
 
 
 def _unavailable(states: pl.DataFrame, now: datetime, stale: timedelta) -> str | None:
-    """Say why an agent cannot take a call now; None: they can. Every login that is watched must say so."""
+    """Return why an agent cannot take a call now; None: they can, as every covered login is available."""
     if states.is_empty():
         return "no state is known"
-    fresh = states.filter(pl.col("seen_at") >= now - stale)
-    if fresh.is_empty():
-        return "nobody watches the states now"
-    there = fresh.filter(pl.col("state") != "logged_out")
-    said = there["state"].unique().sort().to_list()
-    if said != ["available"]:
-        return f"the state is {', '.join(said) if said else 'logged_out'}"
+    current = states.filter(pl.col("seen_at") >= now - stale)
+    if current.is_empty():
+        return "no source of states is covered now"
+    # Logged out of one phone system while working in another is normal, so logged_out alone is not an obstacle.
+    logged_in = current.filter(pl.col("state") != "logged_out")["state"].unique().sort().to_list()
+    if logged_in != ["available"]:
+        return f"the state is {', '.join(logged_in) if logged_in else 'logged_out'}"
     return None
 
 
-# --- what is known --------------------------------------------------------------------------------------
-def known_of(reader: Reader, source: Source, caller: str, now: datetime) -> Known:
-    """Read what decides: talks with a number, what is scheduled now, last states and until when they were watched."""
+# --- facts ------------------------------------------------------------------------------------------------
+def known_of(reader: Reader, source: Source, caller: str, now: datetime, renewal: timedelta) -> Known:
+    """Read the facts that decide where a caller goes.
+
+    Args:
+        reader: the database.
+        source: the phone system that asks.
+        caller: the caller's number as that phone system writes it.
+        now: the current instant.
+        renewal: how long a state is valid without being renewed (``WFM_STATE_RENEWAL_S``).
+    """
     number = e164(pl.Series([caller]), source.settings.country)[0]
     login = _owners(reader.table("login"), now)
     talk = archive.talks(reader, source.name, number, (now - REMEMBERED, now))
@@ -120,10 +134,12 @@ def known_of(reader: Reader, source: Source, caller: str, now: datetime) -> Know
     calling = archive.calling(
         reader, source.name, named["login"].unique().to_list(), (now - LONGEST_CALL, now)
     )
-    return Known(named, _scheduled(reader, agents, now), _states(reader, login, agents, now), calling)
+    states = _states(reader, login, agents, (now - renewal, now))
+    return Known(named, _scheduled(reader, agents, now), states, calling)
 
 
 def _owners(login: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """Return the agent who holds each login now: source login agent_id."""
     at = pl.lit(now, INSTANT)
     valid = login.filter(
         pl.col("from_at").is_null() | (pl.col("from_at") <= at),
@@ -133,21 +149,21 @@ def _owners(login: pl.DataFrame, now: datetime) -> pl.DataFrame:
 
 
 def _named(rows: pl.DataFrame, login: pl.DataFrame) -> pl.DataFrame:
-    """Add whose login it is; one with no row is its own agent_id."""
+    """Add ``agent_id``; a login without a row in table login is its own agent_id."""
     named = rows.join(login, on=["source", "login"], how="left", maintain_order="left")
     return named.with_columns(agent_id=pl.coalesce("agent_id", "login"))
 
 
 def _scheduled(reader: Reader, agents: list[str], now: datetime) -> pl.DataFrame:
-    """Resolve what some have scheduled now, as the engine does publications and nested rows: agent_id category."""
+    """Return the category of what each agent has scheduled now: agent_id category."""
     span = (now - AROUND, now + AROUND)
-    plan = reader.table("schedule", span=span, among={"agent_id": agents})
+    schedule = reader.table("schedule", span=span, among={"agent_id": agents})
     activity = with_defaults("activity", reader.table("activity"))
-    none = pl.DataFrame(schema={"agent_id": pl.String, "category": pl.String})
-    if plan.is_empty():
-        return none
+    if schedule.is_empty():
+        return pl.DataFrame(schema={"agent_id": pl.String, "category": pl.String})
+    # Scored rather than filtered by time: only the engine resolves publications and segments nested in a shift.
     scored = score(
-        schedule=plan,
+        schedule=schedule,
         agent_state=pl.DataFrame(
             schema={"source": pl.String, "login": pl.String, "at": INSTANT, "vendor_state": pl.String}
         ),
@@ -158,58 +174,60 @@ def _scheduled(reader: Reader, agents: list[str], now: datetime) -> pl.DataFrame
         window=(now, now + timedelta(seconds=1)),
     )
     categories = activity.unique("activity", keep="last").select("activity", "category")
-    here = scored.slices().filter(pl.col("start_at") <= now, pl.col("end_at") > now)
+    current = scored.slices().filter(pl.col("start_at") <= now, pl.col("end_at") > now)
     return (
-        here.select("agent_id", pl.col("activity").cast(pl.String))
+        current.select("agent_id", pl.col("activity").cast(pl.String))
         .join(categories, on="activity")
         .select("agent_id", "category")
     )
 
 
-def _states(reader: Reader, login: pl.DataFrame, agents: list[str], now: datetime) -> pl.DataFrame:
-    """Read the last state of every login of some agents, in our words, and until when its source was watched."""
-    theirs = [*agents, *login.filter(pl.col("agent_id").is_in(agents))["login"]]
-    last, seen = archive.last_heard(reader, theirs, (now - RENEWAL, now))
-    words = {code: state for state, code in CODE.items()}
+def _states(reader: Reader, login: pl.DataFrame, agents: list[str], span: Span) -> pl.DataFrame:
+    """Return the last state within a span of every login of some agents; columns as in `RoutingFacts.states`."""
+    logins = [*agents, *login.filter(pl.col("agent_id").is_in(agents))["login"]]
+    last, seen = archive.last_heard(reader, logins, span)
+    state_of_code = {code: state for state, code in CODE.items()}
     codes = map_states(last, with_defaults("state_map", reader.table("state_map")))
-    state = codes.cast(pl.Int64).replace_strict(words, return_dtype=pl.String)
+    state = codes.cast(pl.Int64).replace_strict(state_of_code, return_dtype=pl.String)
     return _named(last.with_columns(state=state), login).join(seen, on="source", how="left")
 
 
 # --- the answer -----------------------------------------------------------------------------------------
 def answer(
-    store: Store, source: Source, delivery: Delivery, now: datetime
+    store: Store, source: Source, delivery: Delivery, now: datetime, renewal: timedelta
 ) -> tuple[tuple[int, str, bytes], Decision]:
-    """Answer the question of an IVR: to whom does this caller go? Whatever goes wrong, the caller gets the fallback.
+    """Answer an IVR's request for where to send a caller; on any failure the caller goes to the fallback.
 
     Args:
-        store: where everything is.
-        source: who asks; its vendor has `question`, `extension` and `interact`.
+        store: the database.
+        source: the phone system that asks; its vendor must be able to answer such requests.
         delivery: the request.
-        now: when.
+        now: the current instant.
+        renewal: how long a state is valid without being renewed (``WFM_STATE_RENEWAL_S``).
 
     Returns:
-        Status, content type and body for the vendor; and what was decided, and why. It is logged, without the number.
+        Status, content type and body for the vendor; and the decision, which is logged without the caller's number.
     """
     vendor: Any = source.vendor
-    extension, decision = None, Decision(None, None, "no caller in the question")
+    extension, decision = None, Decision(None, None, "the request names no caller")
     asked = vendor.question(delivery)
     if asked is not None and asked.caller:
         try:
             with Store(store.path, wait_s=WAIT_S).reading() as reader:
-                decision = decide(known_of(reader, source, asked.caller, now), source.name, now)
+                facts = known_of(reader, source, asked.caller, now, renewal)
+                decision = decide(facts, source.name, now)
                 extension = _extension(reader, source, decision.login)
-        except (DatabaseBusyError, NoDataError) as no:
-            decision = Decision(None, None, f"the database does not say: {no}")
-        except Exception as wrong:  # whatever it is, somebody waits on the telephone
-            log.exception("%s: nobody can be found for a caller", source.name)
-            decision, extension = Decision(None, None, f"it cannot be decided: {wrong}"), None
+        except (DatabaseBusyError, NoDataError) as error:
+            decision = Decision(None, None, f"the database cannot be read: {error}")
+        except Exception as error:  # even a bug must not leave the caller on the line without an answer
+            log.exception("%s: cannot decide where a caller goes", source.name)
+            decision, extension = Decision(None, None, f"the routing failed: {error}"), None
     if decision.login is not None and extension is None:
         decision = Decision(
-            None, decision.agent_id, f"{decision.reason}, but no event tells the extension to dial"
+            None, decision.agent_id, f"{decision.reason}, but no event names the extension to dial"
         )
     log.info(
-        "%s: a caller goes to %s: %s",
+        "%s: caller routed to %s: %s",
         source.name,
         decision.agent_id if extension else "the fallback",
         decision.reason,
@@ -218,10 +236,10 @@ def answer(
 
 
 def _extension(reader: Reader, source: Source, login: str | None) -> str | None:
-    """Find how a login's extension is dialled, by the last events that name it."""
+    """Return the extension to dial for a login, from the last events that name both; None: none does."""
     if login is None:
         return None
-    told = archive.events_naming(reader, source.name, login)
+    events = archive.events_naming(reader, source.name, login)
     vendor: Any = source.vendor
-    found = vendor.extension(login, told)
-    return None if found is None else str(found)
+    extension = vendor.extension(login, events)
+    return None if extension is None else str(extension)

@@ -93,7 +93,9 @@ class Service:
 
     def _decided(self, source: Source, delivery: Delivery) -> Answer:
         """Answer an IVR that asks to whom a caller goes."""
-        answer, _ = responsible.answer(self.collector.store, source, delivery, self._clock())
+        answer, _ = responsible.answer(
+            self.collector.store, source, delivery, self._clock(), self._settings.state_renewal
+        )
         return answer
 
     async def start(self) -> None:
