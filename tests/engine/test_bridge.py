@@ -176,7 +176,7 @@ def test_another_name_is_refused(ends: tuple[str, str]) -> None:
 
 
 def test_a_tolerant_score_is_there_only_where_something_is_tolerated() -> None:
-    with pytest.raises(UsageError, match="Nothing is tolerated, so there is no adherence_tolerant"):
+    with pytest.raises(UsageError, match="There is no adherence_tolerant because nothing is tolerated"):
         wfm.score(**golden()).bridge("adherence_tolerant", "amazon")
 
 

@@ -16,8 +16,8 @@ from test_twin import fast
 from test_twin import slowly as slowest
 
 import wfm
+from wfm.core.time import EPOCH
 from wfm.engine import definitions
-from wfm.engine.inputs import EPOCH
 from wfm.engine.score import Score, _pair
 from wfm.errors import UsageError
 

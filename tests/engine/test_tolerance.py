@@ -185,8 +185,8 @@ def test_the_threshold_alone_is_that_of_genesys(day: Day, below: int) -> None:
 @pytest.mark.parametrize(
     ("options", "what"),
     [
-        (tolerant(Threshold(s(-1))), "from 0 on"),
-        (tolerant(NO_THRESHOLD, Tolerance("break", end=s(-1))), "from 0 on"),
+        (tolerant(Threshold(s(-1))), "0 seconds or more"),
+        (tolerant(NO_THRESHOLD, Tolerance("break", end=s(-1))), "0 seconds or more"),
         (tolerant(NO_THRESHOLD, Tolerance("brake")), "no activity 'brake'; choose from: break"),
         (tolerant(NO_THRESHOLD, Tolerance("break"), Tolerance("break")), "'break' has two"),
     ],

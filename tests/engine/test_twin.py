@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from slow import SUMS, slow_score
 
 from wfm import defaults
-from wfm.engine.inputs import EPOCH
+from wfm.core.time import EPOCH
 from wfm.engine.score import Options, Score, score
 
 slowly = settings(max_examples=70, suppress_health_check=list(HealthCheck), phases=[Phase.generate])

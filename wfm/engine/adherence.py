@@ -1,7 +1,7 @@
-"""Slices → the class of every second, sums and ratios.
+"""Classification of slices, the rules on calls, and sums and ratios of the classes.
 
-A slice is a stretch of one agent's time in which nothing changes: ``key, key_end, segment, entry, state`` and, for
-counted time, ``class``. See `wfm.engine.spans` for keys.
+A slice is a part of one agent's time in which nothing changes: ``key, key_end, segment, entry, state`` and, for counted
+time, ``class``. See `wfm.engine.time.axis` for keys.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import timedelta
 import polars as pl
 
 from wfm import terms
+from wfm.core.time import to_microseconds
 from wfm.engine.codes import (
     CLASS,
     CODE,
@@ -19,6 +20,7 @@ from wfm.engine.codes import (
     NO_LOGIN,
     NOBODY,
     NOBODY_SEEN,
+    OUTSIDE_CATEGORY,
     UNKNOWN,
     UNMAPPED,
     is_queue,
@@ -28,27 +30,31 @@ from wfm.engine.spans import run_end
 from wfm.engine.units import in_seconds
 
 STATE_BITS = 32
-MICROSECOND = timedelta(microseconds=1)
-SPLIT = [f"{name}_s" for name in ("in", "approved", "call_driven", "system", "unknown", "controllable")]
+"""Size of a category's part of a rule table; more than there are state codes."""
+SPLIT = [  # the classes that scheduled time splits into
+    f"{name}_s" for name in ("in", "approved", "call_driven", "system", "unknown", "controllable")
+]
 SUMMED = ["key", "key_end", "segment", "category", "counted", "state", "class"]
-"""What `sums` needs of slices; those with segment 0 are not scheduled and must not be among them."""
+"""The columns that `sum_classes` needs; slices with segment 0 are not scheduled and must be left out."""
 SUMS = ["scheduled_s", *SPLIT, "scheduled_work_s", "worked_s"]
 REACH = ["begun", "call_end", "late_end", "until", "stop", "credit"]
-"""How a rule on calls came to where it stops, as keys: ``begun``, the start of the segment that a call reached into;
-``call_end``, where its last leg (or, by states alone, the talking) ended; ``late_end``, after the delay of states;
-``until``, after the wrap-up; ``stop``, where the rule stops in its segment; and for a shifted break ``credit``, the
-microseconds it earned (then the others but ``stop`` are those of the break)."""
+"""The keys that say how far a rule on calls reaches.
+
+``begun``: start of the segment that a call reached into. ``call_end``: end of its last leg or, by states alone, of the
+talking. ``late_end``: the same after the delay of states. ``until``: end of the wrap-up. ``stop``: where the rule stops
+in its segment. ``credit``, for a shifted break only: the microseconds it earned; the other keys but ``stop`` are then
+those of the break that the call reached into."""
 EVIDENCE = ["segment", "leg_ids", "evidence_kind", *REACH]
 
 
 def rule_table(rule: pl.DataFrame) -> pl.Series:
-    """Turn rows ``category, state, in_adherence`` into flags at ``category code * 32 + state code``."""
-    held = rule.unique(["category", "state"], keep="last", maintain_order=True)
-    yes = set(held.filter("in_adherence").select("category", "state").iter_rows())
-    categories = [*terms.CATEGORIES, "outside"]
+    """Return rules (category, state, in_adherence) as flags at ``category code * 32 + state code``."""
+    last = rule.unique(["category", "state"], keep="last", maintain_order=True)
+    allowed = set(last.filter("in_adherence").select("category", "state").iter_rows())
+    categories = [*terms.CATEGORIES, OUTSIDE_CATEGORY]
     return pl.Series(
         [
-            (category, terms.STATES[code] if code < len(terms.STATES) else None) in yes
+            (category, terms.STATES[code] if code < len(terms.STATES) else None) in allowed
             for category in categories
             for code in range(STATE_BITS)
         ]
@@ -56,55 +62,57 @@ def rule_table(rule: pl.DataFrame) -> pl.Series:
 
 
 def is_in(rules: pl.Series, category: pl.Series, state: pl.Series) -> pl.Series:
-    """Look up whether a state (code) is in adherence with a category (code)."""
+    """Return whether a state (code) is in adherence with a category (code)."""
     return rules.gather(category.cast(pl.UInt32) * STATE_BITS + state.cast(pl.UInt32))
 
 
 def merge_logins(slices: pl.DataFrame, codes: pl.Series, rules: pl.Series, slots: int) -> pl.DataFrame:
-    """Decide the one state of an agent with several logins: adds ``state`` (code) and ``entry``.
+    """Add ``state`` (code) and ``entry``: the one state of an agent who may have several logins.
 
-    A queue state silences the resting logins; then a state that is in adherence wins, then what is not known, then
-    the first in the order of `terms.STATES`. With nothing scheduled a queue state wins over what is not known.
+    Where a login is in a queue state, resting logins do not count. Then a state in adherence wins, then an unmapped or
+    unknown one, then the first in the order of `wfm.core.glossary.STATES`. Where nothing is scheduled, a queue state
+    wins over an unknown one.
 
     Args:
-        slices: category (code) and per slot entry_<slot> and, where not everything was watched, watched_<slot>.
+        slices: category (code) and per slot entry_<slot> and, where coverage was given, covered_<slot>.
         codes: the state code of each entry.
-        rules: as from `rule_table`.
-        slots: how many logins the busiest agent has.
+        rules: as from `build_rule_table`.
+        slots: logins of the agent who has most.
     """
     for slot in range(slots):
         code = codes.gather(slices[f"entry_{slot}"]).alias(f"state_{slot}")
         slices = slices.with_columns(code)
-        if f"watched_{slot}" in slices.columns:
-            blind = (pl.col(f"watched_{slot}") == 0) & (pl.col(f"state_{slot}") != NO_LOGIN)
-            unseen = (
+        if f"covered_{slot}" in slices.columns:
+            uncovered = (pl.col(f"covered_{slot}") == 0) & (pl.col(f"state_{slot}") != NO_LOGIN)
+            masked = (
                 pl.when(pl.col(f"state_{slot}") == NOBODY).then(NOBODY_SEEN).otherwise(UNKNOWN).cast(pl.UInt8)
             )
             slices = slices.with_columns(
-                pl.when(blind).then(unseen).otherwise(f"state_{slot}").alias(f"state_{slot}")
+                pl.when(uncovered).then(masked).otherwise(f"state_{slot}").alias(f"state_{slot}")
             )
-    spoken = pl.col("state").replace({NOBODY: LOGGED_OUT, NOBODY_SEEN: UNKNOWN})
+    shown = pl.col("state").replace({NOBODY: LOGGED_OUT, NOBODY_SEEN: UNKNOWN})
     if slots == 1:
-        return slices.rename({"state_0": "state", "entry_0": "entry"}).with_columns(spoken)
+        return slices.rename({"state_0": "state", "entry_0": "entry"}).with_columns(shown)
     states = [f"state_{slot}" for slot in range(slots)]
     slices = slices.with_columns(queue=pl.any_horizontal(*(is_queue(state) for state in states)))
     for slot, state in enumerate(states):
         inside = is_in(rules, slices["category"].to_physical(), slices[state]) & slices["counted"]
-        place = pl.col(state).cast(pl.Int32)
-        silent = (pl.col(state) == NO_LOGIN) | (pl.col("queue") & is_rest(state))
+        order = pl.col(state).cast(pl.Int32)
+        passed_over = (pl.col(state) == NO_LOGIN) | (pl.col("queue") & is_rest(state))
         outside_queue = ~pl.col("counted") & is_queue(state)
+        # one number per login encodes the whole order of precedence, so that the winner is a minimum over the slots
         rank = (
-            pl.when(silent)
-            .then(place + 4000)
+            pl.when(passed_over)
+            .then(order + 4000)
             .when(pl.col(state) >= NOBODY)
-            .then(place + 3000)
+            .then(order + 3000)
             .when(pl.col("fits") | outside_queue)
-            .then(place)
+            .then(order)
             .when(pl.col(state) == UNMAPPED)
             .then(1000)
             .when(pl.col(state) == UNKNOWN)
             .then(1001)
-            .otherwise(place + 2000)
+            .otherwise(order + 2000)
         )
         slices = slices.with_columns(fits=inside).with_columns((rank * slots + slot).alias(f"rank_{slot}"))
     winner = pl.min_horizontal(*(f"rank_{slot}" for slot in range(slots))) % slots
@@ -114,18 +122,18 @@ def merge_logins(slices: pl.DataFrame, codes: pl.Series, rules: pl.Series, slots
             *(pl.when(pl.col("winner") == slot).then(f"{name}_{slot}") for slot in range(slots))
         )
         slices = slices.with_columns(choice.alias(name))
-    return slices.with_columns(spoken)
+    return slices.with_columns(shown)
 
 
 def classify(slices: pl.DataFrame, rules: pl.Series) -> pl.DataFrame:
-    """Add ``class`` to counted slices, all but call_driven, and ``out``: counted, and known to be out."""
+    """Add ``class`` to counted slices, except call_driven, and ``out``: counted and known to be out of adherence."""
     fits = is_in(rules, slices["category"].to_physical(), slices["state"])
     slices = slices.with_columns(fits=fits)
-    dark = pl.col("state").is_in([UNKNOWN, UNMAPPED])
+    unknown = pl.col("state").is_in([UNKNOWN, UNMAPPED])
     return slices.with_columns(
         pl.when(~pl.col("counted"))
         .then(None)
-        .when(dark)
+        .when(unknown)
         .then(pl.lit("unknown"))
         .when("fits")
         .then(pl.lit("in"))
@@ -136,16 +144,17 @@ def classify(slices: pl.DataFrame, rules: pl.Series) -> pl.DataFrame:
         .otherwise(pl.lit("controllable"))
         .cast(CLASS)
         .alias("class"),
-        out=pl.col("counted") & ~dark & ~pl.col("fits"),
+        out=pl.col("counted") & ~unknown & ~pl.col("fits"),
     ).drop("fits")
 
 
 @dataclass(frozen=True)
 class Legs:
-    """The answered call legs of all agents: key (answered), key_end, leg_id; and which agents have a call log.
+    """The answered call legs of all agents, and which agents have a call log.
 
-    ``logged``: agent; those for whom the rules on calls ask the call log. For the others states alone decide, if
-    ``by_state``.
+    spans: key (answered), key_end, leg_id.
+    logged: agent; the agents for whom the rules on calls use the call log.
+    by_state: apply the rules by states alone for the other agents.
     """
 
     spans: pl.DataFrame
@@ -155,7 +164,11 @@ class Legs:
 
 @dataclass(frozen=True)
 class Leeway:
-    """How far beyond its last leg a call reaches: into wrap-up, and into a state that is told late (see `Options`)."""
+    """How far a call reaches beyond its last leg.
+
+    wrapup: at most so far into wrap-up.
+    state_delay: into a busy state that is reported at most so late; see `wfm.engine.adherence.scoring.Options`.
+    """
 
     wrapup: timedelta
     state_delay: timedelta
@@ -164,7 +177,7 @@ class Leeway:
 def call_driven(
     slices: pl.DataFrame, segments: pl.DataFrame, legs: Legs, leeway: Leeway
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Apply the two rules on calls: call overrun, and the break it shifted.
+    """Apply the two rules on calls: call overrun, and shifted break.
 
     ::
 
@@ -175,9 +188,8 @@ def call_driven(
                                         driven      driven
 
     Returns:
-        The slices, split where a rule stops, with class call_driven where one holds and ``rule``
-        (call_overrun, shifted_break); and evidence: segment, leg_ids, evidence_kind, and how far the rule reaches
-        (`REACH`).
+        The slices, cut where a rule stops, with class call_driven where one applies and ``rule`` (call_overrun,
+        shifted_break); and the evidence (`CALL_EVIDENCE_COLUMNS`).
     """
     overruns = _overruns(slices, segments, legs, leeway)
     if overruns.is_empty():
@@ -194,14 +206,14 @@ def call_driven(
 
 
 def _overruns(slices: pl.DataFrame, segments: pl.DataFrame, legs: Legs, leeway: Leeway) -> pl.DataFrame:
-    """Find counted segments off the queue that a call reached into: segment, key, stop, leg_ids, evidence_kind."""
+    """Find counted segments off the queue that a call reached into, with `CALL_EVIDENCE_COLUMNS`."""
     off_queue = segments.filter(pl.col("counted"), pl.col("category") != "on_queue")
     on_call = [CODE[state] for state in ("busy", "hold", "wrapup", "ringing")]
     at_start = slices.filter(pl.col("key").is_in(off_queue["key"].implode()), pl.col("state").is_in(on_call))
     begun = off_queue.join(at_start.select("key"), on="key", how="semi", maintain_order="left").select(
         "segment", "key", "key_end", "agent"
     )
-    log, kind = pl.lit("call"), pl.lit("state")
+    # legs overlap (consultations, transfers): a call lasts until the latest end of any leg answered so far
     ends = legs.spans.sort("key").select(answered="key", until=pl.col("key_end").cum_max())
     by_log = (
         begun.join_asof(
@@ -213,11 +225,11 @@ def _overruns(slices: pl.DataFrame, segments: pl.DataFrame, legs: Legs, leeway: 
             check_sortedness=False,
         )
         .filter(pl.col("until") > pl.col("key"))
-        .with_columns(evidence_kind=log)
+        .with_columns(evidence_kind=pl.lit("call"))
     )
     found = [by_log]
     if legs.by_state:
-        found.append(_on_states(slices, begun.join(legs.logged, on="agent", how="anti"), kind))
+        found.append(_on_states(slices, begun.join(legs.logged, on="agent", how="anti")))
     ended = _after(pl.concat(found, how="diagonal"), slices, leeway)
     return (
         ended.with_columns(stop=pl.min_horizontal("key_end", "until"))
@@ -229,27 +241,27 @@ def _overruns(slices: pl.DataFrame, segments: pl.DataFrame, legs: Legs, leeway: 
 
 
 def _after(found: pl.DataFrame, slices: pl.DataFrame, leeway: Leeway) -> pl.DataFrame:
-    """Move ``until``, where the last leg ends, on: to the end of a state told late, and then of the wrap-up.
+    """Extend ``until``, the end of the last leg: to the end of a state reported late, then to that of the wrap-up.
 
     ::
 
         leg        ......|
-        state      busy    |wrapup      |break      (told late: polled)
+        state      busy    |wrapup      |break      (reported late: polled)
         until            |→ |→          |
     """
     found = found.with_columns(call_end="until")
     talk_end = _run_at_end(found, slices, pl.col("state").is_in([CODE["busy"], CODE["hold"]]))
-    told_late = pl.col("run_end") - pl.col("until") <= leeway.state_delay // MICROSECOND
-    late_end = pl.when(told_late).then("run_end").otherwise("until")
+    is_late = pl.col("run_end") - pl.col("until") <= to_microseconds(leeway.state_delay)
+    late_end = pl.when(is_late).then("run_end").otherwise("until")
     found = talk_end.with_columns(until=late_end, late_end=late_end).drop("run_end")
     wrap_end = _run_at_end(found, slices, pl.col("state") == CODE["wrapup"])
-    longest = pl.col("until") + leeway.wrapup // MICROSECOND
+    longest = pl.col("until") + to_microseconds(leeway.wrapup)
     wrapped = pl.when(pl.col("run_end").is_not_null()).then(pl.min_horizontal("run_end", longest))
     return wrap_end.with_columns(until=wrapped.otherwise("until"))
 
 
 def _run_at_end(found: pl.DataFrame, slices: pl.DataFrame, flag: pl.Expr) -> pl.DataFrame:
-    """Add ``run_end``: where the run of flagged slices that ``until`` falls into ends; null: into none."""
+    """Add ``run_end``, the end of the run of flagged slices that ``until`` lies in; null where it lies in none."""
     return (
         found.sort("until")
         .join_asof(
@@ -263,21 +275,24 @@ def _run_at_end(found: pl.DataFrame, slices: pl.DataFrame, flag: pl.Expr) -> pl.
     )
 
 
-def _on_states(slices: pl.DataFrame, begun: pl.DataFrame, kind: pl.Expr) -> pl.DataFrame:
+def _on_states(slices: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame:
+    """Find segments at whose start the agent was talking already, by states alone; ``until``: end of the talking."""
     talking = pl.col("state").is_in([CODE["busy"], CODE["hold"]])
     runs = slices.select(
         "key",
         until=run_end(talking),
         spans=talking & talking.shift(1) & (pl.col("key_end").shift(1) == pl.col("key")),
     )
-    return begun.join(runs, on="key").filter("spans").drop("spans").with_columns(evidence_kind=kind)
+    return (
+        begun.join(runs, on="key").filter("spans").drop("spans").with_columns(evidence_kind=pl.lit("state"))
+    )
 
 
 def _spanning(legs: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame:
-    """Name the legs that were under way at each segment's start: segment, leg_ids."""
-    asked = begun.select("segment", start="key")
+    """List the legs under way at each segment's start: segment, leg_ids."""
+    starts = begun.select("segment", start="key")
     return (
-        legs.join_where(asked, pl.col("key") < pl.col("start"), pl.col("key_end") > pl.col("start"))
+        legs.join_where(starts, pl.col("key") < pl.col("start"), pl.col("key_end") > pl.col("start"))
         .sort("key", "leg_id")
         .group_by("segment", maintain_order=True)
         .agg(leg_ids=pl.col("leg_id").unique(maintain_order=True))
@@ -285,7 +300,7 @@ def _spanning(legs: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame:
 
 
 def _excuse(slices: pl.DataFrame, stops: pl.DataFrame, rule: str) -> pl.DataFrame:
-    """Cut the slices of the given segments at ``stop`` and make what is controllable before it call_driven."""
+    """Cut the slices of the given segments at ``stop``; what is controllable before it becomes call_driven."""
     mine = slices.join(stops, on="segment", maintain_order="left")
     before = mine.filter(pl.col("key") < pl.col("stop")).with_columns(
         key_end=pl.min_horizontal("key_end", "stop")
@@ -300,15 +315,15 @@ def _excuse(slices: pl.DataFrame, stops: pl.DataFrame, rule: str) -> pl.DataFram
 
 
 def _credits(slices: pl.DataFrame, segments: pl.DataFrame, overruns: pl.DataFrame) -> pl.DataFrame:
-    """Find how far into the next segment a shifted break may reach: segment leg_ids evidence_kind and `REACH`.
+    """Find how far into the next segment a shifted break reaches, with `CALL_EVIDENCE_COLUMNS`.
 
-    What a call took of a break earns credit, though an exemption may excuse those seconds before the rule on calls
-    does: else an exemption could lower a score.
+    The part of a break that a call took up earns as much credit after it, even where an exemption excuses those seconds
+    before the rule on calls does: otherwise an exemption could lower a score.
     """
-    taken = slices.filter("out").join(overruns.select("segment", "stop"), on="segment")
+    taken_up = slices.filter("out").join(overruns.select("segment", "stop"), on="segment")
     rests = segments.filter(pl.col("category").is_in(["break", "meal"])).select("segment")
     earned = (
-        taken.filter(pl.col("key") < pl.col("stop"))
+        taken_up.filter(pl.col("key") < pl.col("stop"))
         .group_by("segment")
         .agg(credit=(pl.min_horizontal("key_end", "stop") - pl.col("key")).sum())
         .join(rests, on="segment", how="semi")
@@ -316,7 +331,7 @@ def _credits(slices: pl.DataFrame, segments: pl.DataFrame, overruns: pl.DataFram
         .join(segments.select("segment", "shift"), on="segment")
         .with_columns(pl.col("segment") + 1)
     )
-    spent = (
+    following = (
         segments.filter("counted")
         .select("segment", "shift", start="key")
         .join(earned, on=["segment", "shift"])
@@ -324,7 +339,7 @@ def _credits(slices: pl.DataFrame, segments: pl.DataFrame, overruns: pl.DataFram
     resting = slices.select(
         "key", "segment", rest_end=run_end(is_rest()), before=is_rest().shift(1) & _adjoins()
     )
-    spent = spent.join(
+    following = following.join(
         resting.filter("before", pl.col("rest_end").is_not_null()).select("key", "rest_end"),
         left_on="start",
         right_on="key",
@@ -333,7 +348,7 @@ def _credits(slices: pl.DataFrame, segments: pl.DataFrame, overruns: pl.DataFram
     out = pl.when("out").then(length).otherwise(0)
     used = pl.col("so_far") - out
     return (
-        slices.join(spent, on="segment", maintain_order="left")
+        slices.join(following, on="segment", maintain_order="left")
         .filter(pl.col("key") < pl.col("rest_end"))
         .with_columns(so_far=out.cum_sum().over("segment"))
         .filter(pl.col("out"), used < pl.col("credit"))
@@ -351,7 +366,10 @@ def _adjoins() -> pl.Expr:
 
 
 def sums(slices: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """Sum scheduled slices (`SUMMED`) per group, in microseconds: `SUMS`; the classes add up to scheduled_s."""
+    """Sum scheduled slices (`SUMMED_COLUMNS`) per group into `ADHERENCE_SUMS`, in microseconds.
+
+    The classes (`CLASS_SUMS`) add up to scheduled_s.
+    """
     length = pl.col("key_end") - pl.col("key")
     return slices.group_by(by).agg(
         length.filter(pl.col("counted")).sum().alias("scheduled_s"),
@@ -362,7 +380,7 @@ def sums(slices: pl.DataFrame, by: list[str]) -> pl.DataFrame:
 
 
 def ratios(summed: pl.DataFrame) -> pl.DataFrame:
-    """Turn sums of microseconds into seconds and add the figures; 0/0 is null.
+    """Return sums of microseconds as seconds, with the ratios; 0/0 is null.
 
     With D = scheduled − unknown: adherence = in / D; adherence_adjusted = (D − controllable) / D; adherence_low =
     in / scheduled; adherence_high = (in + unknown) / scheduled; coverage = D / scheduled; conformance = worked /

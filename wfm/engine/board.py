@@ -6,9 +6,10 @@ from datetime import datetime
 
 import polars as pl
 
+from wfm.core.time import EPOCH, MICROSECOND
 from wfm.engine.codes import STATE
-from wfm.engine.inputs import EPOCH, Window
-from wfm.engine.score import MICROSECOND, Score
+from wfm.engine.inputs import Window
+from wfm.engine.score import Score
 from wfm.engine.spans import Axis
 from wfm.engine.units import in_seconds
 

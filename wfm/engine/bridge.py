@@ -1,4 +1,4 @@
-"""From one score to another: which seconds make the difference, and how many points each kind of them."""
+"""The bridge from one score to another: the seconds that make the difference, and the points each kind is worth."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ UNCOUNTED = "worked in time that is not counted"
 
 
 def difference(before: pl.DataFrame, after: pl.DataFrame, axis: Axis) -> pl.DataFrame:
-    """Put two definitions' weights side by side, cut where either changes; only where they are not the same.
+    """Return the rows to which two definitions give different weights, cut where either changes.
 
     Args:
-        before, after: the rows of one `wfm.engine.stretches.Stretches` with ``reason``, weighed.
+        before, after: the rows of one `wfm.engine.adherence.counted_time.CountedTime` with ``reason``, and weights.
         axis: the axis of the keys.
 
     Returns:
-        The rows, without their own weights, with `WEIGHTS` and the columns of `DETAIL` (activity and state as words).
+        The rows with `WEIGHT_COLUMNS` instead of their own weights, and `DETAIL_COLUMNS` (activity, state as words).
     """
     ends = {"from": before, "to": after}
     numbers = [layer(steps(_numbered(rows, end), end, -1), end, axis, -1) for end, rows in ends.items()]
@@ -61,18 +61,18 @@ def _numbered(rows: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def _named(rows: pl.DataFrame) -> pl.DataFrame:
-    """Say of what kind a stretch is: why it is out, or which state it spent in which category."""
+    """Add ``kind``: the reason why time is out, or else its state and category in words."""
     state = pl.col("state").replace_strict(
         {code: word for word, code in CODE.items()}, return_dtype=pl.String, default=terms.UNKNOWN
     )
-    place = pl.col("category").cast(pl.String).replace(PLACE)
-    plain = worded("{} {}", state, place)
+    category = pl.col("category").cast(pl.String).replace(PLACE)
+    state_and_category = worded("{} {}", state, category)
     kind = (
         pl.when(~pl.col("scheduled"))
         .then(pl.lit(OUTSIDE))
         .when(~pl.col("known"))
         .then(pl.lit(UNCOUNTED))
-        .otherwise(pl.coalesce(pl.col("reason").cast(pl.String), plain))
+        .otherwise(pl.coalesce(pl.col("reason").cast(pl.String), state_and_category))
         .str.replace_all("_", " ")
     )
     return rows.with_columns(
@@ -86,7 +86,11 @@ def _named(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def weigh(rows: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
-    """Multiply weights by length, in microseconds: segment, what cuts, `DETAIL` without ``by``, seconds, `FOUR`."""
+    """Return weights multiplied by length, in microseconds.
+
+    Returns:
+        segment, the cutting groupings in ``by``, `DETAIL_COLUMNS` that are not in ``by``, seconds, `WEIGHTED_SECONDS`.
+    """
     length = pl.col("key_end") - pl.col("key")
     weighed = ((pl.col(name).cast(pl.Int64) * length).alias(f"{name}_s") for name in WEIGHTS)
     cuts = [pl.col(name).cast(pl.String) if name == "queue_id" else name for name in by if name in CUTS]
@@ -98,23 +102,23 @@ def _detail(by: Sequence[str]) -> list[str]:
 
 
 def points(rows: pl.DataFrame, totals: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
-    """Sum per kind, and say how many points each kind is worth.
+    """Sum weighted seconds per kind and compute how many points each kind is worth.
 
     With n/d the score before, n'/d' after, and Δ a kind's share of n' − n and d' − d:
 
         points = (Δn (d + d') − Δd (n + n')) / (2 d d')
 
     which is the Shapley value of the two changes, in numerator and in denominator. So the points add up to
-    n'/d' − n/d exactly, in whatever parts and order, and a bridge back has the same points with the other sign.
+    n'/d' − n/d exactly, however they are grouped, and the bridge back has the same points with the opposite sign.
 
     Args:
-        rows: ``by``, `DETAIL` (but those that ``by`` has), seconds, `FOUR`.
-        totals: ``by`` and `FOUR` over everything, so that a difference has something to stand on.
-        by: what is kept apart.
+        rows: ``by``, `DETAIL_COLUMNS` that are not in ``by``, seconds, `WEIGHTED_SECONDS`; microseconds.
+        totals: ``by`` and `WEIGHTED_SECONDS` of all time, also where the scores do not differ; microseconds.
+        by: groupings.
 
     Returns:
-        ``by``, `DETAIL`, seconds, `FOUR` (seconds), points (null where either score is 0/0), score_from, score_to;
-        in order of ``by`` and of what it is worth, most first.
+        The columns of ``rows`` in seconds, points (null where either score is 0/0), score_from, score_to; in order of
+        ``by`` and of points, the largest first.
     """
     detail = _detail(by)
     summed = rows.group_by([*by, *detail]).agg(pl.col("seconds", *FOUR).sum())
@@ -123,10 +127,10 @@ def points(rows: pl.DataFrame, totals: pl.DataFrame, by: Sequence[str]) -> pl.Da
     n, d, n2, d2 = (pl.col(f"all_{name}").cast(pl.Float64) for name in FOUR)
     dn = (pl.col("to_numerator_s") - pl.col("from_numerator_s")).cast(pl.Float64)
     dd = (pl.col("to_denominator_s") - pl.col("from_denominator_s")).cast(pl.Float64)
-    real = (d != 0) & (d2 != 0)
+    defined = (d != 0) & (d2 != 0)
     return (
         joined.with_columns(
-            points=pl.when(real).then((dn * (d + d2) - dd * (n + n2)) / (2 * d * d2)),
+            points=pl.when(defined).then((dn * (d + d2) - dd * (n + n2)) / (2 * d * d2)),
             score_from=pl.when(d != 0).then(n / d),
             score_to=pl.when(d2 != 0).then(n2 / d2),
         )
@@ -143,7 +147,11 @@ def points(rows: pl.DataFrame, totals: pl.DataFrame, by: Sequence[str]) -> pl.Da
 
 
 def listed(rows: pl.DataFrame) -> pl.DataFrame:
-    """Join adjoining rows that differ in nothing a bridge shows: key, key_end, agent, workday, `DETAIL`, `WEIGHTS`."""
+    """Join adjoining rows that a bridge shows alike.
+
+    Returns:
+        key, key_end, agent, workday, `DETAIL_COLUMNS`, `WEIGHT_COLUMNS`.
+    """
     same = [*DETAIL, "segment", *WEIGHTS]
     begins = (pl.col("key") != pl.col("key_end").shift(1)) | pl.any_horizontal(
         pl.col(name).ne_missing(pl.col(name).shift(1)) for name in same
@@ -161,7 +169,7 @@ def listed(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def spoken(rows: pl.DataFrame, axis: Axis) -> pl.DataFrame:
-    """Put instants for keys, in the columns of `Score.bridge_stretches`."""
+    """Return rows with instants instead of keys, in the columns of `Score.bridge_stretches`."""
     return rows.with_columns(
         agent_id=pl.col("agent").cast(pl.String),
         start_at=axis.at(pl.col("key")),

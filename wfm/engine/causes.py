@@ -15,8 +15,8 @@ from typing import Final
 import polars as pl
 
 from wfm import terms
+from wfm.core.time import INSTANT
 from wfm.engine.accounts import Logs
-from wfm.engine.inputs import INSTANT
 from wfm.engine.units import SECOND
 from wfm.engine.volume import PLACE, QUEUE, quarters
 

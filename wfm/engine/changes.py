@@ -8,8 +8,8 @@ from typing import Final
 
 import polars as pl
 
+from wfm.core.time import INSTANT
 from wfm.engine.adherence import SUMS
-from wfm.engine.inputs import INSTANT
 from wfm.engine.score import Score
 from wfm.engine.units import SECOND, in_seconds
 

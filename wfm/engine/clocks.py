@@ -1,4 +1,4 @@
-"""Read the rows of a source whose clock is known to be wrong as if it were right; what is stored stays as it came."""
+"""Correction of the instants of sources whose clock is known to be wrong; stored rows are not changed."""
 
 from __future__ import annotations
 
@@ -8,30 +8,32 @@ import polars as pl
 
 
 def offsets(rows: pl.DataFrame, clock: pl.DataFrame, at: pl.Expr) -> pl.Series:
-    """Say by how many microseconds the clock of each row's source was ahead; 0 where no row of ``clock`` says so.
+    """Return by how many microseconds the clock of each row's source was ahead; 0 where ``clock`` has no row for it.
 
     Args:
         rows: source, and what ``at`` needs.
-        clock: source offset_s from_at to_at; an empty end is open. Where several rows hold, the one that began last.
-        at: the instant of a row, as its own clock tells it.
+        clock: source offset_s from_at to_at; an empty end is open. Of several that apply, the one that began last.
+        at: the instant of a row by its source's own clock.
     """
     since, until = pl.col("from_at"), pl.col("to_at")
-    told = (
+    matched = (
         rows.select("source", at=at)
-        .with_row_index("place")
+        .with_row_index("row")
         .join(clock.select("source", "offset_s", "from_at", "to_at"), on="source")
         .filter(since.is_null() | (since <= pl.col("at")), until.is_null() | (until > pl.col("at")))
         .sort("from_at", nulls_last=False, maintain_order=True)
-        .unique("place", keep="last", maintain_order=True)
-        .select("place", ahead=(pl.col("offset_s") * 1_000_000).round().cast(pl.Int64))
+        .unique("row", keep="last", maintain_order=True)
+        .select("row", ahead=(pl.col("offset_s") * 1_000_000).round().cast(pl.Int64))
     )
-    places = pl.DataFrame({"place": pl.int_range(rows.height, dtype=pl.get_index_type(), eager=True)})
-    found = places.join(told, on="place", how="left", maintain_order="left")
-    return found["ahead"].fill_null(0)
+    numbered = pl.DataFrame({"row": pl.int_range(rows.height, dtype=pl.get_index_type(), eager=True)})
+    ahead = numbered.join(matched, on="row", how="left", maintain_order="left")["ahead"]
+    return ahead.fill_null(0)
 
 
 def put_right(rows: pl.DataFrame, clock: pl.DataFrame, instants: Sequence[str]) -> pl.DataFrame:
-    """Take off by how much the source's clock was ahead; all instants of a row by what held at the first it has.
+    """Subtract from instants by how much the source's clock was ahead.
+
+    All instants of a row are corrected by the offset at its first one, so that lengths of time stay as they were.
 
     ::
 

@@ -1,4 +1,7 @@
-"""States and categories as small integers, so that eighteen million rows compare bytes and not words."""
+"""Small integers for states, categories, classes and reasons.
+
+A month of a large centre is eighteen million slices: comparing bytes instead of words is what makes them affordable.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ import polars as pl
 from wfm import terms
 
 STATE: Final = pl.Enum(terms.STATES)
-CATEGORY: Final = pl.Enum([*terms.CATEGORIES, "outside"])
+OUTSIDE_CATEGORY: Final = "outside"
+"""The category of time with nothing scheduled."""
+CATEGORY: Final = pl.Enum([*terms.CATEGORIES, OUTSIDE_CATEGORY])
 CLASS: Final = pl.Enum(terms.CLASSES)
 REASON: Final = pl.Enum(terms.REASONS)
 IMPACT: Final = pl.Enum(terms.IMPACTS)
@@ -19,40 +24,37 @@ UNKNOWN: Final = CODE[terms.UNKNOWN]
 UNMAPPED: Final = CODE[terms.UNMAPPED]
 LOGGED_OUT: Final = CODE["logged_out"]
 NO_LOGIN: Final = len(terms.STATES)
-"""What an agent's second login says when the agent has only one: nothing at all."""
-
+"""State of a login slot that the agent has no login for: some agents have more logins than others."""
 NOBODY: Final = NO_LOGIN + 1
-"""What is said of an agent for whom no login speaks: logged out where every source was watched."""
+"""State of an agent who has no login then: logged out where every source is covered."""
 NOBODY_SEEN: Final = NO_LOGIN + 2
-"""The same where some source was not watched: unknown."""
-
-OUTSIDE: Final = len(terms.CATEGORIES)
-"""The category of time with nothing scheduled."""
+"""The same where some source is not covered: unknown."""
 
 
 def is_one_of(states: tuple[str, ...], column: str = "state") -> pl.Expr:
-    """Say whether a column of state codes holds one of these states."""
+    """Return whether a column of state codes contains one of these states."""
     codes = [CODE[state] for state in states]
+    # a range of bytes is compared faster than a set of them, and most groups of states are adjacent codes
     if codes == list(range(codes[0], codes[-1] + 1)):
         return pl.col(column).is_between(codes[0], codes[-1])
     return pl.col(column).is_in(codes)
 
 
 def is_queue(column: str = "state") -> pl.Expr:
-    """Say whether the state serves a queue."""
+    """Return whether the state serves a queue."""
     return is_one_of(terms.QUEUE_STATES, column)
 
 
 def is_rest(column: str = "state") -> pl.Expr:
-    """Say whether the state is a rest."""
+    """Return whether the state is a rest."""
     return is_one_of(terms.REST_STATES, column)
 
 
 def is_logged_in(column: str = "state") -> pl.Expr:
-    """Say whether the agent is known to be logged in."""
+    """Return whether the agent is known to be logged in."""
     return ~pl.col(column).is_in([LOGGED_OUT, UNKNOWN, UNMAPPED])
 
 
 def fold(text: pl.Expr) -> pl.Expr:
-    """Make vendor words comparable: case, spaces, ``_`` and ``-`` do not matter."""
+    """Return vendor words in a comparable form: case, spaces, ``_`` and ``-`` do not matter."""
     return text.str.to_lowercase().str.replace_all(r"[\s_\-]+", "")

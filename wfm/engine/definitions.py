@@ -1,12 +1,12 @@
-"""The adherence of the same day under other products' published definitions.
+"""Adherence by the definitions that other products publish.
 
-Every definition gives each stretch two whole weights, ``numerator`` and ``denominator``: a score is the sum of
-numerator x seconds over the sum of denominator x seconds, for any grouping and any window; 0/0 is null. What is not
-linear in a formula (a floor, a threshold, an interval, "undefined") is decided once, for a whole workday, exception or
-interval of one agent, and written into the weights; so sums come first, parts add up to wholes, and where a window
-begins or ends changes nothing.
+Every definition gives each row two whole weights, ``numerator`` and ``denominator``: a score is the sum of numerator x
+seconds divided by the sum of denominator x seconds, for any grouping and any window; 0/0 is null. What is not linear in
+a formula (a minimum of 0, a threshold, an interval, "undefined") is decided once, for a whole workday, exception or
+interval of one agent, and stored in the weights. So parts add up to wholes, and where a window begins or ends changes
+nothing.
 
-Common to all: time in which the state is unknown is in no numerator and no denominator (the other products know no
+Common to all: time in which the state is unknown is in no numerator and no denominator (the other products have no
 such time), time that is not counted is not scheduled, and exemptions, outages and calls excuse nothing.
 """
 
@@ -26,7 +26,7 @@ from wfm.engine.tolerance import Threshold, Tolerance, tolerate
 from wfm.errors import UsageError
 
 Definition = Callable[[Stretches], pl.DataFrame]
-"""Stretches → their rows, cut finer where it must be, with ``numerator`` and ``denominator`` (-1, 0 or 1)."""
+"""Returns the rows of counted time, cut where a weight changes, with ``numerator`` and ``denominator`` (-1, 0 or 1)."""
 
 THRESHOLD_S: Final = 300
 ALL: Final = "all"
@@ -43,28 +43,30 @@ def _weigh(rows: pl.DataFrame, numerator: pl.Expr, denominator: pl.Expr) -> pl.D
 
 
 def adherence(given: Stretches) -> pl.DataFrame:
-    """Weigh wfm's own ``adherence``: in / (scheduled − unknown)."""
+    """Add the weights of wfm's own ``adherence``: in / (scheduled − unknown)."""
     return _weigh(given.rows, IN, KNOWN)
 
 
 def adherence_adjusted(given: Stretches) -> pl.DataFrame:
-    """Weigh wfm's own ``adherence_adjusted``: (D − controllable) / D, with D = scheduled − unknown."""
+    """Add the weights of wfm's own ``adherence_adjusted``: (D − controllable) / D, with D = scheduled − unknown."""
     return _weigh(given.rows, KNOWN & (pl.col("class") != "controllable"), KNOWN)
 
 
 def genesys(given: Stretches) -> pl.DataFrame:
-    """Weigh Genesys Cloud's adherence: max(0, 1 − exception / scheduled).
+    """Add the weights of Genesys Cloud's adherence: max(0, 1 − exception / scheduled).
 
     Source: Genesys Cloud Resource Center, "How Genesys Cloud calculates adherence and conformance". Undefined where
     the actual length or the scheduled length of an agent's day is 0; such workdays are in neither sum here.
-    Assumed: "actual length" is time seen logged in within the schedule, or work outside of it; exceptions lie within
-    the scheduled time, so that the floor at 0 never comes to bear.
+    Assumed: "actual length" is time logged in within the schedule, or work outside of it; exceptions lie within the
+    scheduled time, so that the minimum of 0 never applies.
     """
     return _weigh(given.rows, IN & COUNTS, KNOWN & COUNTS)
 
 
 def genesys_outside_shift(given: Stretches) -> pl.DataFrame:
-    """Weigh `genesys` with time worked outside the shift as exception: added to exceptions and to the denominator.
+    """Add the weights of Genesys Cloud's adherence with time worked outside the shift counted as an exception.
+
+    That time is added to the exceptions and to the denominator.
 
     Source: the same page, on presence outside of scheduled time that is configured to count against adherence.
     Assumed: "on queue presence" is a queue state; time that is scheduled but not counted (time off) is not outside.
@@ -74,23 +76,23 @@ def genesys_outside_shift(given: Stretches) -> pl.DataFrame:
 
 
 def genesys_threshold(given: Stretches, threshold_s: int = THRESHOLD_S) -> pl.DataFrame:
-    """Weigh `genesys` with exceptions shorter than ``threshold_s`` seconds not counted at all.
+    """Add the weights of Genesys Cloud's adherence without exceptions shorter than ``threshold_s`` seconds.
 
     Source: Genesys Cloud Resource Center, adherence exception thresholds of a management unit.
-    Assumed: an exception is a maximal run out of adherence within one scheduled activity; it is not counted as if it
-    had been in adherence; the same threshold holds for every activity.
+    Assumed: an exception is a maximal run out of adherence within one scheduled activity; not counting it
+    means counting it as in adherence; the same threshold applies to every activity.
     """
     rows = tolerate(given, Threshold(timedelta(seconds=threshold_s)))
     return _weigh(rows, (IN | pl.col("tolerated")) & COUNTS, KNOWN & COUNTS).drop("tolerated")
 
 
 def amazon(given: Stretches) -> pl.DataFrame:
-    """Weigh Amazon Connect's adherence: adherent time / scheduled time, with two kinds of time only.
+    """Add the weights of Amazon Connect's adherence: adherent time / scheduled time, with two kinds of time only.
 
     Source: Amazon Connect Administrator Guide, "Schedule adherence metrics": adherent is the status Available in a
     productive shift activity, and a non-productive (custom) status in a non-productive one.
     Assumed: productive are the activities of category on_queue, and Available are all queue states, whatever the rules
-    on states say; logged out is no status, so out even in a break (another page of the guide lets Offline count
+    on states say; logged out is no status, so it is out even in a break (another page of the guide counts Offline
     there). Time outside the shift never counts.
     """
     idle = ~ON_QUEUE & ~is_queue() & (pl.col("state") != LOGGED_OUT)
@@ -98,23 +100,23 @@ def amazon(given: Stretches) -> pl.DataFrame:
 
 
 def calabrio_rta(given: Stretches) -> pl.DataFrame:
-    """Weigh Calabrio WFM's historical adherence: in / (scheduled − neutral).
+    """Add the weights of Calabrio WFM's historical adherence: in / (scheduled − neutral).
 
     Source: Calabrio help, "About historical adherence": time in adherence / (work time − neutral periods), where rules
     say what is neutral.
-    Assumed: neutral is a queue state in a break or a meal that the rules on states do not call in.
+    Assumed: neutral is a queue state in a break or a meal, unless the rules on states allow it there.
     """
     neutral = REST & is_queue() & pl.col("out")
     return _weigh(given.rows, IN, KNOWN & ~neutral)
 
 
 def calabrio_ready_1(given: Stretches) -> pl.DataFrame:
-    """Weigh Calabrio's ready time against scheduled ready time: (R − Σ max(0, R_i − r_i)) / R.
+    """Add the weights of Calabrio's ready time against scheduled ready time: (R − Σ max(0, R_i − r_i)) / R.
 
     R: seconds scheduled on queue; r: ready seconds, that is in a queue state, while anything is scheduled; i: each
     quarter of an hour of one agent's workday. Source: Calabrio help, "About ready-time adherence", first method.
-    Assumed: intervals of 15 minutes. Ready time in a break makes up for as much time not ready in the same interval;
-    within it the earliest stretches are paired, which decides only which of them are named, not how much.
+    Assumed: intervals of 15 minutes. Ready time in a break makes up for as much time not ready in the same interval.
+    The earliest time is paired first, which affects only which seconds are named, not how many.
     """
     surplus = pl.col("scheduled") & is_queue() & ~(KNOWN & ON_QUEUE)
     rows = _paired(given, surplus)
@@ -123,20 +125,20 @@ def calabrio_ready_1(given: Stretches) -> pl.DataFrame:
 
 
 def calabrio_ready_2(given: Stretches) -> pl.DataFrame:
-    """Weigh Calabrio's ready time against scheduled time: (S − Σ abs(R_i − r_i)) / S.
+    """Add the weights of Calabrio's ready time against scheduled time: (S − Σ abs(R_i − r_i)) / S.
 
-    S: scheduled seconds; R, r, i: as in `calabrio_ready_1`, but r counts ready time outside the shift, too, up to 2 h
-    from it. Source: Calabrio help, "About ready-time adherence", second method. May be negative: no floor is published.
-    Assumed: a workday with nothing scheduled has no deviation; which stretches of an interval are paired, as there.
+    S: scheduled seconds; R, r, i: as in `weigh_calabrio_ready_1`, but r counts ready time outside the shift, too, up to
+    2 h from it. Source: Calabrio help, "About ready-time adherence", second method. May be negative: no minimum is
+    published. Assumed: a workday with nothing scheduled has no deviation; time is paired as there.
     """
     surplus = is_queue() & ~(KNOWN & ON_QUEUE) & (pl.col("scheduled") | pl.col("near")) & pl.col("planned")
     rows = _paired(given, surplus)
-    astray = (surplus | _lacking()) & ~pl.col("paired")
-    return _weigh(rows, KNOWN.cast(pl.Int8) - astray.cast(pl.Int8), KNOWN).drop("paired")
+    deviates = (surplus | _lacking()) & ~pl.col("paired")
+    return _weigh(rows, KNOWN.cast(pl.Int8) - deviates.cast(pl.Int8), KNOWN).drop("paired")
 
 
 def assembled_productive(given: Stretches) -> pl.DataFrame:
-    """Weigh Assembled's adherence to productive time: in / scheduled, over on_queue segments alone.
+    """Add the weights of Assembled's adherence to productive time: in / scheduled, over on_queue segments alone.
 
     Source: Assembled's help centre on adherence metrics. Assumed: its productive event types are category on_queue.
     """
@@ -144,7 +146,7 @@ def assembled_productive(given: Stretches) -> pl.DataFrame:
 
 
 def salesforce(given: Stretches) -> pl.DataFrame:
-    """Weigh Salesforce Workforce Engagement's adherence: present / scheduled.
+    """Add the weights of Salesforce Workforce Engagement's adherence: present / scheduled.
 
     Source: Salesforce Object Reference, SchedulingAdherenceSummary: adherence minutes / scheduled minutes of a shift.
     Assumed: present is any state but logged out; breaks and meals count as presence whatever the state.
@@ -157,7 +159,7 @@ def _lacking() -> pl.Expr:
 
 
 def _paired(given: Stretches, surplus: pl.Expr) -> pl.DataFrame:
-    """Pair, per quarter of an hour, time scheduled but not ready with ready time to spare: adds ``paired``.
+    """Add ``paired``: per quarter of an hour, time scheduled but not ready is paired with surplus ready time.
 
     ::
 
@@ -168,17 +170,16 @@ def _paired(given: Stretches, surplus: pl.Expr) -> pl.DataFrame:
     rows = given.rows.with_columns(
         side=pl.when(_lacking()).then(pl.lit(-1)).when(surplus).then(pl.lit(1)).otherwise(0)
     )
-    some = rows.filter(pl.col("side") != 0)
-    some = cut_quarters(some, given.axis)
+    sided = cut_quarters(rows.filter(pl.col("side") != 0), given.axis)
     length, side = pl.col("key_end") - pl.col("key"), pl.col("side")
     pairs = pl.min_horizontal(
         *(pl.when(side == which).then(length).otherwise(0).sum().over(PAIRING) for which in (-1, 1))
     )
     left = pairs - (length.cum_sum().over([*PAIRING, "side"]) - length)
-    some = cut(some.with_columns(until=pl.col("key") + left), pl.col("until"))
-    some = some.with_columns(paired=pl.col("key") < pl.col("until")).drop("until", "quarter")
+    sided = cut(sided.with_columns(until=pl.col("key") + left), pl.col("until"))
+    sided = sided.with_columns(paired=pl.col("key") < pl.col("until")).drop("until", "quarter")
     rest = rows.filter(side == 0).with_columns(paired=False)
-    return rest.merge_sorted(some.select(rest.columns), key="key").drop("side")
+    return rest.merge_sorted(sided.select(rest.columns), key="key").drop("side")
 
 
 DEFINITIONS: Final[dict[str, Definition]] = {
@@ -192,36 +193,35 @@ DEFINITIONS: Final[dict[str, Definition]] = {
     "assembled_productive": assembled_productive,
     "salesforce": salesforce,
 }
-"""Other products' definitions; ``genesys_threshold(60)`` is that one with another number of seconds."""
+"""Other products' definitions by name; a name like ``genesys_threshold(60)`` gives the seconds of that one."""
 
 OWN: Final[dict[str, Definition]] = {"adherence": adherence, "adherence_adjusted": adherence_adjusted}
-"""What wfm itself scores by, weighed the same way."""
-
+"""wfm's own scores, as definitions."""
 
 TOLERANT: Final = "adherence_tolerant"
 ADJUSTED_TOLERANT: Final = "adherence_adjusted_tolerant"
 
 
 def tolerant(threshold: Threshold, tolerances: Sequence[Tolerance]) -> dict[str, Definition]:
-    """Return wfm's own two scores with what is tolerated taken for in adherence.
+    """Build wfm's own two scores with tolerated time counted as in adherence.
 
     adherence_tolerant = (in + tolerated) / D; adherence_adjusted_tolerant = (D − controllable not tolerated) / D.
     """
 
-    def plain(given: Stretches) -> pl.DataFrame:
+    def weigh_tolerant(given: Stretches) -> pl.DataFrame:
         rows = tolerate(given, threshold, tolerances)
         return _weigh(rows, IN | pl.col("tolerated"), KNOWN).drop("tolerated")
 
-    def adjusted(given: Stretches) -> pl.DataFrame:
+    def weigh_adjusted_tolerant(given: Stretches) -> pl.DataFrame:
         rows = tolerate(given, threshold, tolerances)
-        fine = pl.col("tolerated") | (pl.col("class") != "controllable")
-        return _weigh(rows, KNOWN & fine, KNOWN).drop("tolerated")
+        excused = pl.col("tolerated") | (pl.col("class") != "controllable")
+        return _weigh(rows, KNOWN & excused, KNOWN).drop("tolerated")
 
-    return {TOLERANT: plain, ADJUSTED_TOLERANT: adjusted}
+    return {TOLERANT: weigh_tolerant, ADJUSTED_TOLERANT: weigh_adjusted_tolerant}
 
 
 def divide(summed: pl.DataFrame, pairs: dict[str, tuple[str, str]]) -> pl.DataFrame:
-    """Replace each pair of sums by their ratio, named after the definition; 0/0 is null."""
+    """Replace each pair of sums by their ratio under the definition's name; 0/0 is null."""
     ratios = (
         pl.when(pl.col(below) != 0).then(pl.col(above) / pl.col(below)).alias(name)
         for name, (above, below) in pairs.items()
@@ -230,17 +230,17 @@ def divide(summed: pl.DataFrame, pairs: dict[str, tuple[str, str]]) -> pl.DataFr
 
 
 def find(name: str, among: dict[str, Definition] = DEFINITIONS) -> Definition:
-    """Return a definition by its name, perhaps with a number of seconds.
+    """Return a definition by its name; ``genesys_threshold`` may give seconds in parentheses.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is no such definition.
     """
     match = re.fullmatch(r"genesys_threshold\((\d{1,5})\)", name, re.ASCII)
     if match:
         return partial(genesys_threshold, threshold_s=int(match[1]))
     if name not in among and name in (TOLERANT, ADJUSTED_TOLERANT):
         raise UsageError(
-            f"Nothing is tolerated, so there is no {name}: set WFM_THRESHOLD_S or WFM_TOLERANCE, or the options "
+            f"There is no {name} because nothing is tolerated: set WFM_THRESHOLD_S or WFM_TOLERANCE, or the options "
             "threshold or tolerances."
         )
     if name not in among:
@@ -252,11 +252,11 @@ def find(name: str, among: dict[str, Definition] = DEFINITIONS) -> Definition:
 
 
 def chosen(names: str | Iterable[str]) -> dict[str, Definition]:
-    """Return the definitions of these names, each once, in this order; ``all`` stands for every one.
+    """Return definitions by name, each once and in this order; ``all`` stands for every one.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is no such definition.
     """
     given = [names] if isinstance(names, str) else list(names)
-    spread = [each for name in given for each in (DEFINITIONS if name == ALL else (name,))]
-    return {name: find(name) for name in spread}
+    wanted = [each for name in given for each in (DEFINITIONS if name == ALL else (name,))]
+    return {name: find(name) for name in wanted}

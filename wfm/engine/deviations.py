@@ -1,23 +1,22 @@
-"""Slices out of adherence → adherence exceptions: maximal runs with one scheduled activity, one class, one reason."""
+"""Adherence exceptions: maximal runs out of adherence with one scheduled activity, one class and one reason."""
 
 from __future__ import annotations
-
-from datetime import timedelta
 
 import polars as pl
 
 from wfm import terms
+from wfm.core.time import US_PER_SECOND, local_date
 from wfm.engine.codes import CODE, IMPACT, REASON, STATE, is_queue, is_rest
-from wfm.engine.schedule import local_date
 from wfm.engine.spans import Axis, run_end, run_start
 
-SHIFT_GAP = timedelta(seconds=terms.SHIFT_GAP_S) // timedelta(microseconds=1)
+SHIFT_GAP = terms.SHIFT_GAP_S * US_PER_SECOND
+"""Work outside the schedule belongs to a shift that is no further away."""
 
 
 def give_reasons(slices: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
-    """Add ``reason`` to every slice out of adherence; approved and system ones get what it would have been.
+    """Add ``reason`` to every slice out of adherence; approved and system ones get the reason without the exemption.
 
-    Rests are followed through segments and classes, so that a break that ran over is one story::
+    Rests are followed across segments and classes, so that a break with an early start and a late end is one rest::
 
         schedule   on queue |break| on queue
         state      ....rest.|.rest|.rest|available
@@ -25,7 +24,7 @@ def give_reasons(slices: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         slices: gap-free per agent: key, key_end, segment, category, state, class, out, rule.
-        segments: as from `wfm.engine.schedule.segments`.
+        segments: as from `wfm.engine.inputs.schedule.build_segments`.
     """
     resting, working = is_rest(), is_queue()
     off = pl.col("out") & ~working
@@ -46,6 +45,7 @@ def give_reasons(slices: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
         .shift(-1),
     ).join(shifts, on="segment", how="left", maintain_order="left")
     start, end = pl.col("shift_key"), pl.col("shift_end")
+    # of several reasons that fit, the first of these is given: from the whole shift down to the single second
     reason = (
         pl.when(pl.col("rule").is_not_null())
         .then(pl.col("rule"))
@@ -86,7 +86,7 @@ def give_reasons(slices: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
 
 
 def _shifts(slices: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
-    """Say of each segment's shift whether its agent was absent, and whether at work just before it."""
+    """Return for each segment whether its agent was absent from the shift, and whether at work just before it."""
     served = slices.filter(is_queue(), pl.col("segment") > 0).select("segment").unique()
     expected = (pl.col("category") == "on_queue").any()
     per_shift = (
@@ -112,14 +112,14 @@ def exceptions(
     zone_of: pl.DataFrame,
     axis: Axis,
 ) -> pl.DataFrame:
-    """Join slices with a reason into adherence exceptions.
+    """Build adherence exceptions from slices with a reason.
 
     Args:
-        slices: as from `give_reasons`, with ``entry``.
-        segments: as from `wfm.engine.schedule.segments`.
-        evidence: segment, leg_ids, evidence_kind, as from `wfm.engine.adherence.call_driven`.
-        exemption: number, label; what `slices` columns approved and system point to. What several excuse one after
-            another names each of them.
+        slices: as from `assign_reasons`, with ``entry``.
+        segments: as from `wfm.engine.inputs.schedule.build_segments`.
+        evidence: segment, leg_ids, evidence_kind, as from `wfm.engine.adherence.classify.apply_call_rules`.
+        exemption: number, label; the columns approved and system of ``slices`` refer to it. An exception that several
+            exemptions excuse one after another lists each of them.
         zone_of: agent, zone.
         axis: the axis of the keys.
 
@@ -206,7 +206,7 @@ def _within(
 
 
 def _outside(slices: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.DataFrame, axis: Axis) -> pl.DataFrame:
-    """Find work with nothing scheduled; it belongs to the shift it lies in or near, else to its own local day."""
+    """Find work with nothing scheduled, as exceptions without a class."""
     work = is_queue() & (pl.col("segment") == 0)
     runs = (
         slices.select("key", "key_end", "state", "entry", run=run_start(work))
@@ -237,28 +237,28 @@ def _outside(slices: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.DataFrame
 def workday_outside(
     runs: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.DataFrame, axis: Axis
 ) -> pl.Series:
-    """Say to which workday time with nothing scheduled belongs: that of the shift it lies in or near, else its own.
+    """Return the workday of time with nothing scheduled: that of the shift it lies in or near, else its local date.
 
     Args:
         runs: agent, key, key_end; in order of key.
         segments, zone_of, axis: as for `exceptions`.
     """
-    shifts = segments.select("shift_key", "shift_end", "workday", owner="agent").unique(
+    shifts = segments.select("shift_key", "shift_end", "workday", shift_agent="agent").unique(
         "shift_key", keep="first", maintain_order=True
     )
-    mine = pl.col("owner") == pl.col("agent")
+    same_agent = pl.col("shift_agent") == pl.col("agent")
     near = (
         runs.select("agent", "key", "key_end")
         .join_asof(shifts, left_on="key", right_on="shift_key", strategy="backward", check_sortedness=False)
         .with_columns(
-            earlier=pl.when(mine & (pl.col("key") - pl.col("shift_end") <= SHIFT_GAP)).then("workday")
+            earlier=pl.when(same_agent & (pl.col("key") - pl.col("shift_end") <= SHIFT_GAP)).then("workday")
         )
-        .drop("owner", "shift_key", "shift_end", "workday")
+        .drop("shift_agent", "shift_key", "shift_end", "workday")
         .join_asof(
             shifts, left_on="key_end", right_on="shift_key", strategy="forward", check_sortedness=False
         )
         .with_columns(
-            later=pl.when(mine & (pl.col("shift_key") - pl.col("key_end") <= SHIFT_GAP)).then("workday")
+            later=pl.when(same_agent & (pl.col("shift_key") - pl.col("key_end") <= SHIFT_GAP)).then("workday")
         )
         .join(zone_of, on="agent", how="left", maintain_order="left")
     )
@@ -267,6 +267,6 @@ def workday_outside(
 
 
 def words(frame: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
-    """Replace state codes and entries by words: ``state``, ``vendor_state``."""
-    spoken = entries["vendor_state"].gather(frame["entry"])
-    return frame.with_columns(pl.col("state").cat.to(STATE), vendor_state=spoken)
+    """Replace state codes by ``state`` and entries by ``vendor_state``, both as words."""
+    vendor_state = entries["vendor_state"].gather(frame["entry"])
+    return frame.with_columns(pl.col("state").cat.to(STATE), vendor_state=vendor_state)

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, time, timedelta
 
 import polars as pl
 
+from wfm.core.time import EPOCH
 from wfm.engine import inputs
-from wfm.engine.inputs import EPOCH, Frame, Window
+from wfm.engine.inputs import Frame, Window
 from wfm.engine.spans import Axis
 from wfm.engine.timeline import map_states
 

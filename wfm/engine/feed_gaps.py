@@ -15,7 +15,7 @@ from math import log
 
 import polars as pl
 
-from wfm.engine.inputs import INSTANT
+from wfm.core.time import INSTANT
 from wfm.engine.outages import Look
 from wfm.engine.presence import MICROSECOND, MOST_OFF
 from wfm.engine.units import in_seconds

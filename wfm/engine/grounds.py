@@ -17,6 +17,7 @@ from typing import Final
 import polars as pl
 
 from wfm import terms
+from wfm.core.time import INSTANT
 from wfm.engine import inputs
 from wfm.engine.adherence import REACH, merge_logins, rule_table
 from wfm.engine.codes import CATEGORY, NOBODY, STATE, UNKNOWN, UNMAPPED, fold
@@ -302,7 +303,7 @@ def _calls(cut: pl.DataFrame, scored: Score) -> pl.DataFrame:
 def _watched(cut: pl.DataFrame, facts: Facts, axis: Axis) -> pl.DataFrame:
     """Add coverage_row, and around a slice that was not watched unseen_from_at and unseen_to_at."""
     if facts.coverage is None:
-        none = pl.lit(None, inputs.INSTANT)
+        none = pl.lit(None, INSTANT)
         return cut.with_columns(coverage_row=pl.lit(None, pl.Int64), unseen_from_at=none, unseen_to_at=none)
     held = facts.coverage.select(
         "source", "start_at", "end_at", coverage_row=pl.int_range(pl.len(), dtype=pl.Int64)
@@ -389,6 +390,6 @@ VOICES: Final = {
     "login": pl.String(),
     "state": pl.String(),
     "state_row": pl.Int64(),
-    "said_at": inputs.INSTANT,
+    "said_at": INSTANT,
     "won": pl.Boolean(),
 }

@@ -1,29 +1,31 @@
-"""Check and complete the frames that scoring starts from; every refusal says which frame, which column, what to do."""
+"""Checks of the frames that scoring starts from.
+
+Every error says which frame, which column and what to do.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import cache
 from zoneinfo import available_timezones
 
 import polars as pl
 
 from wfm import schema, terms
+from wfm.core.time import INSTANT
 from wfm.engine.codes import CATEGORY, STATE, fold
 from wfm.errors import InputError, UsageError
 
-INSTANT = pl.Datetime("us", "UTC")
 ONE_SOURCE = "-"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Frame = pl.DataFrame | pl.LazyFrame
 Window = tuple[datetime | date, datetime | date]
 
 
 def take(frame: Frame | None, table: str) -> pl.DataFrame:
-    """Return the frame with exactly the table's columns and types; columns it may leave out are null.
+    """Return a frame with exactly the columns and types of its table; optional columns that it lacks are null.
 
     Raises:
-        InputError: a required column is missing or empty, an instant has no zone, or a value is of another kind.
+        InputError: a required column is missing or empty, an instant has no zone, or a value is of another type.
     """
     wanted = schema.table(table)
     if frame is None:
@@ -57,7 +59,7 @@ def _cast(data: pl.DataFrame, table: str, name: str, dtype: pl.DataType) -> pl.S
     if dtype == INSTANT and column.dtype.is_temporal() and getattr(column.dtype, "time_zone", "UTC") is None:
         raise InputError(
             f"{table}.{name}: instants without a zone; say what they mean with "
-            f'.dt.replace_time_zone("Europe/London") or whichever holds.'
+            f'.dt.replace_time_zone("Europe/London") or whichever zone they are in.'
         )
     try:
         return (
@@ -68,12 +70,16 @@ def _cast(data: pl.DataFrame, table: str, name: str, dtype: pl.DataType) -> pl.S
     except pl.exceptions.PolarsError as error:
         hint = '.str.to_datetime(time_unit="us", time_zone="UTC")' if dtype == INSTANT else ".cast(...)"
         raise InputError(
-            f"{table}.{name}: {column.dtype} where {dtype} is needed; convert the column with {hint} or the like."
+            f"{table}.{name}: {column.dtype} where {dtype} is needed; convert the column, for example with {hint}."
         ) from error
 
 
 def check_spans(frame: pl.DataFrame, table: str) -> pl.DataFrame:
-    """Refuse spans that end before they start."""
+    """Return a frame of spans if none ends before it starts.
+
+    Raises:
+        InputError: one does.
+    """
     backwards = frame.with_row_index("row").filter(pl.col("end_at") < pl.col("start_at"))
     if backwards.height:
         first = backwards.row(0, named=True)
@@ -90,10 +96,10 @@ def _zones() -> frozenset[str]:
 
 
 def zone(name: str, where: str) -> str:
-    """Return the name of an IANA zone.
+    """Return the name of a time zone if there is an IANA zone of that name.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is none.
     """
     if name not in _zones():
         raise UsageError(f"{where}: no time zone {name!r}; use a name like Asia/Jerusalem or UTC.")
@@ -101,10 +107,12 @@ def zone(name: str, where: str) -> str:
 
 
 def window_of(window: Window | None) -> Window | None:
-    """Check a window: two dates (workdays) or two instants with a zone, the second later; it is not included.
+    """Return a window if it is valid: two dates (workdays) or two instants with a zone, the second later.
+
+    The second is not included.
 
     Raises:
-        UsageError: it is something else.
+        UsageError: it is not valid.
     """
     if window is None:
         return None
@@ -122,11 +130,10 @@ def window_of(window: Window | None) -> Window | None:
 
 
 def activities(activity: pl.DataFrame, schedule: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Complete the table of activities and give the schedule its spelling.
+    """Return activities with every flag filled in, and the schedule with activities spelt as in their table.
 
     Returns:
-        activity (activity, category, counted, paid, shrinkage) and the schedule with ``activity`` spelt as there and
-        ``counted``.
+        activity (activity, category, counted, paid, shrinkage), and the schedule with ``counted`` added.
 
     Raises:
         InputError: a schedule names an activity, or an activity a category or a shrinkage, that does not exist.
@@ -141,7 +148,7 @@ def activities(activity: pl.DataFrame, schedule: pl.DataFrame) -> tuple[pl.DataF
     planned = (
         pl.when(pl.col("category").is_in(terms.PLANNED)).then(pl.lit("planned")).otherwise(pl.lit("none"))
     )
-    folded = (
+    complete = (
         activity.with_columns(key=fold(pl.col("activity")))
         .unique("key", keep="last", maintain_order=True)
         .with_columns(
@@ -152,47 +159,48 @@ def activities(activity: pl.DataFrame, schedule: pl.DataFrame) -> tuple[pl.DataF
         )
     )
     named = schedule.with_columns(key=fold(pl.col("activity"))).join(
-        folded.select("key", "counted", known="activity"), on="key", how="left", maintain_order="left"
+        complete.select("key", "counted", spelling="activity"), on="key", how="left", maintain_order="left"
     )
-    unknown = named.filter(pl.col("known").is_null())["activity"].unique().sort()
+    unknown = named.filter(pl.col("spelling").is_null())["activity"].unique().sort()
     if unknown.len():
         raise InputError(
             f"schedule: unknown activity {', '.join(map(repr, unknown.head(5)))}; known are "
-            f"{', '.join(folded['activity'].sort())}. Add it to the table activity with its category."
+            f"{', '.join(complete['activity'].sort())}. Add it to the table activity with its category."
         )
-    schedule = named.with_columns(activity="known").drop("key", "known")
-    return folded.select("activity", "category", "counted", "paid", "shrinkage"), schedule
+    schedule = named.with_columns(activity="spelling").drop("key", "spelling")
+    return complete.select("activity", "category", "counted", "paid", "shrinkage"), schedule
 
 
 def states(state_map: pl.DataFrame) -> pl.DataFrame:
-    """Check that a state map leads to states that exist.
+    """Return a state map if every state it maps to exists.
 
     Raises:
-        InputError: it does not.
+        InputError: one does not.
     """
-    sayable = [state for state in STATE.categories if state not in (terms.UNKNOWN, terms.UNMAPPED)]
-    bad = state_map.filter(~pl.col("state").is_in(sayable))
+    allowed = [state for state in STATE.categories if state not in (terms.UNKNOWN, terms.UNMAPPED)]
+    bad = state_map.filter(~pl.col("state").is_in(allowed))
     if bad.height:
         raise InputError(
-            f"state_map: {bad['vendor_state'][0]!r} leads to {bad['state'][0]!r}; choose from {', '.join(sayable)}."
+            f"state_map: {bad['vendor_state'][0]!r} is mapped to {bad['state'][0]!r}; choose from {', '.join(allowed)}."
         )
     return state_map
 
 
 def kinds(exemption: pl.DataFrame) -> pl.DataFrame:
-    """Check that exemptions are of a kind that exists; another would excuse nothing and nobody would know.
+    """Return exemptions if their kinds exist.
 
     Raises:
-        InputError: one is not.
+        InputError: one does not.
     """
+    # an exemption of an unknown kind would excuse nothing, and nobody would notice
     return _sayable(exemption, "exemption", "kind", terms.EXEMPTION_KINDS)
 
 
 def rules(rule: pl.DataFrame) -> pl.DataFrame:
-    """Check that rules are about categories and states that exist.
+    """Return rules if their categories and states exist.
 
     Raises:
-        InputError: one is not.
+        InputError: one does not.
     """
     return _sayable(_sayable(rule, "rule", "category", terms.CATEGORIES), "rule", "state", terms.STATES)
 

@@ -20,13 +20,14 @@ from typing import Final
 import polars as pl
 
 from wfm import schema
+from wfm.core.time import EPOCH, MICROSECOND
 from wfm.engine import adherence, inputs, kept, rollup
 from wfm.engine.board import board, stretches
 from wfm.engine.facts import Facts
-from wfm.engine.inputs import EPOCH, Frame, Window
+from wfm.engine.inputs import Frame, Window
 from wfm.engine.kept import Kept
 from wfm.engine.known import Known
-from wfm.engine.score import MICROSECOND, Options, Score, compare
+from wfm.engine.score import Options, Score, compare
 from wfm.engine.standing import standing
 from wfm.engine.units import in_seconds
 from wfm.engine.watch import Watch

@@ -8,10 +8,10 @@ from datetime import datetime
 import polars as pl
 
 from wfm import terms
+from wfm.core.time import EPOCH, MICROSECOND
 from wfm.engine.adherence import STATE_BITS
 from wfm.engine.codes import CODE, UNKNOWN, UNMAPPED, is_rest
-from wfm.engine.inputs import EPOCH
-from wfm.engine.score import MICROSECOND, Score
+from wfm.engine.score import Score
 from wfm.engine.spans import run_end
 
 ON_CALL = ("busy", "hold", "wrapup", "ringing")

@@ -21,7 +21,7 @@ from math import log
 
 import polars as pl
 
-from wfm.engine.inputs import INSTANT
+from wfm.core.time import INSTANT
 from wfm.engine.presence import (
     GROUP,
     MICROSECOND,

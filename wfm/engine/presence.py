@@ -13,8 +13,8 @@ from itertools import pairwise
 
 import polars as pl
 
+from wfm.core.time import INSTANT
 from wfm.engine.codes import fold
-from wfm.engine.inputs import INSTANT
 
 MICROSECOND = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1) // MICROSECOND

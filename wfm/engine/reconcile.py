@@ -20,10 +20,11 @@ from typing import Final
 
 import polars as pl
 
+from wfm.core.time import INSTANT
 from wfm.engine import accounts, causes, inputs, volume
 from wfm.engine.accounts import NO_QUEUE, Logs
 from wfm.engine.causes import HABITS, Found, Told
-from wfm.engine.inputs import INSTANT, Frame
+from wfm.engine.inputs import Frame
 from wfm.engine.units import SECOND, in_seconds
 from wfm.engine.volume import PLACE, QUEUE
 from wfm.errors import UsageError

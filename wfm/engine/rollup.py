@@ -1,7 +1,7 @@
-"""What scores can be grouped by, and how slices are cut so that each lies in one group.
+"""Grouping of scores, and the cutting of slices so that each lies in one group.
 
-Every second lies in exactly one group of any list of names, and sums are whole microseconds: rolling a finer table up
-gives the coarser one exactly.
+Every second lies in exactly one group of any list of names, and sums are whole microseconds: adding up the rows of a
+finer table gives the coarser one exactly.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final
 import polars as pl
 
 from wfm import terms
+from wfm.core.time import INSTANT, US_PER_SECOND
 from wfm.engine.codes import is_logged_in, is_one_of, is_queue
 from wfm.engine.deviations import workday_outside
 from wfm.engine.spans import Axis, layer, overlay, resolve, run_end, run_start, steps
@@ -30,22 +31,22 @@ BY: Final = (
     "category",
     "shift_start_at",
 )
-"""What scores can be grouped by; a week is named by its Monday, a month by its first day."""
+"""Columns that scores can be grouped by; a week is named by its Monday, a month by its first day."""
 
 SHORT: Final = {"agent": "agent_id", "queue": "queue_id", "interval": "interval_start"}
-"""Other words for some of `BY`."""
+"""Short names of some of `GROUPINGS`."""
 
 CUTS: Final = ("queue_id", "interval_start")
-"""Those that may change within a segment: slices are cut for them."""
+"""The groupings that may change within a segment, so that slices are cut for them."""
 
-INTERVAL_US: Final = terms.INTERVAL_S * 1_000_000
+INTERVAL_US: Final = terms.INTERVAL_S * US_PER_SECOND
 
 
 def groups(by: str | Sequence[str]) -> list[str]:
-    """Read what to group by: names of `BY`, or `SHORT` for them; one that is given twice counts once.
+    """Return the groupings that names or short names mean, each once.
 
     Raises:
-        UsageError: a name is none of these.
+        UsageError: a name is in neither `GROUPINGS` nor `GROUPING_ALIASES`.
     """
     found = [SHORT.get(name, name) for name in ([by] if isinstance(by, str) else by)]
     for name in found:
@@ -57,8 +58,8 @@ def groups(by: str | Sequence[str]) -> list[str]:
 def quarters(slices: pl.DataFrame, axis: Axis) -> pl.DataFrame:
     """Cut slices at every quarter of an hour and add ``interval_start``, the instant at which it begins.
 
-    Quarters are counted in UTC. Every zone of our time is whole quarters off, so they are the quarters of any wall
-    clock, and the hour that comes twice in autumn has eight.
+    Quarters are counted in UTC. Today's zones all differ from UTC by whole quarters, so that these are the quarters of
+    any local clock, and the hour that is repeated in autumn has eight.
 
     ::
 
@@ -69,11 +70,12 @@ def quarters(slices: pl.DataFrame, axis: Axis) -> pl.DataFrame:
     base = pl.col("key") // axis.width * axis.width - axis.origin
     first = (pl.col("key") - base) // INTERVAL_US
     last = (pl.col("key_end") - 1 - base) // INTERVAL_US
-    placed = slices.with_columns(base=base, slot=first, last=last)
-    whole = placed.filter(pl.col("slot") == pl.col("last")).drop("last")
+    numbered = slices.with_columns(base=base, slot=first, last=last)
+    # most slices lie within one quarter and need no exploding
+    whole = numbered.filter(pl.col("slot") == pl.col("last")).drop("last")
     start = pl.col("slot") * INTERVAL_US + pl.col("base")
     parts = (
-        placed.filter(pl.col("slot") != pl.col("last"))
+        numbered.filter(pl.col("slot") != pl.col("last"))
         .with_columns(slot=pl.int_ranges("slot", pl.col("last") + 1))
         .drop("last")
         .explode("slot")
@@ -81,14 +83,15 @@ def quarters(slices: pl.DataFrame, axis: Axis) -> pl.DataFrame:
             key=pl.max_horizontal("key", start), key_end=pl.min_horizontal("key_end", start + INTERVAL_US)
         )
     )
-    instant = (pl.col("slot") * INTERVAL_US).cast(pl.Datetime("us", "UTC"))
+    instant = (pl.col("slot") * INTERVAL_US).cast(INSTANT)
     return pl.concat([whole, parts]).with_columns(interval_start=instant).drop("slot", "base")
 
 
 def under_way(slices: pl.DataFrame, legs: pl.DataFrame, axis: Axis) -> pl.DataFrame:
-    """Cut slices where the call leg under way changes: key, key_end, row (of ``slices``), leg (row of ``legs``).
+    """Cut slices where the call leg under way changes.
 
-    Of several legs the one answered last counts; ``leg`` is null where there is none.
+    Returns:
+        key, key_end, row (of ``slices``), leg (row of ``legs``: of several the one answered last; null where none is).
     """
     spans = legs.select("key", "key_end", leg=pl.int_range(pl.len(), dtype=pl.Int32))
     calls = layer(steps(resolve(spans, "leg"), "leg", -1), "leg", axis, -1)
@@ -98,7 +101,7 @@ def under_way(slices: pl.DataFrame, legs: pl.DataFrame, axis: Axis) -> pl.DataFr
 
 
 def labels(segments: pl.DataFrame, people: pl.DataFrame, axis: Axis) -> pl.DataFrame:
-    """Put everything of `BY` but `CUTS` beside each segment, the first in row 0."""
+    """Return every grouping but `CUTTING_GROUPINGS` of each segment; the first segment is row 0."""
     return segments.join(people.drop("timezone"), on="agent", how="left", maintain_order="left").with_columns(
         pl.col("activity", "category").cast(pl.String),
         week=pl.col("workday").dt.truncate("1w"),
@@ -114,10 +117,10 @@ def places(
     people: pl.DataFrame,
     axis: Axis,
 ) -> tuple[pl.Series, pl.DataFrame]:
-    """Give every slice its place, and `labels` of the places: of the segments, then of what is outside them.
+    """Return the row of labels of every slice, and the labels: those of the segments, then those of unscheduled time.
 
-    Outside lies each agent's workday with nothing scheduled. A run of work there belongs to one workday as a whole, as
-    among the exceptions; so does a run in which the agent is logged in and does not work.
+    Unscheduled time has one row of labels per agent and workday. A run of work belongs to one workday as a whole, as it
+    does among the exceptions; so does a run in which the agent is logged in and does not work.
     """
     free_time = pl.col("segment") == 0
     work, idle = is_queue() & free_time, is_logged_in() & ~is_queue() & free_time
@@ -134,17 +137,17 @@ def places(
     empty = pl.concat([days, nothing], how="diagonal").select(segments.columns)
     number = days.with_row_index("number", offset=segments.height).cast({"number": pl.Int32})
     numbered = free.join(number, on=["agent", "workday"]).select(key="slice", number="number")
-    place = (
+    label_row = (
         slices.select("key", "segment")
         .join(numbered, on="key", how="left", maintain_order="left")
         .select(pl.coalesce("number", pl.col("segment") - 1))
         .to_series()
     )
-    return place, labels(pl.concat([segments, empty]), people, axis)
+    return label_row, labels(pl.concat([segments, empty]), people, axis)
 
 
 def numbers(labelled: pl.DataFrame, by: list[str]) -> pl.Series:
-    """Number the groups of rows: the same where all of ``by`` is the same, and the row of the first that has it."""
+    """Return a group number for every row: the index of the first row that is equal in all of ``by``."""
     first = pl.col("row").first()
     rows = labelled.with_row_index("row")
     return rows.select(first.over(by) if by else pl.col("row") * 0).to_series()
@@ -159,14 +162,15 @@ def summed(
     """Sum slices per group of ``by``.
 
     Args:
-        slices: place (row of ``labelled``), what ``summing`` takes, and those of `CUTS` that are in ``by``.
-        labelled: everything else of `BY`.
-        by: names of `BY`.
+        slices: label_row (row of ``labelled``), what ``summing`` takes, and the `CUTTING_GROUPINGS` that are in ``by``.
+        labelled: the other groupings.
+        by: names of `GROUPINGS`.
         summing: sums a frame per group of its columns.
     """
     plain = [name for name in by if name not in CUTS]
     cuts = [name for name in by if name in CUTS]
-    group = numbers(labelled, plain).gather(slices["place"])
+    # grouping millions of slices by one integer is much faster than by several strings and dates
+    group = numbers(labelled, plain).gather(slices["label_row"])
     done = summing(slices.with_columns(group=group), ["group", *cuts])
     named = done.with_columns(
         *(labelled[name].gather(done["group"]).alias(name) for name in plain),
@@ -178,9 +182,9 @@ def summed(
 def queued(slices: pl.DataFrame, legs: pl.DataFrame, day: pl.Series, axis: Axis) -> pl.DataFrame:
     """Cut slices where the queue changes and add ``queue_id``: every second belongs to one queue.
 
-    That of the call leg under way; for busy, hold and wrap-up that go on after it without a gap, still that; for all
+    It is the queue of the call leg under way, also for busy, hold and wrap-up that follow it without a gap; for all
     other time the queue for which the agent handled calls longest on that workday (of equals the first by name; null
-    if none).
+    if there was none).
 
     ::
 
@@ -189,9 +193,9 @@ def queued(slices: pl.DataFrame, legs: pl.DataFrame, day: pl.Series, axis: Axis)
         queue     sales   |sales          |sales     |billing|sales
 
     Args:
-        slices: gap-free per agent: key, key_end, segment, state, place.
+        slices: gap-free per agent: key, key_end, segment, state, label_row.
         legs: key, key_end, queue_id; in order of key.
-        day: per place a number that no other agent or workday has.
+        day: for each row of labels the number of its agent's workday.
         axis: the axis of the keys.
     """
     cut = under_way(slices, legs, axis)
@@ -199,10 +203,10 @@ def queued(slices: pl.DataFrame, legs: pl.DataFrame, day: pl.Series, axis: Axis)
     rows = pl.concat([cut.drop("row"), slices.drop("key", "key_end")[cut["row"]]], how="horizontal")
     agent = pl.col("key") // axis.width
     follows = is_one_of(terms.HANDLING_STATES) & (agent == agent.shift(1)).fill_null(False)
-    told = pl.coalesce("leg", pl.when(~follows).then(-1)).forward_fill()
-    leg = rows.select(pl.when(told >= 0).then(told)).to_series()
+    last_leg = pl.coalesce("leg", pl.when(~follows).then(-1)).forward_fill()
+    leg = rows.select(pl.when(last_leg >= 0).then(last_leg)).to_series()
     rows = rows.with_columns(
-        queue_id=legs["queue_id"].cast(names).gather(leg), day=day.gather(rows["place"])
+        queue_id=legs["queue_id"].cast(names).gather(leg), day=day.gather(rows["label_row"])
     ).drop("leg")
     main = (
         rows.filter(pl.col("queue_id").is_not_null(), (pl.col("segment") > 0) | is_logged_in())
@@ -220,7 +224,10 @@ def queued(slices: pl.DataFrame, legs: pl.DataFrame, day: pl.Series, axis: Axis)
 
 
 def with_queue(rows: pl.DataFrame, queued: pl.DataFrame, axis: Axis) -> pl.DataFrame:
-    """Cut rows, disjoint and in order of key, where the queue changes and add ``queue_id``; ``queued``: see there."""
+    """Cut rows, disjoint and in order of key, where the queue changes, and add ``queue_id``.
+
+    ``queued``: as from `assign_queues`.
+    """
     number = pl.int_range(pl.len(), dtype=pl.Int32)
     parts = [
         layer(steps(frame.select("key", "key_end", number.alias(name)), name, -1), name, axis, -1)
@@ -228,12 +235,12 @@ def with_queue(rows: pl.DataFrame, queued: pl.DataFrame, axis: Axis) -> pl.DataF
     ]
     cut = overlay(parts, axis).filter(pl.col("row") >= 0)
     queue = queued["queue_id"].gather(pl.select(pl.when(cut["slice"] >= 0).then(cut["slice"])).to_series())
-    told = rows.drop("key", "key_end")[cut["row"]]
-    return pl.concat([cut.select("key", "key_end"), told], how="horizontal").with_columns(queue_id=queue)
+    facts = rows.drop("key", "key_end")[cut["row"]]
+    return pl.concat([cut.select("key", "key_end"), facts], how="horizontal").with_columns(queue_id=queue)
 
 
 def roll(summed: pl.DataFrame, by: list[str], sums: Sequence[str]) -> pl.DataFrame:
-    """Add sums up per group, in order of ``by``; without ``by`` into one row, also of nothing."""
+    """Add up sums per group, in order of ``by``; without ``by`` into one row, even where there are no rows."""
     if not by:
         return summed.select(pl.col(sums).sum())
     return summed.group_by(by).agg(pl.col(sums).sum()).sort(by, nulls_last=True)

@@ -1,4 +1,4 @@
-"""Schedule rows → the segments that hold, the shifts they make, and the workday of each."""
+"""Schedule rows resolved into segments, shifts and workdays."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from wfm import terms
+from wfm.core.time import local_date, to_microseconds
 from wfm.engine.codes import CATEGORY
 from wfm.engine.spans import Axis, resolve
 
 SHIFT_GAP = timedelta(seconds=terms.SHIFT_GAP_S)
+"""Segments of one agent with a longer gap between them belong to different shifts."""
 APART = timedelta(hours=8)
-"""A segment that is not counted and lasts this long is a shift of its own: otherwise a fortnight of holidays, or rows
-that say "unavailable" from one shift to the next, would glue all shifts into one."""
+"""A segment that is not counted and lasts this long is a shift of its own.
 
-
-def local_date(at: pl.Expr, zone: pl.Expr, zones: list[str]) -> pl.Expr:
-    """Give the local date of an instant in the zone named beside it; ``zones`` lists every name that occurs."""
-    dates = [pl.when(zone == name).then(at.dt.convert_time_zone(name).dt.date()) for name in zones]
-    return pl.coalesce([*dates, pl.lit(None, pl.Date)])
+Otherwise a fortnight of holidays, or rows that say "unavailable" from one shift to the next, would join all shifts into
+one."""
 
 
 def in_force(schedule: pl.DataFrame, zone_of: pl.DataFrame, as_of: datetime | None) -> pl.DataFrame:
-    """Keep the rows that held as of an instant: a publication replaces whole workdays, and shifts it overlaps.
+    """Return the schedule rows in force as of an instant.
+
+    A publication replaces earlier ones on whole workdays, and every earlier shift that it overlaps.
 
     ::
 
@@ -32,12 +32,13 @@ def in_force(schedule: pl.DataFrame, zone_of: pl.DataFrame, as_of: datetime | No
         in force           |---- Mon ----|   |-- Tue --|
 
     Args:
-        schedule: agent, start_at, end_at, activity, counted, published_at (null: before all others).
+        schedule: agent, start_at, end_at, activity, counted, published_at (null: earlier than all others).
         zone_of: agent, zone.
-        as_of: publications after it are not known yet; None: all are.
+        as_of: ignore publications after this instant; None: use all.
     """
     if as_of is not None:
         schedule = schedule.filter(pl.col("published_at").is_null() | (pl.col("published_at") <= as_of))
+    # most agents have one publication only: for them nothing needs to be numbered or compared
     several = schedule.group_by("agent").agg(pl.col("published_at").n_unique() > 1).filter("published_at")
     if several.is_empty():
         return schedule
@@ -55,7 +56,7 @@ def in_force(schedule: pl.DataFrame, zone_of: pl.DataFrame, as_of: datetime | No
 
 
 def with_workday(schedule: pl.DataFrame, zone_of: pl.DataFrame) -> pl.DataFrame:
-    """Add ``number`` of the shift within its publication, and the shift's ``workday``, to schedule rows."""
+    """Add the ``number`` of the shift, which differs from publication to publication, and the shift's ``workday``."""
     rows = schedule.sort("agent", "published_at", "start_at", "end_at", nulls_last=False).join(
         zone_of, on="agent", how="left", maintain_order="left"
     )
@@ -71,7 +72,7 @@ def with_workday(schedule: pl.DataFrame, zone_of: pl.DataFrame) -> pl.DataFrame:
 
 
 def _replaced(shifts: pl.DataFrame) -> pl.DataFrame:
-    """Find the shifts for which a later publication has one on the same workday or at the same time."""
+    """Find shifts for which a later publication has one on the same workday or at an overlapping time."""
     later = shifts.select(
         "agent",
         pl.col("workday").alias("its_workday"),
@@ -79,6 +80,7 @@ def _replaced(shifts: pl.DataFrame) -> pl.DataFrame:
         its_start=pl.col("start_at"),
         its_end=pl.col("end_at"),
     )
+    # overlapping shifts start at most one local day apart: joining by neighbouring days avoids comparing all with all
     near = later.with_columns(
         workday=pl.concat_list(pl.col("its_workday").dt.offset_by(f"{d}d") for d in (-1, 0, 1))
     ).explode("workday")
@@ -93,16 +95,16 @@ def _replaced(shifts: pl.DataFrame) -> pl.DataFrame:
 def segments(
     schedule: pl.DataFrame, activity: pl.DataFrame, zone_of: pl.DataFrame, axis: Axis
 ) -> pl.DataFrame:
-    """Resolve nested rows, join what touches, and number segments and shifts.
+    """Return the segments of a schedule: nested rows resolved, adjoining rows joined, shifts numbered.
 
     Args:
         schedule: agent, start_at, end_at, activity, in order of arrival.
         activity: activity, category (Enum CATEGORY), counted, paid, shrinkage.
         zone_of: agent, zone.
-        axis: the axis to place them on.
+        axis: the axis of the keys.
 
     Returns:
-        segment (1, 2, …; 0 is "nothing scheduled"), key, key_end, agent, activity, category, counted, paid,
+        segment (1, 2, …; 0 stands for nothing scheduled), key, key_end, agent, activity, category, counted, paid,
         shrinkage, shift (1, 2, …), shift_key, shift_end, workday; in order of key.
     """
     names = activity["activity"].to_list()
@@ -126,9 +128,9 @@ def segments(
             maintain_order="left",
         )
     )
-    long = ~pl.col("counted") & (pl.col("key_end") - pl.col("key") >= APART // timedelta(microseconds=1))
+    long = ~pl.col("counted") & (pl.col("key_end") - pl.col("key") >= to_microseconds(APART))
     fresh = (
-        (pl.col("key") - pl.col("key_end").shift(1) > SHIFT_GAP // timedelta(microseconds=1))
+        (pl.col("key") - pl.col("key_end").shift(1) > to_microseconds(SHIFT_GAP))
         | (pl.col("key") // axis.width != pl.col("key").shift(1) // axis.width)
         | long
         | long.shift(1)

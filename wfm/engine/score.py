@@ -10,11 +10,12 @@ from functools import cached_property, partial
 import polars as pl
 
 from wfm import terms
+from wfm.core.time import EPOCH, MICROSECOND
 from wfm.engine import adherence, bridge, deviations, inputs, rollup, shrinkage, tolerance
 from wfm.engine.codes import is_queue
 from wfm.engine.definitions import DEFINITIONS, OWN, TOLERANT, Definition, chosen, divide, find, tolerant
 from wfm.engine.facts import Facts
-from wfm.engine.inputs import EPOCH, Frame, Window
+from wfm.engine.inputs import Frame, Window
 from wfm.engine.schedule import in_force, segments
 from wfm.engine.spans import Axis, layer, overlay, resolve, run_end, run_start, steps
 from wfm.engine.stretches import Stretches, stretches
@@ -24,7 +25,6 @@ from wfm.engine.units import in_seconds
 from wfm.errors import UsageError
 
 OUTSIDE_NAME = "outside"
-MICROSECOND = timedelta(microseconds=1)
 BY = rollup.BY
 
 
@@ -287,12 +287,12 @@ class Score:
             return self._sums
         slices = self._queued if "queue_id" in by else self._slices
         columns = [name for name in (*adherence.SUMMED, "queue_id") if name in slices.columns]
-        scheduled = slices.filter(pl.col("segment") > 0).select(*columns, place=pl.col("segment") - 1)
+        scheduled = slices.filter(pl.col("segment") > 0).select(*columns, label_row=pl.col("segment") - 1)
         return rollup.summed(self._cut(scheduled, self._labels, by), self._labels, by, adherence.sums)
 
     def _weighed(self, define: Definition, name: str, by: list[str]) -> pl.DataFrame:
         """Sum a definition's two weights per group, in microseconds: the columns `_pair` names."""
-        rows = self._pieces(define(self._stretches), by).with_columns(place=pl.col("segment") - 1)
+        rows = self._pieces(define(self._stretches), by).with_columns(label_row=pl.col("segment") - 1)
         length, (over, under) = pl.col("key_end") - pl.col("key"), _pair(name)
 
         def weigh(frame: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
@@ -345,7 +345,7 @@ class Score:
     def _placed(self) -> pl.DataFrame:
         """All slices, scheduled or not, with ``place``."""
         return self._reasoned.select(
-            *adherence.SUMMED, "rule", "reason", "approved", "system", place=self._places[0]
+            *adherence.SUMMED, "rule", "reason", "approved", "system", label_row=self._places[0]
         )
 
     @cached_property
@@ -356,7 +356,7 @@ class Score:
     def _cut(self, slices: pl.DataFrame, places: pl.DataFrame, by: list[str]) -> pl.DataFrame:
         """Keep the window of slices with ``place`` and cut them for ``by``."""
         if self.window is not None:
-            slices = self._clip(slices.with_columns(workday=places["workday"].gather(slices["place"])))
+            slices = self._clip(slices.with_columns(workday=places["workday"].gather(slices["label_row"])))
         return rollup.quarters(slices, self.axis) if "interval_start" in by else slices
 
     def _timed(
@@ -370,7 +370,7 @@ class Score:
         slices = shrinkage.flagged(self._queued if "queue_id" in by else self._placed, places)
         if agents is not None:
             theirs = places["agent_id"].is_in(list(agents))
-            slices = slices.filter(theirs.gather(slices["place"]))
+            slices = slices.filter(theirs.gather(slices["label_row"]))
         return rollup.summed(self._cut(slices, places, by), places, by, summing)
 
     def _segments_of(self, number: pl.Series) -> pl.DataFrame:

@@ -1,15 +1,15 @@
-"""Shrinkage, occupancy and utilisation: where paid time went, and how busy agents were.
+"""Shrinkage, occupancy and utilisation: how paid time was spent, and how busy agents were.
 
 Every paid scheduled second is in exactly one part::
 
     scheduled    on queue          |break    |on queue                  |training |on queue
-    state        available|busy        |break    |available|logged out  |training |nobody watched
+    state        available|busy        |break    |available|logged out  |training |not covered
     part         productive            |planned  |product. |unplanned   |planned  |unknown
 
     paid = productive + planned + unplanned + unknown
 
 Shrinkage is the share of paid time in which agents are not available to handle the workload: breaks, training,
-meetings, vacations and what is lost to poor adherence (Society of Workforce Planning Professionals, glossary
+meetings, vacations and time lost to poor adherence (Society of Workforce Planning Professionals, glossary
 "shrinkage"). Time off that is paid is in the denominator, though adherence does not count it; unpaid meals are not.
 """
 
@@ -47,7 +47,7 @@ FORMULAS: Final = {
     "shrinkage scheduled": "paid time scheduled in planned shrinkage / paid",
     "occupancy": "handling (busy, hold, wrapup) / staffed (handling + available + ringing)",
 }
-"""What users are told of the figures."""
+"""Formulas of the figures as shown to users."""
 
 
 def _share(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
@@ -55,52 +55,51 @@ def _share(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
 
 
 def of_paid() -> pl.Expr:
-    """Handling within paid scheduled time / paid: all time at work counts, also logged out (Genesys glossary)."""
+    """Return handling within paid scheduled time / paid, as in the Genesys glossary."""
     return _share(pl.col("handling_paid_s"), pl.col("paid_s"))
 
 
 def of_logged_in() -> pl.Expr:
-    """Handling / logged in: breaks and aux work on the phone count, training away from it does not."""
+    """Return handling / logged in, which leaves out paid time away from the phone, such as training."""
     return _share(pl.col("handling_s"), pl.col("logged_in_s"))
 
 
-UTILISATIONS: Final[dict[str, Callable[[], pl.Expr]]] = {
-    each.__name__: each for each in (of_paid, of_logged_in)
-}
-"""The variants in use, by name. What some call utilisation, handling or available / paid, is productive / paid here."""
+UTILISATIONS: Final[dict[str, Callable[[], pl.Expr]]] = {"of_paid": of_paid, "of_logged_in": of_logged_in}
+"""The variants of utilisation by name. (handling + available) / paid, which some call utilisation, is productive / paid
+here."""
 
 
 def variant(name: str) -> str:
-    """Return the name of a utilisation.
+    """Return the name of a variant of utilisation if there is one of that name.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is none.
     """
     if name not in UTILISATIONS:
         raise UsageError(f"No utilisation {name!r}; choose from: {', '.join(UTILISATIONS)}.")
     return name
 
 
-def flagged(slices: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
-    """Keep what is paid or logged in; add ``paid``, the activity's ``shrinkage`` and, if paid, ``part``.
+def flagged(slices: pl.DataFrame, labelled: pl.DataFrame) -> pl.DataFrame:
+    """Return paid or logged-in time with ``paid``, the activity's ``shrinkage`` and, of paid time, ``part``.
 
-    A paid second is, tested in this order:
+    A paid second is the first of these that applies:
 
-    1. productive: scheduled for something else and out of it in a queue state; the agent served a queue instead.
-    2. planned or unplanned: the activity is so flagged.
-    3. unknown: its class is.
+    1. productive: scheduled for something else, but in a queue state: the agent served a queue instead.
+    2. planned or unplanned: the activity is flagged so.
+    3. unknown: its class is unknown.
     4. productive: in adherence, or in an activity that adherence does not count.
     5. planned: the rest of a break that a call pushed back (shifted break): the break itself had less.
-    6. unplanned: whatever else is out, approved and outages too.
+    6. unplanned: everything else that is out, including approved absence and outages.
 
     Args:
-        slices: place, category, state, class, rule.
-        places: per place activity, paid and shrinkage; null where nothing is scheduled.
+        slices: label_row (row of ``labelled``), category, state, class, rule.
+        labelled: activity, paid and shrinkage; null where nothing is scheduled.
     """
-    flags = places.select(
+    flags = labelled.select(
         pl.col("paid").fill_null(False), pl.col("shrinkage").cast(pl.Enum(terms.SHRINKAGE)), "activity"
     )
-    marked = slices.with_columns(flags[name].gather(slices["place"]) for name in flags.columns).filter(
+    marked = slices.with_columns(flags[name].gather(slices["label_row"]) for name in flags.columns).filter(
         pl.col("paid") | is_logged_in()
     )
     kind, flag = pl.col("class"), pl.col("shrinkage")
@@ -126,9 +125,9 @@ def flagged(slices: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
 
 
 def sums(slices: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """Sum flagged slices per group, in microseconds: `SUMS`.
+    """Sum slices from `flag_paid_time` per group into `SHRINKAGE_SUMS`, in microseconds.
 
-    logged_in_s, staffed_s and handling_s are of all time, scheduled or not; handling_paid_s of paid time alone.
+    logged_in_s, staffed_s and handling_s count all time, scheduled or not; handling_paid_s paid time alone.
     """
     length = pl.col("key_end") - pl.col("key")
     handling = is_one_of(terms.HANDLING_STATES)
@@ -144,13 +143,13 @@ def sums(slices: pl.DataFrame, by: list[str]) -> pl.DataFrame:
 
 
 def ratios(summed: pl.DataFrame, utilisation: str) -> pl.DataFrame:
-    """Turn sums of microseconds into seconds and add the figures; 0/0 is null.
+    """Return sums of microseconds as seconds, with the ratios; 0/0 is null.
 
     Returns:
-        `SUMS` in seconds, then, 0..1: shrinkage_scheduled = scheduled_shrinkage / paid; shrinkage_planned = planned /
-        paid; shrinkage_unplanned = unplanned / paid; shrinkage = (planned + unplanned) / paid, that is if nothing of
-        what is unknown was lost; shrinkage_high = (planned + unplanned + unknown) / paid, if all was; occupancy =
-        handling / staffed, as in `wfm.engine.volume.occupancy`; utilisation and utilisation_variant, which names it.
+        `SHRINKAGE_SUMS` in seconds, then, 0..1: shrinkage_scheduled = scheduled_shrinkage / paid; shrinkage_planned =
+        planned / paid; shrinkage_unplanned = unplanned / paid; shrinkage = (planned + unplanned) / paid, as if no
+        unknown time was lost; shrinkage_high = (planned + unplanned + unknown) / paid, as if all was; occupancy =
+        handling / staffed; utilisation, and utilisation_variant, which names its formula.
     """
     paid, lost = pl.col("paid_s"), pl.col("planned_s") + pl.col("unplanned_s")
     return summed.with_columns(
@@ -166,26 +165,26 @@ def ratios(summed: pl.DataFrame, utilisation: str) -> pl.DataFrame:
 
 
 def causes(slices: pl.DataFrame, by: list[str], *, exemption: pl.DataFrame) -> pl.DataFrame:
-    """Sum flagged slices per group, part and what caused it, in microseconds.
+    """Sum slices from `flag_paid_time` per group, part and cause, in microseconds.
 
-    The cause of a flagged activity is that activity; of an approved absence or an outage the code of the exemption;
-    else the reason.
+    The cause is the activity, if it is flagged planned or unplanned; for an approved absence or an outage the code of
+    the exemption; otherwise the reason.
 
     Args:
-        slices: as from `flagged`, with reason, approved, system.
+        slices: as from `flag_paid_time`, with reason, approved, system.
         by: columns of ``slices``.
         exemption: number, label.
 
     Returns:
-        ``by``, part, cause, us; cause is null for what is no shrinkage.
+        ``by``, part, cause, us; cause is null for time that is no shrinkage.
     """
     excused = pl.coalesce(pl.when(pl.col("class") == kind).then(kind) for kind in ("system", "approved"))
-    lost = pl.col("shrinkage") == "none"
+    is_unflagged = pl.col("shrinkage") == "none"
     return (
         slices.filter("paid")
         .with_columns(
-            number=pl.when(lost).then(excused),
-            why=pl.when(lost).then(pl.col("reason").cast(pl.String)).otherwise("activity"),
+            number=pl.when(is_unflagged).then(excused),
+            why=pl.when(is_unflagged).then(pl.col("reason").cast(pl.String)).otherwise("activity"),
         )
         .group_by([*by, "part", "number", "why"])
         .agg(us=(pl.col("key_end") - pl.col("key")).sum())
@@ -195,7 +194,11 @@ def causes(slices: pl.DataFrame, by: list[str], *, exemption: pl.DataFrame) -> p
 
 
 def shares(caused: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """Turn `causes` into shares of each group's paid time: by, part, cause, seconds, paid_s, shrinkage."""
+    """Return the sums of `sum_shrinkage_causes` with their share of each group's paid time.
+
+    Returns:
+        ``by``, part, cause, seconds, paid_s, shrinkage (0..1).
+    """
     groups = [pl.col(name) for name in by] or [pl.lit(0)]
     rows = (
         caused.with_columns(paid_us=pl.col("us").sum().over(*groups))

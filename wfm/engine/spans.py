@@ -1,4 +1,4 @@
-"""Verbs on spans [start, end) of many agents at once, on one integer axis.
+"""Operations on spans [start, end) of many agents at once, on one integer axis.
 
 A *key* packs the agent's index (high bits) and the microseconds since the axis began (low bits) into one Int64, so
 that one sort orders every agent's instants and no operation needs an ``over(agent)``::
@@ -7,8 +7,8 @@ that one sort orders every agent's instants and no operation needs an ``over(age
     |----------width-------|----------width-------|----------
     0                      width                  2*width
 
-A *layer* is a frame ``key, <name>``: from that key on the layer has that value, until its next row. It has one row
-per key and one at the beginning of each agent's stretch, so a forward fill never leaks from agent to agent.
+A *layer* is a frame ``key, <name>``: a step function that has that value from that key on, until its next row. It has
+one row per key and one at each agent's first key, so that a forward fill never leaks from one agent to the next.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ KEY = pl.Int64
 
 @dataclass(frozen=True)
 class Axis:
-    """The instants from ``origin`` to ``end`` (epoch microseconds) for each of ``agents``."""
+    """The time from ``origin_us`` to ``end_us`` (epoch microseconds), once for each of ``agents``.
+
+    Raises:
+        InputError: agents times time do not fit into 63 bits.
+    """
 
     agents: pl.Enum
     origin: int
@@ -33,12 +37,13 @@ class Axis:
 
     @property
     def width(self) -> int:
-        """Length of one agent's stretch; the power of two makes keys readable in binary."""
+        """Return the number of keys that each agent has, a power of two."""
+        # a power of two splits a key into agent and offset at a fixed bit, which helps when one reads keys in binary
         return 1 << (self.end - self.origin).bit_length()
 
     @property
     def agents_n(self) -> int:
-        """Return how many agents the axis holds."""
+        """Return the number of agents on the axis."""
         return len(self.agents.categories)
 
     def __post_init__(self) -> None:
@@ -49,34 +54,34 @@ class Axis:
             )
 
     def key(self, agent: pl.Expr, at: pl.Expr) -> pl.Expr:
-        """Pack an agent (Enum ``agents``) and an instant; instants outside the axis move to its edge."""
+        """Pack an agent (Enum ``agents``) and an instant into a key; clip instants to the axis."""
         offset = at.dt.epoch("us").clip(self.origin, self.end) - self.origin
         return agent.to_physical().cast(KEY) * self.width + offset
 
     def agent(self, key: pl.Expr) -> pl.Expr:
-        """Unpack the agent."""
+        """Return the agent of a key, as Enum ``agents``."""
         return (key // self.width).cat.to(self.agents)
 
     def at(self, key: pl.Expr) -> pl.Expr:
-        """Unpack the instant."""
+        """Return the instant of a key."""
         return (key % self.width + self.origin).cast(pl.Datetime("us", "UTC"))
 
     def starts(self) -> pl.Series:
-        """Return the first key of each agent's stretch."""
+        """Return the first key of each agent."""
         return pl.Series("key", range(self.agents_n), dtype=KEY) * self.width
 
     def ends(self) -> pl.Series:
-        """Return the key at which each agent's stretch ends."""
+        """Return the key at which the time of each agent ends."""
         return self.starts() + (self.end - self.origin)
 
 
 def layer(steps: pl.DataFrame, name: str, axis: Axis, default: int) -> pl.DataFrame:
-    """Make a layer from steps ``key, <name>``: the later of two rows at one key holds.
+    """Build a layer from steps ``key, <name>``; of two steps at one key the later row wins.
 
     ::
 
         steps    0 A  5 B  5 C  9 D
-        layer    A....C...D.....      (B is gone: nothing lasts no time)
+        layer    A....C...D.....      (B lasts no time)
     """
     first = pl.DataFrame({"key": axis.starts()}).with_columns(pl.lit(default, steps.schema[name]).alias(name))
     return (
@@ -87,7 +92,12 @@ def layer(steps: pl.DataFrame, name: str, axis: Axis, default: int) -> pl.DataFr
 
 
 def steps(spans: pl.DataFrame, name: str, default: int) -> pl.DataFrame:
-    """Turn disjoint spans ``key, key_end, <name>`` into steps: the value at each start, the default at each free end.
+    """Return disjoint spans as steps: the value at each start, the default at each end that no other span adjoins.
+
+    Args:
+        spans: key, key_end, <name>.
+        name: the column of values.
+        default: the value where no span is.
 
     ::
 
@@ -103,7 +113,10 @@ def steps(spans: pl.DataFrame, name: str, default: int) -> pl.DataFrame:
 
 
 def overlay(layers: list[pl.DataFrame], axis: Axis) -> pl.DataFrame:
-    """Cut time at every boundary of every layer: ``key, key_end`` and each layer's value; nothing changes in a slice.
+    """Cut time at every boundary of every layer, into slices within which no layer changes.
+
+    Returns:
+        key, key_end and the value of each layer, in order of key.
 
     ::
 
@@ -113,6 +126,7 @@ def overlay(layers: list[pl.DataFrame], axis: Axis) -> pl.DataFrame:
     """
     names = [frame.columns[1] for frame in layers]
     edge = pl.DataFrame({"key": axis.ends()})
+    # merging sorted frames is linear; joining the layers on their keys would sort and hash every one of them
     wide = [_widen(frame, names, layers) for frame in [*layers, edge]]
     merged = reduce(lambda left, right: left.merge_sorted(right, key="key"), (frame.lazy() for frame in wide))
     inside = pl.col("key") % axis.width < axis.end - axis.origin
@@ -150,10 +164,10 @@ def union(spans: pl.DataFrame) -> pl.DataFrame:
 
 
 def resolve(spans: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Let the span that started last win where several overlap; on a tie the one that ends first, then the later row.
+    """Return disjoint spans: where several overlap, the one that started last wins.
 
-    Takes ``key, key_end, <name>`` in order of arrival; returns disjoint spans of the same columns, cut where the
-    winner changes::
+    Of those that start together the one that ends first wins, then the later row. Takes ``key, key_end, <name>`` in
+    order of arrival; returns the same columns, cut where the winner changes::
 
         rows     [0 shift                16)
                        [4 break 5)   [12 meal 13)
@@ -161,6 +175,7 @@ def resolve(spans: pl.DataFrame, name: str) -> pl.DataFrame:
     """
     spans = spans.filter(pl.col("key") < pl.col("key_end")).with_row_index("arrival")
     spans = spans.sort("key", pl.col("key_end"), descending=[False, True], maintain_order=True)
+    # most spans overlap nothing: only clusters of overlapping ones go through the costly cutting below
     alone = pl.col("key") >= pl.col("key_end").cum_max().shift(1).fill_null(-1)
     spans = spans.with_columns(cluster=alone.cum_sum()).with_columns(size=pl.len().over("cluster"))
     columns = ["key", "key_end", name]
@@ -191,9 +206,11 @@ def resolve(spans: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def run_start(flag: pl.Expr, begins: pl.Expr | None = None) -> pl.Expr:
-    """Give each slice of a maximal run of adjoining flagged slices the key at which the run starts; null outside.
+    """Return for each slice of a maximal run of adjoining flagged slices the key at which the run starts.
 
-    ``begins`` says where a new run starts even though the slice before is flagged.
+    Args:
+        flag: whether a slice belongs to a run; the result is null where it does not.
+        begins: where a new run starts although the slice before is flagged, too.
     """
     adjoins = (pl.col("key_end").shift(1) == pl.col("key")) & flag.shift(1)
     fresh = ~adjoins.fill_null(False)
@@ -203,7 +220,10 @@ def run_start(flag: pl.Expr, begins: pl.Expr | None = None) -> pl.Expr:
 
 
 def run_end(flag: pl.Expr, begins: pl.Expr | None = None) -> pl.Expr:
-    """Give each slice of a maximal run of adjoining flagged slices the key at which the run ends; null outside."""
+    """Return for each slice of a maximal run of adjoining flagged slices the key at which the run ends.
+
+    Arguments as for `find_run_start`.
+    """
     adjoins = (pl.col("key").shift(-1) == pl.col("key_end")) & flag.shift(-1)
     last = ~adjoins.fill_null(False)
     if begins is not None:

@@ -16,10 +16,10 @@ from datetime import datetime
 
 import polars as pl
 
+from wfm.core.time import EPOCH, MICROSECOND
 from wfm.engine.codes import CODE, is_rest
 from wfm.engine.deviations import SHIFT_GAP
-from wfm.engine.inputs import EPOCH
-from wfm.engine.score import MICROSECOND, Score
+from wfm.engine.score import Score
 from wfm.engine.spans import run_start
 
 ON_CALL = [CODE[state] for state in ("busy", "hold", "wrapup", "ringing")]
@@ -93,7 +93,7 @@ def _cuts(scored: Score) -> pl.Series:
     """List, in order, every key at which something other than the watching may begin or end."""
     axis = scored.axis
     shifts = scored._segments.select("shift_key", "shift_end").unique()
-    parts = [layer["key"] for layer in scored._layers if not layer.columns[1].startswith("watched_")]
+    parts = [layer["key"] for layer in scored._layers if not layer.columns[1].startswith("covered_")]
     parts += [scored._legs["key"], scored._legs["key_end"], axis.ends()]
     parts += [shifts["shift_key"] - SHIFT_GAP, shifts["shift_end"] + SHIFT_GAP + 1]
     return pl.concat([part.rename("key") for part in parts]).sort()

@@ -1,4 +1,4 @@
-"""Slices → the stretches that some definition of adherence may count, each with the segment it is booked on."""
+"""The time that some definition of adherence may count, and the segment that each part of it is attributed to."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from datetime import timedelta
 import polars as pl
 
 from wfm import terms
+from wfm.core.time import US_PER_SECOND, to_microseconds
 from wfm.engine.codes import LOGGED_OUT, is_queue
 from wfm.engine.deviations import workday_outside
 from wfm.engine.spans import Axis, layer, overlay, run_end, run_start, steps, union
 
-MICROSECOND = timedelta(microseconds=1)
-REACH = timedelta(hours=2) // MICROSECOND
-"""How far around a shift ready time is taken to belong to it, where a definition counts that."""
-QUARTER = terms.INTERVAL_S * 1_000_000
+REACH = to_microseconds(timedelta(hours=2))
+"""Ready time at most so far from a shift belongs to it, in definitions that count it."""
+QUARTER = terms.INTERVAL_S * US_PER_SECOND
 AGENT_DAY = ["agent", "workday"]
 
 
 @dataclass(frozen=True)
 class Stretches:
-    """What was scheduled, and the work outside of it, on workdays that have a schedule.
+    """Scheduled time, and the work outside of it, on workdays that have a schedule.
 
-    ``rows``, in order of key and disjoint: all that the slices have, and
+    ``rows``, in order of key and disjoint: the columns of the slices, and
 
-    - segment: where a stretch is scheduled, that segment; where not, the counted segment of the same workday that
-      began last before the work, else the first: so every sum can be grouped by what segments can be grouped by;
-    - segment_key, segment_end, activity, agent, workday: of that segment; scheduled: whether in it or outside;
+    - segment: of scheduled time its segment; of other time the counted segment of the same workday that began last
+      before the work, or else the first: so that every sum can be grouped like segments;
+    - segment_key, segment_end, activity, agent, workday: of that segment; scheduled: whether the time lies in it;
     - known: counted, and the state is not unknown;
-    - near: outside, and at most 2 h from a shift;
-    - planned: the agent has known counted time on this workday; present: was seen logged in for some of it, or worked
-      outside of it. Both are facts of whole workdays, whatever the window.
+    - near: outside of the schedule, and at most 2 h from a shift;
+    - planned: the agent has known counted time on this workday; present: was logged in for some of it, or worked
+      outside of it. Both apply to whole workdays, whatever the window.
     """
 
     rows: pl.DataFrame
@@ -39,17 +39,17 @@ class Stretches:
 
 
 def stretches(slices: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.DataFrame, axis: Axis) -> Stretches:
-    """Choose the stretches that count somewhere.
+    """Return the slices that some definition may count.
 
     Args:
-        slices: as from `wfm.engine.adherence.call_driven`; further columns are kept.
-        segments: as from `wfm.engine.schedule.segments`.
+        slices: as from `wfm.engine.adherence.classify.apply_call_rules`; further columns are kept.
+        segments: as from `wfm.engine.inputs.schedule.build_segments`.
         zone_of: agent, zone.
         axis: the axis of the keys.
     """
     within = slices.filter(pl.col("segment") > 0).with_columns(scheduled=True, near=False)
     outside = _outside(slices, segments, zone_of, axis)
-    places = segments.select(
+    described = segments.select(
         "segment",
         "agent",
         "workday",
@@ -58,19 +58,19 @@ def stretches(slices: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.DataFram
         segment_end="key_end",
     )
     rows = pl.concat([within, outside.select(within.columns)]).sort("key")
-    rows = rows.join(places, on="segment", how="left", maintain_order="left").with_columns(
+    rows = rows.join(described, on="segment", how="left", maintain_order="left").with_columns(
         known=(pl.col("counted") & (pl.col("class") != "unknown")).fill_null(False)
     )
-    seen = pl.col("known") & (pl.col("state") != LOGGED_OUT)
+    logged_in = pl.col("known") & (pl.col("state") != LOGGED_OUT)
     rows = rows.with_columns(
         planned=pl.col("known").any().over(AGENT_DAY),
-        present=(seen | ~pl.col("scheduled")).any().over(AGENT_DAY),
+        present=(logged_in | ~pl.col("scheduled")).any().over(AGENT_DAY),
     )
     return Stretches(rows, axis)
 
 
 def _outside(slices: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.DataFrame, axis: Axis) -> pl.DataFrame:
-    """Find work with nothing scheduled, cut 2 h from a shift; ``segment`` is the one it is booked on."""
+    """Return work with nothing scheduled, cut 2 h from a shift; ``segment`` is the one it is attributed to."""
     work = is_queue() & (pl.col("segment") == 0)
     found = slices.with_columns(begun=run_start(work), done=run_end(work)).filter(
         pl.col("begun").is_not_null()
@@ -78,7 +78,7 @@ def _outside(slices: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.DataFrame
     runs = found.select(agent=axis.agent(pl.col("begun")), key="begun", key_end="done")
     runs = runs.with_columns(workday_outside(runs, segments, zone_of, axis))
     counted = segments.filter("counted")
-    places = (
+    attributed = (
         runs.join_asof(
             counted.select(*AGENT_DAY, key="key", before="segment"),
             on="key",
@@ -94,7 +94,7 @@ def _outside(slices: pl.DataFrame, segments: pl.DataFrame, zone_of: pl.DataFrame
         )
         .select(segment=pl.coalesce("before", "after"))
     )
-    found = found.drop("segment").with_columns(places["segment"], scheduled=False)
+    found = found.drop("segment").with_columns(attributed["segment"], scheduled=False)
     found = found.filter(pl.col("segment").is_not_null())
     numbers = layer(steps(found.select("key", "key_end", row=_number()), "row", -1), "row", axis, -1)
     reach = layer(steps(_around(counted, axis), "near", False), "near", axis, False)
@@ -107,7 +107,7 @@ def _number() -> pl.Expr:
 
 
 def _around(counted: pl.DataFrame, axis: Axis) -> pl.DataFrame:
-    """Give the time up to 2 h around every shift that has counted segments: key, key_end, near."""
+    """Return the time up to 2 h around every shift that has counted segments: key, key_end, near."""
     base = pl.col("shift_key") - pl.col("shift_key") % axis.width
     spans = counted.select(
         key=pl.max_horizontal(base, pl.col("shift_key") - REACH),
@@ -117,9 +117,9 @@ def _around(counted: pl.DataFrame, axis: Axis) -> pl.DataFrame:
 
 
 def cut(rows: pl.DataFrame, at: pl.Expr) -> pl.DataFrame:
-    """Cut rows ``key, key_end`` in two where the key ``at`` lies inside; null: nowhere."""
-    place = at.fill_null(pl.col("key")).clip(pl.col("key"), pl.col("key_end"))
-    rows = rows.with_columns(cut=place)
+    """Split rows ``key, key_end`` in two where the key ``at`` lies inside; null: nowhere."""
+    inside = at.fill_null(pl.col("key")).clip(pl.col("key"), pl.col("key_end"))
+    rows = rows.with_columns(cut=inside)
     before = rows.with_columns(key_end="cut")
     return (
         pl.concat([before, rows.with_columns(key="cut")])
@@ -130,7 +130,8 @@ def cut(rows: pl.DataFrame, at: pl.Expr) -> pl.DataFrame:
 
 
 def cut_quarters(rows: pl.DataFrame, axis: Axis) -> pl.DataFrame:
-    """Cut rows at every quarter of an hour, which is one in every zone: adds ``quarter``, counted from 1970."""
+    """Split rows at every quarter of an hour and add ``quarter``, its number since 1970."""
+    # the offset of every zone is whole quarters, so that quarters counted in UTC are quarters everywhere
     base = pl.col("key") - pl.col("key") % axis.width - axis.origin
     first, last = ((pl.col(name) - base) for name in ("key", "key_end"))
     rows = rows.with_columns(base=base, quarter=pl.int_ranges(first // QUARTER, (last - 1) // QUARTER + 1))

@@ -1,6 +1,6 @@
-"""Which time out of adherence is tolerated: short exceptions, and slips at the edge of what was scheduled.
+"""Tolerated time out of adherence: short exceptions, and small deviations at the start or end of a segment.
 
-Nothing recorded and no class changes; tolerated seconds are a second account of seconds that are out.
+Tolerance changes no record and no class: tolerated seconds are summed separately from the seconds that are out.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ from datetime import timedelta
 
 import polars as pl
 
+from wfm.core.time import to_microseconds
 from wfm.engine.spans import run_end, run_start
-from wfm.engine.stretches import MICROSECOND, Stretches, cut
+from wfm.engine.stretches import Stretches, cut
 from wfm.errors import UsageError
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How much of a slip at the edge of a scheduled activity is tolerated.
+    """Tolerated lengths of exceptions at the start and the end of a scheduled activity.
 
-    activity: the one that is scheduled; a name of table activity.
-    start, end: for exceptions that touch the segment's start, or its end.
-    smooth: only what exceeds it counts; else an exception beyond it counts whole.
+    activity: the scheduled activity; a name of table activity.
+    start, end: tolerated lengths of exceptions that touch the segment's start, or its end.
+    smooth: of a longer exception only the excess counts; otherwise a longer exception counts in full.
     """
 
     activity: str
@@ -33,10 +34,10 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Threshold:
-    """How short an exception must be not to count, wherever it is.
+    """Length below which an exception is tolerated, wherever it is.
 
-    below: those shorter than this are tolerated.
-    smooth: of longer ones, the first ``below`` are tolerated, too; else they count whole.
+    below: exceptions shorter than this are tolerated.
+    smooth: of longer ones, the first ``below`` are tolerated, too; otherwise they count in full.
     """
 
     below: timedelta = timedelta(0)
@@ -47,14 +48,14 @@ NO_THRESHOLD = Threshold()
 
 
 def check(tolerances: Sequence[Tolerance], threshold: Threshold, activities: Sequence[str]) -> None:
-    """Refuse tolerances that mean nothing.
+    """Check tolerances.
 
     Raises:
-        UsageError: one is negative, an activity does not exist, or has two.
+        UsageError: one is negative, or an activity does not exist or has two tolerances.
     """
     lengths = [threshold.below, *(edge for each in tolerances for edge in (each.start, each.end))]
     if min(lengths) < timedelta(0):
-        raise UsageError("tolerance: give seconds from 0 on.")
+        raise UsageError("tolerance: give 0 seconds or more.")
     names = [each.activity for each in tolerances]
     for name in names:
         if name not in activities:
@@ -62,15 +63,15 @@ def check(tolerances: Sequence[Tolerance], threshold: Threshold, activities: Seq
                 f"tolerance: no activity {name!r}; choose from: {', '.join(sorted(activities))}."
             )
         if names.count(name) > 1:
-            raise UsageError(f"tolerance: activity {name!r} has two; give it one.")
+            raise UsageError(f"tolerance: activity {name!r} has two tolerances; give one.")
 
 
 def tolerate(given: Stretches, threshold: Threshold, tolerances: Sequence[Tolerance] = ()) -> pl.DataFrame:
     """Add ``tolerated``; rows are cut where it changes.
 
-    An exception is here a maximal run out of adherence within one segment, whatever its states, classes or reasons.
-    Each of threshold, start and end tolerates a piece from its start or (the end's) up to its end; what any of them
-    tolerates is tolerated, so a larger one never makes less of it::
+    An exception here is a maximal run out of adherence within one segment, whatever its states, classes or reasons.
+    Threshold and start tolerate its beginning, end its end. What any of them tolerates is tolerated, so that a larger
+    tolerance never tolerates less::
 
         scheduled  |on queue             |break
         exception  |out....|      |out...|
@@ -79,7 +80,7 @@ def tolerate(given: Stretches, threshold: Threshold, tolerances: Sequence[Tolera
     """
     rows = _exceptions(given.rows).join(_frame(tolerances), on="activity", how="left", maintain_order="left")
     length = pl.col("run_end") - pl.col("run_start")
-    short = _piece(length, pl.lit(threshold.below // MICROSECOND), pl.lit(threshold.smooth), strict=True)
+    short = _piece(length, pl.lit(to_microseconds(threshold.below)), pl.lit(threshold.smooth), strict=True)
     first = _piece(length, pl.col("start"), pl.col("smooth")) * (pl.col("run_start") == pl.col("segment_key"))
     last = _piece(length, pl.col("end"), pl.col("smooth")) * (pl.col("run_end") == pl.col("segment_end"))
     rows = rows.with_columns(
@@ -98,7 +99,7 @@ def _exceptions(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _piece(length: pl.Expr, limit: pl.Expr, smooth: pl.Expr, *, strict: bool = False) -> pl.Expr:
-    """Say how much of an exception a limit tolerates: all of a short one, of a long one what ``smooth`` says."""
+    """Return the tolerated length of an exception: all of a short one; of a longer one the limit, if ``smooth``."""
     short = length < limit if strict else length <= limit
     return pl.when(short).then(length).when(smooth).then(limit).otherwise(0).fill_null(0)
 
@@ -106,7 +107,7 @@ def _piece(length: pl.Expr, limit: pl.Expr, smooth: pl.Expr, *, strict: bool = F
 def _frame(tolerances: Sequence[Tolerance]) -> pl.DataFrame:
     return pl.DataFrame(
         [
-            (each.activity, each.start // MICROSECOND, each.end // MICROSECOND, each.smooth)
+            (each.activity, to_microseconds(each.start), to_microseconds(each.end), each.smooth)
             for each in tolerances
         ],
         schema={"activity": pl.String, "start": pl.Int64, "end": pl.Int64, "smooth": pl.Boolean},

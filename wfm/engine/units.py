@@ -1,4 +1,4 @@
-"""Whole microseconds inside, seconds at the edge."""
+"""Conversion of the engine's whole microseconds to the seconds that its results are in."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ SECOND: Final = 1_000_000
 
 
 def in_seconds(microseconds: pl.Expr) -> pl.Expr:
-    """Give whole microseconds as the nearest number of seconds.
-
-    polars divides by a constant by multiplying by its reciprocal, and 43,859,122 ms would be 43859.121999999996 s.
-    """
+    """Return whole microseconds as the nearest number of seconds."""
+    # polars divides by a constant by multiplying by its reciprocal: 43,859,122 ms would be 43859.121999999996 s
     return (microseconds / SECOND).round(6)

@@ -25,11 +25,11 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from wfm import terms
+from wfm.core.time import INSTANT, local_date
 from wfm.engine import inputs
 from wfm.engine.codes import fold
-from wfm.engine.inputs import INSTANT, Frame, Window
+from wfm.engine.inputs import Frame, Window
 from wfm.engine.linking import link
-from wfm.engine.schedule import local_date
 from wfm.engine.units import in_seconds
 from wfm.errors import InputError, UsageError
 

@@ -9,8 +9,8 @@ from typing import Final
 import polars as pl
 
 from wfm import schema
+from wfm.core.time import INSTANT
 from wfm.engine.grounds import ROWS
-from wfm.engine.inputs import INSTANT
 from wfm.jobs.clocks import say_shifts
 from wfm.jobs.evidence import FOUND, Search, behind_legs
 from wfm.jobs.scoring import PLACE

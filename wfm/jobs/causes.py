@@ -8,9 +8,9 @@ from typing import Final
 import polars as pl
 
 from wfm import schema
+from wfm.core.time import INSTANT
 from wfm.engine.changes import touching, workdays
 from wfm.engine.codes import fold
-from wfm.engine.inputs import INSTANT
 from wfm.jobs.scoring import Basis
 from wfm.store import Reader, Span
 from wfm.words import worded

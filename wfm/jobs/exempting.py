@@ -11,9 +11,9 @@ from typing import Final
 import polars as pl
 
 from wfm import schema, terms
+from wfm.core.time import INSTANT
 from wfm.engine import changes
 from wfm.engine.facts import MARGIN
-from wfm.engine.inputs import INSTANT
 from wfm.errors import InputError, NoDataError, UsageError
 from wfm.jobs import scoring
 from wfm.jobs.scoring import Basis, check_names

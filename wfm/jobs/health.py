@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import polars as pl
 
 from wfm import archive, defaults
+from wfm.core.time import INSTANT
 from wfm.engine.codes import UNMAPPED
-from wfm.engine.inputs import INSTANT
 from wfm.engine.timeline import map_states
 from wfm.errors import NoDataError, StoreError, WfmError
 from wfm.jobs import spool

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from wfm import files
-from wfm.engine.inputs import INSTANT
+from wfm.core.time import INSTANT
 from wfm.errors import BadRowsError, InputError, UsageError
 from wfm.jobs.when import When
 from wfm.store import Span, Written

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import polars as pl
 
+from wfm.core.time import INSTANT
 from wfm.engine import feed_gaps
 from wfm.engine import outages as finding
 from wfm.engine.codes import UNMAPPED
-from wfm.engine.inputs import INSTANT
 from wfm.engine.outages import Look
 from wfm.engine.presence import lost, within
 from wfm.engine.timeline import map_states

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from wfm.core.time import INSTANT
 from wfm.engine.facts import MARGIN
-from wfm.engine.inputs import INSTANT, activities
+from wfm.engine.inputs import activities
 from wfm.engine.schedule import in_force, with_workday
 from wfm.jobs.scoring import with_defaults
 from wfm.store import Reader

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from wfm import schema
-from wfm.engine.inputs import INSTANT
+from wfm.core.time import INSTANT
 from wfm.errors import BadReplyError
 from wfm.jobs.snapshots import Watch, observe
 from wfm.jobs.sources import Source

@@ -7,8 +7,8 @@ from typing import Final
 
 import polars as pl
 
+from wfm.core.time import INSTANT
 from wfm.engine.clocks import put_right
-from wfm.engine.inputs import INSTANT
 from wfm.engine.reconcile import Reconciliation, reconcile
 from wfm.errors import NoDataError
 from wfm.jobs.scoring import check_names

@@ -12,8 +12,8 @@ from typing import Any, Final
 import polars as pl
 
 from wfm import files, schema, terms
+from wfm.core.time import INSTANT
 from wfm.engine.codes import fold
-from wfm.engine.inputs import INSTANT
 from wfm.engine.rehearsal import compare, moves
 from wfm.engine.rollup import groups
 from wfm.engine.score import Options

@@ -21,8 +21,8 @@ from typing import Any, Final
 import polars as pl
 
 from wfm import archive
+from wfm.core.time import INSTANT
 from wfm.engine.codes import CODE
-from wfm.engine.inputs import INSTANT
 from wfm.engine.score import score
 from wfm.engine.timeline import map_states
 from wfm.errors import DatabaseBusyError, NoDataError

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from wfm import schema
+from wfm.core.time import INSTANT
 from wfm.engine import volume
 from wfm.engine.clocks import put_right
 from wfm.engine.forecast import accuracy as measure
 from wfm.engine.forecast import backtest
 from wfm.engine.forecast import forecast as forecast_volume
-from wfm.engine.inputs import INSTANT
 from wfm.errors import NoDataError
 from wfm.jobs import ahead, when
 from wfm.jobs.centre.place import Place

@@ -20,7 +20,7 @@ from typing import Final
 import polars as pl
 
 from wfm import files, schema
-from wfm.engine.inputs import INSTANT
+from wfm.core.time import INSTANT
 from wfm.jobs.when import DAY, midnight
 from wfm.sandbox import Truth, simulate
 from wfm.store import Span
