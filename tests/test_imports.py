@@ -31,6 +31,7 @@ def test_a_command_loads_no_library_that_it_does_without(place):
     elsewhere = (
         "httpx",
         "icalendar",
+        "recurring_ical_events",
         "holidays",
         "fastexcel",
         "fastapi",

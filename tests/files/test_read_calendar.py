@@ -111,6 +111,112 @@ def test_one_moved_occurrence_takes_the_place_of_the_ruled_one(read):
     assert got.note == ("1 cancelled event skipped",)
 
 
+def override(when, start, end, *more, range_=";RANGE=THISANDFUTURE"):
+    return event(f"RECURRENCE-ID{range_}:{when}", *more, start=f"DTSTART:{start}", end=f"DTEND:{end}")
+
+
+def test_this_and_future_moves_every_later_occurrence(read):
+    later = override("20260304T080000Z", "20260304T100000Z", "20260304T130000Z", "CATEGORIES:meal")
+    got = read(calendar(event("RRULE:FREQ=DAILY;COUNT=5"), later), "schedule", "x.ics", activities=["meal"])
+    assert got.bad["row"].to_list() == [1] * 2  # phone is not known: only the two before the change are left
+    got = read(calendar(event("RRULE:FREQ=DAILY;COUNT=5"), later), "schedule", "x.ics")
+    assert [(s.day, s.hour, e.hour) for s, e in spans(got)] == [
+        (2, 8, 9),
+        (3, 8, 9),
+        (4, 10, 13),
+        (5, 10, 13),
+        (6, 10, 13),
+    ]
+    assert got.frame["row_no"].to_list() == [1, 1, 2, 2, 2]
+
+
+def test_this_and_future_ends_at_the_next_one_and_at_exdates(read):
+    got = read(
+        calendar(
+            event("RRULE:FREQ=DAILY;COUNT=7", "EXDATE:20260305T080000Z"),
+            override("20260304T080000Z", "20260304T100000Z", "20260304T110000Z"),
+            override("20260306T080000Z", "20260306T070000Z", "20260306T073000Z"),
+            override("20260307T080000Z", "20260307T200000Z", "20260307T210000Z", range_=""),
+        ),
+        "schedule",
+        "x.ics",
+    )
+    assert sorted((s.day, s.hour, e.minute) for s, e in spans(got)) == [
+        (2, 8, 0),
+        (3, 8, 0),
+        (4, 10, 0),
+        (6, 7, 30),
+        (7, 20, 0),
+        (8, 7, 30),
+    ]
+
+
+def test_this_and_future_follows_the_clock_on_the_wall(read):
+    series = event(
+        "RRULE:FREQ=DAILY;COUNT=4",
+        start=f"DTSTART;TZID={ZONE}:20260325T080000",
+        end=f"DTEND;TZID={ZONE}:20260325T160000",
+    )
+    later = override("20260326T060000Z", "20260326T070000Z", "20260326T150000Z")
+    got = read(calendar(series, later), "schedule", "x.ics")
+    assert [s for s, _ in spans(got)] == [
+        utc(2026, 3, 25, 6),
+        utc(2026, 3, 26, 7),
+        utc(2026, 3, 27, 6),  # still at 09:00, summer time
+        utc(2026, 3, 28, 6),
+    ]
+
+
+def test_a_cancelled_this_and_future_ends_the_series(read):
+    gone = override("20260304T080000Z", "20260304T080000Z", "20260304T090000Z", "STATUS:CANCELLED")
+    got = read(calendar(event("RRULE:FREQ=DAILY;COUNT=5"), gone), "schedule", "x.ics")
+    assert [s.day for s, _ in spans(got)] == [2, 3]
+
+
+def test_this_and_future_stays_within_until(read):
+    later = override("20260303T080000Z", "20260303T120000Z", "20260303T130000Z")
+    got = read(calendar(event("RRULE:FREQ=DAILY;UNTIL=20260304T080000Z"), later), "schedule", "x.ics")
+    assert [(s.day, s.hour) for s, _ in spans(got)] == [(2, 8), (3, 12), (4, 12)]
+
+
+def test_dates_and_periods_are_added_to_a_rule(read):
+    got = read(
+        calendar(
+            event(
+                "RRULE:FREQ=WEEKLY;COUNT=2",
+                "RDATE:20260304T080000Z,20280301T080000Z",
+                "RDATE;VALUE=PERIOD:20260305T100000Z/20260305T103000Z,20260306T100000Z/PT2H",
+                "EXDATE:20260309T080000Z",
+            )
+        ),
+        "schedule",
+        "x.ics",
+    )
+    assert [(s.day, s.hour, (e - s).seconds) for s, e in spans(got)] == [
+        (2, 8, 3600),
+        (4, 8, 3600),
+        (5, 10, 1800),
+        (6, 10, 7200),
+        (1, 8, 3600),
+    ]
+
+
+def test_an_exdate_excludes_its_instant_in_any_zone(read):
+    start, end = f"DTSTART;TZID={ZONE}:20260302T080000", f"DTEND;TZID={ZONE}:20260302T090000"
+    rule = "RRULE:FREQ=DAILY;COUNT=3"
+    got = read(calendar(event(rule, "EXDATE:20260303T060000Z", start=start, end=end)), "schedule", "x.ics")
+    assert [s.day for s, _ in spans(got)] == [2, 4]
+    # the same digits in another zone, and the digits in UTC of another time of day, are no occurrence
+    for other in ("EXDATE:20260303T080000Z", f"EXDATE;TZID={ZONE}:20260303T100000"):
+        got = read(calendar(event(rule, other, start=start, end=end)), "schedule", "x.ics")
+        assert [s.day for s, _ in spans(got)] == [2, 3, 4]
+
+
+def test_the_days_of_a_rule_are_the_schedule(read):
+    got = read(calendar(event("RRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=2")), "schedule", "x.ics")
+    assert [s.day for s, _ in spans(got)] == [3, 10]  # not the Monday of DTSTART
+
+
 @pytest.mark.parametrize(
     ("more", "options", "column", "said"),
     [
@@ -155,6 +261,10 @@ def test_what_is_unclear_is_a_bad_row(read, more, options, column, said):
         "FREQ=MONTHLY;BYDAY=MO;BYSETPOS=1",
         "FREQ=DAILY;COUNT=9999",
         "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=DAILY;COUNT=-1",
+        "FREQ=DAILY;UNTIL=20200101",
+        "FREQ=DAILY;COUNT=2\nEXRULE:FREQ=WEEKLY",
+        "FREQ=DAILY;COUNT=2\nRECURRENCE-ID;RANGE=THISANDPRIOR:20260302T080000Z",
     ],
 )
 def test_rules_that_are_refused(read, rule):
