@@ -18,7 +18,7 @@ from polars.testing import assert_frame_equal
 from wfm import defaults, schema
 from wfm.engine import volume
 from wfm.engine.score import score
-from wfm.engine.volume import SERVICE_LEVELS, ServiceLevel, fill, intervals, occupancy, roll_up
+from wfm.engine.volume import SERVICE_LEVELS, ServiceLevel, intervals
 from wfm.errors import InputError, UsageError
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
@@ -207,16 +207,6 @@ def test_splitting_the_window_never_changes_a_count(call_leg: pl.DataFrame, cut:
     assert_frame_equal(intervals(call_leg=call_leg), whole)
 
 
-@settings(max_examples=30)
-@given(call_leg=calls)
-def test_rolling_up_keeps_every_call_and_second(call_leg: pl.DataFrame) -> None:
-    fine = intervals(call_leg=call_leg)
-    for every in (*volume.EVERY, None):
-        coarse = roll_up(fine, by=[], every=every, timezone="Asia/Kathmandu")
-        for name in (*volume.COUNTS, "sum_handle_time_s", "wait_s"):
-            assert coarse[name].sum() == fine[name].sum()
-
-
 # --- the bank -------------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def bank() -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -243,10 +233,13 @@ def test_the_banks_buckets_win_and_the_legs_add_the_service_level(
     both = intervals(call_leg=call_leg, interval_volume=interval_volume, timezone=ZONE)
     assert both["origin"].unique().to_list() == ["vendor"]
     assert both["service_level_origin"].unique().to_list() == ["calls"]
-    june = roll_up(both, by=[], every="1mo", timezone=ZONE).filter(
-        pl.col("start_at") == datetime(1999, 5, 31, 21, tzinfo=UTC)
+    june = (
+        pl.col("interval_start")
+        .dt.convert_time_zone(ZONE)
+        .dt.date()
+        .is_between(date(1999, 6, 1), date(1999, 6, 30))
     )
-    assert (only(june)["entered"], only(june)["abandoned"]) == (35858, 4665)
+    assert both.filter(june).select(pl.col("entered", "abandoned").sum()).rows() == [(35858, 4665)]
     assert both.filter(pl.col("calls") > 0)["interval_start"].is_between(*TWO_WEEKS).all()
     assert both.filter(pl.col("calls") == 0)["service_level"].null_count() == (both["calls"] == 0).sum()
 
@@ -256,7 +249,6 @@ def test_the_banks_days_are_local(bank: tuple[pl.DataFrame, pl.DataFrame]) -> No
     one = intervals(call_leg=call_leg, window=(date(1999, 6, 20), date(1999, 6, 21)), timezone=ZONE)
     local = pl.col("started_at").dt.convert_time_zone(ZONE).dt.date()
     assert one["entered"].sum() == call_leg.filter(local == date(1999, 6, 20)).height
-    assert roll_up(one, by=[], timezone=ZONE)["start_at"].to_list() == [TWO_WEEKS[0]]
 
 
 # --- service level --------------------------------------------------------------------------------------
@@ -281,9 +273,6 @@ def test_every_variant_on_five_calls() -> None:
     for variant, share in wanted.items():
         row = only(intervals(call_leg=five, service_level=ServiceLevel(variant=variant)))
         assert (row["service_level"], row["service_level_variant"]) == (pytest.approx(share), variant)
-        assert only(volume.service_levels(intervals(call_leg=five)))[
-            f"service_level_{variant}"
-        ] == pytest.approx(share)
     row = only(intervals(call_leg=five))
     assert (row["entered"], row["handled"], row["abandoned"]) == (5, 2, 2)
     assert (row["service_level_variant"], row["service_level_target_s"]) == ("of_entered", 20)
@@ -379,12 +368,9 @@ def test_nothing_gives_an_empty_frame_of_the_same_columns() -> None:
         intervals(),
         intervals(call_leg=legs(), interval_volume=buckets(), state=states()),
         intervals(call_leg=legs(call(0, 1, 2, queue_id=None)).lazy()),
-        fill(intervals(), T0, T0 + QUARTER),
     ):
         assert frame.is_empty()
         assert dict(frame.schema) == volume.COLUMNS
-    assert roll_up(intervals()).is_empty()
-    assert occupancy(states()).is_empty()
 
 
 # --- vendor or calls ------------------------------------------------------------------------------------
@@ -406,8 +392,6 @@ def test_a_queue_with_buckets_is_the_vendors_throughout() -> None:
         ("q", T0 + 2 * QUARTER, "vendor", 0, 0, 0, 0, 1, 1, "calls"),
         ("r", T0, "vendor", 2, 0, 3, 0, None, None, None),
     ]
-    mixed = only(roll_up(got, by=[], every=None))
-    assert (mixed["origin"], mixed["entered"], mixed["service_level"]) == ("mixed", 6, 1)
 
 
 @pytest.mark.parametrize("row", [("q", 1, 3, 1, 9.0), ("q", 0, -1, 0, 9.0), ("q", 0, 1, 0, math.nan)])
@@ -451,11 +435,10 @@ spans = st.lists(
 @given(drawn=spans)
 def test_occupancy_agrees_with_walking_every_minute(drawn: list[tuple[str, int, int, str]]) -> None:
     state = states(*((agent, 60 * start, 60 * end, word) for agent, start, end, word in drawn))
-    got = occupancy(state)
-    wanted = slow_occupancy(state, 60)
-    assert {row[0]: list(row[1:3]) for row in got.rows()} == wanted
-    whole = occupancy(state, every=None)
-    assert whole["staffed_s"].sum() == sum(staffed for _, staffed in wanted.values())
+    got = volume._cut(state, []).select(
+        "interval_start", *(pl.col(f"{n}_us") / 1e6 for n in ("handling", "staffed"))
+    )
+    assert {row[0]: list(row[1:]) for row in got.rows()} == slow_occupancy(state, 60)
 
 
 def test_occupancy_of_a_drawn_day() -> None:
@@ -471,11 +454,12 @@ def test_occupancy_of_a_drawn_day() -> None:
     slices = score(**{**named, **day}).slices()
     start = slices.filter(pl.col("activity").is_not_null())["start_at"].min()
     assert isinstance(start, datetime)
-    hour = occupancy(slices, every=None)
-    assert hour.rows() == [(1500, 4200, 25 / 70)]
-    by_agent = occupancy(slices, by=["agent_id"], every=None)
-    assert by_agent.rows() == [("a", 900, 3300, 15 / 55), ("b", 600, 900, 10 / 15)]
-    assert occupancy(slices)["start_at"].to_list() == [start + n * QUARTER for n in range(4)]
+    cut = volume._cut(slices, ["agent_id"]).sort("interval_start")
+    whole = (
+        cut.group_by("agent_id").agg(pl.col("handling_us", "staffed_us").sum() // 1_000_000).sort("agent_id")
+    )
+    assert whole.rows() == [("a", 900, 3300), ("b", 600, 900)]
+    assert cut["interval_start"].unique().to_list() == [start + n * QUARTER for n in range(4)]
 
 
 def test_a_queues_occupancy_is_that_of_who_answered_for_it_that_day() -> None:
@@ -499,8 +483,6 @@ def test_a_queues_occupancy_is_that_of_who_answered_for_it_that_day() -> None:
         ("q", 0, 0, 450, 0),
     ]
     assert intervals(call_leg=call_leg)["occupancy"].null_count() == 2
-    assert only(roll_up(got, by=["queue_id"], every=None).filter(queue_id="q"))["occupancy"] == 450 / 1350
-    assert only(roll_up(got, by=[], every=None))["staffed_s"] is None
 
 
 def test_the_day_of_an_agent_is_the_queues_own() -> None:
@@ -523,54 +505,4 @@ def test_the_day_of_an_agent_is_the_queues_own() -> None:
 )
 def test_states_that_are_not_ours_are_refused(state: pl.DataFrame, what: str) -> None:
     with pytest.raises(InputError, match=what):
-        occupancy(state)
-
-
-# --- grid and roll-ups ----------------------------------------------------------------------------------
-def test_filling_adds_zeros_and_keeps_what_is_not_known() -> None:
-    got = intervals(call_leg=legs(call(900, 910, 960)), interval_volume=buckets(("r", 0, 2, 1, 50.0)))
-    full = fill(got, T0, T0 + 4 * QUARTER)
-    assert dict(full.schema) == volume.COLUMNS
-    assert full["entered"].to_list() == [0, 1, 0, 0, 2, 0, 0, 0]
-    assert full["calls"].to_list() == [0, 1, 0, 0, None, None, None, None]
-    assert full["staffed_s"].null_count() == 8
-    assert full["aht_s"].to_list() == [None, 50, None, None, 50, None, None, None]
-    assert_frame_equal(fill(full, T0, T0 + 4 * QUARTER), full)
-    assert_frame_equal(roll_up(full), roll_up(got))
-    for wrong in (T0 + timedelta(minutes=1), T0.replace(tzinfo=None)):
-        with pytest.raises(UsageError):
-            fill(got, wrong, T0 + QUARTER)
-
-
-def test_roll_ups_divide_sums() -> None:
-    got = intervals(interval_volume=buckets(("q", 0, 1, 1, 0.0), ("q", 900, 9, 0, 900.0)))
-    hour = only(roll_up(got, every="1h"))
-    assert (hour["abandonment"], hour["aht_s"], hour["start_at"]) == (0.1, 100, T0)
-    assert roll_up(got, by="queue_id", every="15m")["entered"].to_list() == [1, 9]
-
-
-def test_local_hours_and_days_begin_where_the_clock_says() -> None:
-    def begins(instant: datetime, every: str, zone: str) -> datetime:
-        offset = (instant - T0).total_seconds()
-        frame = intervals(interval_volume=buckets(("q", offset, 1, 0, 0.0)))
-        return only(roll_up(frame, every=every, timezone=zone))["start_at"]  # type: ignore[no-any-return]
-
-    def utc(*parts: int) -> datetime:
-        return datetime(*parts, tzinfo=UTC)  # type: ignore[misc, arg-type]
-
-    assert begins(utc(2026, 3, 2, 8, 0), "1h", "Asia/Kathmandu") == utc(2026, 3, 2, 7, 15)
-    assert begins(utc(2026, 10, 25, 0, 30), "1h", "Europe/Paris") == utc(2026, 10, 25, 0, 0)
-    assert begins(utc(2026, 10, 25, 1, 30), "1h", "Europe/Paris") == utc(2026, 10, 25, 1, 0)
-    assert begins(utc(2026, 10, 25, 12, 0), "1d", "Europe/Paris") == utc(2026, 10, 24, 22, 0)
-    assert begins(utc(2024, 4, 26, 3, 0), "1d", "Africa/Cairo") == utc(2024, 4, 25, 22, 0)
-    assert begins(utc(2026, 3, 4, 8, 0), "1w", "UTC") == utc(2026, 3, 2)
-
-
-def test_a_roll_up_that_means_nothing_is_refused() -> None:
-    got = intervals(call_leg=legs(call(0, 10, 60)))
-    other = intervals(call_leg=legs(call(900, 910, 960)), service_level=ServiceLevel(30))
-    for wrong in ({"by": ["agent"]}, {"by": ["entered"]}, {"every": "2h"}, {"timezone": "Mars"}):
-        with pytest.raises(UsageError):
-            roll_up(got, **wrong)
-    with pytest.raises(UsageError, match="two definitions"):
-        roll_up(pl.concat([got, other]))
+        volume.states(state, [])

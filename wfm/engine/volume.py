@@ -1,31 +1,30 @@
 """15-minute intervals per queue: volume, handle time, abandonment, service level and occupancy.
 
 Numbers come from the vendor's own buckets or from the call log, and ``origin`` says which. Where a queue has
-both, the vendor's stand and the call log adds what buckets lack::
+both, the vendor's are used and the call log adds what buckets lack::
 
     queue     buckets  call log    entered handled abandoned aht    service level, waits
     sales     yes      yes         vendor                           calls
     support   yes      no          vendor                           null
     billing   no       yes         calls                            calls
 
-That is decided once per source and queue over all there is, so no series changes its meaning half-way. A queue_id
-that one source counts itself and only others log is one queue: their calls add to its buckets and count nowhere else.
-Every interval carries what its ratios are made of; `roll_up` sums those first, then divides.
+That is decided once per source and queue over all the data, so that no series changes its meaning half-way. A queue_id
+that one source counts itself and only others log is one queue: their calls belong to its buckets alone.
+Every interval carries the sums that its ratios are made of: to add intervals up, sum those first, then divide.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from wfm import terms
-from wfm.core.time import INSTANT, local_date
+from wfm.core.time import INSTANT, US_PER_SECOND, local_date, to_instant
 from wfm.engine import inputs
 from wfm.engine.codes import fold
 from wfm.engine.inputs import Frame, Window
@@ -35,13 +34,13 @@ from wfm.errors import InputError, UsageError
 
 QUEUE: Final = ["source", "queue_id"]
 PLACE: Final = [*QUEUE, "interval_start"]
-INTERVAL_US: Final = terms.INTERVAL_S * 1_000_000
+INTERVAL_US: Final = terms.INTERVAL_S * US_PER_SECOND
 LONGEST_S: Final = 1e9
-"""A duration beyond this, below zero or not a number is impossible."""
+"""A duration longer than this, negative or not a number is impossible."""
 
 HANDLING: Final = terms.HANDLING_STATES
 WAITING: Final = terms.WAITING_STATES
-"""Working, no_answer, logged_in and every rest are neither: the queue could not have given a call."""
+"""Working, no_answer, logged_in and rests are neither: the queue could not have offered a call."""
 
 GAVE_UP: Final = ("abandoned", "callercancelled")
 """Folded outcomes by which the caller ended an unanswered call."""
@@ -50,7 +49,7 @@ MOVED: Final = "redirected"
 """The folded outcome of an agent's leg whose call went on to somebody else."""
 
 OWN_LOG: Final = (pl.col("login") == pl.col("queue_id")).fill_null(False)
-"""Legs in the log of the queue itself."""
+"""Whether a leg is in the log of the queue itself: one leg per call, whoever answered it."""
 
 COUNTS: Final = (
     "entered",
@@ -64,9 +63,8 @@ COUNTS: Final = (
     "abandoned_within",
     "abandoned_short",
 )
-SECONDS: Final = ("sum_handle_time_s", "wait_s", "handling_s", "staffed_s")
 LOGGED: Final = (*COUNTS[4:], "wait_s")
-"""What only a call log knows."""
+"""The columns that only a call log can fill."""
 
 COLUMNS: Final[dict[str, pl.DataType]] = {
     "source": pl.String(),
@@ -96,46 +94,44 @@ COLUMNS: Final[dict[str, pl.DataType]] = {
     "staffed_s": pl.Float64(),
     "occupancy": pl.Float64(),
 }
-"""What `intervals` returns; its docstring says what each column is."""
-
-EVERY: Final = ("15m", "30m", "1h", "1d", "1w", "1mo")
+"""Columns of `measure_intervals`; its docstring describes each."""
 
 
 # --- service level --------------------------------------------------------------------------------------
-def _share(part: str | pl.Expr, whole: str | pl.Expr) -> pl.Expr:
-    """Divide; null where there is nothing to divide by."""
+def divide(part: str | pl.Expr, whole: str | pl.Expr) -> pl.Expr:
+    """Divide two columns or expressions; null where the divisor is not positive."""
     top, base = (pl.col(side) if isinstance(side, str) else side for side in (part, whole))
     return pl.when(base > 0).then(top / base)
 
 
 def of_entered() -> pl.Expr:
-    """Answered within T / entered: all others count against it (Cisco "abandons impact negatively")."""
-    return _share("answered_within", "calls")
+    """Compute answered within T / entered: every other call counts against it (Cisco "abandons impact negatively")."""
+    return divide("answered_within", "calls")
 
 
 def of_answered() -> pl.Expr:
-    """Answered within T / answered: says nothing of the calls that were lost."""
-    return _share("answered_within", "calls_answered")
+    """Compute answered within T / answered: abandoned calls do not count at all."""
+    return divide("answered_within", "calls_answered")
 
 
 def of_answered_and_abandoned() -> pl.Expr:
-    """Answered within T / (answered + abandoned): voicemail, overflow do not count (Genesys, abandons in)."""
-    return _share("answered_within", pl.col("calls_answered") + pl.col("calls_abandoned"))
+    """Compute answered within T / (answered + abandoned), without voicemail and overflow (Genesys, abandons in)."""
+    return divide("answered_within", pl.col("calls_answered") + pl.col("calls_abandoned"))
 
 
 def with_abandoned_within() -> pl.Expr:
-    """(Answered + abandoned within T) / entered: who left in time was no miss (Cisco "positively")."""
-    return _share(pl.col("answered_within") + pl.col("abandoned_within"), "calls")
+    """Compute (answered + abandoned within T) / entered (Cisco "abandons impact positively")."""
+    return divide(pl.col("answered_within") + pl.col("abandoned_within"), "calls")
 
 
 def without_abandoned_within() -> pl.Expr:
-    """Answered within T / (entered − abandoned within T): who left in time never came (Cisco "ignore")."""
-    return _share("answered_within", pl.col("calls") - pl.col("abandoned_within"))
+    """Compute answered within T / (entered − abandoned within T) (Cisco "abandons ignored")."""
+    return divide("answered_within", pl.col("calls") - pl.col("abandoned_within"))
 
 
 def without_short_abandons() -> pl.Expr:
-    """Answered within T / (answered + abandoned − short abandons), short by its own limit (RingCentral)."""
-    return _share(
+    """Compute answered within T / (answered + abandoned − short abandons), with its own limit (RingCentral)."""
+    return divide(
         "answered_within", pl.col("calls_answered") + pl.col("calls_abandoned") - pl.col("abandoned_short")
     )
 
@@ -151,16 +147,16 @@ SERVICE_LEVELS: Final[dict[str, Callable[[], pl.Expr]]] = {
         without_short_abandons,
     )
 }
-"""The six variants in use, by name, each an expression over the counts of `intervals` and `roll_up`."""
+"""The six variants in use, by name, each an expression over the counts of an interval."""
 
 
 @dataclass(frozen=True)
 class ServiceLevel:
-    """Which service level is meant; a percentage without this means nothing.
+    """The definition of a service level; a percentage without it means nothing.
 
-    target_s: T; a wait of exactly T is within.
-    variant: one of `SERVICE_LEVELS`; by default the strictest, which leaves no call out.
-    short_abandon_s: an abandon after at most so long is short; only ``without_short_abandons`` asks.
+    target_s: the target T; a wait of exactly T is within it.
+    variant: one of `SERVICE_LEVEL_VARIANTS`; by default the strictest, which leaves no call out.
+    short_abandon_s: an abandon after at most this time is short; only ``without_short_abandons`` uses it.
     """
 
     target_s: float = 20
@@ -169,16 +165,13 @@ class ServiceLevel:
 
     def __post_init__(self) -> None:
         if self.variant not in SERVICE_LEVELS:
-            raise UsageError(f"No service level {self.variant!r}; choose from: {', '.join(SERVICE_LEVELS)}.")
+            raise UsageError(
+                f"Unknown service level {self.variant!r}; choose from: {', '.join(SERVICE_LEVELS)}."
+            )
         for name in ("target_s", "short_abandon_s"):
             seconds = getattr(self, name)
             if not (math.isfinite(seconds) and seconds >= 0):
                 raise UsageError(f"service level: {name} is {seconds}; give seconds, 0 or more.")
-
-
-def service_levels(frame: pl.DataFrame) -> pl.DataFrame:
-    """Add all six variants to rows of `intervals` or `roll_up`: ``service_level_<variant>``, 0..1."""
-    return frame.with_columns(each().alias(f"service_level_{name}") for name, each in SERVICE_LEVELS.items())
 
 
 # --- intervals ------------------------------------------------------------------------------------------
@@ -198,13 +191,13 @@ def intervals(
     A call enters a queue once, however many agents it was offered to: the legs of one ``call_id`` in one
     queue are one call, booked with all its seconds on the interval of its earliest ``started_at``. Legs without
     a call_id, and calls of several phone systems, are one call if they have the same caller at the same time
-    (`wfm.engine.linking`); it counts for the system that saw it first. Legs count that have a queue and are
-    incoming (``direction`` in, unknown or empty); of two with one leg_id the later row; a call without any
-    instant is left out.
+    (`wfm.engine.volume.call_linking`); it counts for the system that logged it first. Only legs with a queue count
+    that are incoming (``direction`` in, unknown or empty); of two with one leg_id the later row counts; a call without
+    any instant is left out.
 
-    Of legs without a call_id nobody knows which are one call. So where a queue has a log of its own (legs whose
-    ``login`` is the queue) each call is one leg of that log, and its agents' legs of that time are parts of those; and
-    an agent's leg that was redirected is no call, as that goes on in another leg.
+    Legs without a call_id do not say which of them are one call. So where a queue has a log of its own (legs whose
+    ``login`` is the queue), each leg of that log is one call, and the agents' legs of that time are parts of those; and
+    an agent's leg that was redirected is no call of its own, as the call goes on in another leg.
 
     - Answered: a leg has ``answered_at``, or outcome answered. An answer before the start waited 0 s.
     - Abandoned: not answered, and the caller ended it (outcome abandoned or caller_cancelled).
@@ -216,7 +209,7 @@ def intervals(
         interval_volume: [source] queue_id interval_start entered abandoned sum_handle_time_s.
         state: agent_id start_at end_at state, disjoint per agent, as `Score.slices` gives.
         login: [source] login agent_id [from_at to_at]; a login with no row is its own agent_id.
-        queue: [source] queue_id [timezone]: whose local day decides who staffed the queue.
+        queue: [source] queue_id [timezone]: the zone whose local day decides which agents staffed the queue.
         window: two dates (days of ``timezone``) or two instants; intervals that start in it. None: all.
         service_level: which one; None: `ServiceLevel()`.
         timezone: zone of dates and of queues without one.
@@ -233,56 +226,45 @@ def intervals(
         answered or abandoned at an unknown instant. answered_within abandoned_within: of these, within the
         target. abandoned_short: within ``short_abandon_s``. wait_s: what answered calls waited. asa_s:
         wait_s / calls_answered. service_level service_level_variant service_level_target_s: see
-        `SERVICE_LEVELS`. service_level_origin: calls; null, like the rest of this paragraph but the variant
-        and its target, if the queue has no call log.
+        `SERVICE_LEVEL_VARIANTS`. service_level_origin: calls. Without a call log of the queue everything in
+        this paragraph is null, except the variant and its target.
 
         handling_s staffed_s occupancy: seconds handling; handling or waiting; their ratio; of the agents who
-        answered a call of the queue on that local day. Who answered for three queues counts in full for each:
-        for more than one queue ask `occupancy`. Null without states.
+        answered a call of the queue on that local day. An agent who answered for three queues counts in full
+        for each, so these are not to be summed over queues. Null without states.
 
         Ratios are 0..1 and null for 0/0.
 
     Raises:
-        InputError: a frame is not what its table needs, or a vendor's bucket is impossible.
-        UsageError: the window or a zone is not.
+        InputError: a frame does not have what its table needs, or a vendor's bucket is impossible.
+        UsageError: the window or a zone is not valid.
     """
     level = service_level or ServiceLevel()
     inputs.zone(timezone, "timezone")
     bounds = _bounds(window, timezone)
-    buckets = _buckets(inputs.take(interval_volume, "interval_volume"))
-    legs = _at_home(_legs(inputs.take(call_leg, "call_leg")), buckets)
-    counted = _within(_count(_calls(_told_once(legs)), level), bounds)
-    told = _within(buckets, bounds)
+    vendor = buckets(interval_volume)
+    legs = _at_home(_legs(inputs.take(call_leg, "call_leg")), vendor)
+    counted = _within(_count(counted_calls(_told_once(legs)), level), bounds)
     served = _served(legs, inputs.take(login, "login"), _zones(queue), timezone)
     staffed = None if state is None else _within(_staffed(served, state), bounds)
-    joined = _join(counted, told, staffed).with_columns(
+    joined = _join(counted, _within(vendor, bounds), staffed).with_columns(
         service_level_variant=pl.lit(level.variant), service_level_target_s=pl.lit(float(level.target_s))
     )
     return _ratios(joined).select(pl.col(name).cast(dtype) for name, dtype in COLUMNS.items()).sort(PLACE)
 
 
 def counted_legs(call_leg: Frame | None, interval_volume: Frame | None) -> pl.DataFrame:
-    """Give the legs that `intervals` counts: the columns of call_leg and answer, answered, gave_up, moved, handle_us …
+    """Select the legs that `measure_intervals` counts: the columns of call_leg, and answer, answered, handle_us …
 
-    ``source`` is who counts the queue, ``account`` who logged the leg, ``call`` what legs of one call share.
+    ``source`` counts the queue, ``account`` logged the leg, and the legs of one call share ``call``.
     """
-    buckets = _buckets(inputs.take(interval_volume, "interval_volume"))
-    legs = _told_once(_at_home(_legs(inputs.take(call_leg, "call_leg")), buckets))
+    legs = _legs(inputs.take(call_leg, "call_leg"))
+    legs = _told_once(_at_home(legs, buckets(interval_volume)))
     return legs.filter(~pl.col("elsewhere"))
 
 
-def counted_calls(legs: pl.DataFrame) -> pl.DataFrame:
-    """Join such legs to calls: source queue_id call arrival answer ended_at answered abandoned wait_us handle_us."""
-    return _calls(legs)
-
-
-def buckets(interval_volume: Frame | None) -> pl.DataFrame:
-    """Check the vendors' buckets; the later of two about one interval holds."""
-    return _buckets(inputs.take(interval_volume, "interval_volume"))
-
-
 def quarters(spans: pl.DataFrame) -> pl.DataFrame:
-    """Cut spans [low, high) of microseconds at every quarter of an hour: adds interval_start and its share ``us``."""
+    """Split spans [low, high) (epoch µs) at every interval boundary: adds interval_start and the length ``us``."""
     low, high, slot = pl.col("low"), pl.col("high"), pl.col("slot") * INTERVAL_US
     pieces = (
         spans.filter(high > low)
@@ -294,14 +276,12 @@ def quarters(spans: pl.DataFrame) -> pl.DataFrame:
 
 
 def _bounds(window: Window | None, timezone: str) -> tuple[datetime, datetime] | None:
-    """Turn a window of dates into instants."""
+    """Convert a window of dates to instants."""
     checked = inputs.window_of(window)
     if checked is None:
         return None
-    start, end = (
-        at if isinstance(at, datetime) else datetime.combine(at, time(), ZoneInfo(timezone)) for at in checked
-    )
-    return start, end
+    start, end = checked
+    return to_instant(start, timezone), to_instant(end, timezone)
 
 
 def _within(rows: pl.DataFrame, bounds: tuple[datetime, datetime] | None) -> pl.DataFrame:
@@ -312,12 +292,12 @@ def _within(rows: pl.DataFrame, bounds: tuple[datetime, datetime] | None) -> pl.
 
 
 def _us(seconds: pl.Expr) -> pl.Expr:
-    """Turn seconds into whole microseconds, so that sums are exact; null if impossible."""
-    return (pl.when(seconds.is_between(0, LONGEST_S)).then(seconds) * 1_000_000).round().cast(pl.Int64)
+    """Convert seconds to whole microseconds, so that sums are exact; null if impossible."""
+    return (pl.when(seconds.is_between(0, LONGEST_S)).then(seconds) * US_PER_SECOND).round().cast(pl.Int64)
 
 
 def _legs(call_leg: pl.DataFrame) -> pl.DataFrame:
-    """Keep the legs that came in through a queue; say what each was: answer, answered, gave_up, untimed."""
+    """Select the legs that came in through a queue and add how each ended: answer, answered, gave_up, untimed …"""
     outcome, started = fold(pl.col("outcome")), pl.col("started_at")
     incoming = pl.col("direction").str.to_lowercase().is_in(["in", "unknown"]).fill_null(True)
     answered = pl.col("answered_at").is_not_null() | (outcome == "answered").fill_null(False)
@@ -325,6 +305,7 @@ def _legs(call_leg: pl.DataFrame) -> pl.DataFrame:
     answer = pl.when(answered).then(pl.coalesce("answered_at", rang))
     talked = (pl.col("ended_at") - answer).dt.total_microseconds()
     talk = pl.coalesce(_us(pl.col("talk_s")), pl.when(talked >= 0).then(talked))
+    # no wrap-up in the log counts as none, but an impossible one makes the whole handle time unknown
     wrap = pl.when(pl.col("wrap_s").is_null()).then(0).otherwise(_us(pl.col("wrap_s")))
     queued = call_leg.unique(["source", "leg_id"], keep="last", maintain_order=True).filter(
         incoming, pl.col("queue_id").is_not_null()
@@ -343,7 +324,7 @@ def _legs(call_leg: pl.DataFrame) -> pl.DataFrame:
 
 
 def _told_once(legs: pl.DataFrame) -> pl.DataFrame:
-    """Leave out agents' legs of calls that are in their queue's own log, as far as that reaches."""
+    """Drop agents' legs of calls that are in their queue's own log, in the time that the log covers."""
     at = pl.coalesce("started_at", "answer", "ended_at")
     log = (
         legs.filter(OWN_LOG)
@@ -352,13 +333,15 @@ def _told_once(legs: pl.DataFrame) -> pl.DataFrame:
     )
     if log.is_empty():
         return legs
+    # outside the time that the queue's log covers, the agents' legs are all there is
     part = pl.col("call_id").is_null() & ~OWN_LOG & at.is_between("log_from", "log_to")
     return legs.join(log, on=QUEUE, how="left", maintain_order="left").filter(~part.fill_null(False))
 
 
-def _at_home(legs: pl.DataFrame, buckets: pl.DataFrame) -> pl.DataFrame:
-    """Hand the calls of a queue that another phone system counts to that one; ``account`` is who logged them."""
-    counted = buckets.select(QUEUE).unique()
+def _at_home(legs: pl.DataFrame, vendor: pl.DataFrame) -> pl.DataFrame:
+    """Assign calls to the one phone system that counts their queue; ``account`` is the one that logged them."""
+    counted = vendor.select(QUEUE).unique()
+    # of a queue counted by several sources it is not known which of them counts a foreign call
     only = (
         counted.group_by("queue_id")
         .agg(home=pl.col("source").first(), many=pl.len())
@@ -376,8 +359,12 @@ def _at_home(legs: pl.DataFrame, buckets: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _calls(legs: pl.DataFrame) -> pl.DataFrame:
-    """Join the legs of each call in each queue; wait_us is null where an instant is unknown."""
+def counted_calls(legs: pl.DataFrame) -> pl.DataFrame:
+    """Merge the legs of each call in each queue; wait_us is null where an instant is unknown.
+
+    Returns:
+        source queue_id call arrival answer ended_at answered abandoned wait_us handle_us …
+    """
     calls = (
         legs.filter(~pl.col("elsewhere"))
         .group_by([*QUEUE, "call"])
@@ -404,7 +391,7 @@ def _count(calls: pl.DataFrame, level: ServiceLevel) -> pl.DataFrame:
     """Count calls per interval of their arrival."""
     answered, abandoned, wait = pl.col("answered"), pl.col("abandoned"), pl.col("wait_us")
     timed = wait.is_not_null() | ~(answered | abandoned)
-    within, short = (wait <= round(s * 1_000_000) for s in (level.target_s, level.short_abandon_s))
+    within, short = (wait <= round(s * US_PER_SECOND) for s in (level.target_s, level.short_abandon_s))
     counts = {
         "entered": pl.lit(True),
         "handled": answered,
@@ -429,15 +416,20 @@ def _count(calls: pl.DataFrame, level: ServiceLevel) -> pl.DataFrame:
     )
 
 
-def _buckets(interval_volume: pl.DataFrame) -> pl.DataFrame:
-    """Take the vendors' buckets; the later of two rows about one interval holds."""
+def buckets(interval_volume: Frame | None) -> pl.DataFrame:
+    """Read and check the vendors' buckets; of two rows about one interval the later one counts.
+
+    Raises:
+        InputError: a bucket is impossible.
+    """
+    given = inputs.take(interval_volume, "interval_volume")
     start = pl.col("interval_start")
     right = pl.all_horizontal(
         start.dt.truncate("15m") == start,
         pl.col("entered", "abandoned") >= 0,
         pl.col("sum_handle_time_s").is_between(0, LONGEST_S),
     )
-    wrong = interval_volume.with_row_index("row").filter(~right)
+    wrong = given.with_row_index("row").filter(~right)
     if wrong.height:
         first = wrong.row(0, named=True)
         raise InputError(
@@ -446,7 +438,7 @@ def _buckets(interval_volume: pl.DataFrame) -> pl.DataFrame:
             f"{first['abandoned']} abandoned, {first['sum_handle_time_s']} s; a bucket starts on a "
             "quarter of an hour and counts from 0."
         )
-    return interval_volume.unique(PLACE, keep="last").select(
+    return given.unique(PLACE, keep="last").select(
         *PLACE,
         "entered",
         "abandoned",
@@ -456,87 +448,46 @@ def _buckets(interval_volume: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _join(counted: pl.DataFrame, told: pl.DataFrame, staffed: pl.DataFrame | None) -> pl.DataFrame:
-    """Put the accounts of each interval side by side and let the vendor's win queue by queue."""
+def _join(counted: pl.DataFrame, vendor: pl.DataFrame, staffed: pl.DataFrame | None) -> pl.DataFrame:
+    """Join the three sources of each interval; queue by queue the vendor's buckets go before the call log."""
     staff = _nobody() if staffed is None else staffed
-    rows = pl.concat([part.select(PLACE) for part in (counted, told, staff)]).unique()
-    rows = rows.join(counted, on=PLACE, how="left").join(told, on=PLACE, how="left", suffix="_told")
+    rows = pl.concat([part.select(PLACE) for part in (counted, vendor, staff)]).unique()
+    rows = rows.join(counted, on=PLACE, how="left").join(vendor, on=PLACE, how="left", suffix="_vendor")
     rows = rows.join(staff, on=PLACE, how="left")
-    rows = rows.join(_present("vendor", told), on=QUEUE, how="left")
+    rows = rows.join(_present("vendor", vendor), on=QUEUE, how="left")
     rows = rows.join(_present("log", counted, staff), on=QUEUE, how="left")
-    own = (name for name in told.columns if name not in PLACE)
-    known = LOGGED if staffed is None else (*LOGGED, "handling_s", "staffed_s")
+    own = (name for name in vendor.columns if name not in PLACE)
+    logged = LOGGED if staffed is None else (*LOGGED, "handling_s", "staffed_s")
     return rows.with_columns(
-        *(pl.when("vendor").then(f"{name}_told").otherwise(name).fill_null(0).alias(name) for name in own),
-        *(pl.when("log").then(pl.col(name).fill_null(0)) for name in known),
+        *(pl.when("vendor").then(f"{name}_vendor").otherwise(name).fill_null(0).alias(name) for name in own),
+        *(pl.when("log").then(pl.col(name).fill_null(0)) for name in logged),
         origin=pl.when("vendor").then(pl.lit("vendor")).otherwise(pl.lit("calls")),
         service_level_origin=pl.when("log").then(pl.lit("calls")),
     )
 
 
 def _present(name: str, *parts: pl.DataFrame) -> pl.DataFrame:
-    """Mark the queues that occur."""
+    """Flag the queues that occur in any of these frames."""
     return pl.concat([part.select(QUEUE) for part in parts]).unique().with_columns(pl.lit(True).alias(name))
 
 
 def _ratios(rows: pl.DataFrame) -> pl.DataFrame:
-    """Divide sums that are already there; the variant is the one each row names."""
+    """Add the ratios of the sums in each row; the service level is the variant that the row names."""
     named = pl.col("service_level_variant")
     return rows.with_columns(
-        aht_s=_share("sum_handle_time_s", pl.col("handled") - pl.col("handle_unknown")),
-        abandonment=_share("abandoned", "entered"),
-        asa_s=_share("wait_s", "calls_answered"),
+        aht_s=divide("sum_handle_time_s", pl.col("handled") - pl.col("handle_unknown")),
+        abandonment=divide("abandoned", "entered"),
+        asa_s=divide("wait_s", "calls_answered"),
         service_level=pl.coalesce(
             pl.when(named == name).then(variant()) for name, variant in SERVICE_LEVELS.items()
         ),
-        occupancy=_share("handling_s", "staffed_s"),
+        occupancy=divide("handling_s", "staffed_s"),
     )
 
 
-# --- occupancy ------------------------------------------------------------------------------------------
-def occupancy(
-    state: Frame, by: Sequence[str] = (), every: str | None = "15m", timezone: str = "UTC"
-) -> pl.DataFrame:
-    """Measure how busy agents were, each counted once whatever queues they serve.
-
-    Occupancy = handling (busy, hold, wrapup) / (handling + available + ringing). Only time in which an agent
-    could take calls counts: working, no_answer and rests are left out.
-
-    ::
-
-        state     available|busy     |wrapup|available|break
-        counts    staffed  |handling |      |staffed  |-
-
-    Args:
-        state: agent_id start_at end_at state [and columns to group by], disjoint per agent (`Score.slices`).
-        by: columns of ``state``: agent_id, or whatever was joined on; none: the whole centre.
-        every: one of `EVERY`, on the local clock of ``timezone``; None: everything at once.
-
-    Returns:
-        ``by``, start_at (unless ``every`` is None), handling_s staffed_s (seconds), occupancy (0..1). A
-        stretch without staff has no row.
-
-    Raises:
-        InputError, UsageError: the frame, or what is asked of it, is wrong.
-    """
-    by = [by] if isinstance(by, str) else list(by)
-    starts = [] if every is None else [_start(every, timezone).alias("start_at")]
-    groups = [*by, *("start_at" for _ in starts)]
-    cut = _cut(state, by).with_columns(*starts, everything=0)
-    return (
-        cut.group_by([*groups, "everything"])
-        .agg(
-            handling_s=in_seconds(pl.col("handling_us").sum()),
-            staffed_s=in_seconds(pl.col("staffed_us").sum()),
-        )
-        .with_columns(occupancy=_share("handling_s", "staffed_s"))
-        .drop("everything")
-        .sort(groups or "staffed_s", nulls_last=True)
-    )
-
-
+# --- staffing and occupancy -----------------------------------------------------------------------------
 def _cut(state: Frame, by: list[str]) -> pl.DataFrame:
-    """Cut handling and waiting at every quarter of an hour: by, interval_start, handling_us, staffed_us.
+    """Split handling and waiting time by interval: by, interval_start, handling_us, staffed_us.
 
     ::
 
@@ -560,10 +511,10 @@ def _cut(state: Frame, by: list[str]) -> pl.DataFrame:
 
 
 def states(state: Frame, by: list[str]) -> pl.DataFrame:
-    """Check a frame of states.
+    """Read and check spans of states: the columns ``by``, start_at, end_at, state.
 
     Raises:
-        InputError: a column is missing, an instant has no zone, or a state is none of ours.
+        InputError: a column is missing, an instant has no zone, or a state is not one of wfm's.
     """
     data = state.lazy().collect()
     needed = list(dict.fromkeys([*by, "start_at", "end_at", "state"]))
@@ -574,7 +525,9 @@ def states(state: Frame, by: list[str]) -> pl.DataFrame:
         )
     for name in ("start_at", "end_at"):
         if data.height and getattr(data.schema[name], "time_zone", None) is None:
-            raise InputError(f"state.{name}: {data.schema[name]} where an instant with a zone is needed.")
+            raise InputError(
+                f"state.{name}: {data.schema[name]} where an instant with a time zone is needed."
+            )
     data = data.select(needed).with_columns(
         pl.col("start_at", "end_at").cast(INSTANT), pl.col("state").cast(pl.String)
     )
@@ -582,13 +535,14 @@ def states(state: Frame, by: list[str]) -> pl.DataFrame:
     foreign = words.filter(~words.is_in(terms.STATES))
     if foreign.len():
         raise InputError(
-            f"state: {foreign[0]!r} is no state of ours; map vendors' words first: {', '.join(terms.STATES)}."
+            f"state: {foreign[0]!r} is not a state of wfm; map the vendor's states first, to one of: "
+            f"{', '.join(terms.STATES)}."
         )
     return data
 
 
 def _zones(queue: Frame | None) -> pl.DataFrame:
-    """Give the queues' own zones: source, queue_id, zone."""
+    """Read the queues' own time zones: source, queue_id, zone."""
     queues = inputs.take(queue, "queue").unique(QUEUE, keep="last").drop_nulls("timezone")
     for name in queues["timezone"].unique():
         inputs.zone(name, "queue.timezone")
@@ -596,7 +550,7 @@ def _zones(queue: Frame | None) -> pl.DataFrame:
 
 
 def _served(legs: pl.DataFrame, login: pl.DataFrame, zones: pl.DataFrame, timezone: str) -> pl.DataFrame:
-    """Say who answered a call of which queue on which local day: source, queue_id, zone, day, agent_id."""
+    """List which agents answered calls of which queue on which local day: source, queue_id, zone, day, agent_id."""
     at = pl.col("answer")
     answers = (
         legs.filter(at.is_not_null(), pl.col("login").is_not_null())
@@ -613,7 +567,7 @@ def _served(legs: pl.DataFrame, login: pl.DataFrame, zones: pl.DataFrame, timezo
 
 
 def _staffed(served: pl.DataFrame, state: Frame) -> pl.DataFrame:
-    """Add up the states of each queue's agents per interval."""
+    """Sum the handling and staffed time of each queue's agents per interval."""
     names = served["zone"].unique()
     agents = pl.Enum(served["agent_id"].unique().sort())
     served = served.with_columns(pl.col("agent_id").cast(agents))
@@ -633,106 +587,5 @@ def _staffed(served: pl.DataFrame, state: Frame) -> pl.DataFrame:
 
 
 def _nobody() -> pl.DataFrame:
+    """Return an empty frame of staffing."""
     return pl.DataFrame(schema={name: COLUMNS[name] for name in (*PLACE, "handling_s", "staffed_s")})
-
-
-# --- grid and roll-ups ----------------------------------------------------------------------------------
-def fill(frame: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
-    """Add the empty quarter-hours of [start, end) to every queue of `intervals`: zero calls, null ratios.
-
-    What was null for the whole queue (a call log, states) stays null: it is not known, rather than nothing.
-
-    Raises:
-        UsageError: an instant has no zone or is not on a quarter of an hour.
-    """
-    for at in (start, end):
-        if at.tzinfo is None or at.timestamp() % terms.INTERVAL_S:
-            raise UsageError(f"{at.isoformat()}: give an instant with a zone on a quarter of an hour.")
-    grid = pl.datetime_range(
-        start.astimezone(UTC), end.astimezone(UTC), "15m", closed="left", time_unit="us", eager=True
-    )
-    labels = ["origin", "service_level_variant", "service_level_target_s", "service_level_origin"]
-    zeros = pl.col(*COUNTS, *SECONDS).drop_nulls().first() * 0
-    queues = frame.group_by(QUEUE).agg(pl.col(labels).first(), zeros)
-    empty = queues.join(grid.alias("interval_start").to_frame(), how="cross").join(
-        frame, on=PLACE, how="anti"
-    )
-    return pl.concat([frame, _ratios(empty)], how="diagonal").sort(PLACE)
-
-
-def roll_up(
-    frame: pl.DataFrame,
-    by: Sequence[str] = ("source", "queue_id"),
-    every: str | None = "1d",
-    timezone: str = "UTC",
-) -> pl.DataFrame:
-    """Add intervals up, then divide: exact for any grouping.
-
-    Args:
-        frame: rows of `intervals` or `fill`, with any columns joined on.
-        by: its columns to keep apart; none: all queues together.
-        every: one of `EVERY`, on the local clock of ``timezone``; None: the whole time at once.
-
-    Returns:
-        ``by``, start_at (the instant a local day, week from Monday, month … begins; not if ``every`` is
-        None), then the columns of `intervals`. Where a group has intervals from vendors and from calls,
-        origin is mixed. Occupancy and its seconds are null in a group of several queues: their agents are
-        partly the same.
-
-    Raises:
-        UsageError: there is no such column, stretch of time or zone, or the rows hold two service levels.
-    """
-    by = [by] if isinstance(by, str) else list(by)
-    choices = [name for name in frame.columns if name not in COLUMNS or name in (*PLACE, "origin")]
-    wrong = [name for name in by if name not in choices]
-    if wrong:
-        raise UsageError(f"Cannot group by {', '.join(wrong)}; choose from: {', '.join(choices)}.")
-    labels = ["service_level_variant", "service_level_target_s"]
-    if frame.select(labels).n_unique() > 1:
-        raise UsageError("These intervals hold two definitions of service level; roll each up alone.")
-    starts = [] if every is None else [_start(every, timezone).alias("start_at")]
-    groups = [*by, *("start_at" for _ in starts)]
-    alone = pl.struct(QUEUE).n_unique() == 1
-    origin = (
-        pl.when(pl.col("origin").n_unique() > 1).then(pl.lit("mixed")).otherwise(pl.col("origin").first())
-    )
-    summed = (
-        frame.with_columns(*starts, everything=0)
-        .group_by([*groups, "everything"])
-        .agg(
-            *(_sum(pl.col(name)) for name in COUNTS),
-            *(in_seconds(_sum(_us(pl.col(name)))).alias(name) for name in SECONDS[:2]),
-            *(pl.when(alone).then(in_seconds(_sum(_us(pl.col(name))))).alias(name) for name in SECONDS[2:]),
-            *(pl.col(name).first() for name in labels),
-            pl.col("service_level_origin").drop_nulls().first(),
-            **({} if "origin" in by else {"origin": origin}),
-        )
-    )
-    order = [*groups, *(name for name in COLUMNS if name not in (*PLACE, *groups))]
-    return _ratios(summed).select(order).sort(groups or "entered", nulls_last=True)
-
-
-def _sum(column: pl.Expr) -> pl.Expr:
-    """Add up what is known; null if nothing is."""
-    return pl.when(column.count() > 0).then(column.sum())
-
-
-def _start(every: str, timezone: str) -> pl.Expr:
-    """Give the instant at which the local quarter-hour, hour, day … of ``interval_start`` begins.
-
-    Hours are found by elapsed time, so the hour that comes twice in autumn stays two; a day whose midnight
-    does not exist begins at one.
-    """
-    if every not in EVERY:
-        raise UsageError(f"every: no {every!r}; choose from: {', '.join(EVERY)}.")
-    zone = inputs.zone(timezone, "timezone")
-    at = pl.col("interval_start")
-    local = at.dt.convert_time_zone(zone).dt.replace_time_zone(None)
-    start = local.dt.truncate(every)
-    if every in ("15m", "30m", "1h"):
-        return at - (local - start)
-    midnights = (
-        each.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-        for each in (start, start + pl.duration(hours=1))
-    )
-    return pl.coalesce(*midnights).dt.convert_time_zone("UTC")
