@@ -1,4 +1,4 @@
-"""Who is in which state now, since when, and whether that is what was scheduled: one row per agent."""
+"""The agent board: every agent's current state, since when, and whether it is what was scheduled."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ from datetime import datetime
 
 import polars as pl
 
-from wfm.core.time import EPOCH, MICROSECOND
+from wfm.core.time import INSTANT, to_epoch_us
 from wfm.engine.codes import STATE
 from wfm.engine.inputs import Window
 from wfm.engine.score import Score
 from wfm.engine.spans import Axis
 from wfm.engine.units import in_seconds
 
-INSTANT = pl.Datetime("us", "UTC")
 OUT = ("out", "controllable")
 
 
 def stretches(scored: Score) -> pl.DataFrame:
-    """Give what a board says during every slice.
+    """Build what the board shows during every slice.
 
     Returns:
-        agent_id begin end (epoch µs) state vendor_state activity class since out_since (µs, of the axis; null: before
-        it, not out), and for out and controllable: ``<name>`` (whether its seconds count), ``<name>_before`` (µs that
-        counted in the window before it).
+        agent_id begin end (epoch µs) state vendor_state activity class since out_since (epoch µs; null: before the
+        axis begins, or not out), and for out and controllable: ``<name>`` (whether its seconds count),
+        ``<name>_before`` (µs that counted in the window before the slice).
     """
     slices, axis = scored._slices, scored.axis
     named = scored._segments_of(slices["segment"])
@@ -35,8 +34,8 @@ def stretches(scored: Score) -> pl.DataFrame:
         controllable=pl.col("class") == "controllable",
     )
     adjoins = pl.col("key_end").shift(1) == pl.col("key")
-    said = pl.struct("state", "vendor_state")
-    since = pl.when((adjoins & (said == said.shift(1))).fill_null(False).not_()).then("key").forward_fill()
+    shown = pl.struct("state", "vendor_state")
+    since = pl.when((adjoins & (shown == shown.shift(1))).fill_null(False).not_()).then("key").forward_fill()
     out_since = pl.when(pl.col("out") & ~(adjoins & pl.col("out").shift(1)).fill_null(False)).then("key")
     rows = rows.with_columns(
         since=since,
@@ -59,14 +58,14 @@ def stretches(scored: Score) -> pl.DataFrame:
 
 
 def board(rows: pl.DataFrame, people: pl.DataFrame, axis: Axis, window: Window | None) -> pl.DataFrame:
-    """Look every agent up at an instant.
+    """Build the board at an instant: one row per agent.
 
     Args:
-        rows: as from `stretches`, in order of agent and time.
-        people: agent_id, seen (µs: up to when), at (µs: the same, or just before it where nobody knows what is then);
-            in order of agent_id, all that have rows.
+        rows: as from `build_board_spans`, in order of agent and time.
+        people: agent_id, seen (µs: end of the agent's coverage), at (µs: the same, or just before it where the state
+            at it is unknown); all agents that have rows, in order of agent_id.
         axis: of all agents, in this order.
-        window: what counts.
+        window: whose seconds count.
 
     Returns:
         agent_id state vendor_state since_at activity class out_since_at out_s controllable_s seen_at.
@@ -95,14 +94,14 @@ def board(rows: pl.DataFrame, people: pl.DataFrame, axis: Axis, window: Window |
 
 
 def bounds(window: Window | None) -> tuple[int, int] | None:
-    """Give the bounds of a window of instants (epoch µs); None for workdays."""
+    """Return the bounds of a window of instants (epoch µs); None for a window of workdays."""
     if window is None or not (isinstance(window[0], datetime) and isinstance(window[1], datetime)):
         return None
-    return (window[0] - EPOCH) // MICROSECOND, (window[1] - EPOCH) // MICROSECOND
+    return to_epoch_us(window[0]), to_epoch_us(window[1])
 
 
 def _inside(scored: Score, workday: pl.Series) -> pl.Series:
-    """Say of which slices the seconds count: those of the window's workdays; of a window of instants, all."""
+    """Tell which slices count: in a window of workdays those of its workdays; in a window of instants, all."""
     if scored.window is None or isinstance(scored.window[0], datetime):
         return pl.repeat(True, workday.len(), eager=True)
     start, end = scored.window
@@ -110,7 +109,7 @@ def _inside(scored: Score, workday: pl.Series) -> pl.Series:
 
 
 def _before(name: str, scored: Score) -> pl.Expr:
-    """Sum what counted before a slice (µs)."""
+    """Sum the time that counted before a slice (µs)."""
     axis, within = scored.axis, bounds(scored.window)
     low, high = ((at - axis.origin) for at in within or (axis.origin, axis.end))
     begin, end = ((pl.col(key) % axis.width).clip(low, high) for key in ("key", "key_end"))

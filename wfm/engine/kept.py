@@ -1,4 +1,4 @@
-"""Rows of many agents that are kept while a day goes on: an agent's are replaced, or reach as far as the feed does."""
+"""Cached views of a live score: one agent's rows are replaced, or extended as far as coverage now reaches."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from wfm.core.time import INSTANT
 from wfm.engine.adherence import SPLIT, SUMS
 from wfm.engine.board import bounds
 from wfm.engine.codes import STATE, is_queue
@@ -13,35 +14,33 @@ from wfm.engine.known import Known
 from wfm.engine.rollup import BY, CUTS
 from wfm.engine.score import Score
 
-INSTANT = pl.Datetime("us", "UTC")
-
 
 @dataclass
 class Kept:
-    """Rows in order of agent and time: agent (a number), begin, end (epoch µs), edge (µs, null: none), and others.
+    """Rows in order of agent and time: agent (a number), begin, end (epoch µs), edge (µs; null: none), and others.
 
-    ``edge``: up to where the agent was watched when the rows were made. ``stale``: the agents whose rows must be made
-    anew before anybody looks.
+    ``edge``: the end of the agent's coverage when the rows were built. ``stale``: the agents whose rows must be
+    built again before they are read.
     """
 
     stale: set[int] = field(default_factory=set)
     frame: pl.DataFrame | None = None
 
-    def put(self, known: Known, rows: pl.DataFrame) -> None:
-        """Put rows, in order of agent and time, in place of those of the stale agents."""
-        if self.frame is None or self.stale >= known.everybody:
+    def put(self, store: Known, rows: pl.DataFrame) -> None:
+        """Replace the rows of the stale agents by these, which are in order of agent and time."""
+        if self.frame is None or self.stale >= store.everybody:
             self.frame = rows
         else:
-            old = known.mask(self.stale).gather(self.frame["agent"])
-            rest, new = (_placed(part, known) for part in (self.frame.filter(~old), rows))
-            self.frame = rest.merge_sorted(new, key="place").drop("place")
+            old = store.mask(self.stale).gather(self.frame["agent"])
+            rest, new = (_placed(part, store) for part in (self.frame.filter(~old), rows))
+            self.frame = rest.merge_sorted(new, key="position").drop("position")
         self.stale = set()
 
     def reach(self, edges: pl.Series) -> None:
-        """Let what ended at an agent's edge end, and what began there begin, where the edge is now.
+        """Move what begins or ends at an agent's old coverage edge to where the edge is now.
 
         Args:
-            edges: by the agent's number (µs).
+            edges: the coverage edges (epoch µs), by the agent's number.
         """
         assert self.frame is not None
         now = edges.gather(self.frame["agent"])
@@ -59,19 +58,19 @@ class Kept:
         ).drop("now")
 
     def turning(self, edges: pl.Series) -> set[int]:
-        """Say for whose last exception another state may have become the longest since the edge moved."""
+        """Return the agents in whose open exception another state may have become the longest as the edge moved."""
         assert self.frame is not None
         moved = edges.gather(self.frame["agent"]) != self.frame["edge"]
         return set(self.frame.filter(moved & self.frame["turns"])["agent"])
 
 
-def _placed(rows: pl.DataFrame, known: Known) -> pl.DataFrame:
-    place = known.rank.gather(rows["agent"]) * known.axis.width + (rows["begin"] - known.axis.origin)
-    return rows.with_columns(place=place)
+def _placed(rows: pl.DataFrame, store: Known) -> pl.DataFrame:
+    position = store.rank.gather(rows["agent"]) * store.axis.width + (rows["begin"] - store.axis.origin)
+    return rows.with_columns(position=position)
 
 
 def _longer() -> list[pl.Expr]:
-    """Sum up a segment whose last slice that is not unknown gets longer, at the cost of the unknown one after it."""
+    """Build the sums of a segment whose last covered slice grows at the cost of the unknown time after it."""
     more = pl.when("open").then(pl.col("now") - pl.col("edge")).otherwise(0)
     less = pl.when(pl.col("open_class").is_not_null()).then(more).otherwise(0)
     grown = {
@@ -85,15 +84,15 @@ def _longer() -> list[pl.Expr]:
     ]
 
 
-# --- what is kept of a score ----------------------------------------------------------------------------------
-def sums(scored: Score, standing: pl.DataFrame) -> pl.DataFrame:
-    """Give the sums of every segment and whether it is ``open``: its last slice ends at the agent's edge.
+# --- views of a score ------------------------------------------------------------------------------------
+def sums(scored: Score, validity: pl.DataFrame) -> pl.DataFrame:
+    """Return the sums of every segment and whether it is ``open``: its last slice ends at the coverage edge.
 
     Args:
         scored: the score.
-        standing: as from `wfm.engine.standing.standing`.
+        validity: as from `wfm.engine.realtime.validity.compute_validity`.
     """
-    at_edge = standing.select(
+    at_edge = validity.select(
         "agent_id",
         "edge",
         segment="segment",
@@ -118,21 +117,21 @@ def sums(scored: Score, standing: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def exceptions(scored: Score, standing: pl.DataFrame) -> pl.DataFrame:
-    """Give the exceptions and whether one ``turns``: it is open, and its state is no longer the one it is named for."""
-    at_edge = standing.select("agent_id", "edge", now=pl.col("state").cat.to(STATE))
+def exceptions(scored: Score, validity: pl.DataFrame) -> pl.DataFrame:
+    """Return the exceptions; one ``turns`` if it is open and its state is not the one that is shown for it."""
+    at_edge = validity.select("agent_id", "edge", now=pl.col("state").cat.to(STATE))
     rows = _counted(scored.exceptions()).join(at_edge, on="agent_id", how="left", maintain_order="left")
     turns = (pl.col("end") == pl.col("edge")) & (pl.col("state") != pl.col("now"))
     return rows.with_columns(turns=turns.fill_null(False)).drop("edge", "now", "seconds")
 
 
-def slices(scored: Score, standing: pl.DataFrame) -> pl.DataFrame:  # noqa: ARG001
-    """Give the finest view."""
+def slices(scored: Score, validity: pl.DataFrame) -> pl.DataFrame:  # noqa: ARG001
+    """Return the slices of the score."""
     return _counted(scored.slices())
 
 
 def spoken(rows: pl.DataFrame) -> pl.DataFrame:
-    """Put instants (start_at, end_at) for microseconds (begin, end)."""
+    """Add start_at and end_at, the instants of begin and end."""
     return rows.with_columns(start_at=pl.col("begin").cast(INSTANT), end_at=pl.col("end").cast(INSTANT))
 
 
@@ -144,6 +143,6 @@ def _counted(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _inside(scored: Score) -> pl.Expr:
-    """Say whether the edge is in a window of instants; of workdays, all of a segment counts."""
+    """Tell whether the edge is in a window of instants; in a window of workdays every edge is."""
     low, high = bounds(scored.window) or (None, None)
     return pl.lit(True) if low is None else (pl.col("edge") >= low) & (pl.col("edge") < high)

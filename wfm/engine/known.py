@@ -1,4 +1,4 @@
-"""Everything that is known of a day so far, by whom it is about: what scoring some agents needs is at hand."""
+"""All facts received so far for a live window, indexed by agent, so that single agents can be scored again."""
 
 from __future__ import annotations
 
@@ -21,22 +21,28 @@ COLUMNS = {
     "call_leg": (*LOGIN, "leg_id", "queue_id", "answered_at", "ended_at"),
     "exemption": tuple(schema.table("exemption").own),
 }
-"""What is kept of every table that news may be about."""
+"""Columns stored of every table that updates may change."""
 VERSIONED = ("call_leg", "exemption")
+"""Tables in which a row may be replaced by another with the same key."""
 
 
 @dataclass(frozen=True)
 class News:
-    """Checked rows by table, and the keys of rows that are no more."""
+    """Checked rows by table, and the keys of deleted rows by table."""
 
     rows: Mapping[str, pl.DataFrame]
     gone: Mapping[str, pl.DataFrame]
 
 
 class Known:
-    """The facts of a window; agents are numbered as they are heard of, and `touch` collects whom news is about.
+    """The facts of a window, updated as they arrive; agents and logins are numbered as they first appear.
 
-    Who exists and what words mean does not change.
+    Agents, logins, activities and mappings do not change during its life.
+
+    Args:
+        fixed: what does not change.
+        activity: activity and whether its time is counted.
+        window: the window that is scored.
     """
 
     def __init__(self, fixed: Facts, activity: pl.DataFrame, window: Window) -> None:
@@ -52,15 +58,19 @@ class Known:
 
     @property
     def everybody(self) -> set[int]:
-        """The numbers of all agents there are: who has a schedule or a login that said something."""
+        """Return the numbers of all agents with a schedule or with a transaction of one of their logins."""
         return self._present
 
-    # --- news -----------------------------------------------------------------------------------------------
+    # --- updates --------------------------------------------------------------------------------------------
     def check(self, rows: Mapping[str, Frame | None], gone: Mapping[str, pl.DataFrame] | None) -> News:
-        """Check frames as `wfm.engine.score.score` does.
+        """Check frames as `wfm.score` does.
+
+        Args:
+            rows: new rows by table.
+            gone: keys of deleted rows by table.
 
         Raises:
-            InputError: one is not what it should be.
+            InputError: a frame does not have the columns or values its table needs.
         """
         taken = {name: inputs.take(frame, name) for name, frame in rows.items() if frame is not None}
         for name in {"schedule", "exemption"} & set(taken):
@@ -70,12 +80,12 @@ class Known:
         if "exemption" in taken:
             inputs.kinds(taken["exemption"])
         if "agent_state" in taken:
-            said = taken["agent_state"]
-            taken["agent_state"] = said.with_columns(code=map_states(said, self._fixed.state_map))
+            states = taken["agent_state"]
+            taken["agent_state"] = states.with_columns(code=map_states(states, self._fixed.state_map))
         return News(taken, gone or {})
 
     def file(self, news: News) -> set[int]:
-        """File news; return the numbers of the agents it touches."""
+        """Store an update; return the numbers of the agents whose score it may change."""
         touched: set[int] = set()
         for name in COLUMNS:
             rows, gone = news.rows.get(name), news.gone.get(name)
@@ -97,12 +107,12 @@ class Known:
         return agents | everybody
 
     def _excuse(self, rows: pl.DataFrame) -> set[int]:
-        """File exemptions; return whom they are about."""
+        """Store exemptions; return the agents they apply to."""
         changed = self._piles["exemption"].add(rows.with_columns(who=pl.lit(0, NUMBER))).len()
         return self._excused(rows) if changed else set()
 
     def _excused(self, rows: pl.DataFrame) -> set[int]:
-        """Say whom exemptions, or keys of exemptions, are about."""
+        """Return the agents to whom exemptions (or keys of exemptions) apply."""
         one, team = pl.col("agent_id").is_not_null(), pl.col("team").is_not_null()
         if rows.filter(~one, ~team).height:
             return self._present
@@ -111,27 +121,28 @@ class Known:
         return set(self.people.join(named, on="agent_id", how="semi")["agent"])
 
     def _drop(self, name: str, gone: pl.DataFrame) -> set[int]:
-        """Take rows away, and whoever is known by them alone; return whom that may concern."""
+        """Delete rows, and agents who have no other rows; return the agents whose score may change."""
         about = self._piles[name].drop(gone)
         if about.is_empty() or name == "exemption":
             return self._excused(gone) if about.len() else set()
         if name == "call_leg":
             before, self._sources[name] = self._sources[name], set(self._piles[name].rows["source"].unique())
             return set(self._owners(about)) if before == self._sources[name] else self._present
-        planned, said = self._piles["schedule"].rows["who"], self._piles["agent_state"].rows
-        self._appear({*planned.unique(), *self._owners(said["who"].unique())})
-        self._sources["agent_state"] = set(said["source"].unique())
+        # an agent who is gone moves every later one on the axis, so everybody is scored again
+        planned, states = self._piles["schedule"].rows["who"], self._piles["agent_state"].rows
+        self._appear({*planned.unique(), *self._owners(states["who"].unique())})
+        self._sources["agent_state"] = set(states["source"].unique())
         self._measure()
         return self._present
 
     def _tell(self, name: str, sources: set[str]) -> set[int]:
-        """Note who tells states or logs calls; a source that never did so before concerns everybody."""
+        """Record which sources send states or calls; a new source may change the score of every agent."""
         new = not sources <= self._sources[name]
         self._sources[name] |= sources
         return self._present if new else set()
 
     def _own(self) -> None:
-        """Find out whose the logins are that were never heard of before."""
+        """Look up the agents of logins that appear for the first time."""
         new = self._logins.known.slice(self._owned["login"].n_unique())
         if new.height:
             owners = self._fixed.owners(new).join(new, on=LOGIN)
@@ -142,7 +153,7 @@ class Known:
         return self._owned.filter(pl.col("login").is_in(logins.implode()))["agent"].unique()
 
     def _appear(self, present: set[int]) -> None:
-        """Put those who are there in order."""
+        """Set which agents are present, and their order on the axis."""
         self._present = present
         numbers = pl.DataFrame({"agent": pl.Series(sorted(present), dtype=NUMBER)})
         named = self._agents.known.rename({"number": "agent"})
@@ -152,20 +163,20 @@ class Known:
         self.axis = Axis(pl.Enum(self.people["agent_id"]), self.axis.origin, self.axis.end)
 
     def _measure(self) -> set[int]:
-        """See how far schedules reach; return everybody if that is further than before."""
+        """Fit the axis to the schedules; return all agents if it changed."""
         planned = self._piles["schedule"].rows
         extent = Facts(**{**vars(self._fixed), "schedule": planned}).axis(self._window)
         moved = (extent.origin, extent.end) != (self.axis.origin, self.axis.end)
         self.axis = Axis(self.axis.agents, extent.origin, extent.end)
         return self._present if moved else set()
 
-    # --- what scoring needs ---------------------------------------------------------------------------------
+    # --- input for scoring ----------------------------------------------------------------------------------
     def mask(self, agents: set[int]) -> pl.Series:
-        """Return a flag for each agent's number: whether it is among these."""
+        """Return a flag for each agent number: whether it is among these."""
         return self._agents.mask(pl.Series(sorted(agents), dtype=NUMBER))
 
     def facts(self, agents: set[int], coverage: pl.DataFrame | None) -> tuple[Facts, Axis, pl.Series]:
-        """Return what is known of some agents, their axis, and their numbers in its order."""
+        """Return the facts about some agents, their axis, and their numbers in the order of the axis."""
         mine = self.mask(agents)
         chosen = self.people.filter(mine.gather(self.people["agent"]))
         logins = self._logins.mask(self._owned.filter(mine.gather(self._owned["agent"]))["login"])
@@ -193,6 +204,6 @@ def _pile(name: str) -> Pile:
     return Pile(
         pl.DataFrame(schema=columns),
         schema.table(name).key,
-        versions=name in VERSIONED,
-        moves=name == "call_leg",
+        versioned=name in VERSIONED,
+        may_change_agent=name == "call_leg",  # a call log may correct the login of a leg
     )

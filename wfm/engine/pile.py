@@ -1,6 +1,6 @@
-"""Rows that pile up in order of arrival, found by a whole number that says whose they are.
+"""Keyed rows of one table in order of arrival, indexed by a whole number per agent or login.
 
-A row that was said before is no news; a row with the key of an earlier one takes its place, at the end of the pile.
+A row that is already stored changes nothing; a row with the key of an earlier one replaces it, at the end.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import polars as pl
 
 NUMBER = pl.Int32
 MOST_CHUNKS = 32
-"""So many small appends are left as they are before the pile is written anew in one piece."""
+"""Number of small appends after which the frame is copied into one piece."""
 
 
 class Names:
-    """Whole numbers for names, in the order in which they were first heard; a name may have several columns."""
+    """Numbers for names (of one or several columns), given in the order in which the names first appear."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = list(columns)
         self.known = pl.DataFrame(schema={**dict.fromkeys(columns, pl.String), "number": NUMBER})
 
     def number(self, rows: pl.DataFrame) -> pl.Series:
-        """Number rows by their names; a new name gets the next number, an empty one none."""
+        """Return the number of each row's name; a new name gets the next number, an empty one null."""
         found = self._look_up(rows)
         if not found.null_count():
             return found
@@ -40,36 +40,42 @@ class Names:
         return named["number"]
 
     def mask(self, numbers: pl.Series) -> pl.Series:
-        """Return a flag for each number there is: whether it is among these."""
+        """Return a flag for each number given so far: whether it is among these."""
         flags = pl.repeat(False, self.known.height, eager=True)
         return flags.scatter(numbers, True) if numbers.len() else flags
 
 
 class Pile:
-    """Rows of one table with ``who``, the number of whom they are about.
+    """Rows of one table with ``who``, the number of the agent or login they are about.
 
     Args:
-        rows: the first ones.
-        key: a later row with the same takes an earlier one's place.
-        versions: rows of one key may differ; else the key decides all of a row.
-        moves: a row may be about another than the row whose place it takes.
+        rows: the first rows.
+        key: columns of the key; a later row replaces an earlier one with the same key.
+        versioned: whether rows with the same key may differ; otherwise the key determines the whole row.
+        may_change_agent: whether a row may have another ``who`` than the row it replaces.
     """
 
     def __init__(
-        self, rows: pl.DataFrame, key: Sequence[str], *, versions: bool = False, moves: bool = False
+        self,
+        rows: pl.DataFrame,
+        key: Sequence[str],
+        *,
+        versioned: bool = False,
+        may_change_agent: bool = False,
     ) -> None:
         self._key = list(key)
         self._columns = [name for name in rows.columns if name != "who"]
-        self._moves = moves
-        self._keep: Literal["first", "last"] = "last" if versions else "first"
+        self._moves = may_change_agent
+        self._keep: Literal["first", "last"] = "last" if versioned else "first"
         self.rows = rows.clear()
         self.add(rows)
 
     def add(self, rows: pl.DataFrame) -> pl.Series:
-        """Add rows of which some may be known; return whom what is new, or no longer there, is about."""
+        """Insert or replace rows by their keys; return the ``who`` of every row that was added or replaced."""
         rows = rows.select(self.rows.columns).unique(self._key, keep=self._keep, maintain_order=True)
         met = self._met(rows)
         if met.height:
+            # a row that is stored already must not mark anybody as changed
             rows = rows.join(met, on=self._columns, how="anti", nulls_equal=True, maintain_order="left")
             met = met.join(rows, on=self._key, how="semi", nulls_equal=True)
         touched = pl.concat([met["who"], rows["who"]]).unique().drop_nulls()
@@ -81,21 +87,22 @@ class Pile:
         return touched
 
     def drop(self, keys: pl.DataFrame) -> pl.Series:
-        """Take rows away by their keys; return whom they were about."""
+        """Delete rows by their keys; return the ``who`` of the deleted rows."""
         met = self.rows.join(keys.select(self._key), on=self._key, how="semi", nulls_equal=True)
         self._without(met)
         return met["who"].unique().drop_nulls()
 
     def of(self, mask: pl.Series) -> pl.DataFrame:
-        """Return the rows about those whose flag is set, in order of arrival."""
+        """Return the rows of those whose flag is set, in order of arrival."""
         return self.rows.filter(mask.gather(self.rows["who"])).select(self._columns)
 
     def _met(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Find the known rows that have the keys of these."""
-        known = self.rows
-        if not (self._moves or known.is_empty() or rows.is_empty()):
-            known = known.filter(pl.col("who").is_in(rows["who"].unique().implode()))
-        return known.join(rows, on=self._key, how="semi", nulls_equal=True)
+        """Find the stored rows that have the keys of these."""
+        stored = self.rows
+        # where ``who`` cannot change, only that agent's rows are searched: much faster than the whole table
+        if not (self._moves or stored.is_empty() or rows.is_empty()):
+            stored = stored.filter(pl.col("who").is_in(rows["who"].unique().implode()))
+        return stored.join(rows, on=self._key, how="semi", nulls_equal=True)
 
     def _without(self, met: pl.DataFrame) -> None:
         if met.height:

@@ -1,11 +1,11 @@
-"""Until when a score stands, per agent, while nothing happens but that the feed is watched for longer.
+"""Validity horizon of a cached score, per agent, while nothing but the coverage grows.
 
-A score of an agent whose sources were watched up to an edge has one slice that ends there, in the last state that was
-seen; after it the state is unknown. When the edge moves on, that slice gets longer, and nothing else changes, until
-the edge reaches an instant at which something else begins or ends::
+The score of an agent whose source is covered up to an edge has one slice that ends there, in the last known state;
+after it the state is unknown. When the edge moves on, that slice grows and nothing else changes, until the edge
+reaches an instant at which something else begins or ends::
 
     schedule   on queue                 |break      |on queue
-    watched    |===============|-->
+    coverage   |===============|-->
     state      available       |unknown
                                ^ edge   ^ until
 """
@@ -16,7 +16,7 @@ from datetime import datetime
 
 import polars as pl
 
-from wfm.core.time import EPOCH, MICROSECOND
+from wfm.core.time import INSTANT, to_epoch_us
 from wfm.engine.codes import CODE, is_rest
 from wfm.engine.deviations import SHIFT_GAP
 from wfm.engine.score import Score
@@ -26,16 +26,16 @@ ON_CALL = [CODE[state] for state in ("busy", "hold", "wrapup", "ringing")]
 
 
 def standing(scored: Score, edges: pl.DataFrame | None) -> pl.DataFrame:
-    """Say of every agent until when a score stands.
+    """Compute until when the score of every agent is valid.
 
     Args:
         scored: the score.
-        edges: source, edge (epoch µs; a null source: where every source is watched); None: nothing has an edge.
+        edges: source, edge (epoch µs; a null source: where every source is covered); None: no coverage is limited.
 
     Returns:
-        agent_id source, edge (up to where it is watched, µs; null: no single edge), until (µs; null: for ever), seen
-        (µs; the earliest edge of the agent's sources), segment state class (of the slice that ends at the edge),
-        restless (does not stand when the edge moves). In order of agent.
+        agent_id source, edge (end of coverage, µs; null: no single edge), until (µs; null: for ever), seen (µs; the
+        earliest edge of the agent's sources), segment state class (of the slice that ends at the edge), restless
+        (must be scored again whenever the edge moves). In order of agent.
     """
     axis = scored.axis
     if edges is None:
@@ -45,9 +45,9 @@ def standing(scored: Score, edges: pl.DataFrame | None) -> pl.DataFrame:
         + (pl.col("edge").clip(axis.origin, axis.end) - axis.origin)
     )
     cuts = _cuts(scored)
-    place = cuts.search_sorted(rows["edge_key"].fill_null(0), side="left")
+    position = cuts.search_sorted(rows["edge_key"].fill_null(0), side="left")
     ends = rows.select((pl.col("agent").to_physical().cast(pl.Int64) + 1) * axis.width).to_series()
-    found = cuts.append(pl.Series([ends.max()])).gather(place)
+    found = cuts.append(pl.Series([ends.max()])).gather(position)
     rows = rows.with_columns(until=found % axis.width + axis.origin)
     rows = rows.with_columns(until=pl.min_horizontal("until", *_bounds(scored, rows))).with_columns(
         until=pl.when(pl.col("edge") < axis.end).then("until")
@@ -70,7 +70,7 @@ def standing(scored: Score, edges: pl.DataFrame | None) -> pl.DataFrame:
 
 
 def _watched(scored: Score, edges: pl.DataFrame) -> pl.DataFrame:
-    """Give every agent's source and its edge; none where there are several: agent, source, edge, seen, mixed."""
+    """Return every agent's source and its edge, null where there are several: agent, source, edge, seen, mixed."""
     whose = (
         scored._logins.select("agent", "source")
         .unique()
@@ -90,19 +90,20 @@ def _watched(scored: Score, edges: pl.DataFrame) -> pl.DataFrame:
 
 
 def _cuts(scored: Score) -> pl.Series:
-    """List, in order, every key at which something other than the watching may begin or end."""
+    """List, in order, every key at which something other than coverage may begin or end."""
     axis = scored.axis
     shifts = scored._segments.select("shift_key", "shift_end").unique()
     parts = [layer["key"] for layer in scored._layers if not layer.columns[1].startswith("covered_")]
     parts += [scored._legs["key"], scored._legs["key_end"], axis.ends()]
+    # work outside the schedule belongs to the workday of a shift that is at most SHIFT_GAP away
     parts += [shifts["shift_key"] - SHIFT_GAP, shifts["shift_end"] + SHIFT_GAP + 1]
     return pl.concat([part.rename("key") for part in parts]).sort()
 
 
 def _bounds(scored: Score, rows: pl.DataFrame) -> list[pl.Series]:
-    """Give the next local midnight after every agent's edge, and the next end of a window of instants (µs)."""
+    """Return the next local midnight after every agent's edge, and the next end of a window of instants (µs)."""
     zone = rows.select("agent").join(scored._zone_of, on="agent", how="left", maintain_order="left")["zone"]
-    at = rows["edge"].cast(pl.Datetime("us", "UTC"))
+    at = rows["edge"].cast(INSTANT)
     days = [
         pl.when(zone == name).then(
             (at.dt.convert_time_zone(name).dt.date().dt.offset_by("1d"))
@@ -116,7 +117,7 @@ def _bounds(scored: Score, rows: pl.DataFrame) -> list[pl.Series]:
     found = [midnight.alias("midnight")]
     for number, bound in enumerate(scored.window or ()):
         if isinstance(bound, datetime):
-            instant = (bound - EPOCH) // MICROSECOND
+            instant = to_epoch_us(bound)
             found.append(
                 pl.select(pl.when(rows["edge"] <= instant).then(instant)).to_series().alias(f"{number}")
             )
@@ -124,10 +125,11 @@ def _bounds(scored: Score, rows: pl.DataFrame) -> list[pl.Series]:
 
 
 def _follows_overrun(scored: Score) -> pl.Expr:
-    """Say whether a call that overran, or the break it shifted, may still be reaching further at a slice's end."""
+    """Tell whether an overrunning call, or the break it shifted, may still be going on at the end of a slice."""
     overrun = scored._evidence["segment"].implode()
-    place = pl.when(pl.col("segment") > 0).then(pl.col("segment") - 1)
-    begun = pl.lit(scored._segments["key"]).gather(place)
+    # segments are numbered from 1: the number before this one is also this one's row in the table of segments
+    previous = pl.when(pl.col("segment") > 0).then(pl.col("segment") - 1)
+    begun = pl.lit(scored._segments["key"]).gather(previous)
     return (pl.col("segment").is_in(overrun) & pl.col("state").is_in(ON_CALL)) | (
-        place.is_in(overrun) & (run_start(is_rest()) < begun)
+        previous.is_in(overrun) & (run_start(is_rest()) < begun)
     )

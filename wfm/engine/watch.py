@@ -1,4 +1,4 @@
-"""What was watched of every source: spans that touch are one, and the end of the last is the edge that a feed moves."""
+"""Coverage of every source: the merged spans, and the edge where each source's coverage ends."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ SPAN = ["source", "start_at", "end_at"]
 
 
 class Watch:
-    """The spans that were watched: source start_at end_at, joined; and where each source's watching ends.
+    """The covered spans (source start_at end_at, merged), and where the coverage of each source ends.
 
     ::
 
-        watched    |=======|    |==========|
+        covered    |=======|    |==========|
         growth                             |==|      the edge moves, nothing else changes
-        a change             |==|                    time before the edge is seen in another light
+        a change             |==|                    time before the edge must be scored again
+
+    Args:
+        coverage: source start_at end_at.
     """
 
     def __init__(self, coverage: pl.DataFrame) -> None:
         self.spans = _joined(coverage)
+        # with several sources, a null source stands for the time in which all of them are covered
         alone = self.spans["source"].n_unique() == 1
         everywhere = self.spans.with_columns(source=pl.lit(None, pl.String))
         everything = pl.concat([self.spans, everywhere if alone else where_all_watch(self.spans)])
@@ -31,16 +35,16 @@ class Watch:
         self._shape = everything.with_columns(pl.when(~last).then("end_at"))
 
     def with_more(self, coverage: pl.DataFrame) -> Watch:
-        """Return what was watched with some more of it."""
+        """Return this coverage together with more of it."""
         return Watch(pl.concat([self.spans, coverage.select(SPAN)]))
 
     def is_grown_from(self, earlier: Watch) -> bool:
-        """Say whether the edges are all that moved."""
+        """Tell whether nothing but the edges differs from earlier coverage."""
         return self._shape.equals(earlier._shape)
 
 
 def _joined(coverage: pl.DataFrame) -> pl.DataFrame:
-    """Join what touches, per source; a source whose spans are all empty keeps one: it is known to be watched."""
+    """Merge touching spans per source; a source whose spans are all empty keeps one: it is known to be polled."""
     parts = [coverage.select(SPAN).clear()]
     for part in coverage.select(SPAN).partition_by("source", maintain_order=True):
         spans = union(
