@@ -1,11 +1,11 @@
-"""Scored slices → why each is what it is: the rule that decided, and the rows that every rule asked.
+"""Why every slice has its class: the rule that decided, and the input rows that the rules used.
 
-A row is named by its place in the frame that was given to `wfm.engine.score.score`, counted from 0::
+A row is identified by its position in the frame that was given to `wfm.score`, counted from 0::
 
     slice        10:15 on_queue × break, call_driven
-    schedule_row the row of the schedule that holds then        state_row, map_row  who said "Break", and what that is
-    rule_row     on_queue × break                               exemption_row       what excused it
-    leg_rows     the calls under way, and those that the rule on calls is about
+    schedule_row the row of the schedule that applies then      state_row, map_row  the transaction and its mapping
+    rule_row     on_queue × break                               exemption_row       the exemption, if one applies
+    leg_rows     the calls in progress, and those that the rule on overrunning calls used
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ WHY: Final = (
     "shifted_break",
     "out",
 )
-"""What decided a slice; the four before ``fits`` are why a state is not known, ``out`` is what no rule excused."""
+"""What decided a slice; the four before ``fits`` say why a state is unknown, ``out`` is what no rule excused."""
 
 WON_BY: Final = ("fits", "unmapped", "unknown", "order", "nobody", "rests")
-"""Why one of several logins spoke: its state is in adherence (or is work that nobody scheduled); none is, and what is
-not known goes before what is out; none is, and it comes first in the order of `wfm.terms.STATES`; no login is theirs
-then; all others rest or are none of theirs then."""
+"""Why the state of one of several logins was used: it is in adherence (or is unscheduled work); none is, and an unknown
+or unmapped state goes before one that is out; none is, and it comes first in the order of the states in the glossary;
+the agent held no login then; all other logins are at rest or were not the agent's then."""
 
 HEARD: Final = ("said", "expired", "before_first", "nobody")
-"""What a state comes from: a transaction; one that nothing renewed; none yet; no login at all."""
+"""Where a state comes from: a transaction; one that expired unrenewed; none yet; no login at all."""
 
 ROWS: Final = (
     "schedule_row",
@@ -67,14 +67,14 @@ ROWS: Final = (
 
 @dataclass(frozen=True)
 class Grounds:
-    """Why an agent's time is what it is.
+    """The decision on every slice of an agent.
 
-    slices: as `Score.slices`, cut where another row of the schedule holds, too; then why (`WHY`), `ROWS`, leg_rows (a
-        list), source login (who spoke), heard (`HEARD`), said_at (of state_row), won_by (`WON_BY`; null where
-        there is one login), counted, category, segment_start_at segment_end_at, unseen_from_at unseen_to_at (around
-        what was not watched), and of a rule on calls evidence_kind leg_ids begun_at call_end_at late_end_at until_at
-        stop_at (`wfm.engine.adherence.REACH`) credit_s.
-    voices: what each of several logins said: slice (counted from 0), source login state state_row won.
+    slices: as `Score.slices`, also cut where another schedule row applies; then why (`DECISIONS`), `ROW_COLUMNS`,
+        leg_rows (a list), source login (whose state was used), heard (`STATE_ORIGINS`), said_at (of state_row), won_by
+        (`LOGIN_CHOICE_REASONS`; null where there is one login), counted, category, segment_start_at segment_end_at,
+        unseen_from_at unseen_to_at (the bounds of a gap in coverage), and for the rules on overrunning calls and
+        shifted breaks evidence_kind leg_ids begun_at call_end_at late_end_at until_at stop_at credit_s.
+    voices: the state of each of several logins: slice (counted from 0), source login state state_row said_at won.
     """
 
     slices: pl.DataFrame
@@ -82,12 +82,15 @@ class Grounds:
 
 
 def grounds(scored: Score, frames: Mapping[str, Frame | None], agent_id: str) -> Grounds:
-    """Say why an agent's slices are what they are.
+    """Explain why every slice of an agent has its class.
 
     Args:
-        scored: the window.
-        frames: what it was scored from, by the names of `wfm.engine.score.score`.
-        agent_id: whose.
+        scored: the scored window.
+        frames: the frames it was scored from, by the argument names of `wfm.score`.
+        agent_id: the agent.
+
+    Raises:
+        InputError: a frame does not have the columns or values its table needs.
     """
     taken = {name: inputs.take(frame, name) for name, frame in frames.items() if frame is not None}
     facts = Facts.read(**{name: taken.get(name) for name in FRAMES})  # type: ignore[arg-type]
@@ -98,11 +101,11 @@ def grounds(scored: Score, frames: Mapping[str, Frame | None], agent_id: str) ->
 
 
 def _cut(scored: Score, facts: Facts, rules: pl.Series, agent_id: str) -> pl.DataFrame:
-    """Cut the agent's slices by rows of the schedule, and let every login say again what it said."""
+    """Cut the agent's slices at every change of schedule row, and add the state of every login."""
     axis, lines = scored.axis, scored._lines
-    told = scored.slices().filter(pl.col("agent_id") == agent_id).drop("agent_id")
+    slices = scored.slices().filter(pl.col("agent_id") == agent_id).drop("agent_id")
     agent = pl.lit(agent_id, axis.agents)
-    spans = told.select(
+    spans = slices.select(
         key=axis.key(agent, pl.col("start_at")),
         key_end=axis.key(agent, pl.col("end_at")),
         slice=pl.int_range(pl.len(), dtype=pl.Int32),
@@ -122,16 +125,16 @@ def _cut(scored: Score, facts: Facts, rules: pl.Series, agent_id: str) -> pl.Dat
     if lines.slots == 1:
         cut = cut.with_columns(winner=pl.lit(0), rank_0=pl.lit(None, pl.Int32))
     merged = merge_logins(cut, lines.entries["code"], rules, lines.slots)
-    return pl.concat([merged, heard, told[cut["slice"]].drop("state")], how="horizontal")
+    return pl.concat([merged, heard, slices[cut["slice"]].drop("state")], how="horizontal")
 
 
 def _planned(scored: Score, facts: Facts) -> pl.DataFrame:
-    """Make the layer ``schedule_row``: the row of the schedule that holds."""
+    """Build the layer ``schedule_row``: the schedule row that applies."""
     axis = scored.axis
-    placed = facts.schedule.with_columns(
+    numbered = facts.schedule.with_columns(
         agent=pl.col("agent_id").cast(axis.agents), schedule_row=pl.int_range(pl.len(), dtype=pl.Int32)
     )
-    spans = in_force(placed, scored._zone_of, scored.as_of).select(
+    spans = in_force(numbered, scored._zone_of, scored.as_of).select(
         "schedule_row",
         key=axis.key(pl.col("agent"), pl.col("start_at")),
         key_end=axis.key(pl.col("agent"), pl.col("end_at")),
@@ -140,14 +143,15 @@ def _planned(scored: Score, facts: Facts) -> pl.DataFrame:
 
 
 def _spoken(cut: pl.DataFrame, scored: Score, facts: Facts) -> pl.DataFrame:
-    """Add who spoke: source login login_row heard (the entry) watched state_row said_at won_by."""
+    """Add the login whose state was used: source login heard (the entry) watched state_row said_at won_by."""
     slots, axis = scored._lines.slots, scored.axis
 
     def of_winner(name: str) -> pl.Expr:
-        told = [f"{name}_{slot}" for slot in range(slots) if f"{name}_{slot}" in cut.columns]
-        parts = [pl.when(pl.col("winner") == int(one.rpartition("_")[2])).then(one) for one in told]
+        columns = [f"{name}_{slot}" for slot in range(slots) if f"{name}_{slot}" in cut.columns]
+        parts = [pl.when(pl.col("winner") == int(one.rpartition("_")[2])).then(one) for one in columns]
         return pl.coalesce(*parts, pl.lit(None, pl.Int32)) if parts else pl.lit(None, pl.Int32)
 
+    # the bands of the rank are those by which the logins were merged; see `merge_logins`
     rank = of_winner("rank") // pl.lit(slots)
     whose = facts.slots(axis).select("agent", *LOGIN, winner="slot").unique(["agent", "winner"], keep="any")
     cut = cut.with_columns(
@@ -172,32 +176,39 @@ def _spoken(cut: pl.DataFrame, scored: Score, facts: Facts) -> pl.DataFrame:
 
 
 def _since(cut: pl.DataFrame, scored: Score, facts: Facts, heard: str) -> pl.DataFrame:
-    """Add state_row and said_at: what the login last said; before it said anything, what it said first."""
-    said = facts.agent_state.select(*LOGIN, said_at="at", state_row=pl.int_range(pl.len(), dtype=pl.Int64))
-    said = said.sort("said_at", maintain_order=True)
+    """Add state_row and said_at: the login's last transaction; before its first one, that first one."""
+    transactions = facts.agent_state.select(
+        *LOGIN, said_at="at", state_row=pl.int_range(pl.len(), dtype=pl.Int64)
+    )
+    transactions = transactions.sort("said_at", maintain_order=True)
     row = scored._lines.entries["row"].cast(pl.Int64).gather(cut[heard])
     at = scored.axis.at(pl.col("key")).alias("at")
-    asked = cut.with_columns(at, said=row).with_row_index("place")
-    last = asked.select("place", "at", *LOGIN).sort("at", maintain_order=True)
+    asked = cut.with_columns(at, current=row).with_row_index("position")
+    last = asked.select("position", "at", *LOGIN).sort("at", maintain_order=True)
     before = last.join_asof(
-        said, left_on="at", right_on="said_at", by=LOGIN, strategy="backward", check_sortedness=False
+        transactions, left_on="at", right_on="said_at", by=LOGIN, strategy="backward", check_sortedness=False
     )
     after = last.join_asof(
-        said, left_on="at", right_on="said_at", by=LOGIN, strategy="forward", check_sortedness=False
+        transactions, left_on="at", right_on="said_at", by=LOGIN, strategy="forward", check_sortedness=False
     )
     expired, first = pl.col(heard) == EXPIRED, pl.col(heard) == BEFORE_FIRST
     instants = facts.agent_state["at"]
     found = (
-        asked.join(before.select("place", before="state_row"), on="place", how="left", maintain_order="left")
-        .join(after.select("place", after="state_row"), on="place", how="left", maintain_order="left")
-        .with_columns(state_row=pl.when(expired).then("before").when(first).then("after").otherwise("said"))
+        asked.join(
+            before.select("position", before="state_row"), on="position", how="left", maintain_order="left"
+        )
+        .join(after.select("position", after="state_row"), on="position", how="left", maintain_order="left")
+        .with_columns(
+            state_row=pl.when(expired).then("before").when(first).then("after").otherwise("current")
+        )
     )
     return found.with_columns(said_at=instants.gather(found["state_row"])).drop(
-        "place", "said", "before", "after"
+        "position", "current", "before", "after"
     )
 
 
 def _why(cut: pl.DataFrame, scored: Score) -> pl.DataFrame:
+    """Add why (what decided the slice) and heard (where its state comes from)."""
     code = scored._lines.entries["code"].gather(cut["heard"])
     unknown = pl.col("state") == UNKNOWN
     why = (
@@ -229,9 +240,9 @@ def _why(cut: pl.DataFrame, scored: Score) -> pl.DataFrame:
 
 def _tables(cut: pl.DataFrame, taken: Mapping[str, pl.DataFrame], facts: Facts) -> pl.DataFrame:
     """Add the rows of the tables that were asked: activity, state map, login, rule, exemption."""
-    place = pl.int_range(pl.len(), dtype=pl.Int64)
-    activity = taken["activity"].select(spelt=fold(pl.col("activity")), activity_row=place)
-    rule = taken["rule"].select("category", "state", rule_row=place)
+    row_number = pl.int_range(pl.len(), dtype=pl.Int64)
+    activity = taken["activity"].select(folded=fold(pl.col("activity")), activity_row=row_number)
+    rule = taken["rule"].select("category", "state", rule_row=row_number)
     mapped = mapped_by(facts.agent_state, facts.state_map)
     number = (
         pl.when(pl.col("why") == "system").then("system").when(pl.col("why") == "approved").then("approved")
@@ -243,39 +254,41 @@ def _tables(cut: pl.DataFrame, taken: Mapping[str, pl.DataFrame], facts: Facts) 
         pl.when(scheduled).then(pl.col("category").cast(CATEGORY).cast(pl.String)).alias("category"),
         map_row=pl.when(pl.col("heard").is_in(["said", "expired"])).then(mapped.gather(cut["state_row"])),
         exemption_row=number.cast(pl.Int64) - 1,
-        spelt=fold(pl.col("activity")),
+        folded=fold(pl.col("activity")),
     )
-    kinds = activity.unique("spelt", keep="last", maintain_order=True)
+    kinds = activity.unique("folded", keep="last", maintain_order=True)
     rules = rule.unique(["category", "state"], keep="last", maintain_order=True)
     return (
-        cut.join(kinds, on="spelt", how="left", maintain_order="left")
+        cut.join(kinds, on="folded", how="left", maintain_order="left")
         .join(rules, on=["category", "state"], how="left", maintain_order="left")
         .pipe(_owned, facts)
     )
 
 
 def _owned(cut: pl.DataFrame, facts: Facts) -> pl.DataFrame:
-    """Add login_row: the row of table login by which the login was the agent's then."""
+    """Add login_row: the row of table login that gave the login to the agent then."""
     held = facts.login.select(
         *LOGIN, "from_at", "to_at", agent_id="agent_id", login_row=pl.int_range(pl.len(), dtype=pl.Int64)
     )
-    asked = cut.select(*LOGIN, "at", agent_id=pl.col("agent").cast(pl.String), place=pl.int_range(pl.len()))
+    asked = cut.select(
+        *LOGIN, "at", agent_id=pl.col("agent").cast(pl.String), position=pl.int_range(pl.len())
+    )
     found = (
         asked.join(held, on=[*LOGIN, "agent_id"])
         .filter(
             pl.col("from_at").is_null() | (pl.col("from_at") <= pl.col("at")),
             pl.col("to_at").is_null() | (pl.col("to_at") > pl.col("at")),
         )
-        .group_by("place")
+        .group_by("position")
         .agg(pl.col("login_row").last())
     )
-    return cut.with_columns(place=pl.int_range(pl.len())).join(
-        found, on="place", how="left", maintain_order="left"
+    return cut.with_columns(position=pl.int_range(pl.len())).join(
+        found, on="position", how="left", maintain_order="left"
     )
 
 
 def _calls(cut: pl.DataFrame, scored: Score) -> pl.DataFrame:
-    """Add leg_rows, the segment's ends, and what the rule on calls went by."""
+    """Add leg_rows, the bounds of the segment, and the evidence of the rules on calls."""
     bounds = scored._segments.select("segment", segment_key="key", segment_end="key_end")
     cut = cut.join(bounds, on="segment", how="left", maintain_order="left").join(
         scored._evidence.with_columns(driven=True), on="segment", how="left", maintain_order="left"
@@ -285,41 +298,41 @@ def _calls(cut: pl.DataFrame, scored: Score) -> pl.DataFrame:
         pl.when(theirs).then(pl.col(name)).alias(name) for name in (*REACH, "leg_ids", "evidence_kind")
     )
     legs = scored._legs.select("row", "leg_id", leg_key="key", leg_end="key_end")
-    now = cut.select("place", "key", begun=pl.coalesce("begun", "key"))
+    now = cut.select("position", "key", begun=pl.coalesce("begun", "key"))
     overlaps = (pl.col("leg_key") < pl.col("begun")) & (pl.col("leg_end") > pl.col("begun"))
     found = now.join_where(
         legs, pl.col("leg_key") <= pl.col("key"), pl.col("leg_end") > pl.col("begun")
     ).filter(overlaps | (pl.col("leg_end") > pl.col("key")))
     rows = (
-        found.sort("place", "leg_key")
-        .group_by("place")
+        found.sort("position", "leg_key")
+        .group_by("position")
         .agg(leg_rows=pl.col("row").cast(pl.Int64).unique(maintain_order=True))
     )
-    return cut.join(rows, on="place", how="left", maintain_order="left").with_columns(
+    return cut.join(rows, on="position", how="left", maintain_order="left").with_columns(
         pl.col("leg_rows").fill_null(pl.lit([], pl.List(pl.Int64)))
     )
 
 
 def _watched(cut: pl.DataFrame, facts: Facts, axis: Axis) -> pl.DataFrame:
-    """Add coverage_row, and around a slice that was not watched unseen_from_at and unseen_to_at."""
+    """Add coverage_row, and for a slice without coverage the bounds of the gap, unseen_from_at and unseen_to_at."""
     if facts.coverage is None:
         none = pl.lit(None, INSTANT)
         return cut.with_columns(coverage_row=pl.lit(None, pl.Int64), unseen_from_at=none, unseen_to_at=none)
     held = facts.coverage.select(
         "source", "start_at", "end_at", coverage_row=pl.int_range(pl.len(), dtype=pl.Int64)
     )
-    asked = cut.select("place", "source", "at", ends=axis.at(pl.col("key_end")))
+    asked = cut.select("position", "source", "at", ends=axis.at(pl.col("key_end")))
     pairs = asked.join(held, on="source")
     covers = (pl.col("start_at") <= pl.col("at")) & (pl.col("end_at") >= pl.col("ends"))
     reaches = (pl.col("start_at") <= pl.col("at")) & (pl.col("end_at") > pl.col("at"))
-    found = pairs.group_by("place").agg(
+    found = pairs.group_by("position").agg(
         coverage_row=pl.coalesce(
             pl.col("coverage_row").filter(covers).first(), pl.col("coverage_row").filter(reaches).first()
         ),
         unseen_from_at=pl.col("end_at").filter(pl.col("end_at") <= pl.col("at")).max(),
         unseen_to_at=pl.col("start_at").filter(pl.col("start_at") >= pl.col("ends")).min(),
     )
-    cut = cut.join(found, on="place", how="left", maintain_order="left")
+    cut = cut.join(found, on="position", how="left", maintain_order="left")
     dark = pl.col("why") == "not_watched"
     return cut.with_columns(
         pl.when(dark).then(pl.col(name)).alias(name) for name in ("unseen_from_at", "unseen_to_at")
@@ -327,6 +340,7 @@ def _watched(cut: pl.DataFrame, facts: Facts, axis: Axis) -> pl.DataFrame:
 
 
 def _shaped(cut: pl.DataFrame, axis: Axis) -> pl.DataFrame:
+    """Select the columns of `SliceDecisions.slices`, with instants and seconds for keys and microseconds."""
     instants = {f"{name}_at": axis.at(pl.col(name)) for name in REACH if name != "credit"}
     return cut.select(
         pl.col("agent").cast(pl.String).alias("agent_id"),
@@ -359,7 +373,7 @@ def _shaped(cut: pl.DataFrame, axis: Axis) -> pl.DataFrame:
 
 
 def _voices(cut: pl.DataFrame, facts: Facts, scored: Score) -> pl.DataFrame:
-    """Say what each login of an agent with several said, slice by slice."""
+    """List the state of each login of an agent with several, slice by slice."""
     slots = scored._lines.slots
     whose = facts.slots(scored.axis).select("agent", *LOGIN, "slot").unique(["agent", "slot"], keep="any")
     parts = []
@@ -367,7 +381,7 @@ def _voices(cut: pl.DataFrame, facts: Facts, scored: Score) -> pl.DataFrame:
         mine = cut.select(
             "agent",
             "key",
-            slice="place",
+            slice="position",
             heard=f"heard_{slot}",
             code=f"state_{slot}",
             won=pl.col("winner") == slot,
@@ -379,8 +393,8 @@ def _voices(cut: pl.DataFrame, facts: Facts, scored: Score) -> pl.DataFrame:
         parts.append(_since(mine, scored, facts, "heard"))
     if not parts:
         return pl.DataFrame(schema=VOICES)
-    told = pl.concat(parts).with_columns(state=pl.col("code").cat.to(STATE).cast(pl.String))
-    in_order = told.sort("slice", "won", descending=[False, True], maintain_order=True)
+    states = pl.concat(parts).with_columns(state=pl.col("code").cat.to(STATE).cast(pl.String))
+    in_order = states.sort("slice", "won", descending=[False, True], maintain_order=True)
     return in_order.select(pl.col(name).cast(dtype) for name, dtype in VOICES.items())
 
 

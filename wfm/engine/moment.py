@@ -1,4 +1,4 @@
-"""One instant of one agent, and what every rule found there: the one that decided, and what the others lacked."""
+"""One instant of one agent, and the finding of every rule there: which applies, and what the others lacked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from wfm import terms
-from wfm.core.time import EPOCH, MICROSECOND
+from wfm.core.time import US_PER_SECOND, to_epoch_us
 from wfm.engine.adherence import STATE_BITS
 from wfm.engine.codes import CODE, UNKNOWN, UNMAPPED, is_rest
 from wfm.engine.score import Score
@@ -20,11 +20,12 @@ TALKING = ("busy", "hold")
 
 @dataclass(frozen=True)
 class Overrun:
-    """What the rule on calls that overrun found: for it to hold nothing here may be lacking.
+    """The finding of the rule on calls that overrun into a segment.
 
-    off_queue: the segment is counted and not on_queue. state_then: at its start, begun_at. leg_ids: answered before and
-    ended after it. talked_across: busy or on hold just before and at it. until_at: the end of the last leg, of what was
-    told late and of the wrap-up; null where no call reached into the segment. holds: the instant lies before it.
+    off_queue: the segment is counted and not on_queue. begun_at: its start. state_then: the state at its start.
+    leg_ids: legs answered before its start and ended after it. talked_across: busy or on hold just before its start and
+    at it. until_at: the end of the last leg, of its late-reported states and of the wrap-up; null where no call reached
+    into the segment. holds: whether the rule applies at the instant, which then lies before until_at.
     """
 
     off_queue: bool
@@ -38,11 +39,12 @@ class Overrun:
 
 @dataclass(frozen=True)
 class Shifted:
-    """What the rule on shifted breaks found.
+    """The finding of the rule on breaks that calls have shifted.
 
-    earlier: the activity of the segment before it in the shift. is_break: that is a break or meal. credit_s: what calls
-    took of it. rested_before, rested_then: just before and at the segment's start. rested_until_at: the end of that
-    rest. used_s: seconds out in it before the instant.
+    begun_at: the start of the segment. earlier: the activity of the segment before it in the shift. is_break: that is a
+    break or meal. credit_s: the seconds of it that calls took. rested_before, rested_then: whether the agent was at
+    rest just before and at the segment's start. rested_until_at: the end of that rest. used_s: seconds out in the
+    segment before the instant. holds: whether the rule applies at the instant.
     """
 
     begun_at: datetime
@@ -58,10 +60,10 @@ class Shifted:
 
 @dataclass(frozen=True)
 class Moment:
-    """What is so at an instant, and what each test found, in the order in which they are made.
+    """The facts at an instant and the finding of each test, in the order in which they are made.
 
-    kind: the class; null where nothing is counted. fits: the states that would be in adherence. overrun, shifted:
-    null where nothing is scheduled.
+    kind: the class; None where nothing is counted. fits: the states that would be in adherence. system, approved:
+    whether such an exemption applies. overrun, shifted: None where nothing is scheduled.
     """
 
     at: datetime
@@ -78,12 +80,12 @@ class Moment:
 
     @property
     def known(self) -> bool:
-        """Whether the state is known."""
+        """Tell whether the state is known."""
         return self.state not in (terms.UNKNOWN, terms.UNMAPPED)
 
     @property
     def found(self) -> dict[str, bool]:
-        """Say of every class whether its own test holds, in the order of the tests."""
+        """Return for every class whether its own test succeeds, in the order of the tests."""
         driven = any(rule is not None and rule.holds for rule in (self.overrun, self.shifted))
         return {
             "unknown": not self.known,
@@ -96,16 +98,17 @@ class Moment:
 
 
 def moment(scored: Score, rules: pl.Series, agent_id: str, at: datetime) -> Moment | None:
-    """Say what every rule finds of an agent at an instant; None: it lies outside what was scored.
+    """Return the finding of every rule for an agent at an instant; None if it lies outside what was scored.
 
     Args:
-        scored: the window.
-        rules: as from `wfm.engine.adherence.rule_table`.
-        agent_id, at: whom, and when.
+        scored: the scored window.
+        rules: flags by category and state, as from `build_rule_table`.
+        agent_id: the agent.
+        at: the instant.
     """
     axis = scored.axis
     base = axis.agents.categories.to_list().index(agent_id) * axis.width
-    key = base + (at - EPOCH) // MICROSECOND - axis.origin
+    key = base + to_epoch_us(at) - axis.origin
     mine = scored._slices.filter(pl.col("key") >= base, pl.col("key") < base + axis.width)
     here = mine.filter(pl.col("key") <= key, pl.col("key_end") > key)
     if here.is_empty():
@@ -143,7 +146,7 @@ def _state_at(slices: pl.DataFrame, key: int) -> str | None:
 
 
 def _reach(scored: Score, segment: int) -> pl.DataFrame:
-    """Find how far a call reached into a segment: the row of evidence of its overrun, if there is one."""
+    """Return how far a call reached into a segment: the evidence row of its overrun, if there is one."""
     return scored._evidence.filter(pl.col("segment") == segment, pl.col("credit").is_null())
 
 
@@ -190,10 +193,10 @@ def _shifted(scored: Score, mine: pl.DataFrame, segment: pl.DataFrame, key: int,
         _instant(scored, begun),
         str(before["activity"][0]) if before.height else None,
         is_break,
-        credit / 1e6,
+        credit / US_PER_SECOND,
         rested_before,
         then,
         None if rest_end is None else _instant(scored, rest_end),
-        used_us / 1e6,
+        used_us / US_PER_SECOND,
         out and counted and resting and rested_before and used_us < credit,
     )
