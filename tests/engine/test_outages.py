@@ -167,7 +167,7 @@ def test_a_stricter_look_finds_no_more():
     slices, who = wfm.score(**frames).slices(), members(frames["agent"])
     assert joint_absences(slices, ACTIVITY, who, WINDOW).height == 1
     for strict in (Look(agents=25), Look(lasts=timedelta(minutes=10)), Look(share=1.0)):
-        assert joint_absences(slices, ACTIVITY, who, WINDOW, look=strict).is_empty()
+        assert joint_absences(slices, ACTIVITY, who, WINDOW, criteria=strict).is_empty()
 
 
 def test_cutting_to_a_span_keeps_what_lies_in_it():

@@ -1,9 +1,9 @@
-"""Feeds that failed: time that nobody watched, and time that was watched while nothing was said.
+"""Find failed feeds: scheduled time without coverage, and covered time without any transaction.
 
 ::
 
     coverage     |#########|      |##########################|
-    feed         x x xx  xx        xx x x x              x xx x
+    transactions x x xx  xx        xx x x x              x xx x
     scheduled      12 12 12 12 12 12 12 12 12 12 12 12 12 12
     proposed               |gap   |         |   silent   |
 """
@@ -15,37 +15,38 @@ from math import log
 
 import polars as pl
 
-from wfm.core.time import INSTANT
+from wfm.core.time import INSTANT, US_PER_SECOND, to_epoch_us, to_microseconds
 from wfm.engine.outages import Look
-from wfm.engine.presence import MICROSECOND, MOST_OFF
+from wfm.engine.presence import MOST_OFF
 from wfm.engine.units import in_seconds
 
-BIN = timedelta(minutes=15) // MICROSECOND
-SILENT = timedelta(minutes=10) // MICROSECOND
-"""A silence is no shorter."""
+BIN = to_microseconds(timedelta(minutes=15))
+"""The intervals in which the rate of transactions is compared, in µs."""
+SILENT = to_microseconds(timedelta(minutes=10))
+"""The shortest silence that is considered, in µs."""
 
 
 def unwatched(
     slices: pl.DataFrame,
     coverage: pl.DataFrame,
-    owner: pl.DataFrame,
+    reporter: pl.DataFrame,
     window: tuple[datetime, datetime],
-    look: Look | None = None,
+    criteria: Look | None = None,
 ) -> pl.DataFrame:
-    """Find the spans in which a source was not observed while its agents were scheduled.
+    """Find the spans in which a source was not covered while its agents were scheduled.
 
     Args:
         slices: as from `Score.slices`.
         coverage: source start_at end_at.
-        owner: source agent_id: whose states the source tells.
-        window: the first instant and the end of the time to look at.
-        look: ``lasts`` is the shortest span that is told.
+        reporter: source agent_id: the agents whose states the source reports.
+        window: start and end of the time to search.
+        criteria: what is worth proposing; of these only ``lasts`` is used present.
 
     Returns:
         source start_at end_at agents seconds (scheduled and unknown), in order of start.
     """
-    look = look or Look()
-    low, high = (_epoch(at) for at in window)
+    criteria = criteria or Look()
+    low, high = (to_epoch_us(at) for at in window)
     dark = (
         slices.filter(
             pl.col("class").cast(pl.String) == "unknown", pl.col("state").cast(pl.String) == "unknown"
@@ -53,12 +54,12 @@ def unwatched(
         .select("agent_id", start=pl.col("start_at").dt.epoch("us"), end=pl.col("end_at").dt.epoch("us"))
         .with_columns(pl.col("start").clip(lower_bound=low), pl.col("end").clip(upper_bound=high))
         .filter(pl.col("end") > pl.col("start"))
-        .join(owner, on="agent_id")
+        .join(reporter, on="agent_id")
         .sort("start")
     )
     found = (
         dark.join_asof(
-            _holes(coverage, owner, low, high),
+            _holes(coverage, reporter, low, high),
             left_on="start",
             right_on="from",
             by="source",
@@ -73,7 +74,7 @@ def unwatched(
             agents=pl.col("agent_id").n_unique().cast(pl.Int64),
             seconds=in_seconds((pl.col("end") - pl.col("start")).sum()),
         )
-        .filter(pl.col("end") - pl.col("start") >= look.lasts // MICROSECOND)
+        .filter(pl.col("end") - pl.col("start") >= to_microseconds(criteria.lasts))
     )
     return found.sort("start", "source").select(
         "source",
@@ -84,9 +85,9 @@ def unwatched(
     )
 
 
-def _holes(coverage: pl.DataFrame, owner: pl.DataFrame, low: int, high: int) -> pl.DataFrame:
-    """Give what coverage leaves out of [low, high): source, from, to."""
-    edges = owner.select("source").unique()
+def _holes(coverage: pl.DataFrame, reporter: pl.DataFrame, low: int, high: int) -> pl.DataFrame:
+    """List the gaps in the coverage of [low, high), in epoch µs: source, from, to."""
+    edges = reporter.select("source").unique()
     marks = pl.concat(
         [edges.with_columns(start=pl.lit(at, pl.Int64), end=pl.lit(at, pl.Int64)) for at in (low, high)]
         + [
@@ -109,51 +110,55 @@ def _holes(coverage: pl.DataFrame, owner: pl.DataFrame, low: int, high: int) -> 
 def silences(
     slices: pl.DataFrame,
     agent_state: pl.DataFrame,
-    owner: pl.DataFrame,
+    reporter: pl.DataFrame,
     window: tuple[datetime, datetime],
     *,
     timezone: str = "UTC",
     closed: tuple[date, ...] = (),
-    look: Look | None = None,
+    criteria: Look | None = None,
 ) -> pl.DataFrame:
-    """Find the spans in which a watched source said nothing for improbably long while many were scheduled.
+    """Find the spans in which a covered source reported nothing for improbably long while many agents were scheduled.
 
-    A source says m transactions per scheduled hour of agents on the other days; the chance of none while m * hours
-    are expected is exp(-m * hours) (Poisson), or exp(-m * hours / dispersion) as its
-    transactions come in clumps. Who
-    is logged out and on no call counts as not there: of an empty room nothing is heard.
+    A source reports m transactions per scheduled agent-hour on the other days; the probability of none while m * hours
+    are expected is exp(-m * hours) (Poisson), or exp(-m * hours / dispersion) as transactions come in bursts. Agents
+    who are logged out and on no call do not count as present: nobody is there to change state.
 
     Args:
-        slices: as from `Score.slices`, over the window and the days that show what is normal.
+        slices: as from `Score.slices`, over the window and the days that serve as the baseline.
         agent_state: source at.
-        owner, window, timezone, closed, look: as for `wfm.engine.outages.joint_absences` and `unwatched`.
+        reporter: as for `find_uncovered_spans`.
+        window: start and end of the time to search.
+        timezone: of local days.
+        closed: days on which nobody was expected.
+        criteria: what is worth proposing; None: the defaults.
 
     Returns:
-        source start_at end_at agents seconds (scheduled in it) expected (transactions) dispersion chance looks, in
-        order of start.
+        source start_at end_at agents seconds (scheduled in it) expected (transactions) dispersion chance (of such a
+        silence) looks (how many pauses were tested), in order of start.
     """
-    look = look or Look()
-    low, high = (_epoch(at) for at in window)
-    here = _present(slices, owner, timezone, closed)
-    said = agent_state.select("source", at=pl.col("at").dt.epoch("us")).unique().sort("source", "at")
-    pace = _pace(here, said, timezone)
+    criteria = criteria or Look()
+    low, high = (to_epoch_us(at) for at in window)
+    present = _present(slices, reporter, timezone, closed)
+    transactions = agent_state.select("source", at=pl.col("at").dt.epoch("us")).unique().sort("source", "at")
+    rates = _pace(present, transactions, timezone)
     gaps = (
-        said.with_columns(end=pl.col("at").shift(-1).over("source"))
+        transactions.with_columns(end=pl.col("at").shift(-1).over("source"))
         .with_columns(end=pl.col("end").fill_null(high))
         .filter(pl.col("end") > low, pl.col("at") < high)
         .with_columns(start=pl.col("at").clip(lower_bound=low), end=pl.col("end").clip(upper_bound=high))
     )
-    limit = log(max(gaps.height, 1) / look.chance)
+    # Bonferroni over all pauses between transactions
+    limit = log(max(gaps.height, 1) / criteria.chance)
     long = gaps.filter(pl.col("end") - pl.col("start") >= SILENT).select("source", "start", "end")
-    lost = _overlap(long, here)
+    lost = _overlap(long, present)
     return (
         lost.with_columns(day=_day("start", timezone))
-        .join(pace, on=["source", "day"])
+        .join(rates, on=["source", "day"])
         .with_columns(expected=pl.col("seconds") * pl.col("rate"))
         .with_columns(surprise=pl.col("expected") / pl.col("dispersion"))
         .filter(
             pl.col("surprise") >= limit,
-            pl.col("seconds") * 1_000_000 >= look.agents * (pl.col("end") - pl.col("start")),
+            pl.col("seconds") * US_PER_SECOND >= criteria.agents * (pl.col("end") - pl.col("start")),
             pl.col("end") - pl.col("start") >= SILENT,
         )
         .sort("start", "source")
@@ -172,9 +177,9 @@ def silences(
 
 
 def _present(
-    slices: pl.DataFrame, owner: pl.DataFrame, timezone: str, closed: tuple[date, ...]
+    slices: pl.DataFrame, reporter: pl.DataFrame, timezone: str, closed: tuple[date, ...]
 ) -> pl.DataFrame:
-    """Give the time in which agents of a source were scheduled, watched and there: source, agent_id, start, end."""
+    """List the time in which agents of a source were scheduled, covered and present: source, agent_id, start, end."""
     state = pl.col("state").cast(pl.String)
     return (
         slices.filter(
@@ -184,14 +189,14 @@ def _present(
         )
         .select("agent_id", start=pl.col("start_at").dt.epoch("us"), end=pl.col("end_at").dt.epoch("us"))
         .filter(~_day("start", timezone).is_in(list(closed)))
-        .join(owner, on="agent_id")
+        .join(reporter, on="agent_id")
     )
 
 
-def _overlap(spans: pl.DataFrame, here: pl.DataFrame) -> pl.DataFrame:
-    """Say what of spans ``source, start, end`` agents were there: adds agents, seconds; cut to where any was."""
+def _overlap(spans: pl.DataFrame, present: pl.DataFrame) -> pl.DataFrame:
+    """Measure how many agents were present in spans ``source, start, end``: adds agents, seconds; clips the spans."""
     pieces = spans.select("source", low="start", high="end").join_where(
-        here.rename({"source": "its"}),
+        present.rename({"source": "its"}),
         pl.col("source") == pl.col("its"),
         pl.col("start") < pl.col("high"),
         pl.col("end") > pl.col("low"),
@@ -205,30 +210,30 @@ def _overlap(spans: pl.DataFrame, here: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _pace(here: pl.DataFrame, said: pl.DataFrame, timezone: str) -> pl.DataFrame:
-    """Say how much a source tells on the other days: source, day, rate (per agent-second), dispersion.
+def _pace(present: pl.DataFrame, transactions: pl.DataFrame, timezone: str) -> pl.DataFrame:
+    """Estimate the transactions of a source on the other days: source, day, rate (per agent-second), dispersion.
 
-    In quarters of an hour: dispersion is the mean of (told - expected)^2 / expected, at least 1.
+    Dispersion is the mean of (reported - expected)^2 / expected over 15-minute intervals, at least 1.
     """
     edge = pl.col("bin") * BIN
     bins = (
-        here.with_columns(bin=pl.int_ranges(pl.col("start") // BIN, (pl.col("end") - 1) // BIN + 1))
+        present.with_columns(bin=pl.int_ranges(pl.col("start") // BIN, (pl.col("end") - 1) // BIN + 1))
         .explode("bin")
         .with_columns(s=pl.min_horizontal("end", edge + BIN) - pl.max_horizontal("start", edge))
         .group_by("source", "bin")
         .agg(s=in_seconds(pl.col("s").sum()))
     )
-    told = said.group_by("source", bin=pl.col("at") // BIN).agg(told=pl.len().cast(pl.Int64))
+    sent = transactions.group_by("source", bin=pl.col("at") // BIN).agg(sent=pl.len().cast(pl.Int64))
     bins = (
-        bins.join(told, on=["source", "bin"], how="left")
-        .with_columns(pl.col("told").fill_null(0), at=edge)
+        bins.join(sent, on=["source", "bin"], how="left")
+        .with_columns(pl.col("sent").fill_null(0), at=edge)
         .with_columns(day=_day("at", timezone))
     )
-    rate = _others("told") / _others("s")
-    off = (pl.col("told") - pl.col("s") * pl.col("rate")) ** 2 / (pl.col("s") * pl.col("rate"))
-    days = bins.group_by("source", "day").agg(pl.col("told", "s").sum())
+    rate = _others("sent") / _others("s")
+    off = (pl.col("sent") - pl.col("s") * pl.col("rate")) ** 2 / (pl.col("s") * pl.col("rate"))
+    days = bins.group_by("source", "day").agg(pl.col("sent", "s").sum())
     days = days.with_columns(
-        rate=pl.when(_others("s") > 0).then(rate).otherwise(pl.col("told") / pl.col("s"))
+        rate=pl.when(_others("s") > 0).then(rate).otherwise(pl.col("sent") / pl.col("s"))
     )
     spread = (
         bins.join(days.select("source", "day", "rate"), on=["source", "day"])
@@ -240,12 +245,9 @@ def _pace(here: pl.DataFrame, said: pl.DataFrame, timezone: str) -> pl.DataFrame
 
 
 def _others(name: str) -> pl.Expr:
+    """Sum a column over the other days of the same source."""
     return pl.col(name).sum().over("source") - pl.col(name)
 
 
 def _day(name: str, timezone: str) -> pl.Expr:
     return pl.col(name).cast(INSTANT).dt.convert_time_zone(timezone).dt.date()
-
-
-def _epoch(at: datetime) -> int:
-    return (at - datetime(1970, 1, 1, tzinfo=at.tzinfo)) // MICROSECOND

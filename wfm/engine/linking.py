@@ -1,13 +1,13 @@
-"""One customer call that two phone systems saw, or that rang at two users: find the legs that are one call.
+"""Link the legs of one customer call that two phone systems logged, or that rang at several users.
 
-No vendor gives an id that another one knows. What they share is who called and when::
+Phone systems share no call ids. What they share is who called and when::
 
     front desk  in  +1555…0177  |------------------------|         call a1
-    contact centre  +1555…0177    |----------------|               call b7    the same caller, then: one call
-    contact centre  +1555…0177                            |-----|  call b8    afterwards: another one
+    contact centre  +1555…0177    |----------------|               call b7    the same caller at that time: one call
+    contact centre  +1555…0177                            |-----|  call b8    afterwards: another call
 
-Nobody holds two calls from one number at once, but a switchboard does: calls of one system that have ids of their own
-stay apart, and are paired with those of another system in the order in which they began.
+A person has one call from a number at a time, but a switchboard has several: calls of one system with different ids are
+kept apart, and paired with those of another system in the order in which they began.
 """
 
 from __future__ import annotations
@@ -18,38 +18,39 @@ from typing import Final
 import polars as pl
 
 TOLERANCE: Final = timedelta(seconds=10)
-"""By how much clocks of two systems may differ, and how soon a call that was not answered is offered to the next."""
+"""How far the clocks of two systems may differ, and how soon an unanswered call is offered to the next user."""
 
 
 def link(legs: pl.DataFrame, tolerance: timedelta = TOLERANCE) -> pl.DataFrame:
-    """Say which call each leg belongs to, and whether another system saw that call first.
+    """Find the call that each leg belongs to, and whether another system logged that call first.
 
     Args:
         legs: source leg_id call_id login direction started_at answered_at ended_at from_number to_number from_e164
-            to_e164, one row a leg. Calls without a number or without any instant are linked to nothing.
-        tolerance: see `TOLERANCE`.
+            to_e164, one row per leg. Calls without a number or without any instant are not linked.
+        tolerance: see `LINK_TOLERANCE`.
 
     Returns:
-        The legs in their order, with ``call`` (a number: equal within a customer call) and ``elsewhere`` (a system of
-        another name saw it first).
+        The legs in their order, with ``call`` (a number: equal within a customer call) and ``elsewhere`` (another
+        system logged it first).
     """
     legs = legs.with_columns(
         own=pl.coalesce("call " + pl.col("call_id"), "leg " + pl.col("leg_id")),
-        place=pl.when(pl.col("call_id").is_null()).then("login"),
+        # legs without a call id are told apart by the user at whom they rang
+        user=pl.when(pl.col("call_id").is_null()).then("login"),
         number=_customer(),
         start=pl.coalesce("started_at", "answered_at", "ended_at"),
         end=pl.coalesce("ended_at", "answered_at", "started_at"),
     )
     calls = legs.group_by("source", "own", maintain_order=True).agg(
-        pl.col("number", "place").drop_nulls().first(), pl.col("start").min(), pl.col("end").max()
+        pl.col("number", "user").drop_nulls().first(), pl.col("start").min(), pl.col("end").max()
     )
     return legs.join(_groups(calls, tolerance), on=["source", "own"], how="left", maintain_order="left").drop(
-        "own", "place", "number", "start", "end"
+        "own", "user", "number", "start", "end"
     )
 
 
 def _customer() -> pl.Expr:
-    """The number outside: who called, or who was called."""
+    """Return the external number: the caller, or for outgoing calls the number called."""
     called, caller = (pl.coalesce(f"{side}_e164", f"{side}_number") for side in ("to", "from"))
     return pl.when(pl.col("direction").str.to_lowercase() == "out").then(called).otherwise(caller)
 
@@ -61,7 +62,7 @@ def _groups(calls: pl.DataFrame, tolerance: timedelta) -> pl.DataFrame:
     )
     paired = calls.with_columns(cluster=pl.col("fresh").cum_sum()).with_columns(
         # the first of each system with the first of the others, the second with the second
-        turn=pl.int_range(pl.len()).over("cluster", "source", "place")
+        turn=pl.int_range(pl.len()).over("cluster", "source", "user")
     )
     first = pl.col("source").first().over("cluster", "turn")
     numbered = paired.with_columns(
@@ -71,7 +72,7 @@ def _groups(calls: pl.DataFrame, tolerance: timedelta) -> pl.DataFrame:
 
 
 def _begins(tolerance: timedelta) -> pl.Expr:
-    """Say whether a call, in order of number and start, has nothing to do with those before it."""
+    """Tell whether a call, in order of number and start, is not linked to those before it."""
     same = pl.col("number") == pl.col("number").shift(1)
     until = pl.col("end").cum_max().over("number").shift(1)
     together = pl.col("start") - pl.col("start").shift(1) <= tolerance
@@ -79,5 +80,5 @@ def _begins(tolerance: timedelta) -> pl.Expr:
 
 
 def _next(tolerance: timedelta) -> pl.Expr:
-    """Allow for the next offer where calls have no id; calls with ids must overlap by more than the tolerance."""
-    return pl.when(pl.col("place").is_not_null()).then(tolerance).otherwise(-tolerance)
+    """Return by how long a call may start after the last one ended (no ids), or must overlap with it (ids)."""
+    return pl.when(pl.col("user").is_not_null()).then(tolerance).otherwise(-tolerance)

@@ -1,16 +1,16 @@
-"""Slices → the times at which many of a group were out together, for no reason that the schedule knows.
+"""Find outages: times at which many agents of a group were out of adherence together, without a scheduled reason.
 
 ::
 
     scheduled on queue   12 12 12 12 12 12 12 12 12
-    of them out           0  1  1 10 11 11  9  2  1      at 12:00:07 they fell, at 12:38:41 they were back
-    out as a rule        .6 .6 .6 .6 .6 .6 .6 .6 .6      the same group at such times on the other days
+    of them out           0  1  1 10 11 11  9  2  1      from 12:00:07, when they fell out, to 12:38:41
+    normally out         .6 .6 .6 .6 .6 .6 .6 .6 .6      the same group at such times on the other days
 
-How surprising ``k`` of ``n`` out is, when ``p`` are as a rule, is measured by the Chernoff bound of the binomial tail,
-P(X >= k) <= exp(-n * KL(k/n || p)) (Chernoff 1952; with Hoeffding 1956 it also holds for agents of different p). Where
-agents of a group are out in clumps anyway, the exponent is divided by the dispersion of the ordinary time, as for a
-quasi-binomial. An instant counts only if even the most surprising of all that were looked at would be so by chance in
-less than `Look.chance` of such windows (Bonferroni).
+How improbable it is that ``k`` of ``n`` agents are out where a share ``p`` is normal is measured by the Chernoff bound
+of the binomial tail, P(X >= k) <= exp(-n * KL(k/n || p)) (Chernoff 1952; by Hoeffding 1956 it also holds for agents of
+different p). Where the agents of a group are often out at the same times, the exponent is divided by the
+overdispersion of the other days, as for a quasi-binomial. An instant counts only if the most improbable of all tested
+instants would occur by chance in less than `OutageCriteria.chance` of such windows (Bonferroni).
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ from math import log
 
 import polars as pl
 
-from wfm.core.time import INSTANT
+from wfm.core.time import INSTANT, to_epoch_us, to_microseconds
 from wfm.engine.presence import (
     GROUP,
-    MICROSECOND,
     SCOPES,
     count,
     dispersion_of,
@@ -34,22 +33,22 @@ from wfm.engine.presence import (
 )
 from wfm.engine.units import in_seconds
 
-BRIDGE = timedelta(hours=1) // MICROSECOND
-"""So long an episode goes on while hardly anybody is scheduled on queue."""
-TOGETHER = timedelta(minutes=2) // MICROSECOND
-"""Agents who fall out, or come back, no further apart than this do so together."""
+BRIDGE = to_microseconds(timedelta(hours=1))
+"""How long an episode may go on while hardly anybody is scheduled on queue, in µs."""
+TOGETHER = to_microseconds(timedelta(minutes=2))
+"""Agents who fall out, or come back, within this time of one another do so together, in µs."""
 NEARLY = 0.8
-"""A group whose share out is below so much of a part's hides that the part alone fell out."""
+"""If the share out of a group is below this fraction of a subgroup's, the subgroup alone was out."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What is worth a proposal.
+    """The criteria for proposing an outage.
 
-    agents: at least so many out at once.
-    share: at least so much more of the group out than as a rule (0..1).
-    lasts: no shorter.
-    chance: how often a window without any outage may bring a false alarm (0..1).
+    agents: the fewest agents out at once.
+    share: the least share of the group that is out in excess of the normal share (0..1).
+    lasts: the shortest duration.
+    chance: the highest probability of a false alarm in a window without an outage (0..1).
     """
 
     agents: int = 4
@@ -66,45 +65,46 @@ def joint_absences(
     *,
     timezone: str = "UTC",
     closed: tuple[date, ...] = (),
-    look: Look | None = None,
+    criteria: Look | None = None,
 ) -> pl.DataFrame:
-    """Find the spans in which a group was out together while scheduled on queue.
+    """Find the spans in which the agents of a group were out together while scheduled on queue.
 
-    Who never came in the whole shift is no sign of an outage, and what is excused or unknown counts nowhere.
+    Agents who were absent for their whole shift are no sign of an outage; exempt and unknown time counts nowhere.
 
     Args:
-        slices: as from `Score.slices`, over the window and the days that show what is normal.
+        slices: as from `Score.slices`, over the window and the days that serve as the baseline.
         activity: activity, category.
-        member: scope (of `SCOPES`), name, agent_id: who belongs to which group.
-        window: the first instant and the end of the time to look at.
-        timezone: what a day is.
+        member: scope (of `GROUP_SCOPES`), name, agent_id: the members of each group.
+        window: start and end of the time to search.
+        timezone: of local days.
         closed: days on which nobody was expected.
-        look: what is worth a proposal.
+        criteria: what is worth proposing; None: the defaults.
 
     Returns:
         scope name start_at end_at agents (how many were out) seconds (of agents out) out scheduled share
-        share_normal (at the worst instant ``peak_at``) dispersion chance (that an instant is so bad, at most) looks,
-        in order of start.
+        share_normal (at the worst instant ``peak_at``) dispersion chance (upper bound of the probability of so bad an
+        instant) looks (how many instants were tested), in order of start.
     """
-    look = look or Look()
+    criteria = criteria or Look()
     stretches = on_queue(slices, activity, timezone, closed)
     counted = count(phases(stretches), without_twins(member)).with_columns(
         day=pl.col("at").cast(INSTANT).dt.convert_time_zone(timezone).dt.date()
     )
-    low, high = ((at - datetime(1970, 1, 1, tzinfo=at.tzinfo)) // MICROSECOND for at in window)
+    low, high = (to_epoch_us(at) for at in window)
     inside = counted.filter(pl.col("until") > low, pl.col("at") < high)
     measured = inside.join(dispersion_of(counted), on=[*GROUP, "day"]).with_columns(surprise=_surprise())
-    limit = log(max(inside.height, 1) / look.chance)
-    found = _episodes(measured, look, limit)
+    # Bonferroni: with n tested instants, each may be a false alarm with probability chance / n
+    limit = log(max(inside.height, 1) / criteria.chance)
+    found = _episodes(measured, criteria, limit)
     runs = _out_runs(stretches)
     found = _told_apart(_edges(found, runs, member)).filter(
-        pl.col("end") - pl.col("start") >= look.lasts // MICROSECOND
+        pl.col("end") - pl.col("start") >= to_microseconds(criteria.lasts)
     )
     return _told(_at_stake(found, runs, member), inside.height)
 
 
 def _surprise() -> pl.Expr:
-    """Give -ln of the bound on the chance that so many are out: n * KL(k/n || p) / dispersion."""
+    """Compute -ln of the bound on the probability that so many are out: n * KL(k/n || p) / dispersion."""
     share, rule = pl.col("k") / pl.col("n"), pl.col("p")
 
     def term(a: pl.Expr, b: pl.Expr) -> pl.Expr:
@@ -114,20 +114,21 @@ def _surprise() -> pl.Expr:
     return pl.when(share > rule).then(bound).otherwise(0.0)
 
 
-def _episodes(measured: pl.DataFrame, look: Look, limit: float) -> pl.DataFrame:
-    """Join the instants at which many are out into episodes; keep those with an instant too bad for chance.
+def _episodes(measured: pl.DataFrame, criteria: Look, limit: float) -> pl.DataFrame:
+    """Join the instants at which many are out into episodes; keep those with an instant that chance does not explain.
 
-    Time in which hardly anybody was scheduled, a break of the whole team, does not end an episode. It reaches from the
-    first to the last instant at which more was out than halfway from what is normal then to the worst instant.
+    Time in which hardly anybody was scheduled, such as a break of the whole team, does not end an episode. An episode
+    lasts from the first to the last instant at which the share out was more than halfway from the normal share at that
+    instant to the share at the worst one.
     """
     share = pl.col("k") / pl.col("n")
     rows = (
-        measured.filter(pl.col("n") >= look.agents)
+        measured.filter(pl.col("n") >= criteria.agents)
         .sort(*GROUP, "at")
         .with_columns(
-            warm=(share >= look.share) & (pl.col("k") >= 2),
-            hot=(pl.col("k") >= look.agents)
-            & (share - pl.col("p") >= look.share)
+            warm=(share >= criteria.share) & (pl.col("k") >= 2),
+            hot=(pl.col("k") >= criteria.agents)
+            & (share - pl.col("p") >= criteria.share)
             & (pl.col("surprise") >= limit),
         )
     )
@@ -155,16 +156,17 @@ def _episodes(measured: pl.DataFrame, look: Look, limit: float) -> pl.DataFrame:
 
 
 def _out_runs(stretches: pl.DataFrame) -> pl.DataFrame:
+    """List when each agent was out: agent_id, run_start, run_end (epoch µs)."""
     return stretches.filter("out").select("agent_id", run_start="start", run_end="end")
 
 
 def _edges(found: pl.DataFrame, runs: pl.DataFrame, member: pl.DataFrame) -> pl.DataFrame:
-    """Move start and end to where the agents fell out, and came back, together.
+    """Move the start and end of episodes to where the agents fell out, and came back, together.
 
     ::
 
-        fell        |     | || ||||  |              the first of those who fell within two minutes of one another
-        too bad                  |=================|
+        fell out    |     | || ||||  |              the first of those within two minutes of one another
+        episode                  |=================|
         came back                              | || ||| ||     |
         proposed          |===============================|
     """
@@ -185,7 +187,7 @@ def _edges(found: pl.DataFrame, runs: pl.DataFrame, member: pl.DataFrame) -> pl.
 
 
 def _chain(offsets: pl.DataFrame) -> pl.DataFrame:
-    """Follow distances from an edge as long as the next is no further than `TOGETHER`: episode, off (the last)."""
+    """Follow distances from an edge until a gap longer than `TOGETHER_US`: episode, off (the last distance)."""
     gap = (pl.col("off") - pl.col("off").shift(1).over("episode")).fill_null(pl.col("off"))
     return (
         offsets.sort("episode", "off")
@@ -197,7 +199,7 @@ def _chain(offsets: pl.DataFrame) -> pl.DataFrame:
 
 
 def _told_apart(found: pl.DataFrame) -> pl.DataFrame:
-    """Say every outage once: of the widest group, unless a narrower one stood apart or was nearly all of it."""
+    """Keep every outage once: for the widest group, unless a narrower one stood out or was nearly all of it."""
     for rank, scope in enumerate(SCOPES[:-1], start=1):
         wide = found.filter(pl.col("scope") == scope)
         narrow = found.filter(pl.col("scope").is_in(SCOPES[rank:])).select(
@@ -210,13 +212,13 @@ def _told_apart(found: pl.DataFrame) -> pl.DataFrame:
             (pl.col("k") / pl.col("n") < NEARLY * pl.col("inner_k") / pl.col("inner_n"))
             | (pl.col("inner_k") >= NEARLY * pl.col("k"))
         )
-        told = inside.join(apart, on="episode", how="anti").select(episode="inner")
-        found = found.join(apart, on="episode", how="anti").join(told, on="episode", how="anti")
+        covered = inside.join(apart, on="episode", how="anti").select(episode="inner")
+        found = found.join(apart, on="episode", how="anti").join(covered, on="episode", how="anti")
     return found
 
 
 def _at_stake(found: pl.DataFrame, runs: pl.DataFrame, member: pl.DataFrame) -> pl.DataFrame:
-    """Add how many agents were out in the span, and for how many microseconds in all."""
+    """Add how many agents were out in the span, and for how long in all (µs)."""
     lost = (
         found.select("episode", *GROUP, "start", "end")
         .join(member, on=GROUP)
@@ -231,7 +233,8 @@ def _at_stake(found: pl.DataFrame, runs: pl.DataFrame, member: pl.DataFrame) -> 
     return found.join(lost, on="episode")
 
 
-def _told(found: pl.DataFrame, looks: int) -> pl.DataFrame:
+def _told(found: pl.DataFrame, tested: int) -> pl.DataFrame:
+    """Select the columns that `find_joint_absences` returns."""
     return found.sort("start", *GROUP).select(
         *GROUP,
         start_at=pl.col("start").cast(INSTANT),
@@ -245,5 +248,5 @@ def _told(found: pl.DataFrame, looks: int) -> pl.DataFrame:
         peak_at=pl.col("peak").cast(INSTANT),
         dispersion="dispersion",
         chance=(-pl.col("surprise")).exp(),
-        looks=pl.lit(looks, pl.Int64),
+        looks=pl.lit(tested, pl.Int64),
     )

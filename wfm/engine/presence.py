@@ -1,7 +1,7 @@
-"""Who of a group was scheduled on queue at every instant, how many of them were out, and how many are as a rule.
+"""The baseline of absences: how many agents of a group are scheduled on queue, out, and normally out.
 
-What is normal is learnt from the other days, per phase of a stretch on queue: whoever has just come, or is about to go
-to lunch, is out more often than in the middle of the morning::
+The normal share is learnt from the other days, per phase of a scheduled stretch on queue: agents who have just started
+or are about to go to lunch are out more often than in the middle of the morning::
 
     on queue    |begins 0|1|2|4  |8      |amid               |before 8|4   |2 |1|0|break ...
 """
@@ -13,39 +13,49 @@ from itertools import pairwise
 
 import polars as pl
 
-from wfm.core.time import INSTANT
+from wfm.core.time import INSTANT, to_microseconds
 from wfm.engine.codes import fold
 
-MICROSECOND = timedelta(microseconds=1)
-MINUTE = timedelta(minutes=1) // MICROSECOND
+MINUTE = to_microseconds(timedelta(minutes=1))
 EDGES = (0, 1, 2, 4, 8, 15)
-"""Minutes after the start of a stretch on queue, and before its end, between which being out is a thing of its own."""
+"""Bounds of the phases after the start of a stretch on queue, and before its end, in minutes."""
 PRIOR_AGENTS = 10
 PRIOR_SHARE = {"amid": 0.1, "edge": 0.3}
-"""What is believed of a group before it was seen for long, and how many agents' stretches that weighs."""
+"""The prior share out per kind of phase; it weighs as much as the stretches of `PRIOR_AGENTS` agents."""
 AMID = 60
-"""Minutes that a stretch counts for away from its edges, in that weight."""
+"""Minutes that a stretch away from its edges counts for in that weight."""
 LEAST_SHARE = 0.005
+"""The normal share is at least this and at most 1 minus this: a share of 0 would make one absence impossible."""
 MOST_OFF = 9.0
-"""So many variances off counts an instant at most in the dispersion: else one outage hides another."""
+"""Limit of the squared deviation of an instant in the dispersion, in variances: else one outage hides another."""
 SCOPES = ("everybody", "site", "source", "team")
-"""What a group can be, the widest first."""
+"""The kinds of group, the widest first."""
 GROUP = ["scope", "name"]
 
 
 def on_queue(
     slices: pl.DataFrame, activity: pl.DataFrame, timezone: str, closed: tuple[date, ...] = ()
 ) -> pl.DataFrame:
-    """Give the stretches in which agents were scheduled on queue and seen: agent_id, day, start, end, out, and the
-    whole stretch on queue (stretch, first, last, begins_shift, ends_shift); instants as epoch microseconds."""
-    known = activity.select(key=fold(pl.col("activity")), category=pl.col("category").cast(pl.String))
+    """List the time in which agents were scheduled on queue and their state was known.
+
+    Args:
+        slices: as from `Score.slices`.
+        activity: activity, category.
+        timezone: of local days.
+        closed: days to leave out.
+
+    Returns:
+        agent_id day start end out, and about the whole scheduled stretch on queue: stretch (a number) first last
+        begins_shift ends_shift. Instants are epoch microseconds.
+    """
+    kinds = activity.select(key=fold(pl.col("activity")), category=pl.col("category").cast(pl.String))
     rows = (
         slices.with_columns(
             key=fold(pl.col("activity")),
             start=pl.col("start_at").dt.epoch("us"),
             end=pl.col("end_at").dt.epoch("us"),
         )
-        .join(known.unique("key", keep="last"), on="key", how="left", maintain_order="left")
+        .join(kinds.unique("key", keep="last"), on="key", how="left", maintain_order="left")
         .with_columns(
             off=pl.col("category").is_null() | pl.col("category").is_in(["time_off", "unavailable"])
         )
@@ -85,7 +95,7 @@ def on_queue(
 
 
 def within(slices: pl.DataFrame, span: tuple[datetime, datetime]) -> pl.DataFrame:
-    """Cut rows ``start_at, end_at`` to a span."""
+    """Clip rows ``start_at, end_at`` to a span."""
     start, end = (pl.lit(at, INSTANT) for at in span)
     return slices.with_columns(
         start_at=pl.max_horizontal("start_at", start), end_at=pl.min_horizontal("end_at", end)
@@ -93,7 +103,7 @@ def within(slices: pl.DataFrame, span: tuple[datetime, datetime]) -> pl.DataFram
 
 
 def lost(slices: pl.DataFrame, activity: pl.DataFrame) -> pl.DataFrame:
-    """Keep the slices in which somebody who came that day was scheduled on queue and out, and nothing excuses it."""
+    """Keep the slices in which an agent who came that day was scheduled on queue and out without an exemption."""
     on_queue = activity.filter(pl.col("category").cast(pl.String) == "on_queue").select(
         key=fold(pl.col("activity"))
     )
@@ -108,7 +118,7 @@ def lost(slices: pl.DataFrame, activity: pl.DataFrame) -> pl.DataFrame:
 
 
 def phases(stretches: pl.DataFrame) -> pl.DataFrame:
-    """Cut stretches into phases: the shift begins or ends, a rest is over or comes, and for how long; or neither."""
+    """Cut stretches into phases: minutes since a shift began or a rest ended, minutes before the next, or neither."""
     first, last = pl.col("first"), pl.col("last")
     head = pl.min_horizontal(first + EDGES[-1] * MINUTE, last)
     tail = pl.max_horizontal(last - EDGES[-1] * MINUTE, head)
@@ -134,22 +144,23 @@ def phases(stretches: pl.DataFrame) -> pl.DataFrame:
 
 
 def without_twins(member: pl.DataFrame) -> pl.DataFrame:
-    """Leave out a group that has exactly the agents of a wider one."""
+    """Drop groups that have exactly the same agents as a wider one."""
     ranks = pl.DataFrame({"scope": SCOPES, "rank": range(len(SCOPES))})
     groups = member.group_by(GROUP).agg(who=pl.col("agent_id").unique().sort()).join(ranks, on="scope")
-    kept = groups.sort("rank", "name").unique("who", keep="first", maintain_order=True)
-    return member.unique([*GROUP, "agent_id"]).join(kept.select(GROUP), on=GROUP, how="semi")
+    distinct = groups.sort("rank", "name").unique("who", keep="first", maintain_order=True)
+    return member.unique([*GROUP, "agent_id"]).join(distinct.select(GROUP), on=GROUP, how="semi")
 
 
 def count(pieces: pl.DataFrame, member: pl.DataFrame) -> pl.DataFrame:
-    """Count at every instant: scope, name, at, until, n scheduled, k of them out, expected out, variance of that."""
-    placed = pieces.join(member, on="agent_id")
-    placed = placed.join(_normal(placed, pieces), on=[*GROUP, "phase", "day"])
+    """Count agents between changes: scope name at until n (scheduled) k (out) p (normal share) v (variance of k)."""
+    grouped = pieces.join(member, on="agent_id")
+    grouped = grouped.join(_normal(grouped, pieces), on=[*GROUP, "phase", "day"])
+    # one row where a piece begins and its negative where it ends: the running sums are the counts at each instant
     one = pl.lit(1, pl.Int64)
-    come = placed.select(
+    come = grouped.select(
         *GROUP, at="start", n=one, k=pl.col("out").cast(pl.Int64), p="p", v=pl.col("p") * (1 - pl.col("p"))
     )
-    go = placed.select(
+    go = grouped.select(
         *GROUP,
         at="end",
         n=-one,
@@ -172,11 +183,11 @@ def count(pieces: pl.DataFrame, member: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _normal(placed: pl.DataFrame, pieces: pl.DataFrame) -> pl.DataFrame:
-    """Say which share of a group is out in a phase on the other days: scope, name, phase, day, p.
+def _normal(grouped: pl.DataFrame, pieces: pl.DataFrame) -> pl.DataFrame:
+    """Estimate the share of a group that is out in a phase on the other days: scope, name, phase, day, p.
 
-    (out of the group + weight * share of everybody) / (scheduled of the group + weight), without the day itself; the
-    share of everybody leans in the same way on `PRIOR_SHARE`.
+    p = (time out of the group + weight * share of all agents) / (scheduled time of the group + weight), without the day
+    itself; the share of all agents is shrunk towards `PRIOR_SHARE` in the same way.
     """
     believed = pl.when(pl.col("phase") == "amid").then(PRIOR_SHARE["amid"]).otherwise(PRIOR_SHARE["edge"])
     weight = pl.col("weight")
@@ -184,7 +195,7 @@ def _normal(placed: pl.DataFrame, pieces: pl.DataFrame) -> pl.DataFrame:
         overall=(pl.col("out_s") + weight * believed) / (pl.col("s") + weight)
     )
     return (
-        _other_days(placed, GROUP)
+        _other_days(grouped, GROUP)
         .join(everybody.select("phase", "day", "overall"), on=["phase", "day"])
         .select(
             *GROUP, "phase", "day", p=(pl.col("out_s") + weight * pl.col("overall")) / (pl.col("s") + weight)
@@ -193,6 +204,7 @@ def _normal(placed: pl.DataFrame, pieces: pl.DataFrame) -> pl.DataFrame:
 
 
 def _other_days(pieces: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """Sum scheduled time (s) and time out (out_s) over the other days, in µs, per group and phase."""
     length = pl.col("end") - pl.col("start")
     group = [*by, "phase"]
     return (
@@ -203,9 +215,9 @@ def _other_days(pieces: pl.DataFrame, by: list[str]) -> pl.DataFrame:
 
 
 def dispersion_of(counted: pl.DataFrame) -> pl.DataFrame:
-    """Measure how much more the number out varies on the other days than by chance: scope, name, day, dispersion.
+    """Estimate the overdispersion of the number out on the other days: scope, name, day, dispersion.
 
-    Sum of (k - n p)^2 over sum of n p (1 - p); 1: as by chance, and no less than that is believed.
+    The mean of (k - n p)^2 / (n p (1 - p)), weighted by time; 1 means binomial, and it is never taken to be less.
     """
     lasts = pl.col("until") - pl.col("at")
     off = ((pl.col("k") - pl.col("n") * pl.col("p")) ** 2 / pl.col("v")).clip(upper_bound=MOST_OFF)

@@ -1,4 +1,4 @@
-"""Vendor states that no mapping knows: how long, whose, and what they probably mean."""
+"""Vendor states without a mapping: for how long, of which agents, and which state they probably mean."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from wfm.engine.codes import fold
 from wfm.engine.units import in_seconds
 
 ON_CALL_SHARE = 0.8
-"""So much of a state on calls says busy."""
+"""A vendor state that is on calls for at least this share of its time is taken for busy."""
 MOSTLY = 0.6
-"""So much of a state, or so many of its stretches, says the rest."""
+"""The least share of its time, or of its occurrences, for the other suggestions."""
 HINTS = (
     ("wrapup", r"wrap|aftercall|acw|clerical"),
     ("meal", r"lunch|meal|dinner|breakfast|supper"),
@@ -26,7 +26,7 @@ HINTS = (
     ("working", r"backoffice|admin|email|working|ticket|paperwork"),
     ("away", r"away|afk|personal"),
 )
-"""What a vendor's word says by itself; the first that fits."""
+"""States by a pattern in the folded vendor name; the first match is taken."""
 PLANNED = {
     "break": "break",
     "meal": "meal",
@@ -34,26 +34,26 @@ PLANNED = {
     "meeting": "meeting",
     "off_queue_work": "working",
 }
-"""What a state means that is said while this is scheduled."""
+"""The state that is suggested where this category is scheduled meanwhile."""
 
 
-def unmapped(slices: pl.DataFrame, said: pl.DataFrame, activity: pl.DataFrame) -> pl.DataFrame:
-    """Find the vendor states without a mapping, and the most probable state, with its ground.
+def unmapped(slices: pl.DataFrame, transactions: pl.DataFrame, activity: pl.DataFrame) -> pl.DataFrame:
+    """Find the vendor states without a mapping, and suggest the most probable state of each.
 
-    Asked in this order: is the agent on the phone most of the time (the call log, `ON_CALL_SHARE`); what does the word
-    say; what is scheduled meanwhile (`MOSTLY` of the seconds); what comes before (a call: wrap-up).
+    Tested in this order: calls in the call log for most of the time (`MIN_ON_CALL_SHARE`: busy); a pattern in the name;
+    the category scheduled meanwhile (`MAJORITY_SHARE` of the seconds); a call just before (wrap-up).
 
     Args:
         slices: as from `Score.slices`.
-        said: source agent_id vendor_state of the transactions without a mapping.
+        transactions: source agent_id vendor_state of the transactions without a mapping.
         activity: activity, category.
 
     Returns:
         source vendor_state start_at end_at (first and last instant of it) agents seconds times scheduled_s on_call
         after_call planned (the category most of its scheduled seconds are in) planned_share (shares: 0..1) state
-        ground; state and ground are null where nothing speaks for any. In order of seconds, most first.
+        ground (which test suggested it); both are null without a suggestion. In order of seconds, most first.
     """
-    known = activity.select(key=fold(pl.col("activity")), category=pl.col("category").cast(pl.String))
+    kinds = activity.select(key=fold(pl.col("activity")), category=pl.col("category").cast(pl.String))
     state = pl.col("state").cast(pl.String)
     rows = (
         slices.with_columns(
@@ -62,9 +62,9 @@ def unmapped(slices: pl.DataFrame, said: pl.DataFrame, activity: pl.DataFrame) -
             before=pl.when(pl.col("agent_id") == pl.col("agent_id").shift(1)).then(state.shift(1)),
         )
         .filter(state == "unmapped")
-        .join(known.unique("key", keep="last"), on="key", how="left", maintain_order="left")
+        .join(kinds.unique("key", keep="last"), on="key", how="left", maintain_order="left")
     )
-    where = said.unique(["agent_id", "vendor_state"], keep="first", maintain_order=True)
+    where = transactions.unique(["agent_id", "vendor_state"], keep="first", maintain_order=True)
     rows = rows.join(where, on=["agent_id", "vendor_state"], how="left", maintain_order="left").with_columns(
         word=fold(pl.col("vendor_state"))
     )
@@ -86,7 +86,7 @@ def unmapped(slices: pl.DataFrame, said: pl.DataFrame, activity: pl.DataFrame) -
 
 
 def _planned(rows: pl.DataFrame, group: list[str]) -> pl.DataFrame:
-    """Say during which category a word is said most: source, word, planned, planned_share."""
+    """Find the category in which a vendor state occurs most: source, word, planned, planned_share."""
     spent = (
         rows.filter(pl.col("category").is_not_null())
         .group_by(*group, "category")
@@ -100,6 +100,7 @@ def _planned(rows: pl.DataFrame, group: list[str]) -> pl.DataFrame:
 
 
 def _suggest(found: pl.DataFrame) -> pl.DataFrame:
+    """Add the suggested state and the test that suggested it (ground)."""
     hint = pl.coalesce(
         [pl.when(pl.col("word").str.contains(words)).then(pl.lit(state)) for state, words in HINTS]
     )
