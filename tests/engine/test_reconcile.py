@@ -272,7 +272,7 @@ def test_clocks_that_are_apart(ahead: float) -> None:
     found = held(legs(MADE), buckets(MADE, "end", ahead=ahead))
     assert "clock_skew" in named(found)["entered"]
     known = found.findings.filter(cause="clock_skew").row(0, named=True)
-    told = float(known["evidence"].split("told ")[1].split(" s")[0])
+    told = float(known["evidence"].split("moved ")[1].split(" s")[0])
     assert told == pytest.approx(ahead, abs=15)
 
 
@@ -427,7 +427,7 @@ def test_what_nobody_can_explain_is_said_to_be_so() -> None:
     )
     found = held(legs(MADE), told)
     assert found.findings.rows() == [
-        ("pbx", "q", "entered", "not_explained", 1, 3.0, "3.0 more than the calls, over all")
+        ("pbx", "q", "entered", "not_explained", 1, 3.0, "3.0 more than the calls, in all")
     ]
     head = found.headline().row(0, named=True)
     assert head["figures"] - head["agree"] == 1

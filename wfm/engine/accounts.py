@@ -1,6 +1,6 @@
-"""What the call log and the state log each tell about a queue's volume and handle time, call by call.
+"""Facts about every call of a queue from the call log and from the state log: volume and handle time.
 
-`wfm.engine.reconcile` holds them against the vendor's own buckets. Times are whole microseconds since 1970 in here.
+`wfm.engine.reconcile` compares them with the vendor's own buckets. Times in this module are epoch microseconds.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Final
 
 import polars as pl
 
+from wfm.core.time import US_PER_SECOND, to_microseconds
 from wfm.engine import inputs, volume
 from wfm.engine.inputs import Frame
 from wfm.engine.linking import TOLERANCE
@@ -17,7 +18,7 @@ from wfm.engine.owners import with_agent
 from wfm.engine.volume import HANDLING, QUEUE
 
 NO_QUEUE: Final = ""
-"""The queue of calls whose log names none; empty in an answer."""
+"""The queue_id of calls without a queue; null in results."""
 
 COUNTED: Final[dict[str, pl.DataType]] = {
     "source": pl.String(),
@@ -47,14 +48,14 @@ _LEG: Final = ["account", "leg_id"]
 
 @dataclass(frozen=True)
 class Logs:
-    """What is known call by call.
+    """The facts of both logs, one row per call or leg.
 
-    counted: what may have been counted as a call: source queue_id kind at end abandoned wait. ``kind`` is call (as
-        `volume.intervals` counts), transfer (a call's second answered leg and further ones), offer (its legs that were
-        not answered), or out (calls that agents made for the queue). ``at`` is when it came, ``end`` when it gave up.
+    counted: everything that a vendor may have counted as a call: source queue_id kind at end abandoned wait. ``kind``
+        is call (as `measure_intervals` counts), transfer (a call's second answered leg and further ones), offer (its
+        unanswered legs), or out (calls that agents made for the queue). ``at`` is the arrival, ``end`` the end.
     handled: answered legs: source queue_id kind (call or out) account leg_id, arrival (of the call) answer end; talk
-        and wrap by the call log, busy (and hold) and wrapup by the state log. wrap is null where the log has none; busy
-        and wrapup are where nobody told the states of the agent. A leg whose seconds are unknown has no talk.
+        and wrap by the call log, busy (with hold) and wrapup by the state log. wrap is null where the call log has
+        none, busy and wrapup where no state of the agent is known, talk where the duration is unknown.
     """
 
     counted: pl.DataFrame
@@ -64,10 +65,16 @@ class Logs:
 def logs(
     call_leg: Frame | None, interval_volume: Frame | None, state: Frame | None, login: Frame | None
 ) -> Logs:
-    """Take from both logs what concerns a queue; calls without a queue are of `NO_QUEUE`.
+    """Collect the facts of both logs; calls without a queue get `NO_QUEUE`.
+
+    Args:
+        call_leg: the call log.
+        interval_volume: the vendor's buckets, which decide which source counts a queue.
+        state: as from `Score.slices`; None: no states.
+        login: source login agent_id [from_at to_at].
 
     Raises:
-        InputError: a frame is not what its table needs.
+        InputError: a frame does not have what its table needs.
     """
     taken = inputs.take(call_leg, "call_leg")
     every = taken.unique(["source", "leg_id"], keep="last", maintain_order=True).with_columns(
@@ -77,19 +84,20 @@ def logs(
     came_in = volume.counted_legs(every, interval_volume).with_columns(kind=pl.lit("call"))
     own = every.filter(made, pl.col("queue_id") != NO_QUEUE).with_columns(direction=pl.lit("in"))
     went_out = volume.counted_legs(own, interval_volume).with_columns(kind=pl.lit("out"))
-    told = None if state is None else _told_by_states(every, state, inputs.take(login, "login"))
+    by_states = None if state is None else _told_by_states(every, state, inputs.take(login, "login"))
     return Logs(
         pl.concat([*_counted(came_in), _counted(went_out)[0].with_columns(kind=pl.lit("out"))]),
-        pl.concat([_handled(came_in, told), _handled(went_out, told)]),
+        pl.concat([_handled(came_in, by_states), _handled(went_out, by_states)]),
     )
 
 
 def _us(name: str) -> pl.Expr:
+    """Return a column of instants in epoch microseconds."""
     return pl.col(name).dt.epoch("us")
 
 
 def _counted(legs: pl.DataFrame) -> list[pl.DataFrame]:
-    """List the calls, and the legs beyond the first of each."""
+    """List the calls, and apart from them the legs beyond the first of each call."""
     calls = volume.counted_calls(legs).select(
         *QUEUE, "abandoned", kind=pl.lit("call"), at=_us("arrival"), end=_us("ended_at"), wait="wait_us"
     )
@@ -110,25 +118,26 @@ def _counted(legs: pl.DataFrame) -> list[pl.DataFrame]:
 
 
 def _of(columns: dict[str, pl.DataType], rows: pl.DataFrame) -> pl.DataFrame:
+    """Select columns in this order and with these types."""
     return rows.select(pl.col(name).cast(dtype) for name, dtype in columns.items())
 
 
-def _handled(legs: pl.DataFrame, told: pl.DataFrame | None) -> pl.DataFrame:
-    """List the answered legs with what both logs say of their seconds."""
+def _handled(legs: pl.DataFrame, by_states: pl.DataFrame | None) -> pl.DataFrame:
+    """List the answered legs with their handle time by both logs."""
     arrival = pl.coalesce("started_at", "answer", "ended_at").min().over([*QUEUE, "call"])
-    wrap = (pl.col("wrap_s") * 1_000_000).round().cast(pl.Int64)
+    wrap = (pl.col("wrap_s") * US_PER_SECOND).round().cast(pl.Int64)
     rows = legs.with_columns(arrival=arrival.dt.epoch("us")).filter("answered")
     rows = rows.with_columns(
         wrap=wrap, talk=pl.col("handle_us") - wrap.fill_null(0), answer=_us("answer"), end=_us("ended_at")
     ).with_columns(end=pl.coalesce("end", pl.col("answer") + pl.col("talk"), "answer", "arrival"))
-    if told is None:
-        told = pl.DataFrame(schema={name: HANDLED[name] for name in (*_LEG, "busy", "wrapup")})
-    return _of(HANDLED, rows.join(told, on=_LEG, how="left", maintain_order="left"))
+    if by_states is None:
+        by_states = pl.DataFrame(schema={name: HANDLED[name] for name in (*_LEG, "busy", "wrapup")})
+    return _of(HANDLED, rows.join(by_states, on=_LEG, how="left", maintain_order="left"))
 
 
-# --- whose call a state was about -------------------------------------------------------------------------
+# --- handle time by the state log -------------------------------------------------------------------------
 def _told_by_states(legs: pl.DataFrame, state: Frame, login: pl.DataFrame) -> pl.DataFrame:
-    """Give every answered leg the busy and wrap-up seconds of its agent that are about it: account leg_id busy wrapup.
+    """Attribute the busy and wrap-up time of agents to their answered legs: account leg_id busy wrapup (µs).
 
     ::
 
@@ -136,7 +145,7 @@ def _told_by_states(legs: pl.DataFrame, state: Frame, login: pl.DataFrame) -> pl
         states     |busy       |wrapup|   |busy           |wrapup|
         of leg     |7                 |   |8      |9             |
 
-    Handling without a break belongs to the leg that was answered in it last; before its first leg, to that one.
+    Within an unbroken run of handling, time belongs to the last leg answered so far; before the first, to the first.
     """
     spans = volume.states(state, ["agent_id"]).with_columns(
         low=pl.col("start_at").dt.epoch("us"), high=pl.col("end_at").dt.epoch("us")
@@ -162,7 +171,7 @@ def _told_by_states(legs: pl.DataFrame, state: Frame, login: pl.DataFrame) -> pl
 
 
 def _conversations(legs: pl.DataFrame, login: pl.DataFrame) -> pl.DataFrame:
-    """Number what agents talked: account leg_id agent_id answer end talk; two logs of one conversation are one."""
+    """Number the conversations of agents: account leg_id agent_id answer end talk; two logs of one get one number."""
     answered = legs.filter(pl.col("answered_at").is_not_null(), pl.col("login").is_not_null())
     owned = with_agent(answered, login, pl.col("answered_at")).sort(
         "agent_id", "answered_at", "source", "leg_id"
@@ -183,7 +192,7 @@ def _conversations(legs: pl.DataFrame, login: pl.DataFrame) -> pl.DataFrame:
 
 
 def _runs(spans: pl.DataFrame) -> pl.DataFrame:
-    """Keep handling and number its unbroken runs: agent_id low high state run run_low run_high."""
+    """Select handling and number its unbroken runs: agent_id low high state run run_low run_high."""
     handling = spans.filter(pl.col("state").is_in(HANDLING))
     goes_on = (pl.col("agent_id") == pl.col("agent_id").shift(1)) & (pl.col("low") == pl.col("high").shift(1))
     return handling.with_columns(run=(~goes_on.fill_null(False)).cum_sum().cast(pl.Int64)).with_columns(
@@ -192,20 +201,23 @@ def _runs(spans: pl.DataFrame) -> pl.DataFrame:
 
 
 def _placed(talks: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
-    """Say in which run each conversation was: run, talk, at (where its part begins)."""
-    slack = int(TOLERANCE.total_seconds() * 1_000_000)
-    heard = talks.group_by("talk").agg(
+    """Match each conversation to a run: run, talk, at (where its part begins)."""
+    # the clocks of two systems differ: a run may seem to begin a little after the answer
+    slack = to_microseconds(TOLERANCE)
+    conversations = talks.group_by("talk").agg(
         pl.col("agent_id").first(), pl.col("answer").min(), pl.col("end").max()
     )
-    known = runs.select("agent_id", "run", "run_low", "run_high").unique().sort("run_low")
-    near = heard.with_columns(from_=pl.col("answer") + slack).sort("from_")
-    within = near.join_asof(known, left_on="from_", right_on="run_low", by="agent_id", check_sortedness=False)
+    candidates = runs.select("agent_id", "run", "run_low", "run_high").unique().sort("run_low")
+    near = conversations.with_columns(from_=pl.col("answer") + slack).sort("from_")
+    within = near.join_asof(
+        candidates, left_on="from_", right_on="run_low", by="agent_id", check_sortedness=False
+    )
     inside = pl.col("answer") < pl.col("run_high")
     found = within.filter(inside)
     later = (
         near.join(found, on="talk", how="anti")
         .join_asof(
-            known,
+            candidates,
             left_on="from_",
             right_on="run_low",
             by="agent_id",
@@ -215,19 +227,19 @@ def _placed(talks: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
         .filter(pl.col("run_low") < pl.col("end"))
     )
     columns = ["run", "talk", "answer", "run_low"]
-    placed = pl.concat([found.select(columns), later.select(columns)]).sort("run", "answer", "talk")
+    matched = pl.concat([found.select(columns), later.select(columns)]).sort("run", "answer", "talk")
     first = pl.col("run") != pl.col("run").shift(1)
     at = pl.when(first.fill_null(True)).then("run_low").otherwise(pl.max_horizontal("answer", "run_low"))
-    return placed.select("run", "talk", at=at)
+    return matched.select("run", "talk", at=at)
 
 
-def _cut(runs: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
-    """Cut runs where a conversation's part begins: run at until state talk; talk is -1 where none is known."""
+def _cut(runs: pl.DataFrame, matched: pl.DataFrame) -> pl.DataFrame:
+    """Cut runs where a conversation's part begins: run at until state talk; talk is -1 before any."""
     starts = pl.col("low") == pl.col("run_low")
     states = runs.select(
         "run", "run_high", "state", at="low", talk=pl.when(starts).then(pl.lit(-1, pl.Int64)), order=pl.lit(0)
     )
-    marks = pl.concat([states, placed.with_columns(order=pl.lit(1))], how="diagonal").sort(
+    marks = pl.concat([states, matched.with_columns(order=pl.lit(1))], how="diagonal").sort(
         "run", "at", "order"
     )
     return marks.with_columns(
@@ -236,19 +248,19 @@ def _cut(runs: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
 
 
 def unseen(state: Frame, legs: Frame | None, login: Frame | None) -> pl.DataFrame:
-    """List the answered legs during which nobody watched their agent's state: account leg_id.
+    """List the answered legs during which the state of their agent is unknown: account leg_id.
 
     Args:
         state: as from `Score.slices`.
-        legs: call_leg.
-        login: login.
+        legs: the call log.
+        login: source login agent_id [from_at to_at].
     """
-    dark = volume.states(state, ["agent_id"]).filter(pl.col("state").is_in(["unknown", "unmapped"]))
+    unknown = volume.states(state, ["agent_id"]).filter(pl.col("state").is_in(["unknown", "unmapped"]))
     answered = inputs.take(legs, "call_leg").filter(
         pl.col("answered_at").is_not_null(), pl.col("login").is_not_null()
     )
     owned = with_agent(answered, inputs.take(login, "login"), pl.col("answered_at"))
-    spans = dark.select("agent_id", "start_at", "end_at").sort("start_at")
+    spans = unknown.select("agent_id", "start_at", "end_at").sort("start_at")
     return (
         owned.sort("ended_at")
         .join_asof(spans, left_on="ended_at", right_on="start_at", by="agent_id", check_sortedness=False)

@@ -1,16 +1,17 @@
-"""How far the clocks of a call log and of an agent-state log are apart, from events that both tell.
+"""Estimate the clock skew between a call log and an agent-state log from events that both contain.
 
-Who hangs up is out of the call at that instant; who answers is busy from then on. So two logs tell the same events::
+An agent whose call ends leaves the busy state at that instant; one who answers is busy from then on. So both logs
+contain the same events::
 
     call log     answered 10:00:05 |------ call ------| ended 10:04:10
     state log         Busy 10:01:35 |------ Busy ------|Wrapup 10:05:40         its clock is 90 s ahead
 
-All differences between events of one agent within `BOUND_S` are drawn on a line; true pairs heap up where the clocks
-differ, all others lie everywhere. The densest stretch is the coarse answer, the pairs in it give the fine one.
+All differences between events of one agent within `BOUND_S` are put on a line; true pairs cluster at the skew, all
+others are spread evenly. The densest interval of the line is the coarse estimate, and its pairs give the fine one.
 
-A state that is polled is told late by anything from 0 to the poll's period N, so that the pairs fill a stretch of
-length N. That the clocks differ, or that every state is told late by the same time, looks alike; told apart is only the
-part that varies: the earliest pairs are taken to be told at once. This assumption goes with every polled estimate.
+A polled state is reported late by anything from 0 to the poll interval N, so that the pairs fill an interval of length
+N. A skew, and a constant delay of every state, cannot be told apart: only the variable part of the delay can be seen.
+The earliest pairs are therefore taken to be reported without delay; every polled estimate rests on this assumption.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from wfm.core.time import US_PER_SECOND
 from wfm.engine import inputs
 from wfm.engine.codes import CODE
 from wfm.engine.inputs import Frame
@@ -32,28 +34,28 @@ from wfm.engine.units import in_seconds
 Floats = NDArray[np.float64]
 
 BOUND_S: Final = 900
-"""Clocks further apart are a wrong zone, which is no matter of seconds."""
+"""Largest skew that is estimated; a larger difference is a wrong time zone, not a wrong clock."""
 
 WIDTHS_S: Final = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0)
-"""Widths of the stretch in which true pairs may lie: exact clocks, and poll periods up to two minutes."""
+"""Widths of the interval in which true pairs may lie: from exact times to poll intervals of two minutes."""
 
 FEWEST: Final = 8
-"""Fewer pairs than this are no estimate."""
+"""The fewest pairs for an estimate."""
 
 SURE: Final = 15.0
-"""The log-likelihood ratio of the densest stretch against chance; ln(900 places × 11 widths) is 9."""
+"""The least log-likelihood ratio of the densest interval against chance; ln(900 positions × 11 widths) is 9."""
 
 EXACT_S: Final = 2.0
-"""If the middle 80 % of the pairs lie within so much, states are told at once and the median is the answer."""
+"""If the middle 80 % of the pairs lie within this, states are reported at once and the median is the estimate."""
 
 EDGE: Final = 5.5
-"""Pairs per mean gap: the edge of a uniform stretch is further below its lowest pair in e^-5.5 = 0.4 % of all cases."""
+"""Mean gaps: the lower end of a uniform interval is further below its lowest pair in e^-5.5 = 0.4 % of cases."""
 
 GAP: Final = 9.0
-"""A pair below a stretch belongs to it if it is nearer than so many mean gaps; one wrong pair does less harm."""
+"""A pair below an interval belongs to it if it is nearer than this many mean gaps; one wrong pair does less harm."""
 
 NORMAL: Final = 2.5
-"""Standard deviations of the median's interval: 98.8 %."""
+"""Standard deviations of the median's confidence interval: 98.8 %."""
 
 DAY_COLUMNS: Final[dict[str, pl.DataType]] = {
     "call_source": pl.String(),
@@ -74,22 +76,22 @@ DAY_COLUMNS: Final[dict[str, pl.DataType]] = {
 }
 
 REASONS: Final[dict[str, str]] = {
-    "no_common_agent": "no agent is in both logs that day",
+    "no_common_agent": "no agent is in both logs on that day",
     "too_few_events": f"fewer than {FEWEST} calls or changes of state",
-    "no_peak": "the differences lie as if by chance: no difference of clocks within the bound fits",
+    "no_peak": "the time differences are spread as by chance: no clock skew within the limit fits them",
 }
-"""Why there is no estimate."""
+"""Why there is no estimate, by code."""
 
 METHODS: Final[dict[str, str]] = {
-    "median": "states are told at once: the median of the pairs",
-    "earliest": "states are told late by anything from 0 to delay_s: the earliest pairs are taken to be told at once",
+    "median": "states are reported at once: the median of the pairs",
+    "earliest": "states are reported 0 to delay_s late: the earliest pairs are taken to be reported at once",
 }
-"""How an estimate was made, and what it assumes."""
+"""How an estimate was made, and what it assumes, by code."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """One difference of clocks, in seconds; without one, why not."""
+    """One estimate of a clock skew in seconds with its confidence interval; or the reason why there is none."""
 
     skew: float | None = None
     low: float | None = None
@@ -108,38 +110,39 @@ def skew(
     login: Frame | None = None,
     timezone: str = "UTC",
 ) -> pl.DataFrame:
-    """Estimate, per pair of a call log and a state log and local day, how far their clocks are apart.
+    """Estimate the clock skew per call log, state log and local day.
 
-    Paired are the end of a call with the end of busy or hold, whatever comes then, and the answer of a call that came
-    in with the start of busy. Where both kinds allow an estimate and the two differ, the ends count: what begins busy
-    differs from vendor to vendor (ringing, dialling), what ends it does not.
+    The end of a call is paired with the end of busy or hold, and the answer of an incoming call with the start of busy.
+    Where both kinds give an estimate and the two differ, the one from the ends is used: what starts busy differs from
+    vendor to vendor (ringing, dialling), what ends it does not.
 
     Args:
         call_leg: [source] leg_id login answered_at ended_at [direction].
         agent_state: [source] login at vendor_state; in order of arrival.
-        state_map: as for `wfm.engine.score.score`.
+        state_map: as for `wfm.score`.
         login: [source] login agent_id [from_at to_at]; a login with no row is its own agent_id.
-        timezone: whose days; a pair is of the day of its call.
+        timezone: of local days; a pair belongs to the day of its call.
 
     Returns:
         One row per call_source, state_source and day.
 
         skew_s: seconds by which the state log's clock is ahead of the call log's (negative: behind). low_s high_s:
-        where it lies in at least 95 of 100 cases. pairs: what it was made of. events: ends and answers in the call
-        log, of agents who are in both. share: paired of them, where no other partner is possible. method: see
-        `METHODS`. delay_s: by how much states are told late at most. reason: see `REASONS`, if there is no estimate.
+        confidence interval, at least 95 %. pairs: how many pairs it was estimated from. events: ends and answers in
+        the call log, of agents who are in both logs. share: pairs / events. method: see `ESTIMATION_METHODS`. delay_s:
+        the longest delay with which states are reported. reason: see `NO_ESTIMATE_REASONS`; null with an estimate.
 
-        drift_s drift_low_s drift_high_s: how much skew_s changes in a day, over all days of the two logs; null with
-        fewer than three.
+        drift_s drift_low_s drift_high_s: the change of skew_s per day, over all days of the two logs; null with fewer
+        than three days.
 
     Raises:
-        InputError, UsageError: a frame or the zone is not what it should be.
+        InputError: a frame does not have what its table needs.
+        UsageError: the zone is not valid.
     """
     inputs.zone(timezone, "timezone")
-    owners = inputs.take(login, "login")
-    calls = _call_events(inputs.take(call_leg, "call_leg"), owners, timezone)
+    logins = inputs.take(login, "login")
+    calls = _call_events(inputs.take(call_leg, "call_leg"), logins, timezone)
     states = _state_events(
-        inputs.take(agent_state, "agent_state"), inputs.take(state_map, "state_map"), owners
+        inputs.take(agent_state, "agent_state"), inputs.take(state_map, "state_map"), logins
     )
     groups = _groups(calls, states)
     pairs = _pairs(calls, states)
@@ -152,19 +155,19 @@ def skew(
 
 
 def _call_events(call_leg: pl.DataFrame, login: pl.DataFrame, timezone: str) -> pl.DataFrame:
-    """List answers and ends of answered legs: call_source agent_id kind at (microseconds) day."""
+    """List answers and ends of answered legs: call_source agent_id kind at (epoch µs) day."""
     came_in = pl.col("direction").str.to_lowercase().is_in(["in", "unknown"]).fill_null(True)
     answered = call_leg.filter(pl.col("answered_at").is_not_null(), pl.col("login").is_not_null())
     owned = with_agent(answered, login, pl.col("answered_at"))
     local = pl.col("answered_at").dt.convert_time_zone(timezone).dt.date()
-    told = owned.select(
+    legs = owned.select(
         "agent_id", "answered_at", "ended_at", came_in=came_in, call_source="source", day=local
     )
     columns = ["call_source", "agent_id", "kind", "at", "day"]
-    ends = told.filter(pl.col("ended_at") > pl.col("answered_at")).with_columns(
+    ends = legs.filter(pl.col("ended_at") > pl.col("answered_at")).with_columns(
         kind=pl.lit("end"), at="ended_at"
     )
-    answers = told.filter("came_in").with_columns(kind=pl.lit("answer"), at="answered_at")
+    answers = legs.filter("came_in").with_columns(kind=pl.lit("answer"), at="answered_at")
     return (
         pl.concat([ends.select(columns), answers.select(columns)])
         .unique(maintain_order=True)
@@ -173,7 +176,7 @@ def _call_events(call_leg: pl.DataFrame, login: pl.DataFrame, timezone: str) -> 
 
 
 def _state_events(agent_state: pl.DataFrame, state_map: pl.DataFrame, login: pl.DataFrame) -> pl.DataFrame:
-    """List starts and ends of being on a call (busy or hold): state_source agent_id kind at (microseconds)."""
+    """List starts and ends of being on a call (busy or hold): state_source agent_id kind at (epoch µs)."""
     who = ["source", "login"]
     talking = pl.col("code").is_in([CODE["busy"], CODE["hold"]])
     changes = (
@@ -192,13 +195,13 @@ def _state_events(agent_state: pl.DataFrame, state_map: pl.DataFrame, login: pl.
 
 
 def _groups(calls: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
-    """List what is to be estimated: call_source state_source day, events (of agents in both), whole seconds."""
-    second = pl.col("at") % 1_000_000 == 0
+    """List the estimates to make: call_source state_source day, events (of agents in both logs), whole (seconds)."""
+    second = pl.col("at") % US_PER_SECOND == 0
     sources = states.group_by("state_source").agg(whole_states=second.all())
-    known = states.select("state_source", "agent_id").unique().with_columns(common=pl.lit(True))
+    common = states.select("state_source", "agent_id").unique().with_columns(common=pl.lit(True))
     return (
         calls.join(sources, how="cross")
-        .join(known, on=["state_source", "agent_id"], how="left")
+        .join(common, on=["state_source", "agent_id"], how="left")
         .group_by("call_source", "state_source", "day")
         .agg(
             events=pl.col("common").fill_null(False).sum(),
@@ -209,8 +212,9 @@ def _groups(calls: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
 
 
 def _pairs(calls: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
-    """Lay every event of a call beside those of the same kind and agent within the bound: difference in seconds."""
-    width = BOUND_S * 1_000_000
+    """Pair every event of a call with those of the same kind and agent within the bound: difference in seconds."""
+    # joining on slots as wide as the bound, and the two next to each, finds all pairs without a cross join
+    width = BOUND_S * US_PER_SECOND
     legs = calls.with_row_index("leg").with_columns(slot=pl.col("at") // width)
     near = states.with_row_index("change").with_columns(
         slot=pl.concat_list(pl.col("at") // width + step for step in (-1, 0, 1))
@@ -242,7 +246,7 @@ def _of_day(pairs: pl.DataFrame, events: int, whole: bool) -> Estimate:
 
 
 def _fit(pairs: pl.DataFrame, grain: float) -> Estimate:
-    """Find the stretch in which true pairs lie, and what it says of the clocks."""
+    """Estimate the skew from pairs: find the interval with the true ones, then its median or lower end."""
     lying = np.sort(pairs["difference"].to_numpy())
     if lying.size < FEWEST:
         return Estimate(reason="too_few_events")
@@ -256,13 +260,14 @@ def _fit(pairs: pl.DataFrame, grain: float) -> Estimate:
     if inner[1] - inner[0] <= EXACT_S:
         return _median(chosen, grain)
     outside = lying.size - np.count_nonzero((lying >= low - width) & (lying <= low + 2 * width))
-    alone = 1 - chosen.size / pairs["leg"].n_unique()  # an event that found its own is paired with no other
+    # an event whose true partner was found has no other pair, so it adds nothing to the background
+    alone = 1 - chosen.size / pairs["leg"].n_unique()
     background = max(outside * alone, 1.0) / (2 * BOUND_S)
     return _edge(chosen, min(background, np.exp(-GAP) * chosen.size / width), grain)
 
 
 def _densest(lying: Floats) -> tuple[float, float, float]:
-    """Find the stretch that chance explains least: where it begins, how wide it is, its log-likelihood ratio.
+    """Find the interval least likely by chance: its start, its width, its log-likelihood ratio.
 
     Of k pairs in a width w, where n pairs lie within ±bound, chance expects m = n w / (2 bound); the ratio of two
     Poisson rates is k ln(k / m) − (k − m).
@@ -279,18 +284,18 @@ def _densest(lying: Floats) -> tuple[float, float, float]:
 
 
 def _alone(pairs: pl.DataFrame, low: float, width: float) -> Floats:
-    """Keep the pairs in and near the stretch whose events could be paired with no other; the differences in order.
+    """Return the sorted differences of pairs in and near the interval whose events have no other partner there.
 
-    To choose between two would favour a part of the stretch, and its edge is what counts.
+    To choose between two partners would favour a part of the interval, and its end is what counts.
     """
     margin = max(width, 4.0) / 4
     inside = pairs.filter(pl.col("difference").is_between(low - margin, low + width + margin))
-    kept = inside.filter(pl.col("leg").is_unique() & pl.col("change").is_unique())
-    return np.sort(kept["difference"].to_numpy())
+    unambiguous = inside.filter(pl.col("leg").is_unique() & pl.col("change").is_unique())
+    return np.sort(unambiguous["difference"].to_numpy())
 
 
 def _median(chosen: Floats, grain: float) -> Estimate:
-    """Take the median; its interval are order statistics, free of any distribution, and the grain of the stamps."""
+    """Estimate by the median; its confidence interval is two order statistics, widened by the grain of the logs."""
     n = chosen.size
     reach = int(np.ceil(NORMAL * np.sqrt(n) / 2))
     low, high = chosen[max(n // 2 - reach, 0)], chosen[min((n - 1) // 2 + reach, n - 1)]
@@ -299,10 +304,11 @@ def _median(chosen: Floats, grain: float) -> Estimate:
 
 
 def _edge(chosen: Floats, background: float, grain: float) -> Estimate:
-    """Take the lower edge of a uniform stretch: k pairs over a length N lie N / k apart on average.
+    """Estimate by the lower end of a uniform interval: k pairs over a length N lie N / k apart on average.
 
-    The stretch is the run of pairs that is most likely against the background's density; the interval reaches from
-    `EDGE` mean gaps below its lowest pair to a pair a little above it, as one or two may be there by chance.
+    The interval is the run of pairs that is most likely against the density of the background. The confidence interval
+    reaches from `EDGE_GAPS` mean gaps below the lowest pair to a pair a little above it, as one or two of the lowest
+    may be there by chance.
     """
     first, last = _likeliest(chosen, background)
     k = last - first + 1
@@ -314,7 +320,7 @@ def _edge(chosen: Floats, background: float, grain: float) -> Estimate:
 
 
 def _likeliest(chosen: Floats, background: float) -> tuple[int, int]:
-    """Find the run of pairs i…j whose density is most likely: k ln(k / (length × background)) is highest."""
+    """Find the most likely run of pairs i…j: the one with the highest k ln(k / (length × background)) − k."""
     n = chosen.size
     third = max(n // 3, 1)
     i, j = np.arange(third)[:, None], np.arange(n - third, n)[None, :]
@@ -326,7 +332,8 @@ def _likeliest(chosen: Floats, background: float) -> tuple[int, int]:
 
 # --- frames -----------------------------------------------------------------------------------------------
 def _frame(rows: list[tuple[str, str, object, int, Estimate]]) -> pl.DataFrame:
-    told = [
+    """Build the frame of estimates, without drift."""
+    records = [
         {
             "call_source": call,
             "state_source": state,
@@ -344,13 +351,13 @@ def _frame(rows: list[tuple[str, str, object, int, Estimate]]) -> pl.DataFrame:
     ]
     schema = {name: dtype for name, dtype in DAY_COLUMNS.items() if not name.startswith("drift")}
     share = pl.when(pl.col("events") > 0).then(pl.col("pairs") / pl.col("events"))
-    return pl.DataFrame(told, schema=schema).with_columns(share=share)
+    return pl.DataFrame(records, schema=schema).with_columns(share=share)
 
 
 def _with_drift(days: pl.DataFrame) -> pl.DataFrame:
-    """Add how much the difference changes in a day: the median slope between days (Theil–Sen).
+    """Add the drift of the skew per day: the median slope between days (Theil–Sen).
 
-    Its interval is that of the line between the first and the last day's intervals.
+    Its confidence interval is that of the slope between the first and the last day's intervals.
     """
     names = ["call_source", "state_source"]
     there = days.filter(pl.col("skew_s").is_not_null()).select(*names, "day", "skew_s", "low_s", "high_s")
