@@ -1,4 +1,4 @@
-"""Forecast volume and handle time per queue and 15-minute interval, with bands; measure how good that is."""
+"""Forecast of volume and handle time per queue and 15-minute interval, with prediction intervals and backtest."""
 
 from wfm.engine.forecast.backtest import accuracy, backtest
 from wfm.engine.forecast.engine import forecast

@@ -1,4 +1,4 @@
-"""Rolling weekly origins: what each model would have said, beside what came."""
+"""Backtest over rolling weekly origins: the forecasts of every model next to the actuals."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -29,10 +29,19 @@ def backtest(
 ) -> pl.DataFrame:
     """Forecast each of the last `weeks` weeks from its own first local midnight, by every model.
 
-    The last week ends before local midnight of `until` (default: after the last full day of the history).
-    Columns: queue_id on slot origin_on model, the actuals entered handled sum_handle_time_s, and the
-    forecasts volume volume_p10 volume_p50 volume_p90 aht_s aht_p10 aht_p90 handle_s (seconds). Missing days
-    are left out. Raise UsageError when the history has not two weeks before the first origin.
+    Args:
+        interval_volume, timezone, holiday, missing: as for `forecast_intervals`.
+        weeks: number of weekly origins.
+        until: the local date at whose midnight the last week ends; None: after the last full day of the history.
+
+    Returns:
+        queue_id on slot origin_on model, the actuals entered handled sum_handle_time_s, and the forecasts volume
+        volume_p10 volume_p50 volume_p90 aht_s aht_p10 aht_p90 handle_s (seconds); the quantiles only for wfm's own
+        model. Missing days are left out.
+
+    Raises:
+        InputError: the history is not usable.
+        UsageError: the history is shorter than two weeks before the first origin.
     """
     check(interval_volume, timezone)
     named = holidays_of(holiday)
@@ -44,33 +53,33 @@ def backtest(
 
 
 def _last_full_day(history: pl.DataFrame, timezone: str) -> date:
-    """Give the local date after the last day that the history covers to its end."""
+    """Return the date after the last local day that the history covers to its end."""
     if history.is_empty():
-        raise InputError("interval_volume is empty: give the history to test on")
+        raise InputError("interval_volume is empty: give some history to backtest on")
     end: datetime = history["interval_start"].max()  # type: ignore[assignment]
     return local_date(end + INTERVAL, timezone)
 
 
 def _roll(panel: Panel, weeks: int, named: pl.DataFrame) -> pl.DataFrame:
-    """Run every weekly origin of a panel; what one misses calibrates the bands of those after it."""
+    """Forecast from every weekly origin of a panel; the errors of earlier ones calibrate the prediction intervals."""
     first = panel.over - 7 * weeks
     if weeks < 1 or first < LEAST_DAYS:
         raise UsageError(
-            f"{panel.over} days of history allow no {weeks} weekly origins: ask for fewer or give more"
+            f"{panel.over} days of history are not enough for {weeks} weekly origins: use fewer or give more history"
         )
     past, frames = past_misses(panel.until(first), named)[::-1], []
     for start in range(first, panel.over, 7):
-        known, days = panel.until(start), calendar(panel.days[: start + 7], named)
-        expected = expect(known, days)
-        frames.append(_rows(panel, start, known, days, expected, bands(expected, past[-WEEKS:])))
+        history, days = panel.until(start), calendar(panel.days[: start + 7], named)
+        expected = expect(history, days)
+        frames.append(_rows(panel, start, history, days, expected, bands(expected, past[-WEEKS:])))
         past.append(misses(panel, expected, start))
     return pl.concat(frames)
 
 
 def _rows(
-    panel: Panel, start: int, known: Panel, days: Calendar, expected: Expected, found: Bands
+    panel: Panel, start: int, history: Panel, days: Calendar, expected: Expected, intervals: Bands
 ) -> pl.DataFrame:
-    """Lay out one origin: every model's week beside the actuals."""
+    """Build the rows of one origin: the forecasts of every model next to the actuals."""
     at = slice(start, min(start + 7, panel.over))
     keep = np.broadcast_to(panel.usable[:, at, None] & (panel.seen[at] > 0), expected.volume.shape)
     queue, day, slot = np.nonzero(keep)
@@ -84,16 +93,16 @@ def _rows(
     }
     ours = {
         "volume": expected.volume,
-        **{f"volume_p{level}": found.volume[k] for k, level in enumerate((10, 50, 90))},
+        **{f"volume_p{level}": intervals.volume[k] for k, level in enumerate((10, 50, 90))},
         "aht_s": expected.aht,
-        "aht_p10": found.aht[0],
-        "aht_p90": found.aht[2],
-        "handle_s": MODELS[OURS](known, days, "handled") * np.nan_to_num(expected.aht),
+        "aht_p10": intervals.aht[0],
+        "aht_p90": intervals.aht[2],
+        "handle_s": MODELS[OURS](history, days, "handled") * np.nan_to_num(expected.aht),
     }
     frames = [_frame(keys, {name: value[keep] for name, value in ours.items()}, OURS)]
     for name in ANCHORS:
         volume, handled, handle_s = (
-            MODELS[name](known, days, m)[keep] for m in ("entered", "handled", "handle_s")
+            MODELS[name](history, days, m)[keep] for m in ("entered", "handled", "handle_s")
         )
         aht = np.divide(handle_s, handled, out=np.full_like(handle_s, np.nan), where=handled > 0)
         frames.append(_frame(keys, {"volume": volume, "aht_s": aht, "handle_s": handle_s}, name))
@@ -103,17 +112,23 @@ def _rows(
 
 
 def _frame(keys: Mapping[str, Any], values: Mapping[str, Floats], model: str) -> pl.DataFrame:
+    """Build the rows of one model from flat arrays; NaN becomes null."""
     numbers = {name: np.asarray(value, np.float64) for name, value in values.items()}
     frame = pl.DataFrame({**keys, **numbers}).with_columns(pl.lit(model).alias("model"))
     return frame.with_columns(pl.col("on").cast(pl.Date), pl.col(*numbers).fill_nan(None))
 
 
 def accuracy(rows: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
-    """Sum a backtest up: one row per model and measure (volume, handle_s, aht_s), and per `by` columns.
+    """Summarise a backtest: one row per model and measure (volume, handle_s, aht_s), and per `by` columns.
 
-    Columns: wape15, bias, pinball (mean over p10, p50 and p90; in calls or seconds), coverage of the p10–p90
-    band, noise_floor (volume only), intervals: those with calls or with calls expected. AHT's wape15 and bias
-    are weighted by calls.
+    Args:
+        rows: as from `run_backtest`.
+        by: columns of `rows` to group by as well.
+
+    Returns:
+        `by`, model, measure, wape15, bias, pinball (mean over p10, p50 and p90; in calls or seconds), coverage of the
+        p10–p90 prediction interval, noise_floor (volume only), intervals: how many had calls or expected calls. AHT's
+        wape15 and bias are weighted by calls.
     """
     keys = [*by, "model"]
     rows = rows.with_columns((pl.col("sum_handle_time_s") / pl.col("handled")).alias("actual_aht"))
@@ -130,12 +145,13 @@ def accuracy(rows: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
 def _measure(
     rows: pl.DataFrame, keys: list[str], measure: str, band: str, actual: str, weight: str | None
 ) -> pl.DataFrame:
-    said, came = pl.col(measure), pl.col(actual).cast(pl.Float64)
+    """Compute the error measures of one column of forecasts, per group."""
+    forecast, came = pl.col(measure), pl.col(actual).cast(pl.Float64)
     weigh = pl.col(weight) if weight else pl.lit(1.0)
-    columns = [wape(said, came, weigh).alias("wape15"), bias(said, came, weigh).alias("bias")]
+    columns = [wape(forecast, came, weigh).alias("wape15"), bias(forecast, came, weigh).alias("bias")]
     if f"{band}_p10" in rows.columns:
         low, high = pl.col(f"{band}_p10"), pl.col(f"{band}_p90")
-        middle = pl.col(f"{band}_p50") if f"{band}_p50" in rows.columns else said
+        middle = pl.col(f"{band}_p50") if f"{band}_p50" in rows.columns else forecast
         loss = (pinball(low, came, 0.1) + pinball(middle, came, 0.5) + pinball(high, came, 0.9)) / 3
         columns += [loss.alias("pinball"), coverage(low, high, came).alias("coverage")]
     if measure == "volume":

@@ -1,4 +1,4 @@
-"""What is known about a day ahead: its weekday, its place in the month, holidays and the days around them."""
+"""Calendar of history and horizon: weekday, position in the month, holidays and the days around them."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,15 +14,17 @@ from wfm.errors import InputError
 Labels = NDArray[np.str_]
 
 PUBLIC: Final = ("", "public")
+"""Categories of public holidays; without a category every holiday is public."""
 HALF_DAY: Final = "half_day"
 MONTH_WAVES: Final = 2
+"""Number of sine and cosine waves per month."""
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """Hold the days of history and horizon; `label`: (kind, name) × day, "" on a usual day.
+    """The days of history and horizon; `label`: (kind, name) × day, "" on an ordinary day.
 
-    An effect is learnt for the kind, and for the name shrunk towards its kind.
+    An effect is learnt for the kind, and one for the name, shrunk towards that of its kind.
     """
 
     days: Days
@@ -31,23 +33,27 @@ class Calendar:
 
     @property
     def special(self) -> Mask:
-        """Say which days are holidays or next to one."""
+        """Tell which days are holidays, observances or next to a holiday."""
         return np.asarray(self.label[0] != "")
 
     @property
     def details(self) -> list[Labels]:
-        """Give the levels of detail that tell more than the one before."""
+        """Return the label levels that distinguish more days than the level before."""
         sizes = [0, *(len(np.unique(label)) for label in self.label)]
         return [label for label, less, more in zip(self.label, sizes, sizes[1:], strict=False) if more > less]
 
 
 def holidays_of(holiday: pl.DataFrame | None) -> pl.DataFrame:
-    """Return one row per date: on, name, category ("" unless given); raise InputError for absent columns."""
+    """Return one row per date: on, name, category ("" unless given).
+
+    Raises:
+        InputError: a column is missing.
+    """
     empty = pl.DataFrame(schema={"on": pl.Date, "name": pl.String, "category": pl.String})
     if holiday is None:
         return empty
     if not {"on", "name"} <= set(holiday.columns):
-        raise InputError("holiday needs the columns on (local date) and name")
+        raise InputError("holiday needs the columns on (a local date) and name")
     plain = pl.col("name").cast(pl.String).fill_null("").str.replace_all(r"\s*\([^)]*\)", "")
     category = (
         pl.col("category").cast(pl.String).fill_null("") if "category" in holiday.columns else pl.lit("")
@@ -60,25 +66,30 @@ def holidays_of(holiday: pl.DataFrame | None) -> pl.DataFrame:
 
 
 def dates(frame: pl.DataFrame | None) -> frozenset[date]:
-    """Return the dates of a frame's column `on`; raise InputError when it has none."""
+    """Return the dates in a frame's column `on`.
+
+    Raises:
+        InputError: there is no such column.
+    """
     if frame is None:
         return frozenset()
     if "on" not in frame.columns:
-        raise InputError("a frame of days needs the column on (local date)")
+        raise InputError("a frame of days needs the column on (a local date)")
     return frozenset(frame["on"].cast(pl.Date).drop_nulls())
 
 
 def closing(holiday: pl.DataFrame) -> frozenset[date]:
-    """Return the holidays that may explain a day without calls: no observances."""
+    """Return the holidays that may explain a day without calls: all but observances."""
     return dates(holiday.filter(pl.col("category").is_in([*PUBLIC, HALF_DAY])))
 
 
 def calendar(days: Days, holiday: pl.DataFrame) -> Calendar:
     """Label days as holiday, half day, before or after a holiday, or as an observance.
 
-    A day between two is before the second. An observance (a category that is neither public nor half_day,
-    such as school holidays) teaches nothing but its own name, and only where no holiday is next to it.
+    A day between two holidays is before the second. An observance (a category that is neither public nor half_day,
+    such as school holidays) is a label of its own name only, and only where no holiday is next to it.
     """
+    # one more day at each end, so that the first and the last day see the holidays next to them
     start, end = days[0].astype(date) - timedelta(days=1), days[-1].astype(date) + timedelta(days=1)
     axis = pl.date_range(start, end, "1d", eager=True).alias("on").to_frame()
     axis = axis.join(holiday, on="on", how="left", maintain_order="left")
@@ -102,9 +113,9 @@ def calendar(days: Days, holiday: pl.DataFrame) -> Calendar:
 
 
 def month_waves(days: Days) -> Floats:
-    """Give sine and cosine of the place in the month, day × 2·MONTH_WAVES (paydays, bills)."""
+    """Return sine and cosine of the position in the month, day × 2·MONTH_WAVES (paydays, bills)."""
     month = days.astype("datetime64[M]")
     length = ((month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")).astype(float)
-    place = 2 * np.pi * ((days - month.astype("datetime64[D]")).astype(float) + 0.5) / length
+    phase = 2 * np.pi * ((days - month.astype("datetime64[D]")).astype(float) + 0.5) / length
     wave = np.arange(1, MONTH_WAVES + 1)
-    return np.concatenate([np.sin(np.outer(place, wave)), np.cos(np.outer(place, wave))], axis=1)
+    return np.concatenate([np.sin(np.outer(phase, wave)), np.cos(np.outer(phase, wave))], axis=1)

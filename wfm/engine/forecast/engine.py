@@ -1,4 +1,4 @@
-"""From history to a forecast frame: expected volume and AHT, and bands from past weekly origins."""
+"""The forecast: expected volume and AHT from the history, prediction intervals from past weekly origins."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -16,16 +16,16 @@ from wfm.engine.forecast.quantiles import LEVELS, aht_scale, miss_quantiles, rea
 from wfm.errors import UsageError
 
 WEEKS: Final = 8
-"""Weekly origins before the origin that calibrate the band."""
+"""Past weekly origins that calibrate the prediction intervals."""
 LEAST_DAYS: Final = 14
-"""Days of history below which a past origin calibrates nothing."""
+"""The fewest days of history before a past origin that is used for calibration."""
 CARRY: Final = 0.5
-"""How much of a morning's surprise lasts through the day."""
+"""How much of a deviation so far today is expected to last for the rest of the day."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """Hold what one origin expects: volume, handled, AHT (queue × horizon day × slot); φ per queue."""
+    """The expectation at one origin: volume, handled, AHT (queue × horizon day × slot); `shake`: φ per queue."""
 
     volume: Floats
     handled: Floats
@@ -34,7 +34,7 @@ class Expected:
 
 
 def expect(panel: Panel, days: Calendar) -> Expected:
-    """Expect volume and AHT on the days after the panel's last full one."""
+    """Compute the expected volume and AHT on the days after the panel's last full one."""
     volume, shake = calendar_fit(panel, days)
     entered, handled = (x[:, -91:].sum(axis=(1, 2), dtype=float) for x in (panel.entered, panel.handled))
     answered = np.divide(handled, entered, out=np.ones_like(handled), where=entered > 0)
@@ -42,16 +42,16 @@ def expect(panel: Panel, days: Calendar) -> Expected:
 
 
 def catch_up(panel: Panel, expected: Expected) -> Expected:
-    """Let the rest of today follow what today has brought so far.
+    """Adjust the rest of today to the calls received so far today.
 
-    × (came / expected)^b with b = CARRY φ / (φ + 1/expected). The exponent is the linear
-    predictor of a day's shake from a part of it (Weinberg, Brown & Stroud 2007).
+    Multiplies by (received / expected)^b with b = CARRY_OVER φ / (φ + 1/expected): the linear predictor of a day's
+    random effect from a part of the day (Weinberg, Brown & Stroud 2007).
     """
     if not panel.today:
         return expected
-    heard = panel.seen[-1] > 0
-    came = panel.entered[:, -1, heard].sum(axis=1)
-    due = (expected.volume[:, 0] * panel.seen[-1])[:, heard].sum(axis=1)
+    elapsed = panel.seen[-1] > 0
+    came = panel.entered[:, -1, elapsed].sum(axis=1)
+    due = (expected.volume[:, 0] * panel.seen[-1])[:, elapsed].sum(axis=1)
     trust = CARRY * expected.shake / (expected.shake + 1 / np.maximum(due, 1e-9))
     factor = np.where(due > 0, np.clip((came + 0.5) / (due + 0.5), 0.25, 4.0) ** trust, 1.0)
     volume, handled = expected.volume.copy(), expected.handled.copy()
@@ -62,7 +62,7 @@ def catch_up(panel: Panel, expected: Expected) -> Expected:
 
 @dataclass(frozen=True)
 class Misses:
-    """Hold what a past origin missed by: z and interval size, each queue × place; NaN = not scored."""
+    """The forecast errors of a past origin: z and interval size, each queue × interval; NaN = not scored."""
 
     volume: Floats
     volume_size: Floats
@@ -71,7 +71,7 @@ class Misses:
 
 
 def misses(panel: Panel, expected: Expected, start: int) -> Misses:
-    """Compare what was expected from day `start` on with what the panel knows came."""
+    """Compare the forecast from day `start` on with the actuals in the panel."""
     end = min(start + expected.volume.shape[1], panel.over)
     at = slice(start, end)
     volume, handled, aht = (x[:, : end - start] for x in (expected.volume, expected.handled, expected.aht))
@@ -92,7 +92,7 @@ def misses(panel: Panel, expected: Expected, start: int) -> Misses:
 
 
 def past_misses(panel: Panel, holiday: pl.DataFrame) -> list[Misses]:
-    """Forecast each of the last WEEKS weeks from its own beginning and say what was missed."""
+    """Forecast each of the last weeks from its own beginning and return the errors."""
     out = []
     for start in range(panel.over - 7, LEAST_DAYS - 1, -7)[:WEEKS]:
         expected = expect(panel.until(start), calendar(panel.days[: start + 7], holiday))
@@ -102,14 +102,14 @@ def past_misses(panel: Panel, holiday: pl.DataFrame) -> list[Misses]:
 
 @dataclass(frozen=True)
 class Bands:
-    """Hold p10, p50 and p90 of volume and AHT: level × queue × horizon day × slot."""
+    """The quantiles p10, p50 and p90 of volume and AHT: level × queue × horizon day × slot."""
 
     volume: Floats
     aht: Floats
 
 
 def bands(expected: Expected, past: list[Misses]) -> Bands:
-    """Turn expectations into bands by the misses of past origins; they widen as the level may wander."""
+    """Build prediction intervals from the errors of past origins; they widen with the horizon as the level drifts."""
     week = np.arange(expected.volume.shape[1])[:, None] / 7
     shake = expected.shake[:, None, None] + STEP_SD**2 * np.maximum(week - 1, 0)
     z = _usual_misses(expected.volume, [m.volume for m in past], [m.volume_size for m in past])
@@ -120,7 +120,7 @@ def bands(expected: Expected, past: list[Misses]) -> Bands:
 
 
 def _usual_misses(size: Floats, z: list[Floats], past_size: list[Floats]) -> Floats:
-    """Read the quantiles of past z at each interval's size: level × the shape of `size`."""
+    """Interpolate the quantiles of past z at each interval's size: level × the shape of `size`."""
     none = np.zeros((len(size), 0))
     found = miss_quantiles(np.concatenate([none, *z], axis=1), np.concatenate([none, *past_size], axis=1))
     return read_quantiles(size.reshape(len(size), -1), *found).reshape(-1, *size.shape)
@@ -137,18 +137,26 @@ def forecast(
 ) -> pl.DataFrame:
     """Forecast volume and AHT of every queue for each 15-minute interval of [origin, origin + horizon).
 
-    `interval_volume`: queue_id, interval_start (instant), entered, abandoned, sum_handle_time_s and maybe
-    handled (else entered − abandoned); an absent row is an interval without calls. Only intervals that ended
-    by `origin` are used; the first forecast interval starts at or after it. `holiday`: on (local date), name
-    and maybe category, past and ahead; without category every row must be a public holiday. `missing`: on
-    (local dates) not to learn from; days nobody recorded are found as well.
+    Args:
+        interval_volume: queue_id, interval_start (instant), entered, abandoned, sum_handle_time_s and optionally
+            handled (else entered − abandoned); an absent row is an interval without calls.
+        origin: only intervals that ended by it are used; the first forecast interval starts at or after it.
+        horizon: length of the forecast.
+        timezone: of local days.
+        holiday: on (local date), name and optionally category, past and future; without category every row must be a
+            public holiday.
+        missing: on (local dates): days not to learn from; days without a recording are also detected.
 
-    Columns: queue_id interval_start volume volume_p10 volume_p50 volume_p90 (calls that enter; volume is the
-    mean) aht_s aht_p10 aht_p90 (seconds; null for a queue that never handled a call) model origin.
-    Raise InputError for an unusable frame and UsageError for a wrong argument (both are ValueErrors).
+    Returns:
+        queue_id interval_start volume volume_p10 volume_p50 volume_p90 (calls that enter; volume is the mean) aht_s
+        aht_p10 aht_p90 (seconds; null for a queue that never handled a call) model origin.
+
+    Raises:
+        InputError: a frame is not usable.
+        UsageError: an argument is not valid.
     """
     if origin.tzinfo is None:
-        raise UsageError("origin has no zone: give an instant such as 2026-03-01T00:00+00:00")
+        raise UsageError("origin has no time zone: give an instant such as 2026-03-01T00:00+00:00")
     if horizon <= timedelta(0):
         raise UsageError(f"horizon is {horizon}: give a positive length such as 14 days")
     check(interval_volume, timezone)
@@ -175,17 +183,17 @@ def ahead(origin: datetime, horizon: timedelta, timezone: str) -> pl.DataFrame:
 
 
 def lay_out(
-    panel: Panel, rows: pl.DataFrame, expected: Expected, found: Bands, origin: datetime
+    panel: Panel, rows: pl.DataFrame, expected: Expected, intervals: Bands, origin: datetime
 ) -> pl.DataFrame:
-    """Read the horizon's intervals off the local grid into one row per queue and interval."""
+    """Build the forecast frame: one row per queue and interval, read from the local grid."""
     day = (rows["on"].to_numpy().astype("datetime64[D]") - panel.days[0]).astype(int) - panel.over
     slot = rows["slot"].to_numpy()
     values = {
         "volume": expected.volume,
-        **{f"volume_p{round(100 * level)}": found.volume[k] for k, level in enumerate(LEVELS)},
+        **{f"volume_p{round(100 * level)}": intervals.volume[k] for k, level in enumerate(LEVELS)},
         "aht_s": expected.aht,
-        "aht_p10": found.aht[0],
-        "aht_p90": found.aht[2],
+        "aht_p10": intervals.aht[0],
+        "aht_p90": intervals.aht[2],
     }
     size = len(panel.queues)
     frame = pl.DataFrame(

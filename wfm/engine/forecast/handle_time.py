@@ -1,4 +1,4 @@
-"""How long a call is handled: a day's level by regression, times the slot's ratio to its day, per queue.
+"""Average handle time (AHT): a day's level by regression, times the slot's ratio to its day, per queue.
 
 log AHT = x β + noise of variance φ + c²/n for n handled calls; c is one call's coefficient of variation.
 """
@@ -12,22 +12,27 @@ from wfm.engine.forecast.level import HUBER, Ridge, steps
 from wfm.engine.forecast.panel import Floats, Panel
 
 CALL_CV: Final = 1.2
+"""Coefficient of variation of the handle time of one call."""
 DAY_SHAKE: Final = 0.05**2
+"""Variance φ of a day's random effect on log AHT."""
 STEP_SD: Final = 0.03
+"""Drift of the level in a week (standard deviation of its logarithm)."""
 WEEKDAY_SD: Final = 0.1
 MONTH_SD: Final = 0.02
 SPECIAL_SD: Final = 0.1
 LONGEST: Final = 3.0
-"""Standard deviations above the queue's AHT at which an interval is cut: eight hours are not a level."""
+"""Standard deviations above the queue's AHT at which an interval is capped: one eight-hour call is no level."""
 PRIOR_CALLS: Final = 300.0
+"""Calls that weigh as much as the prior that every slot has its day's AHT."""
 SMOOTH: Final = 1.2
 """Standard deviation of the kernel over neighbouring slots, in slots."""
 REACH: Final = 6
 HALF_LIFE: Final = 12.0
+"""Weeks after which a day counts half."""
 
 
 def expect_aht(panel: Panel, calendar: Calendar) -> Floats:
-    """Give AHT in seconds, queue × horizon day × slot; NaN for a queue that never handled a call."""
+    """Compute the expected AHT in seconds, queue × horizon day × slot; NaN for a queue that never handled a call."""
     n = panel.over
     learn = panel.usable[:, :n, None]
     calls = np.where(learn, panel.handled[:, :n], 0.0)
@@ -38,7 +43,7 @@ def expect_aht(panel: Panel, calendar: Calendar) -> Floats:
 
 
 def _cut(spent: Floats, calls: Floats) -> Floats:
-    """Cut intervals whose AHT is beyond belief for their number of calls."""
+    """Cap intervals whose AHT is implausible for their number of calls."""
     usual = _ratio(spent.sum(axis=(1, 2)), calls.sum(axis=(1, 2)))[:, None, None]
     top = np.nan_to_num(usual) * (calls + LONGEST * CALL_CV * np.sqrt(calls))
     return np.minimum(spent, top)
@@ -61,6 +66,7 @@ def _fit(calls: Floats, spent: Floats, calendar: Calendar) -> Floats:
 
 
 def _design(calendar: Calendar, over: int) -> tuple[Floats, Floats]:
+    """Build the design matrix (day × column) and the prior standard deviation of every column."""
     days = len(calendar.days)
     weekday = (calendar.weekday[:, None] == np.arange(7)).astype(float)
     kinds = calendar.label[0][:, None] == np.array(["holiday", "before", "after"])
@@ -73,7 +79,7 @@ def _design(calendar: Calendar, over: int) -> tuple[Floats, Floats]:
 
 
 def _slots(calls: Floats, spent: Floats, level: Floats) -> Floats:
-    """Give each slot's ratio to its day's AHT, smoothed and shrunk towards 1: queue × slot."""
+    """Estimate each slot's ratio to its day's AHT, smoothed and shrunk towards 1: queue × slot."""
     age = (np.arange(calls.shape[1])[::-1] + 0.5) / 7
     recent = 0.5 ** (age / HALF_LIFE)
     expected = np.einsum("qds,qd,d->qs", calls, np.nan_to_num(level), recent)
@@ -87,6 +93,7 @@ def _slots(calls: Floats, spent: Floats, level: Floats) -> Floats:
 
 
 def _ratio(top: Floats, bottom: Floats) -> Floats:
+    """Divide; NaN where either is not positive."""
     return np.asarray(
         np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=(bottom > 0) & (top > 0))
     )

@@ -1,9 +1,8 @@
-"""How many calls a day brings: a penalised log-linear regression per queue, for all queues at once.
+"""Daily level of calls: a penalised log-linear regression per queue, for all queues at once.
 
-E[y] = exp(base + x β), Var[y] = μ + φ μ² (Poisson with a day's own shake), β ~ Normal(0, sd²). The penalty
-lets a rare thing (a holiday, the end of a month) be learnt from one or two days without believing them
-wholly. Solved by iteratively reweighted least squares (Nelder & Wedderburn 1972) with Huber's weights
-(1964) against storms.
+E[y] = exp(base + x β), Var[y] = μ + φ μ² (Poisson with overdispersion φ between days), β ~ Normal(0, sd²). The penalty
+allows a rare effect (a holiday, the end of a month) to be learnt from one or two days without overfitting them.
+Solved by iteratively reweighted least squares (Nelder & Wedderburn 1972) with Huber's weights (1964) against outliers.
 """
 
 from dataclasses import dataclass
@@ -15,25 +14,30 @@ from wfm.engine.forecast.calendar import Calendar, Labels, month_waves
 from wfm.engine.forecast.panel import Floats, Ints, Mask
 
 ROUNDS: Final = 6
+"""Rounds of reweighting."""
 HUBER: Final = 2.0
+"""Standard deviations from which a residual counts less."""
 LEAST_SHAKE: Final = 0.02**2
+"""The smallest overdispersion φ: no history is believed to be purely Poisson."""
 STEP_SD: Final = 0.015
-"""How far the level wanders in a week (standard deviation of its logarithm)."""
+"""Drift of the level in a week (standard deviation of its logarithm)."""
 MONTH_SD: Final = 0.04
 WEEKDAY_SD: Final = 0.3
 SPECIAL_SD: Final = 0.5
+"""Prior standard deviations of the effects of the position in the month, the weekday and special days."""
 
 
 class Ridge:
-    """Solve weighted least squares with a prior for many queues that share x: (xᵀ W x + sd⁻²) β = xᵀ W y."""
+    """Solver of weighted ridge regressions of many queues that share x: (xᵀ W x + sd⁻²) β = xᵀ W y."""
 
     def __init__(self, x: Floats, sd: Floats) -> None:
         self.x, self.prior = x, np.diag(sd**-2.0)
+        # xᵀ W x is linear in the weights: the products of columns are computed once for all queues and rounds
         self.upper = np.triu_indices(x.shape[1])
         self.square = (x[:, self.upper[0]] * x[:, self.upper[1]]).astype(np.float32)
 
     def __call__(self, y: Floats, weight: Floats) -> Floats:
-        """Give β, queue × column, for y and weights of queue × day."""
+        """Return β, queue × column, for y and weights of queue × day."""
         columns = self.x.shape[1]
         normal = np.zeros((len(y), columns, columns))
         normal[:, self.upper[0], self.upper[1]] = normal[:, self.upper[1], self.upper[0]] = (
@@ -44,7 +48,7 @@ class Ridge:
 
 @dataclass(frozen=True)
 class Daily:
-    """Hold the day totals expected (queue × day, horizon included), φ per queue, and Huber's weights."""
+    """The fitted day totals (queue × day, including the horizon), φ per queue (`shake`), and Huber's weights."""
 
     mean: Floats
     shake: Floats
@@ -52,7 +56,7 @@ class Daily:
 
 
 def design(calendar: Calendar, acting: Ints, over: int) -> tuple[Floats, Floats]:
-    """Give x (day × column) and the prior standard deviation of every column."""
+    """Build x (day × column) and the prior standard deviation of every column."""
     blocks = [
         (np.ones((len(acting), 1)), 3.0),
         ((acting[:, None] == np.arange(7)).astype(float), WEEKDAY_SD),
@@ -65,13 +69,13 @@ def design(calendar: Calendar, acting: Ints, over: int) -> tuple[Floats, Floats]
 
 
 def dummies(label: Labels) -> Floats:
-    """Give a 0/1 column per label, "" left out."""
+    """Build a 0/1 column per label, without ""."""
     names = np.unique(label[label != ""])
     return np.asarray((label[:, None] == names).astype(float))
 
 
 def steps(days: int, over: int, step_sd: float) -> tuple[Floats, Floats]:
-    """Let the level wander back from the origin: weeks for a quarter, months for a year, then quarters."""
+    """Build columns for the drift of the level back from the origin, in steps of weeks, then months, then quarters."""
     age = np.maximum(over - 0.5 - np.arange(days), 0.0) / 7
     knots = np.concatenate([np.arange(0, 13, 1.0), np.arange(13, 52, 4), np.arange(52, 521, 13)])
     knots = knots[: np.searchsorted(knots, age[0]) + 1]
@@ -80,7 +84,7 @@ def steps(days: int, over: int, step_sd: float) -> tuple[Floats, Floats]:
 
 
 def base(total: Floats, acting: Ints, learn: Mask) -> Floats:
-    """Give the usual total of each weekday, queue × 7: the median, or the mean where calls are few."""
+    """Compute the typical total of each weekday, queue × 7: the median, or the mean where calls are few."""
     out = np.zeros((len(total), 7))
     for day in range(7):
         at = np.flatnonzero(acting == day)[-26:]
@@ -93,9 +97,9 @@ def base(total: Floats, acting: Ints, learn: Mask) -> Floats:
 
 
 def fit_daily(total: Floats, learn: Mask, usual: Mask, acting: Ints, x: Floats, sd: Floats) -> Daily:
-    """Fit day totals (queue × days over) and extend them over the horizon (x has its days too).
+    """Fit day totals (queue × full day) and extend them over the horizon (x also has its days).
 
-    `learn`: days to learn from; `usual`: those with no holiday, for φ and the base.
+    `learn`: days to learn from; `usual`: days without a holiday, for φ and the base.
     """
     n = total.shape[1]
     start = base(total, acting[:n], learn & usual[:n])[:, acting]

@@ -1,4 +1,4 @@
-"""Measures of a forecast: one polars expression each, over rows of one interval."""
+"""Forecast error measures, each a polars expression over rows of one interval."""
 
 import math
 
@@ -6,30 +6,31 @@ import polars as pl
 
 
 def wape(forecast: pl.Expr, actual: pl.Expr, weight: pl.Expr | float = 1.0) -> pl.Expr:
-    """Give Σ w |forecast − actual| / Σ w actual; null when nothing came."""
+    """Compute WAPE, Σ w |forecast − actual| / Σ w actual; null without actuals."""
     return _over((weight * (forecast - actual).abs()).sum(), (weight * actual).sum())
 
 
 def bias(forecast: pl.Expr, actual: pl.Expr, weight: pl.Expr | float = 1.0) -> pl.Expr:
-    """Give Σ w (forecast − actual) / Σ w actual; positive = over-forecast."""
+    """Compute the bias, Σ w (forecast − actual) / Σ w actual; positive = over-forecast."""
     return _over((weight * (forecast - actual)).sum(), (weight * actual).sum())
 
 
 def pinball(forecast: pl.Expr, actual: pl.Expr, level: float) -> pl.Expr:
-    """Give the mean pinball loss of a quantile (Koenker & Bassett 1978), in the unit of the actuals."""
+    """Compute the mean pinball loss of a quantile (Koenker & Bassett 1978), in the unit of the actuals."""
     miss = actual - forecast
     return pl.max_horizontal(level * miss, (level - 1) * miss).mean()
 
 
 def coverage(low: pl.Expr, high: pl.Expr, actual: pl.Expr) -> pl.Expr:
-    """Give the share of actuals in [low, high]."""
+    """Compute the share of actuals in [low, high]."""
     return ((actual >= low) & (actual <= high)).mean()
 
 
 def noise_floor(actual: pl.Expr) -> pl.Expr:
-    """Give the WAPE that Poisson noise leaves to a perfect forecast: √(2/(π v)) weighted by volume v."""
+    """Compute the noise floor: the WAPE of a perfect forecast of Poisson noise, √(2/(π v)) weighted by volume v."""
     return _over((actual * 2 / math.pi).sqrt().sum(), actual.sum())
 
 
 def _over(top: pl.Expr, bottom: pl.Expr) -> pl.Expr:
+    """Divide; null where the divisor is not positive."""
     return pl.when(bottom > 0).then(top / bottom)

@@ -1,4 +1,4 @@
-"""Models: one function each, (panel, calendar) → expected calls per queue × horizon day × slot."""
+"""Forecast models, baselines and our own: (panel, calendar) → expected calls, queue × horizon day × slot."""
 
 import warnings
 from collections.abc import Callable
@@ -13,23 +13,23 @@ from wfm.engine.forecast.shape import weekday_shape
 from wfm.engine.forecast.similar import acting_weekday
 
 CLOSED_DAYS: Final = 10
-"""Last days of a weekday that say when it is closed."""
+"""Number of last days of a weekday from which closed slots are learnt."""
 SELDOM: Final = 0.25
-"""A slot is closed when fewer of these days than this share had any call in it …"""
+"""A slot is closed if the share of these days with any call in it is below this …"""
 FAR_BELOW: Final = 0.02
 """… and its mean is below this share of the busiest slot's."""
 
 
 def per_interval(panel: Panel, measure: str) -> Floats:
-    """Give calls per interval: an hour that came twice counts once, one that never came is NaN."""
+    """Return calls per interval: slots that occurred twice are averaged, slots that did not occur are NaN."""
     calls: Floats = getattr(panel, measure)
     return np.where(panel.seen > 0, calls / np.maximum(panel.seen, 1), np.nan)
 
 
 def same_weekdays(panel: Panel, calendar: Calendar, measure: str, count: int) -> Floats:
-    """Stack the last `count` days of each horizon day's weekday that are over and not missing.
+    """Stack the last `count` full, not missing days of each horizon day's weekday.
 
-    count × queue × horizon day × slot; NaN where there is no such day.
+    The result is count × queue × horizon day × slot; NaN where there is no such day.
     """
     rate = per_interval(panel, measure)
     rate = np.concatenate([rate, np.full_like(rate[:, :1], np.nan)], axis=1)
@@ -57,7 +57,7 @@ def mean_8(panel: Panel, calendar: Calendar, measure: str = "entered") -> Floats
 
 
 def weekday_level(panel: Panel, calendar: Calendar, measure: str = "entered") -> Floats:
-    """Scale the mean of the last eight same weekdays by what the last fortnight brought against it."""
+    """Scale the mean of the last eight same weekdays by the level of the last fortnight."""
     mean = _over_days(np.nanmean, same_weekdays(panel, calendar, measure, 8))
     week = np.stack(
         [
@@ -74,22 +74,24 @@ def weekday_level(panel: Panel, calendar: Calendar, measure: str = "entered") ->
 
 
 def _over_days(summary: Callable[..., Floats], stack: Floats) -> Floats:
+    """Summarise a stack of days, 0 where no day is known."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return _known(summary(stack, axis=0))
 
 
 def _known(calls: Floats) -> Floats:
+    """Replace NaN by 0."""
     return np.nan_to_num(calls, nan=0.0)
 
 
 def calendar_model(panel: Panel, calendar: Calendar, measure: str = "entered") -> Floats:
-    """Fit day totals on the calendar and spread them by the weekday's shape."""
+    """Fit day totals on the calendar and spread them over the slots by the weekday's profile."""
     return calendar_fit(panel, calendar, measure)[0]
 
 
 def calendar_fit(panel: Panel, calendar: Calendar, measure: str = "entered") -> tuple[Floats, Floats]:
-    """Give `calendar_model` and the shake φ of each queue's days."""
+    """Return the forecast of the calendar model and the overdispersion φ of each queue's days."""
     n = panel.over
     calls: Floats = getattr(panel, measure)[:, :n]
     acting = acting_weekday(panel, calendar)
@@ -103,7 +105,7 @@ def calendar_fit(panel: Panel, calendar: Calendar, measure: str = "entered") -> 
 
 
 def closed(panel: Panel, usual: Mask, acting: Ints) -> Mask:
-    """Learn closed hours, weekday × slot: the centre hardly ever has a call then."""
+    """Find closed slots, weekday × slot: the centre hardly ever has a call then."""
     mean, busy = np.zeros((7, SLOTS)), np.zeros((7, SLOTS))
     for day in range(7):
         at = np.flatnonzero((acting == day) & usual & ~panel.missing[: len(acting)])[-CLOSED_DAYS:]

@@ -1,11 +1,11 @@
 """The history as a cube on the local clock: queue × day × 15-minute slot.
 
-A slot is a place on the wall clock, so slot 36 is 09:00 in winter and in summer; `seen` counts its intervals:
+A slot is a time on the local clock, so slot 36 is 09:00 in winter and in summer; `seen` counts its intervals:
 
     local day     00:00 00:15 …  01:45 02:00 … 02:45 03:00 …
-    a usual day     1     1         1    1        1    1
+    an ordinary day 1     1         1    1        1    1
     23 hours        1     1         1    0        0    1        spring: the hour does not exist
-    25 hours        1     1         2    2        2    1        autumn: the hour comes twice
+    25 hours        1     1         2    2        2    1        autumn: the hour occurs twice
 """
 
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from wfm.core.time import local_midnight
 from wfm.errors import InputError, UsageError
 from wfm.terms import INTERVAL_S
 
@@ -31,9 +32,9 @@ INTERVAL: Final = timedelta(seconds=INTERVAL_S)
 REQUIRED: Final = ("queue_id", "interval_start", "entered", "abandoned", "sum_handle_time_s")
 
 QUEUES: Final = 64
-"""Queues laid out at a time: bounds memory."""
+"""Number of queues in memory at a time."""
 NEARLY_NONE: Final = 0.05
-"""A day with less than this share of its weekday's median is taken for missing …"""
+"""A day with less than this share of its weekday's median is taken to be missing …"""
 MANY: Final = 50.0
 """… where that median is at least this many calls."""
 NEIGHBOURS: Final = 6
@@ -42,12 +43,12 @@ NEIGHBOURS: Final = 6
 
 @dataclass(frozen=True)
 class Panel:
-    """Hold what is known at the origin.
+    """The history up to the origin, of some queues.
 
-    `entered`, `handled`, `handle_s`: queue × day × slot; `centre`: day × slot, entered over every queue;
+    `entered`, `handled`, `handle_s`: queue × day × slot; `centre`: day × slot, entered over all queues;
     `seen`: day × slot, intervals of the slot that ended by the origin; `first`: per queue the day of its
-    first row; `missing`: per day, told or found; `told`: missing as the caller says; `excused`: days that
-    a holiday may empty; `today`: the last day is not over yet.
+    first row; `missing`: days that are missing, given or detected; `told`: missing days as given; `excused`: days
+    that a holiday may leave without calls; `today`: whether the last day is not over yet.
     """
 
     queues: tuple[str, ...]
@@ -65,17 +66,17 @@ class Panel:
 
     @property
     def over(self) -> int:
-        """Count the days that are over at the origin."""
+        """Return the number of days that are over at the origin."""
         return len(self.days) - int(self.today)
 
     @property
     def usable(self) -> Mask:
-        """Say which days to learn from, queue × day: over, not missing, not before the queue's first."""
+        """Tell which days to learn from, queue × day: over, not missing, not before the queue's first row."""
         day = np.arange(len(self.days))
         return ~self.missing & (day < self.over) & (day >= self.first[:, None])
 
     def until(self, days: int) -> "Panel":
-        """Cut to what was known at the local midnight after the first `days` days."""
+        """Return the panel as of the local midnight after its first `days` days."""
         return replace(
             self,
             days=self.days[:days],
@@ -93,28 +94,27 @@ class Panel:
 
 
 def weekday(days: Days) -> Ints:
-    """Give the weekday of dates, Monday 0 to Sunday 6."""
+    """Return the weekday of dates, Monday 0 to Sunday 6."""
     return (days.astype("datetime64[D]").astype(np.int64) + 3) % 7
 
 
 def check(interval_volume: pl.DataFrame, timezone: str) -> None:
-    """Refuse what cannot be forecast from, saying what to do.
+    """Check that a history can be forecast from.
 
-    Raise UsageError for an unknown zone; InputError for absent columns, naive instants, null or negative
-    numbers.
+    Raises:
+        UsageError: the time zone is unknown.
+        InputError: a column is missing, instants have no zone, or numbers are null or negative.
     """
     try:
         ZoneInfo(timezone)
     except (KeyError, ValueError, OSError) as error:
-        raise UsageError(
-            f"timezone {timezone!r} is not known: give a name such as 'Europe/London'"
-        ) from error
+        raise UsageError(f"timezone {timezone!r} is unknown: give a name such as 'Europe/London'") from error
     absent = [name for name in REQUIRED if name not in interval_volume.columns]
     if absent:
         raise InputError(f"interval_volume lacks {', '.join(absent)}: it needs {', '.join(REQUIRED)}")
     kind = interval_volume.schema["interval_start"]
     if not isinstance(kind, pl.Datetime) or kind.time_zone is None:
-        raise InputError(f"interval_start is {kind}: give instants with a zone, Datetime('us', 'UTC')")
+        raise InputError(f"interval_start is {kind}: give instants with a time zone, Datetime('us', 'UTC')")
     for name in ("queue_id", "interval_start", "entered"):
         if interval_volume[name].null_count():
             raise InputError(f"interval_volume has nulls in {name}: drop those rows or fill them in")
@@ -124,7 +124,7 @@ def check(interval_volume: pl.DataFrame, timezone: str) -> None:
 
 
 def measures(rows: pl.DataFrame) -> pl.DataFrame:
-    """Give entered, handled and handle time as floats; an unknown handle time says nothing about AHT."""
+    """Return entered, handled and handle time as floats; a row without handle time counts as handling nothing."""
     entered, abandoned = (
         pl.col("entered").cast(pl.Float64),
         pl.col("abandoned").cast(pl.Float64).fill_null(0.0),
@@ -143,19 +143,19 @@ def measures(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def local_slot(frame: pl.DataFrame, timezone: str) -> pl.DataFrame:
-    """Add `on`, the local date, and `slot`, the place on the local clock, to instants `interval_start`."""
+    """Add `on`, the local date, and `slot`, the time on the local clock, to instants `interval_start`."""
     local = pl.col("interval_start").dt.convert_time_zone(timezone)
     second = local.dt.hour().cast(pl.Int32) * 3600 + local.dt.minute().cast(pl.Int32) * 60
     return frame.with_columns(local.dt.date().alias("on"), (second // INTERVAL_S).alias("slot"))
 
 
 def local_date(instant: datetime, timezone: str) -> date:
-    """Give the local date of an instant."""
+    """Return the local date of an instant."""
     return instant.astimezone(ZoneInfo(timezone)).date()
 
 
 def instants(start: datetime, end: datetime) -> pl.DataFrame:
-    """List the intervals of [start, end) by their first instant."""
+    """List the intervals of [start, end) by their start."""
     axis = pl.datetime_range(start, end, INTERVAL, closed="left", time_unit="us", time_zone="UTC", eager=True)
     return axis.alias("interval_start").to_frame()
 
@@ -168,14 +168,18 @@ def panels(
     holiday: frozenset[date],
     missing: frozenset[date],
 ) -> Iterator[Panel]:
-    """Lay a checked history out, QUEUES queues at a time; raise InputError if nothing ended by the origin."""
+    """Build the panels of a checked history, some queues at a time.
+
+    Raises:
+        InputError: there is not a full local day of history before the origin.
+    """
     when = pl.col("interval_start").dt.convert_time_zone("UTC").dt.cast_time_unit("us").dt.truncate(INTERVAL)
-    known = (
+    ended = (
         history.lazy()
         .with_columns(when, pl.col("queue_id").cast(pl.String))
         .filter(pl.col("interval_start") + INTERVAL <= _floor(origin))
     )
-    earliest = known.select(pl.min("interval_start")).collect().item()
+    earliest = ended.select(pl.min("interval_start")).collect().item()
     if earliest is None:
         raise InputError(
             f"interval_volume has no interval that ended by {origin.isoformat()}: give earlier history"
@@ -184,7 +188,7 @@ def panels(
     axis = local_slot(instants(start, _floor(origin)), timezone)
     days = np.arange(np.datetime64(axis["on"][0]), np.datetime64(axis["on"][-1]) + 1)
     today = midnight(axis["on"][-1] + timedelta(days=1), timezone) > _floor(origin)
-    by_interval = known.group_by("interval_start").agg(pl.sum("entered")).collect()
+    by_interval = ended.group_by("interval_start").agg(pl.sum("entered")).collect()
     if len(days) == int(today):
         raise InputError(
             f"the history begins on the day of {origin.isoformat()}: give at least one full local day"
@@ -195,12 +199,13 @@ def panels(
     told, excused = _among(days, missing), _among(days, holiday)
     total, last = centre.sum(axis=1), int(grid.place[grid.step(by_interval)].max()) // SLOTS
     gone = told | find_missing(days, total, excused) | after_the_feed(days, total, last)
+    # a day that is not over yet may still get its calls
     gone &= ~(today & (np.arange(len(days)) == len(days) - 1))
-    names = known.select(pl.col("queue_id").unique().sort()).collect().to_series().to_list()
+    names = ended.select(pl.col("queue_id").unique().sort()).collect().to_series().to_list()
     for at in range(0, len(names), QUEUES):
         some = names[at : at + QUEUES]
         rows = measures(
-            known.filter(pl.col("queue_id").is_between(pl.lit(some[0]), pl.lit(some[-1]))).collect()
+            ended.filter(pl.col("queue_id").is_between(pl.lit(some[0]), pl.lit(some[-1]))).collect()
         )
         queue = rows["queue_id"].cast(pl.Enum(some)).to_physical().to_numpy().astype(np.int64)
         cubes = [
@@ -215,26 +220,26 @@ def panels(
 
 @dataclass(frozen=True)
 class Grid:
-    """Know the place (day · SLOTS + slot) of every interval from `start` on."""
+    """The cell (day · SLOTS + slot) of every interval from `start` on."""
 
     start: datetime
     place: Ints
     days: int
 
     def step(self, rows: pl.DataFrame) -> Ints:
-        """Count intervals from the start."""
+        """Return the number of intervals from the start, per row."""
         steps = rows.select((pl.col("interval_start") - self.start).dt.total_seconds() // INTERVAL_S)
         return np.asarray(steps.to_series().to_numpy())
 
     def lay(self, rows: pl.DataFrame, name: str, queue: Ints | int = 0, queues: int = 1) -> Floats:
-        """Sum a column into queue × day × slot."""
+        """Sum a column per cell: queue × day × slot."""
         size = self.days * SLOTS
         sums = np.bincount(queue * size + self.place[self.step(rows)], rows[name].to_numpy(), queues * size)
         return sums.reshape(queues, self.days, SLOTS).astype(np.float32)
 
 
 def find_missing(days: Days, total: Floats, excused: Mask) -> Mask:
-    """Find days with no or nearly no calls where the weekday has many and no holiday explains it."""
+    """Find days with nearly no calls where the weekday normally has many and no holiday explains it."""
     gone = np.zeros(len(days), bool)
     for day in range(7):
         at = np.flatnonzero(weekday(days) == day)
@@ -247,30 +252,27 @@ def find_missing(days: Days, total: Floats, excused: Mask) -> Mask:
 
 
 def after_the_feed(days: Days, total: Floats, last: int) -> Mask:
-    """Say which days come after the last one with a row of any queue, on a weekday that has had calls."""
+    """Tell which days come after the last row of any queue, on a weekday that has had calls."""
     opens = np.bincount(weekday(days), total, 7) > 0
     return np.asarray((np.arange(len(days)) > last) & opens[weekday(days)])
 
 
 def _among(days: Days, dates: frozenset[date]) -> Mask:
+    """Tell which days are among these dates."""
     return np.isin(days, np.array(sorted(dates), "datetime64[D]"))
 
 
 def _day(frame: pl.DataFrame, days: Days) -> Ints:
+    """Return the number of the day, from the first of `days`, of each row's date `on`."""
     return np.asarray((frame["on"].to_numpy().astype("datetime64[D]") - days[0]).astype(np.int64))
 
 
 def midnight(on: date, timezone: str) -> datetime:
-    """Give the instant at which a local day starts."""
-    naive = pl.Series([datetime(on.year, on.month, on.day)])  # noqa: DTZ001 - a local clock reading
-    zoned = naive.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
-    if zoned[0] is None:
-        local = datetime(on.year, on.month, on.day, tzinfo=ZoneInfo(timezone))
-        return _floor(local.astimezone(ZoneInfo("UTC")))
-    return _floor(zoned.dt.convert_time_zone("UTC")[0])
+    """Return the start of the interval in which a local day starts."""
+    return _floor(local_midnight(on, timezone))
 
 
 def _floor(instant: datetime) -> datetime:
-    """Give the start of the interval an instant is in."""
+    """Return the start of the interval that an instant lies in."""
     utc = instant.astimezone(ZoneInfo("UTC"))
     return utc.replace(minute=utc.minute - utc.minute % (INTERVAL_S // 60), second=0, microsecond=0)

@@ -1,8 +1,8 @@
-"""Bands from what the same model missed on the past weeks it had not seen.
+"""Prediction intervals from the errors of the same model on past weeks that it had not seen.
 
-A miss is put on the scale of its noise, z = (actual − expected) / √(μ + φ μ²) for calls and
+An error is divided by the scale of its noise, z = (actual − expected) / √(μ + φ μ²) for calls and
 z = (actual − expected) / (expected √(φ + c²/n)) for AHT; the quantiles of z, by size of the interval, give
-the band (split conformal prediction, Papadopoulos et al. 2002, with the newest weeks as the calibration set).
+the prediction interval (split conformal prediction, Papadopoulos et al. 2002, calibrated on the newest weeks).
 """
 
 from typing import Final
@@ -13,25 +13,27 @@ from wfm.engine.forecast.panel import Floats
 
 LEVELS: Final = (0.1, 0.5, 0.9)
 NORMAL: Final = np.array([-1.2816, 0.0, 1.2816])
+"""The quantiles of the normal distribution at these levels."""
 BINS: Final = 4
+"""Bins of interval size, each with as many errors."""
 PRIOR: Final = 40.0
-"""Misses that weigh as much as the normal distribution does."""
+"""The number of errors that weighs as much as the normal distribution."""
 
 
 def volume_scale(mean: Floats, shake: Floats) -> Floats:
-    """Give the standard deviation of calls: Poisson with a shaken mean (`shake` broadcasts)."""
+    """Compute the standard deviation of calls: Poisson with overdispersion (`shake` broadcasts)."""
     return np.asarray(np.sqrt(mean + shake * mean**2))
 
 
 def aht_scale(mean: Floats, calls: Floats, cv: float, shake: float) -> Floats:
-    """Give the standard deviation of an interval's AHT from the calls expected in it."""
+    """Compute the standard deviation of an interval's AHT from the calls expected in it."""
     return np.asarray(mean * np.sqrt(shake + cv**2 / np.maximum(calls, 0.5)))
 
 
 def miss_quantiles(z: Floats, size: Floats) -> tuple[Floats, Floats]:
-    """Give per queue the sizes of its bins (queue × bin) and z's quantiles in them (queue × bin × level).
+    """Return per queue the mean size of its bins (queue × bin) and the quantiles of z in them (queue × bin × level).
 
-    `z`, `size`: queue × miss; NaN misses do not count. Few misses lean on the normal distribution.
+    `z`, `size`: queue × error; NaN errors do not count. Few errors are shrunk towards the normal distribution.
     """
     queues, misses = z.shape
     order = np.argsort(np.where(np.isnan(z), np.inf, size), axis=1)
@@ -50,18 +52,18 @@ def miss_quantiles(z: Floats, size: Floats) -> tuple[Floats, Floats]:
 
 
 def _shrink(ranked: Floats, n: Floats) -> Floats:
-    """Read the quantiles off sorted misses and draw them towards the normal ones by their number."""
-    place = np.array(LEVELS) * np.maximum(n - 1, 0)[:, None]
-    low = np.floor(place).astype(int)
+    """Return the quantiles of sorted errors, shrunk towards the normal ones according to their number."""
+    position = np.array(LEVELS) * np.maximum(n - 1, 0)[:, None]
+    low = np.floor(position).astype(int)
     high = np.minimum(low + 1, np.maximum(n - 1, 0)[:, None])
     ranked = np.where(np.isfinite(ranked), ranked, 0.0)
     below, above = np.take_along_axis(ranked, low, 1), np.take_along_axis(ranked, high, 1)
-    empirical = below + (place - low) * (above - below)
+    empirical = below + (position - low) * (above - below)
     return np.asarray((n[:, None] * empirical + PRIOR * NORMAL) / (n[:, None] + PRIOR))
 
 
 def read_quantiles(size: Floats, bins: Floats, found: Floats) -> Floats:
-    """Interpolate z's quantiles at each size (queue × place): level × queue × place."""
+    """Interpolate the quantiles of z at each size (queue × interval): level × queue × interval."""
     out = np.empty((len(LEVELS), *size.shape))
     axis, bin_axis = np.log(size + 0.1), np.log(bins + 0.1)
     for queue in range(len(size)):

@@ -1,8 +1,8 @@
-"""How a day's calls spread over its slots, per queue and weekday.
+"""Intraday profile: how a day's calls are spread over its slots, per queue and weekday.
 
-Each weekday's average is noisy, so it borrows: from weekdays that look alike (weighted by the inverse of
-their noise plus their difference), then from neighbouring slots (James & Stein 1961: the noisier, the
-smoother). A large queue keeps its own shape, a small one gets the shape it can be trusted with.
+Each weekday's average is noisy, so it is pooled with similar weekdays (weighted by the inverse of their
+noise plus their difference), then with neighbouring slots (shrinkage, James & Stein 1961: the noisier, the
+smoother). A large queue keeps its own profile, a small one gets a smoother one.
 """
 
 from typing import Final
@@ -14,13 +14,13 @@ from wfm.engine.forecast.panel import SLOTS, Floats, Ints
 HALF_LIFE: Final = 8.0
 """Weeks after which a day counts half."""
 WINDOW: Final = 40 * 7
-"""Days looked back."""
+"""Number of last days that are used."""
 CAP: Final = 3.0
-"""Standard deviations above the expected at which a slot is cut: a storm is not a shape."""
+"""Standard deviations above the expected at which a slot is capped: a burst of calls is not a profile."""
 EXCESS: Final = 1.0
-"""How much noisier than Poisson a slot's share is taken to be."""
+"""The variance of a slot's share relative to Poisson."""
 OPEN: Final = 0.1
-"""A slot with less than this share of the busiest is not smoothed (opening hours keep their edges)."""
+"""Slots below this share of the busiest are not smoothed, so that opening hours keep their edges."""
 KERNEL: Final = np.array([1.0, 2.0, 3.0, 2.0, 1.0])
 """Weights of neighbouring slots."""
 NEAR: Final = np.ones(13)
@@ -28,7 +28,7 @@ NEAR: Final = np.ones(13)
 
 
 def weekday_shape(calls: Floats, seen: Floats, weight: Floats, acting: Ints, shake: Floats) -> Floats:
-    """Give the share of a day's calls per slot, queue × 7 × slot: a weekday sums to 1, or 0 if never open."""
+    """Compute the share of a day's calls per slot, queue × 7 × slot: a weekday sums to 1, or 0 if never open."""
     calls, seen, weight, acting = calls[:, -WINDOW:], seen[-WINDOW:], weight[:, -WINDOW:], acting[-WINDOW:]
     weight = weight * 0.5 ** ((np.arange(calls.shape[1])[::-1] + 0.5) / 7 / HALF_LIFE)
     share, trust = np.zeros((len(calls), 7, SLOTS)), np.zeros((len(calls), 7))
@@ -41,7 +41,7 @@ def weekday_shape(calls: Floats, seen: Floats, weight: Floats, acting: Ints, sha
 
 
 def _share(calls: Floats, seen: Floats, weight: Floats, shake: Floats) -> tuple[Floats, Floats]:
-    """Average days into shares, twice (the first says what is too high), and count the calls behind."""
+    """Average days to shares, twice (the first pass gives the caps), and return the effective number of calls."""
     rate = np.where(seen > 0, calls / np.maximum(seen, 1), 0)
     first, _ = _mean_share(rate, seen, weight)
     expected = first[:, None, :] * rate.sum(axis=2, keepdims=True)
@@ -51,14 +51,14 @@ def _share(calls: Floats, seen: Floats, weight: Floats, shake: Floats) -> tuple[
 
 
 def _mean_share(rate: Floats, seen: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """Give shares by slot (a slot counts on the days that had it) and each day's weighted total."""
+    """Compute shares by slot (over the days that had the slot) and each day's weighted total."""
     total = weight * rate.sum(axis=2)
     share = np.einsum("qd,qds->qs", weight, rate) / np.maximum(total @ (seen > 0), 1e-9)
     return share / np.maximum(share.sum(axis=1, keepdims=True), 1e-9), total
 
 
 def borrow_weekdays(share: Floats, trust: Floats) -> tuple[Floats, Floats]:
-    """Mix each weekday's shares with those of weekdays alike then; give the mix and the calls behind it."""
+    """Pool each weekday's shares with those of weekdays similar at that time; also return the effective calls."""
     noise = EXCESS / np.maximum(trust, 1e-9)
     both = share[:, :, None] + share[:, None]
     apart = np.divide(
@@ -74,7 +74,7 @@ def borrow_weekdays(share: Floats, trust: Floats) -> tuple[Floats, Floats]:
 
 
 def borrow_slots(share: Floats, trust: Floats) -> Floats:
-    """Draw shares towards their neighbours' mean, the more the noisier they are against their own bends."""
+    """Shrink shares towards their neighbours' mean, the more the noisier they are relative to their curvature."""
     open_ = share > OPEN * share.max(axis=2, keepdims=True)
     smooth = np.where(
         open_, _blur(share * open_, KERNEL) / np.maximum(_blur(open_.astype(float), KERNEL), 1e-9), share

@@ -1,6 +1,6 @@
-"""Which weekday a special day resembles: a holiday may run like a Saturday, its eve like a Friday.
+"""Which weekday a special day resembles: a holiday may look like a Saturday, the day before like a Friday.
 
-Learnt for the centre as a whole from the past days of the same label, the most detailed label first.
+Learnt for the centre as a whole from the past days with the same label; the most detailed label has the last word.
 """
 
 from typing import Final
@@ -11,17 +11,17 @@ from wfm.engine.forecast.calendar import Calendar
 from wfm.engine.forecast.panel import Floats, Ints, Mask, Panel
 
 AROUND: Final = 21
-"""Days before and after that make a weekday's typical day."""
+"""Days before and after that are averaged to a weekday's typical day."""
 STRETCH: Final = 0.3
-"""What it costs a weekday to need stretching by a factor e, as a share of the day's calls."""
+"""The cost of scaling a weekday by a factor e, as a share of the day's calls."""
 BUSIER: Final = 1.5
-"""No day acts as a weekday that is busier than its own by more than this (closed stays closed)."""
+"""No day is treated as a weekday busier than its own by more than this factor (closed stays closed)."""
 OWN: Final = 0.9
-"""The day's own weekday is preferred to others unless they are better than this."""
+"""The factor on the cost of a day's own weekday, which is preferred in close cases."""
 
 
 def acting_weekday(panel: Panel, calendar: Calendar) -> Ints:
-    """Give the weekday each day acts as (its own unless it is special and another one resembles it more)."""
+    """Return the weekday that each day is treated as: its own, unless it is special and resembles another more."""
     acting = calendar.weekday.copy()
     cost, usual = _costs(panel, calendar), _usual(panel, calendar)
     known = np.isfinite(cost).all(axis=1)
@@ -36,14 +36,14 @@ def acting_weekday(panel: Panel, calendar: Calendar) -> Ints:
 
 
 def _choose(cost: Floats, past: Ints, own: Ints) -> Ints:
-    """Pick the cheapest weekday over past days (day × 7), or "its own" (the last column)."""
+    """Return the weekday with the least cost over past days (day × 7), or each day's own (the last column)."""
     mine = OWN * cost[np.arange(len(past)), past]
     best = int(np.argmin(np.append(cost.mean(axis=0), mine.mean())))
     return own if best == 7 else np.full_like(own, best)
 
 
 def _costs(panel: Panel, calendar: Calendar) -> Floats:
-    """Give day × weekday: how badly a typical one, stretched, explains the day; inf where unknown."""
+    """Compute how badly a typical weekday, scaled, explains each day: day × weekday; inf where unknown."""
     n = panel.over
     calls = panel.centre[:n]
     usual = ~calendar.special[:n] & ~panel.missing[:n]
@@ -58,7 +58,7 @@ def _costs(panel: Panel, calendar: Calendar) -> Floats:
 
 
 def _usual(panel: Panel, calendar: Calendar) -> Floats:
-    """Give the centre's mean calls on usual days of each weekday."""
+    """Compute the centre's mean calls on ordinary days of each weekday."""
     n = panel.over
     at = ~calendar.special[:n] & ~panel.missing[:n]
     total = panel.centre[:n].sum(axis=1)
@@ -67,7 +67,7 @@ def _usual(panel: Panel, calendar: Calendar) -> Floats:
 
 
 def _typical(calls: Floats, usual: Mask, own: Ints, day: int) -> Floats:
-    """Give the mean usual day of each weekday around a day: 7 × slot."""
+    """Compute the mean ordinary day of each weekday around a day: 7 × slot."""
     near = np.arange(max(0, day - AROUND), min(len(calls), day + AROUND + 1))
     near = near[usual[near]]
     one = (own[near][:, None] == np.arange(7)).astype(float)
