@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from wfm.engine.spans import (
     Axis,
-    is_disjoint,
-    is_tiling,
+    gather_rows,
     layer,
     overlay,
+    overlay_rows,
     resolve,
     run_end,
     run_start,
@@ -49,6 +49,12 @@ def spans(draw: st.DrawFn, most: int = 9) -> list[tuple[int, int, int]]:
 def frame(rows: list[tuple[int, int, int]]) -> pl.DataFrame:
     columns = {"key": pl.Int64, "key_end": pl.Int64, "v": pl.Int32}
     return pl.DataFrame(rows, schema=columns, orient="row")
+
+
+def is_disjoint(made: pl.DataFrame) -> bool:
+    """Return whether no two spans overlap."""
+    ordered = made.sort("key")
+    return bool((ordered["key"].shift(-1) >= ordered["key_end"]).fill_null(True).all())
 
 
 def apart(rows: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
@@ -159,13 +165,28 @@ def test_overlay(drawn: list[list[tuple[int, int, int]]]) -> None:
     assert made.columns == ["key", "key_end", *names]
     for agent, start in enumerate(AXIS.starts()):
         mine = made.filter(pl.col("key") // WIDTH == agent)
-        assert is_tiling(mine, start, start + LENGTH)
+        assert [*mine["key"], start + LENGTH] == [start, *mine["key_end"]]
     held = [painted(frame(rows)) for rows in drawn]
     edges = {edge for one in layers for edge in one["key"]} | {*AXIS.starts()}
     for key, key_end, *got in made.rows():
         assert not edges & set(range(key + 1, key_end))
         for place in range(key, key_end):
             assert got == [one.get(place, 0) for one in held]
+
+
+@quick
+@given(spans().map(apart), spans().map(apart))
+def test_rows_of_frames_are_overlaid(
+    one: list[tuple[int, int, int]], other: list[tuple[int, int, int]]
+) -> None:
+    frames = {"one": frame(one), "other": frame(other)}
+    made = overlay_rows(frames, AXIS)
+    for name, rows in frames.items():
+        found = made.select("key", "key_end", v=gather_rows(rows["v"], made[name])).drop_nulls("v")
+        assert painted(found) == painted(rows)
+    assert made.filter(pl.col("one") < 0, pl.col("other") < 0).is_empty()
+    assert made["key"].is_sorted()
+    assert is_disjoint(made)
 
 
 def test_overlay_of_no_agents() -> None:
@@ -232,19 +253,3 @@ def test_runs(rows: list[tuple[int, int, int]], data: st.DataObject) -> None:
             for n in run:
                 wanted[n] = (ordered[run[0]][0], ordered[run[-1]][1])
         assert made.rows() == wanted
-
-
-@pytest.mark.parametrize(
-    ("rows", "disjoint", "tiling"),
-    [
-        ([(0, 4, 1), (4, 9, 1)], True, True),
-        ([(0, 4, 1), (5, 9, 1)], True, False),
-        ([(0, 5, 1), (4, 9, 1)], False, False),
-        ([(1, 9, 1)], True, False),
-        ([(0, 8, 1)], True, False),
-        ([], True, False),
-    ],
-)
-def test_predicates(rows: list[tuple[int, int, int]], disjoint: bool, tiling: bool) -> None:
-    assert (is_disjoint(frame(rows)), is_tiling(frame(rows), 0, 9)) == (disjoint, tiling)
-    assert is_tiling(frame([]), 3, 3)

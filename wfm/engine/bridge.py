@@ -9,7 +9,7 @@ import polars as pl
 from wfm import terms
 from wfm.engine.codes import CODE
 from wfm.engine.rollup import CUTS
-from wfm.engine.spans import Axis, layer, overlay, steps
+from wfm.engine.spans import Axis, overlay_rows
 from wfm.engine.units import in_seconds
 from wfm.words import worded
 
@@ -42,8 +42,7 @@ def difference(before: pl.DataFrame, after: pl.DataFrame, axis: Axis) -> pl.Data
         The rows with `WEIGHT_COLUMNS` instead of their own weights, and `DETAIL_COLUMNS` (activity, state as words).
     """
     ends = {"from": before, "to": after}
-    numbers = [layer(steps(_numbered(rows, end), end, -1), end, axis, -1) for end, rows in ends.items()]
-    both = overlay(numbers, axis).filter(pl.col("from") >= 0)
+    both = overlay_rows(ends, axis)
     weights = [
         rows.select(pl.col("numerator", "denominator").name.prefix(f"{end}_"))[both[end]]
         for end, rows in ends.items()
@@ -54,10 +53,6 @@ def difference(before: pl.DataFrame, after: pl.DataFrame, axis: Axis) -> pl.Data
         pl.col("from_denominator") == pl.col("to_denominator")
     )
     return _named(rows.filter(~same))
-
-
-def _numbered(rows: pl.DataFrame, name: str) -> pl.DataFrame:
-    return rows.select("key", "key_end", pl.int_range(pl.len(), dtype=pl.Int32).alias(name))
 
 
 def _named(rows: pl.DataFrame) -> pl.DataFrame:

@@ -15,7 +15,17 @@ from wfm import terms
 from wfm.core.time import INSTANT, US_PER_SECOND
 from wfm.engine.codes import is_logged_in, is_one_of, is_queue
 from wfm.engine.deviations import workday_outside
-from wfm.engine.spans import Axis, layer, overlay, resolve, run_end, run_start, steps
+from wfm.engine.spans import (
+    Axis,
+    gather_rows,
+    layer,
+    overlay,
+    overlay_rows,
+    resolve,
+    run_end,
+    run_start,
+    steps,
+)
 from wfm.errors import UsageError
 
 PEOPLE: Final = ("name", "team", "site")
@@ -228,13 +238,8 @@ def with_queue(rows: pl.DataFrame, queued: pl.DataFrame, axis: Axis) -> pl.DataF
 
     ``queued``: as from `assign_queues`.
     """
-    number = pl.int_range(pl.len(), dtype=pl.Int32)
-    parts = [
-        layer(steps(frame.select("key", "key_end", number.alias(name)), name, -1), name, axis, -1)
-        for name, frame in (("row", rows), ("slice", queued))
-    ]
-    cut = overlay(parts, axis).filter(pl.col("row") >= 0)
-    queue = queued["queue_id"].gather(pl.select(pl.when(cut["slice"] >= 0).then(cut["slice"])).to_series())
+    cut = overlay_rows({"row": rows, "slice": queued}, axis).filter(pl.col("row") >= 0)
+    queue = gather_rows(queued["queue_id"], cut["slice"])
     facts = rows.drop("key", "key_end")[cut["row"]]
     return pl.concat([cut.select("key", "key_end"), facts], how="horizontal").with_columns(queue_id=queue)
 

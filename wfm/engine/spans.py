@@ -13,11 +13,13 @@ one row per key and one at each agent's first key, so that a forward fill never 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 
 import polars as pl
 
+from wfm.core.time import INSTANT, US_PER_DAY
 from wfm.errors import InputError
 
 KEY = pl.Int64
@@ -49,7 +51,7 @@ class Axis:
     def __post_init__(self) -> None:
         if self.agents_n * self.width >= 1 << 63:
             raise InputError(
-                f"{self.agents_n:,} agents over {(self.end - self.origin) / 86_400e6:,.0f} days do not fit on one "
+                f"{self.agents_n:,} agents over {(self.end - self.origin) / US_PER_DAY:,.0f} days do not fit on one "
                 "axis: ask for a shorter window or for fewer agents at a time."
             )
 
@@ -64,7 +66,7 @@ class Axis:
 
     def at(self, key: pl.Expr) -> pl.Expr:
         """Return the instant of a key."""
-        return (key % self.width + self.origin).cast(pl.Datetime("us", "UTC"))
+        return (key % self.width + self.origin).cast(INSTANT)
 
     def starts(self) -> pl.Series:
         """Return the first key of each agent."""
@@ -143,6 +145,39 @@ def _widen(frame: pl.DataFrame, names: list[str], layers: list[pl.DataFrame]) ->
     return frame.select(
         "key", *(pl.col(n) if n in frame.columns else pl.lit(None, kinds[n]).alias(n) for n in names)
     )
+
+
+def overlay_rows(frames: Mapping[str, pl.DataFrame], axis: Axis) -> pl.DataFrame:
+    """Cut time at every boundary of the rows of several frames, so that no frame changes row within a piece.
+
+    ::
+
+        one      [0    3)[3      8)
+        other         [2   5)
+        pieces   [0 2)[2 3)[3 5)[5 8)
+        one       0    0    1    1
+        other    -1    0    0   -1
+
+    Args:
+        frames: name -> disjoint spans key, key_end in order of key.
+        axis: the axis of the keys.
+
+    Returns:
+        key, key_end and under the name of each frame its row there, -1 where it has none; in order of key. Time for
+        which no frame has a row is left out.
+    """
+    row = pl.int_range(pl.len(), dtype=pl.Int32)
+    layers = [
+        layer(steps(rows.select("key", "key_end", row.alias(name)), name, -1), name, axis, -1)
+        for name, rows in frames.items()
+    ]
+    return overlay(layers, axis).filter(pl.any_horizontal(pl.col(name) >= 0 for name in frames))
+
+
+def gather_rows(values: pl.Series, row: pl.Series) -> pl.Series:
+    """Return the values at the rows that `overlay_rows` found; null where it found none."""
+    # a negative index would count from the end
+    return values.gather(row.replace(-1, None))
 
 
 def union(spans: pl.DataFrame) -> pl.DataFrame:
@@ -229,17 +264,3 @@ def run_end(flag: pl.Expr, begins: pl.Expr | None = None) -> pl.Expr:
     if begins is not None:
         last = last | begins.shift(-1).fill_null(True)
     return pl.when(flag).then(pl.when(last).then(pl.col("key_end")).backward_fill())
-
-
-def is_disjoint(spans: pl.DataFrame) -> bool:
-    """Say whether no two spans ``key, key_end`` overlap."""
-    ordered = spans.sort("key")
-    return bool((ordered["key"].shift(-1) >= ordered["key_end"]).fill_null(True).all())
-
-
-def is_tiling(spans: pl.DataFrame, start: int, end: int) -> bool:
-    """Say whether spans ``key, key_end``, in order, cover [start, end) without a gap or an overlap."""
-    if spans.is_empty():
-        return start == end
-    joins = (spans["key"].shift(-1) == spans["key_end"]).fill_null(True).all()
-    return bool(joins) and spans["key"][0] == start and spans["key_end"][-1] == end
