@@ -14,6 +14,8 @@ from test_properties import around, inputs_of, quick, score
 import wfm
 from wfm.engine.adherence import SPLIT, SUMS
 from wfm.engine.changes import FACETS, figures, moves, stretches, touching, workdays
+from wfm.engine.score import Options
+from wfm.engine.tolerance import Threshold
 from wfm.terms import CLASSES
 
 WHO = ["agent_id", "workday"]
@@ -140,6 +142,18 @@ def test_a_workday_that_appears_is_zero_before_and_has_no_ratio_then():
     (row,) = figures(drawn("sched ....", "state AAAA"), drawn("sched QQQQ", "state AAAA")).to_dicts()
     assert (row["scheduled_before_s"], row["scheduled_after_s"], row["in_change_s"]) == (0, 240, 240)
     assert (row["adherence_before"], row["adherence_after"]) == (None, 1.0)
+
+
+def test_figures_differ_as_usual_where_time_is_tolerated():
+    options = Options(threshold=Threshold(timedelta(seconds=61)))
+    frames = (draw("sched QQQQ", "state AAbA"), draw("sched QQQQ", "state AAAA"))
+    (row,) = figures(*(wfm.score(**each, options=options) for each in frames), ["agent_id"]).to_dicts()
+    assert (row["agent_id"], row["in_change_s"], row["adherence_before"], row["adherence_after"]) == (
+        "a",
+        60.0,
+        0.75,
+        1.0,
+    )
 
 
 def test_rows_touch_the_stretches_they_reach_into_across_days_and_for_anybody():

@@ -102,7 +102,7 @@ def test_a_state_that_holds_longer_is_not_lost():
     frames = draw("sched QQQQ", "state AAAA", step_s=3600)
     short = wfm.score(**frames, options=Options(state_renewal=timedelta(hours=1)))
     (row,) = moves(short, wfm.score(**frames)).rows()
-    assert row[1:] == ("unknown", "in", "how long a state holds that nothing renews", 3 * 3600.0, 1)
+    assert row[1:] == ("unknown", "in", "how long a state lasts without renewal", 3 * 3600.0, 1)
 
 
 def test_nothing_changed_moves_nothing():

@@ -6,13 +6,14 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfm.engine.units import SECOND, in_seconds
+from wfm.core.time import US_PER_SECOND
+from wfm.engine.units import in_seconds
 
 
 @given(st.lists(st.integers(-(10**13), 10**13), min_size=1))
 def test_microseconds_are_told_as_the_nearest_seconds(counted: list[int]) -> None:
     told = pl.DataFrame({"us": counted}).select(in_seconds(pl.col("us")))["us"].to_list()
-    assert told == [us / SECOND for us in counted]
+    assert told == [us / US_PER_SECOND for us in counted]
 
 
 def test_a_sum_that_a_reciprocal_would_spoil():

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from wfm.core.time import US_PER_SECOND
+
 
 def offsets(rows: pl.DataFrame, clock: pl.DataFrame, at: pl.Expr) -> pl.Series:
     """Return by how many microseconds the clock of each row's source was ahead; 0 where ``clock`` has no row for it.
@@ -23,7 +25,7 @@ def offsets(rows: pl.DataFrame, clock: pl.DataFrame, at: pl.Expr) -> pl.Series:
         .filter(since.is_null() | (since <= pl.col("at")), until.is_null() | (until > pl.col("at")))
         .sort("from_at", nulls_last=False, maintain_order=True)
         .unique("row", keep="last", maintain_order=True)
-        .select("row", ahead=(pl.col("offset_s") * 1_000_000).round().cast(pl.Int64))
+        .select("row", ahead=(pl.col("offset_s") * US_PER_SECOND).round().cast(pl.Int64))
     )
     numbered = pl.DataFrame({"row": pl.int_range(rows.height, dtype=pl.get_index_type(), eager=True)})
     ahead = numbered.join(matched, on="row", how="left", maintain_order="left")["ahead"]
