@@ -29,7 +29,7 @@ def ask(server: Server) -> Ask:
         path: str = "/", *, method: str = "get", client: dict[str, Any] | None = None, **how: Any
     ) -> Reply:
         async def run() -> Reply:
-            async with Client("ncc", **{"timeout_s": 2.0, "patience": HURRY, **(client or {})}) as made:
+            async with Client("ncc", **{"timeout_s": 2.0, "retry_policy": HURRY, **(client or {})}) as made:
                 return await getattr(made, method)(path if "://" in path else server.url + path, **how)
 
         return asyncio.run(run())

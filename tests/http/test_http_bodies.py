@@ -73,7 +73,7 @@ def test_what_is_packed_is_unpacked(server, ask, coding, packed):
 )
 def test_what_was_cut_is_asked_for_again_and_never_handed_over(server, ask, answer):
     server.always = lambda _: answer
-    with pytest.raises(BadReplyError, match=r"cut short|unpacked"):
+    with pytest.raises(BadReplyError, match=r"cut short|decompressed"):
         ask()
     assert len(server.asked) == 3
     server.script, server.always = [lambda _: answer], lambda _: reply()
@@ -123,7 +123,7 @@ def test_a_bomb_takes_no_memory(server, ask):
 
 def test_a_packing_that_was_not_asked_for_is_refused(server, ask):
     server.always = lambda _: reply(Content_Encoding="br")
-    with pytest.raises(BadReplyError, match="'br', which was not asked for"):
+    with pytest.raises(BadReplyError, match="'br', which was not requested"):
         ask()
     assert server.asked[0].headers["accept-encoding"] == "gzip, deflate"
 
@@ -264,7 +264,7 @@ def test_a_page_is_told_and_what_it_begins_with(server, ask):
     "url", ["http://", "ftp://a/", "http://a b/", "http://[::1", "http://127.0.0.1:99999/", "http://\ud800/"]
 )
 def test_what_is_no_address_is_told(ask, url):
-    with pytest.raises(CollectError, match=r"address|port"):
+    with pytest.raises(CollectError, match=r"URL|port"):
         ask(url)
 
 

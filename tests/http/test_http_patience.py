@@ -45,7 +45,7 @@ def waits(
     patience = patience or Noting()
 
     async def run() -> None:
-        async with Client("ncc", patience=patience) as made:
+        async with Client("ncc", retry_policy=patience) as made:
             await getattr(made, method)(server.url, **(how or {}))
 
     try:
@@ -139,8 +139,8 @@ def test_it_waits_as_long_as_asked(server, said):
 @pytest.mark.parametrize(("said", "told"), [("121", 121.0), ("99999999999", LONGEST_ASKED_S)])
 def test_it_gives_up_at_once_if_asked_for_too_much(server, ask, said, told):
     server.always = lambda _: reply(b"", 429, Retry_After=said)
-    with pytest.raises(ThrottledError, match=f"patience for {told:.0f} s") as caught:
-        ask(client={"patience": Patience()})
+    with pytest.raises(ThrottledError, match=f"wait for {told:.0f} s") as caught:
+        ask(client={"retry_policy": Patience()})
     assert caught.value.retry_after_s == told
     assert len(server.asked) == 1
 

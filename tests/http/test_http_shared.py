@@ -135,7 +135,7 @@ def test_a_damaged_state_file_begins_anew(ask, tmp_path, found):
 
 def test_a_folder_that_is_none_is_told(ask, tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(CollectError, match="rate limits are kept there"):
+    with pytest.raises(CollectError, match="the rate limit is stored there"):
         ask(client={"state_dir": tmp_path / "file"})
 
 
@@ -164,9 +164,9 @@ def test_places_are_bounded(server):
 # --- a source that wants to be left alone -------------------------------------------------------------------
 def test_who_asks_for_long_patience_is_left_alone_by_all(server, ask, tmp_path):
     now = [50_000.0]
-    shared = {"state_dir": tmp_path, "patience": Patience(total_s=120), "monotonic": lambda: now[0]}
+    shared = {"state_dir": tmp_path, "retry_policy": Patience(total_s=120), "monotonic": lambda: now[0]}
     server.script = [lambda _: reply(b"", 429, Retry_After="600")]
-    with pytest.raises(ThrottledError, match="patience for 600 s"):
+    with pytest.raises(ThrottledError, match="wait for 600 s"):
         ask(client=shared)
     now[0] += 400
     with pytest.raises(ThrottledError, match=r"^ncc: .*nothing is sent for another 200 s") as caught:
@@ -198,8 +198,8 @@ def test_refusals_are_counted_over_processes_and_end_in_a_lock_out(server, ask, 
     (first,) = ended(process(server.url, tmp_path))
     (second,) = ended(process(server.url, tmp_path, n=8))
     assert first.startswith("AuthError ncc: GET ")
-    assert "401, it refuses the credentials" in first
-    assert second.count("401, it refuses") == 1
+    assert "401, the credentials were refused" in first
+    assert second.count("401, the credentials were refused") == 1
     assert second.count("refused 2 times in a row") == 7
     assert len(server.asked) == 2
     with pytest.raises(AuthError, match=r"nothing is sent before \d\d:\d\d UTC.*Correct them") as caught:

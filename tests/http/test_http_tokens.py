@@ -84,7 +84,7 @@ def test_a_new_token_that_is_refused_ends_it():
         async def refuse(_: Token) -> Reply:
             return Reply(401, b"", {}, NOW)
 
-        with pytest.raises(AuthError, match="just given"):
+        with pytest.raises(AuthError, match="new token was refused"):
             await centre.tokens.with_token(refuse)
         assert centre.logins == 2
 

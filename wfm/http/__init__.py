@@ -1,15 +1,15 @@
-"""One HTTP client for every vendor: it waits its turn, retries what is transient, trusts no body, tells no secret.
+"""The HTTP client that all vendors share: rate limit, retries, lockout, checked bodies, redacted secrets.
 
-What leaves here is an answer one can read or a `wfm.errors.CollectError`. What must not leave is a secret: in a log, in
-an error, in an address, to another host::
+A call returns a complete, checked reply or raises a `wfm.core.errors.CollectError`. A secret never appears in a log, an
+error or a URL, and is never sent to another host::
 
-    Client.get ── addresses ─┬─► gate ──────► exchange ──► bodies ─┬─► Reply
-                             └◄─────── patience ◄── what may pass ◄┘
-    gate = turns + refusals, in a state file that all processes of the machine share
+    Client.get ── urls ─┬─► gate ──────► transport ──► body ─┬─► Reply
+                        └◄─── retry ◄── transient errors ◄───┘
+    gate = rate_limit + lockout, in a state file (shared_state) that all processes of the machine share
 
-Limits: HTTP/1.1. A body that has neither a length nor chunks and is not packed ends when the connection does; that it
-was cut then shows only to who parses it. The rate is kept at the instant of sending; the network may push two requests
-closer together.
+Limits: HTTP/1.1 only. An uncompressed body with neither a length nor chunks ends when the connection does; that it was
+truncated is then noticed only by whoever parses it. The rate limit applies to the time of sending; the network may
+deliver two requests closer together.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from wfm.http.tokens import Refreshing
 
 __all__ = ["Client", "Patience", "Refreshing", "Reply", "redact"]
 
-# They log whole URLs and headers. Filters and not levels: whoever turns on DEBUG for everything shall not get these.
+# These loggers write whole URLs and headers. Filtered, not set to a level: turning on DEBUG for everything must not
+# bring them back.
 for _name in (
     "httpx",
     "httpcore",
@@ -32,5 +33,5 @@ for _name in (
 ):
     logging.getLogger(_name).addFilter(lambda record: record.levelno >= logging.WARNING)
 
-# Every attempt is told by the client already, and by its address.
+# The client logs every attempt itself, with its URL.
 logging.getLogger("stamina").addFilter(lambda record: getattr(record, "stamina.callable", None) != NAME)

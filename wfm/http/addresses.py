@@ -1,4 +1,4 @@
-"""Addresses: what may be asked at all, and where a redirect may lead."""
+"""URLs: which may be requested at all, and which redirects are followed."""
 
 from __future__ import annotations
 
@@ -11,51 +11,53 @@ import httpx
 from wfm.errors import BadReplyError, CollectError
 
 _LONG: Final = 8
-"""A secret of so many characters is looked for anywhere; a shorter one (a year, say) only as a whole value."""
+"""A secret of at least this length is searched for anywhere; a shorter one (a year, say) only as a whole value."""
 
 
 def address(
     source: str, url: str | httpx.URL, params: Mapping[str, str] | None, secrets: Collection[str]
 ) -> httpx.URL:
-    """Make an address that tells nothing: proxies, servers and gateways write addresses into their logs.
+    """Build a URL without credentials: proxies, servers and gateways write URLs into their logs.
 
     Raises:
-        CollectError: it is none, or it holds credentials or a secret.
+        CollectError: the URL is invalid, or contains credentials or a secret.
     """
     try:
-        made = httpx.URL(url).copy_merge_params(dict(params)) if params else httpx.URL(url)
+        built = httpx.URL(url).copy_merge_params(dict(params)) if params else httpx.URL(url)
     except (httpx.InvalidURL, UnicodeError, TypeError):
-        raise CollectError(f"{source}: that is not an address one can ask; check its settings.") from None
-    if made.scheme not in ("http", "https") or not made.host:
-        raise CollectError(f"{source}: an address must begin with https:// (or http://) and name a host.")
-    if "%" in made.host or (made.port or 80) > 65_535:
-        raise CollectError(f"{source}: there is no such host or port; check the address in its settings.")
-    if made.userinfo:
-        raise CollectError(f"{source}: take user and password out of the address of {made.host}.")
-    if any(_holds(value, secret) for value in _values(made) for secret in secrets if secret):
-        raise CollectError(f"{source}: a secret is in the address for {made.host}, where everybody logs it.")
-    return made
+        raise CollectError(f"{source}: that is not a valid URL; check its settings.") from None
+    if built.scheme not in ("http", "https") or not built.host:
+        raise CollectError(f"{source}: a URL must begin with https:// (or http://) and name a host.")
+    if "%" in built.host or (built.port or 80) > 65_535:
+        raise CollectError(f"{source}: there is no such host or port; check the URL in its settings.")
+    if built.userinfo:
+        raise CollectError(f"{source}: remove user and password from the URL of {built.host}.")
+    if any(_holds(value, secret) for value in _values(built) for secret in secrets if secret):
+        raise CollectError(
+            f"{source}: the URL for {built.host} contains a secret, and URLs are logged on the way."
+        )
+    return built
 
 
 def redirected(source: str, response: httpx.Response, secrets: Collection[str]) -> httpx.URL:
-    """Return where a redirect leads, if that is the same server, or the same host behind TLS.
+    """Return the target of a redirect, if it is the same server, or the same host with TLS.
 
     Raises:
-        BadReplyError: it leads elsewhere; whoever is there shall not be handed credentials.
+        BadReplyError: it leads elsewhere, and another server must not receive the credentials.
     """
-    here = response.url
+    origin = response.url
     try:
-        there = here.join(response.headers["location"])
+        target = origin.join(response.headers["location"])
     except (httpx.InvalidURL, UnicodeError):
-        raise BadReplyError(f"{source}: {here.host} redirects to something that is no address.") from None
-    same = (here.scheme, here.host, _port(here)) == (there.scheme, there.host, _port(there))
-    upgrade = (here.scheme, there.scheme) == ("http", "https") and here.host == there.host
+        raise BadReplyError(f"{source}: {origin.host} redirects to an invalid URL.") from None
+    same = (origin.scheme, origin.host, _port(origin)) == (target.scheme, target.host, _port(target))
+    upgrade = (origin.scheme, target.scheme) == ("http", "https") and origin.host == target.host
     if not (same or upgrade):
         raise BadReplyError(
-            f"{source}: {_server(here)} redirects to {_server(there)}, which is not followed: it would be handed the "
-            "credentials. If that is the right place, put it into the settings."
+            f"{source}: {_server(origin)} redirects to {_server(target)}, which is not followed: it would receive the "
+            "credentials. If that is the right server, put it into the settings."
         )
-    return address(source, there, None, secrets)
+    return address(source, target, None, secrets)
 
 
 def _server(url: httpx.URL) -> str:
@@ -67,6 +69,7 @@ def _port(url: httpx.URL) -> int | None:
 
 
 def _values(url: httpx.URL) -> list[str]:
+    # encoded and decoded alike: a secret is one however it was written into the URL
     raw = url.raw_path.decode("ascii", "replace")
     pairs = [part for pair in url.params.multi_items() for part in pair]
     return [raw, unquote(raw), unquote_plus(raw), url.fragment, *url.path.split("/"), *pairs]

@@ -1,4 +1,4 @@
-"""What is asked and what comes back."""
+"""Requests and replies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECRET_HEADER = re.compile(r"(?i)auth|token|key|secret|cookie")
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer that was received whole; implements `wfm.vendors.Reply`. Names of headers have no case."""
+    """A completely received reply; implements `wfm.vendors.HttpReply`. Header names are case-insensitive."""
 
     status: int
     body: bytes = field(repr=False)
@@ -28,9 +28,9 @@ class Reply:
 
 @dataclass
 class Effort:
-    """What one request has cost so far, over all its attempts and redirects; ``status`` and ``size`` are the last.
+    """The progress of one request over all its attempts and redirects; ``status`` and ``body_bytes`` are the latest.
 
-    ``verdict``: the status as far as the credentials are concerned; None: it says nothing of them.
+    ``auth_status``: the status as far as the credentials are concerned; None: it says nothing about them.
     """
 
     attempt: int = 0
@@ -56,32 +56,32 @@ class Ask:
 
     @property
     def place(self) -> str:
-        """Return what is asked, without the query."""
+        """Return method and URL without the query, for messages."""
         return f"{self.method} {self.url.netloc.decode('ascii', 'replace')}{path_of(self.url)}"
 
     @property
     def secrets(self) -> set[str]:
-        """Return what this request must not be told of: a vendor may send tokens that are in no setting."""
-        hidden = {self.basic[1]} if self.basic else set()
+        """Return the secrets in this request: a vendor may send tokens that are in no setting."""
+        found = {self.basic[1]} if self.basic else set()
         for name, value in self.headers.items():
             if _SECRET_HEADER.search(name):
-                hidden |= {value, value.rpartition(" ")[2]}
-        return hidden - {""}
+                found |= {value, value.rpartition(" ")[2]}
+        return found - {""}
 
     def towards(self, url: httpx.URL, status: int) -> Ask:
-        """Return the same request to where a redirect leads; only a 303 turns reading by POST into a GET."""
+        """Return the same request for the target of a redirect; only a 303 turns a POST into a GET."""
         if status == _SEE_OTHER:
             return replace(self, url=url, method="GET", content={})
         return replace(self, url=url)
 
     def request(self, http: httpx.AsyncClient) -> httpx.Request:
-        """Make the request; the credentials are in its headers alone."""
-        request = http.build_request(self.method, self.url, headers=dict(self.headers), **self.content)
+        """Build the httpx request; credentials are in its headers only."""
+        built = http.build_request(self.method, self.url, headers=dict(self.headers), **self.content)
         if self.basic:
-            request = next(httpx.BasicAuth(*self.basic).auth_flow(request))
-        return request
+            built = next(httpx.BasicAuth(*self.basic).auth_flow(built))
+        return built
 
 
 def path_of(url: httpx.URL) -> str:
-    """Return an address' path as it is sent, without the query."""
+    """Return the path of a URL as it is sent, without the query."""
     return url.raw_path.partition(b"?")[0].decode("ascii", "replace")

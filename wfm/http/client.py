@@ -1,4 +1,4 @@
-"""The client: one request after another through check, turn, answer and, if that may help, once more."""
+"""The HTTP client of one source: every request is checked, rate-limited, sent, logged and, if transient, retried."""
 
 from __future__ import annotations
 
@@ -31,29 +31,31 @@ from wfm.http.tokens import Refreshing, T
 
 log = logging.getLogger("wfm.http")
 WHOLE = 4.0
-"""An answer must be whole after so many times `timeout_s`: a server that drips keeps every single time-out."""
+"""A reply must be complete within so many times `timeout_s`: a server that drips meets every single time-out."""
 MOST_REDIRECTS = 3
 NAME: Final = "wfm.http"
-"""What retries are called in stamina's instrumentation."""
+"""The name of retries in stamina's instrumentation."""
 REMEMBERED_TOKENS = 16
 
 
 class Client:
-    """Ask one source; implements `wfm.vendors.Client`. Use it as an async context manager, in one event loop.
+    """The HTTP client of one source; implements `wfm.vendors.HttpClient`.
+
+    Use it as an async context manager, in one event loop.
 
     Args:
-        source: its name, for turns and for logs.
-        secrets: of its settings: what must never be told, and what a lock-out is tied to.
-        requests_per_minute: of all processes of this machine together; None or 0: no limit.
-        concurrent: requests under way at once, in this process.
-        max_body_bytes: a longer answer, packed or unpacked, is refused.
-        stop_after_401: refusals in a row after which nothing is sent (`wfm.http.refusals`); 0: never stop.
-        timeout_s: for every read and write; connecting gets 10 s at most, the whole answer four times as long.
-        state_dir: where turns and refusals are kept for other processes; None: they are this client's alone.
-        patience: of retries.
-        transport: instead of the network.
-        clock: when an answer came (UTC); the sandbox has a time of its own.
-        sleep, monotonic: what waits for turns are made and measured with; retries wait by stamina.
+        source: its name, for the rate limit and for logs.
+        secrets: those in its settings: redacted everywhere; a lockout applies to them.
+        requests_per_minute: for all processes of this machine together; None or 0: no limit.
+        concurrent: requests in progress at once, in this process.
+        max_body_bytes: a longer reply, compressed or decompressed, is refused.
+        stop_after_401: refusals in a row after which nothing is sent (`wfm.http.lockout`); 0: never stop.
+        timeout_s: for every read and write; connecting gets at most 10 s, the whole reply four times as long.
+        state_dir: where rate limit and lockout are shared with other processes; None: not shared.
+        retry_policy: when and how often transient errors are retried.
+        transport: replaces the network.
+        clock: the time of a reply (UTC); the sandbox has its own.
+        sleep, monotonic: for waits of the rate limit; retries wait through stamina.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class Client:
         stop_after_401: int = 2,
         timeout_s: float = 30.0,
         state_dir: Path | None = None,
-        patience: Patience | None = None,
+        retry_policy: Patience | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -76,12 +78,12 @@ class Client:
         self.source = source
         self._secrets = frozenset(filter(None, secrets))
         state = StateFile(state_dir, source)
-        noted = Refusals(source, state, self._secrets, stop_after_401)
-        self._gate = Gate(source, state, noted, requests_per_minute, sleep, monotonic)
+        lockout = Refusals(source, state, self._secrets, stop_after_401)
+        self._gate = Gate(source, state, lockout, requests_per_minute, sleep, monotonic)
         self._tokens: deque[str] = deque(maxlen=REMEMBERED_TOKENS)
         self._places = asyncio.Semaphore(concurrent)
         self._most, self._whole_s = max_body_bytes, WHOLE * timeout_s
-        self._patience = patience or Patience()
+        self._patience = retry_policy or Patience()
         self._clock, self._monotonic = clock, monotonic
         self._http = exchange.connections(timeout_s, concurrent, transport)
 
@@ -107,10 +109,10 @@ class Client:
         accept_status: tuple[int, ...] = (),
         proof: Callable[[bytes], bool] | None = None,
     ) -> Reply:
-        """Ask; see `wfm.vendors.Client.get`."""
-        where = self._address(url, params)
-        ask = Ask("GET", where, expect, tuple(accept_status), dict(headers or {}), basic, proof=proof)
-        return await self._patiently(ask, again=True)
+        """Send a GET; see `wfm.vendors.HttpClient.get`."""
+        target = self._address(url, params)
+        request = Ask("GET", target, expect, tuple(accept_status), dict(headers or {}), basic, proof=proof)
+        return await self._patiently(request, repeatable=True)
 
     async def post(
         self,
@@ -125,22 +127,24 @@ class Client:
         proof: Callable[[bytes], bool] | None = None,
         idempotent: bool = True,
     ) -> Reply:
-        """Send; see `wfm.vendors.Client.post`. Not ``idempotent``: it changes something, and is sent once at most."""
+        """Send a POST; see `wfm.vendors.HttpClient.post`. One that is not ``idempotent`` is sent at most once."""
         content = {"json": json} if form is None else {"data": dict(form)}
-        where = self._address(url)
-        ask = Ask("POST", where, expect, tuple(accept_status), dict(headers or {}), basic, content, proof)
-        return await self._patiently(ask, again=idempotent)
+        target = self._address(url)
+        request = Ask(
+            "POST", target, expect, tuple(accept_status), dict(headers or {}), basic, content, proof
+        )
+        return await self._patiently(request, repeatable=idempotent)
 
     def refreshing(self, login: Callable[[], Awaitable[T]]) -> Refreshing[T]:
-        """Return a token that is renewed in time by ``login``; what it gives is never told."""
+        """Return a token that ``login`` renews in time; no log and no error shows it."""
         return Refreshing(login, learn=self._tokens.append, clock=self._clock, monotonic=self._monotonic)
 
     def redacted(self, text: str) -> str:
-        """Hide every secret of this source in a text."""
+        """Redact every secret of this source in a text."""
         return redact(text, self._hidden())
 
-    def _hidden(self, ask: Ask | None = None) -> frozenset[str]:
-        return self._secrets.union(self._tokens, ask.secrets if ask else ())
+    def _hidden(self, request: Ask | None = None) -> frozenset[str]:
+        return self._secrets.union(self._tokens, request.secrets if request else ())
 
     def _address(self, url: str | httpx.URL, params: Mapping[str, str] | None = None) -> httpx.URL:
         try:
@@ -149,91 +153,98 @@ class Client:
             error.args = (self.redacted(str(error)),)
             raise
 
-    # --- again and again --------------------------------------------------------------------------------
-    async def _patiently(self, ask: Ask, again: bool) -> Reply:
-        retries = stamina.retry_context(on=partial(self._pause, ask, again), attempts=None, timeout=None)
+    # --- retries and redirects --------------------------------------------------------------------------
+    async def _patiently(self, request: Ask, repeatable: bool) -> Reply:
+        retries = stamina.retry_context(
+            on=partial(self._pause, request, repeatable), attempts=None, timeout=None
+        )
         try:
             async for attempt in retries.with_name(NAME, (), {}):
                 with attempt:
-                    ask.effort.attempt += 1
+                    request.effort.attempt += 1
                     async with self._places:
-                        return await self._follow(ask)
+                        return await self._follow(request)
         except CutShortError as error:
             cut = str(error)
         raise BadReplyError(cut)
 
-    def _pause(self, ask: Ask, again: bool, error: Exception) -> float | bool:
-        """Tell stamina how long to wait before it asks again; False: give up."""
-        if not (again and isinstance(error, CollectError)):  # a cancelled task is an error here, too
+    def _pause(self, request: Ask, repeatable: bool, error: Exception) -> float | bool:
+        """Return for stamina the seconds to wait before the next attempt; False: give up."""
+        if not (repeatable and isinstance(error, CollectError)):  # stamina passes a cancelled task as well
             return False
-        wait = self._patience.wait_s(error, ask.effort.attempt, ask.effort.spent_s)
-        ask.effort.spent_s += wait or 0.0
+        wait = self._patience.wait_s(error, request.effort.attempt, request.effort.spent_s)
+        request.effort.spent_s += wait or 0.0
         return False if wait is None else wait
 
-    async def _follow(self, ask: Ask) -> Reply:
-        """Send, and go where redirects lead on the same server."""
-        hop = ask
+    async def _follow(self, request: Ask) -> Reply:
+        """Send a request, and follow redirects on the same server."""
+        hop = request
         for _ in range(MOST_REDIRECTS + 1):
             async with self._gate.passed():
-                answer = await self._told(hop)
-            if isinstance(answer, Reply):
-                return answer
-            hop = hop.towards(answer, hop.effort.status or 0)
+                reply = await self._told(hop)
+            if isinstance(reply, Reply):
+                return reply
+            hop = hop.towards(reply, hop.effort.status or 0)
         raise BadReplyError(
-            self.redacted(f"{self.source}: {ask.place}: more than {MOST_REDIRECTS} redirects.")
+            self.redacted(f"{self.source}: {request.place}: more than {MOST_REDIRECTS} redirects.")
         )
 
     # --- one request ------------------------------------------------------------------------------------
-    async def _told(self, ask: Ask) -> Reply | httpx.URL:
-        """Send, and tell how it went: one line, whatever happens, and no secret in it."""
-        began, effort, trouble = self._monotonic(), ask.effort, None
-        effort.status, effort.verdict, effort.size = None, None, 0
+    async def _told(self, request: Ask) -> Reply | httpx.URL:
+        """Send a request, and log its outcome in one line, without secrets.
+
+        Raises:
+            CollectError: the request failed, or the reply is not readable.
+        """
+        began, progress, failure = self._monotonic(), request.effort, None
+        progress.status, progress.verdict, progress.size = None, None, 0
         try:
             async with asyncio.timeout(self._whole_s):
-                answer = await self._once(ask)
+                reply = await self._once(request)
         except exchange.TROUBLES as error:
-            # raised below and not in here: httpx's error would hang on to it, and that holds the request's headers
-            trouble = exchange.trouble(error, self._whole_s)
+            # raised below, not here: as its context, httpx's error would hold the request's headers
+            failure = exchange.trouble(error, self._whole_s)
         seconds = self._monotonic() - began
-        effort.spent_s += seconds
-        self._log(ask, seconds, trouble)
-        await self._gate.learn(effort.verdict, trouble)
-        if trouble is None:
-            return answer
-        trouble.__context__ = None
-        trouble.args = (redact(f"{self.source}: {ask.place}: {trouble}", self._hidden(ask)),)
-        raise trouble
+        progress.spent_s += seconds
+        self._log(request, seconds, failure)
+        await self._gate.learn(progress.verdict, failure)
+        if failure is None:
+            return reply
+        failure.__context__ = None
+        failure.args = (redact(f"{self.source}: {request.place}: {failure}", self._hidden(request)),)
+        raise failure
 
-    async def _once(self, ask: Ask) -> Reply | httpx.URL:
-        response = await self._http.send(ask.request(self._http), auth=None, stream=True)
+    async def _once(self, request: Ask) -> Reply | httpx.URL:
+        response = await self._http.send(request.request(self._http), auth=None, stream=True)
         try:
-            ask.effort.status = ask.effort.verdict = status = response.status_code
-            if response.has_redirect_location and status not in ask.accept:
-                return redirected(self.source, response, self._hidden(ask))
+            request.effort.status = request.effort.verdict = status = response.status_code
+            if response.has_redirect_location and status not in request.accept:
+                return redirected(self.source, response, self._hidden(request))
             body = await exchange.judge(
-                response, ask, self._most, lambda text: redact(text, self._hidden(ask))
+                response, request, self._most, lambda text: redact(text, self._hidden(request))
             )
         finally:
             await response.aclose()
-        ask.effort.size = len(body)
-        if ask.proof is not None:
-            ask.effort.verdict = HTTPStatus.UNAUTHORIZED
-            ask.effort.verdict = status if ask.proof(body) else None
+        request.effort.size = len(body)
+        if request.proof is not None:
+            # if the proof raises AuthError, the credentials count as refused
+            request.effort.verdict = HTTPStatus.UNAUTHORIZED
+            request.effort.verdict = status if request.proof(body) else None
         return Reply(status, body, response.headers, self._clock())
 
-    def _log(self, ask: Ask, seconds: float, trouble: CollectError | None) -> None:
-        hidden = self._hidden(ask)
+    def _log(self, request: Ask, seconds: float, failure: CollectError | None) -> None:
+        secrets = self._hidden(request)
         fields: dict[str, Any] = {
             "source": self.source,
-            "method": ask.method,
-            "host": ask.url.host,
-            "path": redact(path_of(ask.url), hidden),
-            "status": ask.effort.status or "-",
+            "method": request.method,
+            "host": request.url.host,
+            "path": redact(path_of(request.url), secrets),
+            "status": request.effort.status or "-",
             "seconds": round(seconds, 3),
-            "bytes": ask.effort.size,
-            "attempt": ask.effort.attempt,
+            "bytes": request.effort.size,
+            "attempt": request.effort.attempt,
         }
-        if trouble is not None:
-            fields["error"] = redact(f"{type(trouble).__name__}: {trouble}", hidden)
+        if failure is not None:
+            fields["error"] = redact(f"{type(failure).__name__}: {failure}", secrets)
         line = " ".join(f"{name}={value}" for name, value in fields.items())
-        log.log(logging.INFO if trouble is None else logging.WARNING, "%s", line, extra=fields)
+        log.log(logging.INFO if failure is None else logging.WARNING, "%s", line, extra=fields)

@@ -1,4 +1,4 @@
-"""One exchange: over which connections, what a status means, and what a broken connection means."""
+"""The transport: connections, and what a status or a failed connection means."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LOOPBACK: Final = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 def connections(
     timeout_s: float, concurrent: int, transport: httpx.AsyncBaseTransport | None
 ) -> httpx.AsyncClient:
-    """Make httpx' client: TLS is verified, always; redirects and retries are ours."""
+    """Build the httpx client: TLS is always verified; redirects and retries are handled here."""
     try:
         return httpx.AsyncClient(
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, CONNECT_S)),
@@ -34,7 +34,7 @@ def connections(
             headers={"Accept-Encoding": bodies.ACCEPT_ENCODING, "User-Agent": "wfm"},
             follow_redirects=False,
             transport=transport,
-            # the sandbox is on loopback, where a company's proxy cannot reach it
+            # the sandbox is on loopback, which a company's proxy cannot reach
             mounts=None if transport else dict.fromkeys(_LOOPBACK),
         )
     except (OSError, ssl.SSLError) as error:
@@ -42,58 +42,60 @@ def connections(
         raise SettingsError(f"The certificates in SSL_CERT_FILE={named} cannot be read: {error}") from None
 
 
-async def judge(response: httpx.Response, ask: Ask, most: int, hide: Callable[[str], str]) -> bytes:
-    """Receive the body, if the status and the body are what can be read.
+async def judge(
+    response: httpx.Response, request: Ask, max_bytes: int, redact: Callable[[str], str]
+) -> bytes:
+    """Return the body, if its status and format are as expected.
 
     Raises:
-        CollectError: they are not; see the table in `refuse`.
+        CollectError: they are not; see the table in `build_status_error`.
     """
     status = response.status_code
-    if status in ask.accept:
-        return await bodies.receive(response, most)
+    if status in request.accept:
+        return await bodies.receive(response, max_bytes)
     if not 200 <= status < 300 or status == 206:
-        raise refuse(status, response.headers, await _excerpt(response, hide))
-    body = await bodies.receive(response, most)
-    bodies.check_kind(ask.expect, response.headers.get("content-type", ""), body, hide)
+        raise refuse(status, response.headers, await _excerpt(response, redact))
+    body = await bodies.receive(response, max_bytes)
+    bodies.check_kind(request.expect, response.headers.get("content-type", ""), body, redact)
     return body
 
 
 def refuse(status: int, headers: Mapping[str, str], excerpt: str) -> CollectError:
-    """Make the error of a status.
+    """Build the error for a status.
 
     ::
 
         401, 403                     AuthError
-        429, 425, 503 + Retry-After  ThrottledError     again after what it asks for
-        408, 5xx                     UnreachableError   again
+        429, 425, 503 + Retry-After  ThrottledError     retried after the time it asks for
+        408, 5xx                     UnreachableError   retried
         anything else                BadReplyError
     """
-    said = f" {excerpt}" if excerpt else ""
+    details = f" {excerpt}" if excerpt else ""
     asked = retry_after_s(headers)
     if status == 401:
-        return AuthError("401, it refuses the credentials; check user, password or token in the settings.")
+        return AuthError("401, the credentials were refused; check user, password or token in the settings.")
     if status == 403:
-        return AuthError(f"403, the credentials are known but may not read that.{said}")
+        return AuthError(f"403, the credentials are valid but may not read that.{details}")
     if status in (425, 429) or (status == 503 and asked is not None):
-        wish = "" if asked is None else f" for {asked:.0f} s"
-        return ThrottledError(f"{status}, it asks for patience{wish}.", asked)
+        wait = "" if asked is None else f" for {asked:.0f} s"
+        return ThrottledError(f"{status}, it asks to wait{wait}.", asked)
     if status == 408 or status >= 500:
-        return UnreachableError(f"{status}, an error on its side.{said}")
-    return BadReplyError(f"{status} is not an answer that can be read.{said}")
+        return UnreachableError(f"{status}, an error of the server.{details}")
+    return BadReplyError(f"{status} is not a status with data.{details}")
 
 
-def trouble(error: Exception, whole_s: float) -> CollectError:
-    """Say what a broken exchange means."""
+def trouble(error: Exception, total_s: float) -> CollectError:
+    """Translate an error of httpx into a `CollectError`."""
     if isinstance(error, CollectError):
         return error
     if isinstance(error, TimeoutError):
-        return UnreachableError(f"no whole answer within {whole_s:g} s.")
+        return UnreachableError(f"no complete answer within {total_s:g} s.")
     if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
         return UnreachableError("no connection in time.")
     if isinstance(error, httpx.TimeoutException):
         return UnreachableError("no answer in time.")
-    if isinstance(error, httpx.InvalidURL):  # ours was checked, so it is that of a redirect
-        return BadReplyError("it redirects to something that is no address.")
+    if isinstance(error, httpx.InvalidURL):  # the request's own was checked, so it is a redirect's
+        return BadReplyError("it redirects to an invalid URL.")
     if isinstance(error, httpx.LocalProtocolError | UnicodeError):
         # their text quotes the header
         return CollectError(
@@ -108,10 +110,10 @@ def trouble(error: Exception, whole_s: float) -> CollectError:
     )
 
 
-async def _excerpt(response: httpx.Response, hide: Callable[[str], str]) -> str:
-    """Return the beginning of an error's body, if it comes at once; the status alone decides."""
+async def _excerpt(response: httpx.Response, redact: Callable[[str], str]) -> str:
+    """Return the beginning of an error's body, if it arrives at once; it only explains the status."""
     with suppress(httpx.HTTPError, CollectError, TimeoutError):
         if response.status_code != 401:
             async with asyncio.timeout(_EXCERPT_S):
-                return bodies.beginning(await bodies.receive(response, _EXCERPT_BYTES), hide, 200)
+                return bodies.beginning(await bodies.receive(response, _EXCERPT_BYTES), redact, 200)
     return ""

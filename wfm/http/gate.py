@@ -1,4 +1,4 @@
-"""The gate in front of a source: whoever may not send now waits here, or is turned away."""
+"""The gate of a source: requests wait here for the rate limit, and are refused during a lockout."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ from wfm.http.refusals import Refusals
 from wfm.http.state_file import StateFile
 
 LONG_S: Final = 60.0
-"""A source that asks for more patience is left alone by all; less is between it and the request that was told so."""
+"""A longer pause that a source asks for applies to all requests; a shorter one only to the request it answered."""
 
 
 class Gate:
-    """Let requests pass at the rate of the source, and none with credentials that are locked out."""
+    """A gate that lets requests pass at the rate of the source, and none during a lockout."""
 
     def __init__(
         self,
         source: str,
         state: StateFile,
-        noted: Refusals,
+        lockout: Refusals,
         requests_per_minute: float | None,
         sleep: Callable[[float], Awaitable[None]],
         monotonic: Callable[[], float],
     ) -> None:
-        self._source, self._state, self._refusals = source, state, noted
+        self._source, self._state, self._refusals = source, state, lockout
         self._gap_s = turns.gap_s(requests_per_minute)
         self._sleep, self._monotonic = sleep, monotonic
         self._first_in_line = asyncio.Lock()
         self._one_at_a_time = asyncio.Lock()
-        self._proven = not noted.counted
+        self._proven = not lockout.counted
         self._noted = False
 
     @asynccontextmanager
     async def passed(self) -> AsyncIterator[None]:
-        """Wait for a turn, and send within.
+        """Wait until a request may be sent; send it within this context.
 
-        Until the credentials are proven one request is under way at a time: eight at once would be eight refusals.
+        Until the credentials have worked once, requests are sent one at a time: eight at once would be eight refusals.
 
         Raises:
             AuthError: the credentials are locked out.
-            ThrottledError: the source asked to be left alone for longer than `LONG_S`.
+            ThrottledError: the source asked for a pause longer than `LONG_PAUSE_S`.
         """
         async with AsyncExitStack() as stack:
             if not self._proven:
                 await stack.enter_async_context(self._one_at_a_time)
-                if self._proven:  # somebody proved them while this one waited
+                if self._proven:  # another request proved them meanwhile
                     await stack.aclose()
             await self._turn()
             yield
@@ -62,29 +62,31 @@ class Gate:
                     self._noted = "refused" in state
                     left = turns.rests_s(state, self._monotonic())
                     if left:
-                        told = f"{self._source}: it asked for patience; nothing is sent for another {left:.0f} s."
-                        raise ThrottledError(told, left)
+                        message = (
+                            f"{self._source}: it asked to wait; nothing is sent for another {left:.0f} s."
+                        )
+                        raise ThrottledError(message, left)
                     wait = turns.take(state, self._gap_s, self._monotonic())
                 if not wait:
                     return
                 await self._sleep(wait)
 
-    async def learn(self, status: int | None, trouble: CollectError | None) -> None:
-        """Note a refusal, that the credentials are good, or that it wants to be left alone for long.
+    async def learn(self, status: int | None, failure: CollectError | None) -> None:
+        """Record a refusal, a success of the credentials, or a long pause that the source asks for.
 
         A 401 that the caller expects is neither of the first two.
 
-        ``status``: as far as the credentials are concerned; None: it says nothing of them.
+        ``status``: as far as the credentials are concerned; None: it says nothing about them.
         """
-        if status == 401 and isinstance(trouble, AuthError) and self._refusals.counted:
+        if status == 401 and isinstance(failure, AuthError) and self._refusals.counted:
             self._proven = False
             async with self._state.opened() as state:
                 self._refusals.count(state)
-        elif trouble is None and status is not None and 200 <= status < 300:
+        elif failure is None and status is not None and 200 <= status < 300:
             self._proven = True
             if self._noted:
                 async with self._state.opened() as state:
                     refusals.forget(state)
-        if isinstance(trouble, ThrottledError) and (trouble.retry_after_s or 0.0) > LONG_S:
+        if isinstance(failure, ThrottledError) and (failure.retry_after_s or 0.0) > LONG_S:
             async with self._state.opened() as state:
-                turns.rest(state, trouble.retry_after_s or 0.0, self._monotonic())
+                turns.rest(state, failure.retry_after_s or 0.0, self._monotonic())

@@ -1,4 +1,4 @@
-"""Patience: whether to ask once more, and after how long."""
+"""Retries: whether to send a request again, and after how long a backoff."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from typing import Final
 from wfm.errors import CollectError, ThrottledError
 
 LONGEST_ASKED_S: Final = 900.0
-"""A vendor that asks for more is asked again after this: a slip of theirs must not end collecting."""
+"""The longest Retry-After that is obeyed: a mistake of a vendor must not end collecting."""
 
 
 class CutShortError(CollectError):
-    """Say that an answer ended early or cannot be unpacked; after all attempts it becomes a `BadReplyError`."""
+    """A body that ended early or cannot be decompressed; after all attempts it becomes a `BadReplyError`."""
 
     transient = True
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to keep on with one request.
+    """How often and how long one request is retried.
 
-    attempts: the first one included. first_wait_s doubles with every attempt up to longest_wait_s; the waits are
-    jittered down to a half. total_s: no further attempt starts later than this, waiting for turns not counted.
+    attempts: including the first. first_wait_s doubles with every attempt up to longest_wait_s, with jitter down to a
+    half. total_s: no attempt starts later than this, not counting waits for the rate limit.
     """
 
     attempts: int = 4
@@ -36,23 +36,23 @@ class Patience:
     total_s: float = 120.0
 
     def wait_s(self, error: CollectError, attempt: int, spent_s: float) -> float | None:
-        """Return how long to wait before the next attempt; None: give up."""
+        """Compute the wait before the next attempt, in seconds; None: give up."""
         if not error.transient or attempt >= self.attempts:
             return None
         wait = min(self.longest_wait_s, self.first_wait_s * 2 ** (attempt - 1)) * random.uniform(0.5, 1.0)
         if isinstance(error, ThrottledError) and error.retry_after_s is not None:
-            # all who were told the same shall not come back at the same instant
+            # jitter here too: all requests that got the same answer must not return at the same instant
             wait = max(wait, error.retry_after_s + random.uniform(0.0, self.first_wait_s))
         return wait if spent_s + wait <= self.total_s else None
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Read Retry-After, which holds seconds or a date; None: it says nothing that can be read."""
-    said = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", said):
-        return min(float(said), LONGEST_ASKED_S)
+    """Parse Retry-After, which is seconds or a date; None: missing or unreadable."""
+    value = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
+        return min(float(value), LONGEST_ASKED_S)
     try:
-        at = parsedate_to_datetime(said)
+        at = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     if at.tzinfo is None:  # "-0000": a date in UTC that says nothing about local time

@@ -1,4 +1,4 @@
-"""Hide secrets in whatever is told: log lines, texts of errors."""
+"""Redact secrets in log lines and error messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import quote, quote_plus
 
 HIDDEN: Final = "***"
-_SHORTEST_CORE: Final = 6  # of base64; a shorter one would hide half the alphabet
+_SHORTEST_CORE: Final = 6  # characters of base64; a shorter piece would match ordinary words
 _NAME = r"[\w.-]{0,40}(?:token|password|passwd|secret|api_?key)|(?<!\w)code"
 _HEADER = re.compile(
     r"""(?ix) ( \b authorization ["']? \s* [:=,] \s* (?: b? ["'] )? ) (?: \w+ [ ]+ )? [^\s"',;]+"""
@@ -22,10 +22,10 @@ _QUOTED = re.compile(rf"""(?ix) ( (["']) (?:{_NAME}) \2 \s* : \s* (["']) ) (?: \
 
 
 def redact(text: str, secrets: Collection[str]) -> str:
-    """Hide every secret in a text, however it is written down, and every value that is named like one.
+    """Redact every secret in a text, in any encoding, and every value whose name says that it is one.
 
-    Found are the secret as it is, URL-encoded, escaped as in JSON, HTML or Python, and within base64 (Basic); then the
-    value of an `Authorization` header and of `code=`, `token=`, `password=`, `client_secret=` and the like.
+    Redacted are the secret as it is, URL-encoded, escaped as in JSON, HTML or Python, and within base64 (Basic); also
+    the value of an `Authorization` header and of `code=`, `token=`, `password=`, `client_secret=` and the like.
     """
     pattern = _pattern(frozenset(secrets))
     if pattern is not None:
@@ -37,12 +37,12 @@ def redact(text: str, secrets: Collection[str]) -> str:
 
 @lru_cache(maxsize=64)
 def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
-    """Match all forms of all secrets at once; one pass, so that nothing is put together from what it leaves."""
+    """Compile one pattern for all encodings of all secrets: a single pass leaves no new secret behind."""
     forms = {form for secret in secrets if secret for form in _forms(secret) if form}
     if not forms:
         return None
     longest_first = sorted(forms, key=lambda form: (-len(form), form))
-    # %2f is %2F; ignoring the case of everything else as well hides too much rather than too little
+    # %2f equals %2F; ignoring case everywhere redacts too much rather than too little
     return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
 
 
@@ -57,13 +57,12 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _cores(data: bytes) -> Iterator[str]:
-    """Write bytes as they look inside a longer base64 text, such as that of `user:password`, at each alignment."""
+    """Yield bytes as they appear inside a longer base64 text, such as that of `user:password`, at each alignment."""
     for before in range(3):
         coded = base64.b64encode(bytes(before) + data).decode().rstrip("=")
-        first = (0, 2, 3)[before]  # characters that hold bits of what is before
-        last = (
-            len(coded) if (before + len(data)) % 3 == 0 else -1
-        )  # the last one may hold bits of what is after
+        first = (0, 2, 3)[before]  # these characters hold bits of what comes before
+        # the last character may hold bits of what comes after
+        last = len(coded) if (before + len(data)) % 3 == 0 else -1
         core = coded[first:last]
         if len(core) >= _SHORTEST_CORE:
             yield from (core, core.replace("+", "-").replace("/", "_"))

@@ -1,4 +1,4 @@
-"""Refusals: stop asking with credentials that were refused, before a vendor locks the account."""
+"""The lockout: send nothing with refused credentials, before the vendor locks the account."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from wfm.errors import AuthError
 from wfm.http.state_file import State, StateFile
 
 COOL_DOWN_S: Final = 3600.0
-_ROUNDS: Final = 100_000  # ~30 ms, and only after a refusal: who reads the file shall not try passwords
+_ROUNDS: Final = (
+    100_000  # ~30 ms, and only after a refusal: whoever reads the file must not be able to guess passwords
+)
 
 
 class Refusals:
-    """Count the 401s in a row of one source's credentials; all processes together.
+    """A lockout after several 401s in a row for one source's credentials, over all processes.
 
-    stop_after: so many, and nothing is sent until the credentials change or the cool-down has passed; 0: never stop.
-    After the cool-down one request may try; if it is refused as well, the cool-down starts again.
+    stop_after: after so many, nothing is sent until the credentials change or `LOCKOUT_S` has passed; 0: never stop.
+    After that one request may try; if it is refused as well, the lockout starts again.
     """
 
     def __init__(
@@ -37,40 +39,40 @@ class Refusals:
 
     @property
     def counted(self) -> bool:
-        """Say whether refusals are counted at all."""
+        """Say whether refusals can lead to a lockout at all."""
         return self._stop_after > 0
 
     def check(self, state: State) -> None:
-        """Refuse to send while these credentials are locked out.
+        """Check that these credentials are not locked out.
 
         Raises:
-            AuthError: they are; it says until when, and what to do.
+            AuthError: they are; the message says until when, and what to do.
         """
         times, at = self._read(state)
         if not self.counted or times < self._stop_after:
             return
         now = self._wall()
-        if at > now:  # the clock was put back: begin the cool-down anew rather than wait for that instant
+        if at > now:  # the clock was set back: start the lockout again rather than wait for that instant
             state["refused"]["at"] = at = now
         if now - at < COOL_DOWN_S:
             raise AuthError(self._advice(times, at + COOL_DOWN_S))
 
     def count(self, state: State) -> None:
-        """Note a 401."""
+        """Record a 401."""
         times, _ = self._read(state)
         salt = state["refused"]["salt"] if times else entropy.token_hex(16)
         mark = _mark(self._secrets, salt)
         state["refused"] = {"times": times + 1, "at": self._wall(), "salt": salt, "mark": mark}
 
     def _read(self, state: State) -> tuple[int, float]:
-        """Return how often these credentials were refused, and when last."""
-        noted: Any = state.get("refused")
+        """Return how often these credentials were refused, and when last (seconds since 1970)."""
+        stored: Any = state.get("refused")
         try:
-            times, at, salt, mark = noted["times"], float(noted["at"]), noted["salt"], noted["mark"]
+            times, at, salt, mark = stored["times"], float(stored["at"]), stored["salt"], stored["mark"]
             if times > 0 and at >= 0 and mark == _mark(self._secrets, salt):
                 return int(times), at
         except (TypeError, KeyError, ValueError, AttributeError, OverflowError):
-            pass  # nothing noted, or the file was damaged
+            pass  # nothing recorded, or the file was damaged
         return 0, 0.0
 
     def _advice(self, times: int, until: float) -> str:
@@ -83,13 +85,13 @@ class Refusals:
 
 
 def forget(state: State) -> None:
-    """Note that the credentials are good."""
+    """Record that the credentials work."""
     state.pop("refused", None)
 
 
 @lru_cache(maxsize=16)
 def _mark(secrets: tuple[str, ...], salt: str) -> str:
-    """Recognise credentials again without keeping them."""
-    told = "".join(f"{len(secret)}:{secret}" for secret in secrets)
-    data = told.encode("utf-8", "surrogatepass")
+    """Hash credentials, to recognise them without storing them."""
+    joined = "".join(f"{len(secret)}:{secret}" for secret in secrets)  # the lengths keep (ab, c) from (a, bc)
+    data = joined.encode("utf-8", "surrogatepass")
     return hashlib.pbkdf2_hmac("sha256", data, salt.encode(), _ROUNDS).hex()[:32]

@@ -1,4 +1,4 @@
-"""What the processes of a machine know together about a source: a small JSON file that each locks for a moment."""
+"""The state of a source that the processes of a machine share: a small JSON file that each locks for a moment."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ State = dict[str, Any]
 
 
 class StateFile:
-    """Open the state of a source, change it, and leave it whole for the next.
+    """The state file of a source.
 
-    The lock belongs to the open file: a process that is killed lets go of it. What cannot be read as state, whoever
-    wrote it, begins anew. Without a folder the state is this object's alone.
+    The lock belongs to the open file, so a killed process releases it. An unreadable file, whoever wrote it, counts as
+    empty. Without a folder the state is not shared.
     """
 
     def __init__(self, folder: Path | None, source: str) -> None:
@@ -36,7 +36,7 @@ class StateFile:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[State]:
-        """Give the state under lock; changes are written on leaving. Do not wait for anything in between.
+        """Yield the state under lock; changes are written on leaving. Do not wait for anything meanwhile.
 
         Raises:
             CollectError: the file cannot be opened or written.
@@ -50,10 +50,10 @@ class StateFile:
             await self._lock(handle, self.path)
             before = os.pread(handle, _LARGEST, 0)
             state = _parsed(before)
-            kept = json.dumps(state)
+            unchanged = json.dumps(state)
             yield state
             after = json.dumps(state)
-            if after != kept or not before:
+            if after != unchanged or not before:
                 self._write(handle, self.path, after.encode(), len(before))
         finally:
             os.close(handle)
@@ -64,26 +64,26 @@ class StateFile:
             return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise CollectError(
-                f"{path}: {error.strerror}; rate limits are kept there, make it writable."
+                f"{path}: {error.strerror}; the rate limit is stored there, make it writable."
             ) from None
 
     async def _lock(self, handle: int, path: Path) -> None:
-        # never a blocking lock: a process that was stopped while it held it would stop this event loop as well
+        # never a blocking lock: a process suspended while holding it would block this event loop as well
         until = time.monotonic() + LOCKED_TOO_LONG_S
         while True:
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             if time.monotonic() > until:
-                raise ThrottledError(f"{path}: another process keeps it locked; is one stopped or hanging?")
+                raise ThrottledError(f"{path}: another process keeps it locked; is one suspended or hanging?")
             await asyncio.sleep(_POLL_S)
 
     def _write(self, handle: int, path: Path, data: bytes, length: int) -> None:
-        # one call, with blanks over the rest of what was there: no instant at which the file is half of each
+        # one call, padded with blanks over the old text: at no instant does the file hold half of each
         try:
             os.pwrite(handle, data.ljust(length), 0)
         except OSError as error:
-            raise CollectError(f"{path}: {error.strerror}; rate limits are kept there.") from None
+            raise CollectError(f"{path}: {error.strerror}; the rate limit is stored there.") from None
 
 
 def _parsed(data: bytes) -> State:
@@ -95,6 +95,6 @@ def _parsed(data: bytes) -> State:
 
 
 def _file_name(source: str) -> str:
-    """Make a file name of a source's name; two sources never share one."""
+    """Build a file name from a source's name; two sources never share one."""
     plain = re.sub(r"[^\w-]", "_", source)[:80]
     return plain if plain == source else f"{plain}.{hashlib.sha256(source.encode()).hexdigest()[:8]}"

@@ -1,4 +1,4 @@
-"""Tokens that end: renew them in time, and by one login for all who wait."""
+"""Tokens that expire: renew them in time, with one login for all tasks that wait."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from wfm.errors import AuthError, CollectError
 
 RENEW_AT: Final = 0.8
 SHORTEST_S: Final = 30.0
-"""A token that says it is already over comes from another clock; it is used until it is refused."""
+"""The least time a token is used: one that seems already expired comes from another clock."""
 
 
 class Expiring(Protocol):
-    """A token, as `wfm.vendors.Expiring`."""
+    """A token, as `wfm.vendors.ExpiringToken`."""
 
     @property
     def value(self) -> str: ...
@@ -25,7 +25,7 @@ class Expiring(Protocol):
 
 
 class Answer(Protocol):
-    """Anything with a status."""
+    """A reply with a status."""
 
     @property
     def status(self) -> int: ...
@@ -40,26 +40,26 @@ A = TypeVar("A", bound=Answer)
 
 
 class Refreshing(Generic[T]):
-    """Hold a token; made by `Client.refreshing`, implements `wfm.vendors.Refreshing`.
+    """A token that is renewed; made by `Client.refreshing`, implements `wfm.vendors.TokenHolder`.
 
     ::
 
-        async def login() -> Token:
+        async def log_in() -> Token:
             reply = await client.get(f"{base}/login", basic=(user, password))  # a 401 here counts as a refusal
-            said = json.loads(reply.body)
-            return Token(said["token"], reply.received_at + timedelta(seconds=said["expires_in"]))
+            login = json.loads(reply.body)
+            return Token(login["token"], reply.received_at + timedelta(seconds=login["expires_in"]))
 
-        tokens = client.refreshing(login)
+        tokens = client.refreshing(log_in)
 
-        async def ask(token: Token) -> Reply:  # a 401 here is an old token: let it come back, do not let it raise
+        async def ask(token: Token) -> Reply:  # a 401 here is an old token: returned, not raised
             headers = {"Authorization": f"Bearer {token.value}"}
             return await client.get(f"{base}/queues", headers=headers, accept_status=(401,))
 
         reply = await tokens.with_token(ask)
 
-    A token is renewed after 80 % of its life, or when a reply refuses it. Fifty tasks that are refused at once cause
-    one login: each says which token was refused, and a newer one is simply used. Who waited for a login that failed
-    gets its error instead of trying the same again. A task cancelled in the middle of a login leaves it to the next.
+    A token is renewed after 80 % of its life, or when a reply refuses it. Fifty tasks refused at once cause one
+    login: each names the token that was refused, and a newer one is simply used. A task that waited for a failed login
+    gets its error instead of trying again. A task cancelled during a login leaves it to the next.
     """
 
     def __init__(
@@ -74,13 +74,13 @@ class Refreshing(Generic[T]):
         self._token: T | None = None
         self._renew_at = 0.0
         self._one_login = asyncio.Lock()
-        self._ended = 0  # logins that came to an end, good or bad
+        self._ended = 0  # successful or not
         self._failure: CollectError | None = None
 
     async def with_token(
         self, call: Callable[[T], Awaitable[A]], refuses: Callable[[A], bool] = _is_401
     ) -> A:
-        """Call; if the reply refuses the token, get a newer one and call once more.
+        """Call with a valid token; if the reply refuses it, get a newer one and call once more.
 
         Raises:
             AuthError: the newer token is refused as well.
@@ -91,7 +91,7 @@ class Refreshing(Generic[T]):
             return answer
         answer = await call(await self._current(refused=token))
         if refuses(answer):
-            raise AuthError("A token that was just given is refused: may this user read that?")
+            raise AuthError("A new token was refused as well: may this user read that?")
         return answer
 
     async def _current(self, refused: T | None) -> T:
