@@ -12,9 +12,14 @@ import duckdb
 import polars as pl
 import pytest
 
-from wfm import archive, schema
+from wfm import schema
 from wfm.errors import StoreError
-from wfm.store import Store
+from wfm.storage.audit import verify_audit_chains
+from wfm.storage.batches import retire_missing_rows, store_batch
+from wfm.storage.database import Store
+from wfm.storage.ledger import read_feed_ledger
+from wfm.storage.payloads import delete_old_payloads, iterate_payloads
+from wfm.storage.recent_activity import read_last_states
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 INSTANT = pl.Datetime("us", "UTC")
@@ -51,7 +56,7 @@ def keep(store: Store, name: str, **more: object) -> object:
         "payloads": [],
         "tables": {},
     }
-    return archive.keep(store, name=name, **{**given, **more})  # type: ignore[arg-type]
+    return store_batch(store, name=name, **{**given, **more})  # type: ignore[arg-type]
 
 
 def test_a_batch_is_stored_once(store: Store) -> None:
@@ -62,7 +67,7 @@ def test_a_batch_is_stored_once(store: Store) -> None:
     assert keep(store, "one", tables={"call_leg": legs("a", "b", "c")}) is None
     with store.reading() as reader:
         assert reader.table("call_leg").height == 2
-        assert archive.ledger(reader, "xsi", "call_leg").height == 1
+        assert read_feed_ledger(reader, "xsi", "call_leg").height == 1
 
 
 def test_a_batch_that_cannot_be_stored_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +76,7 @@ def test_a_batch_that_cannot_be_stored_leaves_nothing(store: Store, monkeypatch:
     def breaks(*_: object) -> None:
         raise duckdb.IOException("No space left on device")
 
-    monkeypatch.setattr(archive, "_put_payloads", breaks)
+    monkeypatch.setattr("wfm.storage.batches.insert_payloads", breaks)
     with pytest.raises(StoreError, match="disk is full"):
         keep(
             store, "two", tables={"call_leg": legs("a")}, audit=said(("a", "x")), payloads=[(START, {}, b"x")]
@@ -79,16 +84,20 @@ def test_a_batch_that_cannot_be_stored_leaves_nothing(store: Store, monkeypatch:
     with store.reading() as reader:
         assert reader.table("call_leg").is_empty()
         assert reader.table("call_audit").is_empty()
-        assert archive.ledger(reader, "xsi", "call_leg").height == 1
+        assert read_feed_ledger(reader, "xsi", "call_leg").height == 1
 
 
 KILLED = """
 import os, signal, sys
 from datetime import UTC, datetime
-from wfm import archive
-from wfm.store import Store
+from wfm.storage.audit import verify_audit_chains
+from wfm.storage.batches import retire_missing_rows, store_batch
+from wfm.storage.ledger import read_feed_ledger
+from wfm.storage.payloads import delete_old_payloads, iterate_payloads
+from wfm.storage.recent_activity import read_last_states
+from wfm.storage.database import Store
 for k in range(int(sys.argv[2])):
-    archive.keep(
+    store_batch(
         Store(sys.argv[1]), name=f"b{k}", source="xsi", feed="call_leg", window=None, result="complete", note="",
         payloads=[(datetime(2026, 3, 2, tzinfo=UTC), {}, os.urandom(1000))], tables={},
     )
@@ -103,7 +112,7 @@ def test_what_was_kept_outlives_a_kill(store: Store, batches: int) -> None:
     with store.reading() as reader:
         names = reader.query("SELECT name FROM batch ORDER BY collection_id")["name"].to_list()
     assert names == [f"b{k}" for k in range(batches)]
-    assert len(list(archive.replayable(store, "xsi", "call_leg"))) == batches
+    assert len(list(iterate_payloads(store, "xsi", "call_leg"))) == batches
 
 
 def test_payloads_come_back_as_they_came_and_in_order(store: Store) -> None:
@@ -111,26 +120,24 @@ def test_payloads_come_back_as_they_came_and_in_order(store: Store) -> None:
     for n, body in enumerate(bodies):
         keep(store, f"batch {n}", payloads=[(START + timedelta(minutes=n), {"user": f"u{n}"}, body)])
     keep(store, "other", feed="agent", payloads=[(START, {}, b"not mine")])
-    kept = list(archive.replayable(store, "xsi", "call_leg"))
+    kept = list(iterate_payloads(store, "xsi", "call_leg"))
     assert [one.body for one in kept] == bodies
     assert [one.context for one in kept] == [{"user": f"u{n}"} for n in range(3)]
     late = list(
-        archive.replayable(
-            store, "xsi", "call_leg", (START + timedelta(minutes=1), START + timedelta(hours=1))
-        )
+        iterate_payloads(store, "xsi", "call_leg", (START + timedelta(minutes=1), START + timedelta(hours=1)))
     )
     assert [one.body for one in late] == bodies[1:]
-    assert archive.forget_payloads(store, START + timedelta(minutes=2)) == 3
-    assert [one.body for one in archive.replayable(store, "xsi", "call_leg")] == bodies[2:]
+    assert delete_old_payloads(store, START + timedelta(minutes=2)) == 3
+    assert [one.body for one in iterate_payloads(store, "xsi", "call_leg")] == bodies[2:]
 
 
 def test_the_payloads_of_a_collection_are_forgotten_together(store: Store) -> None:
     first, last = START, START + timedelta(minutes=9)
     keep(store, "1", payloads=[(first, {}, b"a"), (first, {}, b"b")])
     keep(store, "2", payloads=[(first, {}, b"c"), (last, {}, b"d")])
-    assert archive.forget_payloads(store, last) == 2
-    assert [one.body for one in archive.replayable(store, "xsi", "call_leg")] == [b"c", b"d"]
-    assert archive.forget_payloads(store, last + timedelta(microseconds=1)) == 2
+    assert delete_old_payloads(store, last) == 2
+    assert [one.body for one in iterate_payloads(store, "xsi", "call_leg")] == [b"c", b"d"]
+    assert delete_old_payloads(store, last + timedelta(microseconds=1)) == 2
 
 
 def test_the_audit_keeps_every_version_once_and_the_chain_holds(store: Store) -> None:
@@ -140,7 +147,7 @@ def test_the_audit_keeps_every_version_once_and_the_chain_holds(store: Store) ->
     with store.reading() as reader:
         rows = reader.table("call_audit")
     assert rows.select("leg_id", "payload").rows() == [("a", "v1"), ("b", "v1"), ("b", "v2"), ("b", "v1")]
-    chain = archive.verify(store)
+    chain = verify_audit_chains(store)
     assert (chain.rows, chain.wrong, chain.ends) == (4, None, {"xsi": rows["hash"][-1]})
 
 
@@ -157,7 +164,7 @@ def test_a_row_that_was_tampered_with_is_found(store: Store, tamper: str) -> Non
     keep(store, "1", audit=said(("a", "v1"), ("b", "v1"), ("c", "v1")))
     with duckdb.connect(str(store.path)) as con:
         con.execute(tamper)
-    chain = archive.verify(store)
+    chain = verify_audit_chains(store)
     assert chain.wrong is not None
     assert chain.wrong[1] in ("b", "z")
     assert chain.rows < 3
@@ -178,7 +185,7 @@ def test_rows_that_were_removed_at_the_end_are_missed_by_who_noted_it(
         con.execute("DELETE FROM call_audit WHERE leg_id = 'c'")
     if anew:
         keep(store, "3", audit=said(("c", "v2"), at=START + timedelta(hours=1)))
-    assert archive.verify(store, [first]).lost == ()
+    assert verify_audit_chains(store, [first]).lost == ()
     done = run("audit", "verify", "--end", first, "--end", last.upper())
     assert done.code == 1
     assert f"no row ends the chain at {last}" in done.err
@@ -192,13 +199,13 @@ def test_an_end_that_is_no_hash_is_refused(run) -> None:
 def test_two_sources_have_chains_of_their_own(store: Store) -> None:
     keep(store, "1", audit=said(("a", "v1")))
     keep(store, "2", source="other", audit=said(("a", "v1")))
-    chain = archive.verify(store)
+    chain = verify_audit_chains(store)
     assert (chain.rows, chain.wrong, sorted(chain.ends)) == (2, None, ["other", "xsi"])
 
 
 def test_retiring_marks_what_a_new_reading_no_longer_has(store: Store) -> None:
     first = keep(store, "1", tables={"call_leg": legs("a", "b")})
-    gone = archive.retire(store, "call_leg", "xsi", [first.collection_id], legs("a"))  # type: ignore[attr-defined]
+    gone = retire_missing_rows(store, "call_leg", "xsi", [first.collection_id], legs("a"))  # type: ignore[attr-defined]
     assert gone == 1
     with store.reading() as reader:
         assert reader.table("call_leg")["leg_id"].to_list() == ["a"]
@@ -213,10 +220,10 @@ def test_the_last_states_are_those_of_the_last_instant(store: Store) -> None:
     ]
     keep(store, "1", source="ncc", tables={"agent_state": pl.DataFrame(rows, schema=columns, orient="row")})
     with store.reading() as reader:
-        states, seen = archive.last_states(reader, "ncc")
+        states, seen = read_last_states(reader, "ncc")
         assert states.select("login", "vendor_state").rows() == [("u", "B"), ("v", "C")]
         assert seen is None
-        before, _ = archive.last_states(reader, "ncc", before=START + timedelta(minutes=1))
+        before, _ = read_last_states(reader, "ncc", before=START + timedelta(minutes=1))
         assert before["vendor_state"].to_list() == ["A", "C"]
 
 

@@ -23,7 +23,7 @@ import wfm
 from wfm import files, jobs, schema
 from wfm.cli import main
 from wfm.cli.commands import app
-from wfm.store import Store
+from wfm.storage.database import Store
 
 GROUP = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)

@@ -14,8 +14,8 @@ import pytest
 from tiny_centre import DAY, rows
 
 import wfm
-from wfm import archive
-from wfm.store import Store
+from wfm.storage.batches import store_batch
+from wfm.storage.database import Store
 
 GOLDEN = Path(__file__).parent / "recordings" / "explained"
 
@@ -134,7 +134,7 @@ def test_a_payload_that_is_not_kept_is_said_so(run) -> None:
 
 def test_a_payload_comes_as_it_came(tiny: Path, run) -> None:
     body = b'\xef\xbb\xbf{"a": [1, 2]}\r\n\x00'
-    archive.keep(
+    store_batch(
         Store(tiny / "wfm.duckdb"),
         name="one",
         source="pbx",

@@ -28,7 +28,7 @@ from wfm.sandbox.faults import DEFAULTS, Faults
 from wfm.sandbox.manners import Manners
 from wfm.sandbox.serve import running, settings
 from wfm.sandbox.truth import Truth
-from wfm.store import Store
+from wfm.storage.database import Store
 
 ZONE = "Asia/Jerusalem"
 PASSWORD = "correct-horse-9-battery"
@@ -169,13 +169,13 @@ def holds(site: Site, name: str) -> None:
 NOTHING = [
     ("ncc", "hang", 0, "no answer in time"),
     ("xsi", "hang", 0, "no answer in time"),
-    ("ncc", "throttle", 0, "429, it asks for patience for 1 s"),
-    ("xsi", "throttle", 0, "429, it asks for patience for 1 s"),
-    ("ncc", "unauthorized", 0, "401, it refuses the credentials; .* Check USERNAME and PASSWORD"),
-    ("xsi", "unauthorized", 0, "401, it refuses the credentials; check user, password"),
+    ("ncc", "throttle", 0, "429, it asks to wait for 1 s"),
+    ("xsi", "throttle", 0, "429, it asks to wait for 1 s"),
+    ("ncc", "unauthorized", 0, "401, the credentials were refused; .* Check USERNAME and PASSWORD"),
+    ("xsi", "unauthorized", 0, "401, the credentials were refused; check user, password"),
     ("ncc", "expired_token", 0, r"refused \(401\) also with a new token"),
-    ("ncc", "server_error", 0, "503, an error on its side"),
-    ("xsi", "server_error", 0, "503, an error on its side"),
+    ("ncc", "server_error", 0, "503, an error of the server"),
+    ("xsi", "server_error", 0, "503, an error of the server"),
     ("ncc", "html", 0, "no token in the reply .* BASE_URL must be the login host"),
     ("ncc", "html", 1, "HTML instead of JSON: a login page or a gateway"),
     ("xsi", "html", 0, "HTML instead of JSON: a login page or a gateway"),
@@ -192,7 +192,7 @@ NOTHING = [
     ("xsi", "html", 1, "agent001@centre.example Placed: .*HTML instead of JSON: a login page or a gateway"),
     ("xsi", "throttle", 1, r"^\d+ lists in a row got no answer, so no others were asked for"),
     ("xsi", "server_error", 1, r"^\d+ lists in a row got no answer, so no others were asked for"),
-    ("ncc", "unauthorized", 1, "401, it refuses the credentials; .* Check USERNAME and PASSWORD"),
+    ("ncc", "unauthorized", 1, "401, the credentials were refused; .* Check USERNAME and PASSWORD"),
 ]
 
 
@@ -250,8 +250,8 @@ SOMETHING = [
     ("xsi", "hang:2x", 8, "complete", "^$"),
     ("xsi", "html:2x", 8, "partial", "agent.*HTML instead of JSON: a login page or a gateway"),
     ("xsi", "truncated:2x", 8, "partial", "agent.*neither XML nor JSON"),
-    ("xsi", "server_error:8x", 8, "partial", "agent.*503, an error on its side"),
-    ("xsi", "throttle:4x", 8, "partial", "agent.*429, it asks for patience for 1 s"),
+    ("xsi", "server_error:8x", 8, "partial", "agent.*503, an error of the server"),
+    ("xsi", "throttle:4x", 8, "partial", "agent.*429, it asks to wait for 1 s"),
 ]
 
 
@@ -285,10 +285,10 @@ def test_a_log_that_drops_calls_is_told_if_its_length_is_known(site: Site) -> No
 # --- snapshots and lists ----------------------------------------------------------------------------------
 GARBLED = [
     ("hang", 0, "no answer in time"),
-    ("throttle", 0, "429, it asks for patience"),
-    ("unauthorized", 0, "401, it refuses the credentials"),
+    ("throttle", 0, "429, it asks to wait"),
+    ("unauthorized", 0, "401, the credentials were refused"),
     ("expired_token", 0, r"refused \(401\) also with a new token"),
-    ("server_error", 1, "503, an error on its side"),
+    ("server_error", 1, "503, an error of the server"),
     ("html", 1, "HTML instead of JSON"),
     ("truncated", 1, "not JSON"),
     ("missing_fields=1", 0, "."),
@@ -360,7 +360,7 @@ LISTS = [
     ("xsi", "latin1_undeclared", "failed", "its characters are not in the charset it names"),
     ("xsi", "gzip", "complete", "^$"),
     ("xsi", "truncated", "failed", "neither XML nor JSON"),
-    ("xsi", "server_error", "failed", "503, an error on its side"),
+    ("xsi", "server_error", "failed", "503, an error of the server"),
     ("xsi", "html", "failed", "HTML instead of JSON"),
 ]
 
@@ -501,7 +501,7 @@ def test_a_full_disk_is_told_and_loses_nothing_that_was_there(site: Site, tmp_pa
         [sys.executable, "-c", SHORT], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 1
-    assert "the disk is full, nothing was stored; make room" in ran.stdout
+    assert "the disk is full, nothing was stored; free some space" in ran.stdout
     assert "Traceback" not in ran.stderr
     for name, rows in before.items():
         assert site.stored(name).equals(rows)

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 import wfm
-from wfm import archive, schema
+from wfm import schema
 from wfm.engine.score import Options
 from wfm.engine.volume import intervals
 from wfm.jobs import collecting
@@ -24,7 +24,8 @@ from wfm.sandbox.centre import simulate
 from wfm.sandbox.clock import Clock
 from wfm.sandbox.serve import running, settings
 from wfm.sandbox.truth import Truth
-from wfm.store import Store
+from wfm.storage.audit import verify_audit_chains
+from wfm.storage.database import Store
 from wfm.vendors import Window
 
 ZONE = "Asia/Jerusalem"
@@ -104,7 +105,7 @@ def test_every_leg_is_collected_audited_and_chained(
     there, here = (set(frame.with_columns(second).select(told).rows()) for frame in (truth.leg, legs))
     assert there == here
     assert legs.height == truth.leg.height
-    chain = archive.verify(collector.store)
+    chain = verify_audit_chains(collector.store)
     assert (chain.rows, chain.wrong) == (legs.height, None)
     again = collect(collector, sources["xsi"], "call_leg")
     assert sum(cycle.added + cycle.replaced for cycle in again) == 0
@@ -252,5 +253,5 @@ def test_killed_at_any_instant_nothing_is_lost_and_nothing_doubled(
     assert legs.height == legs["leg_id"].n_unique() == truth.leg.height
     assert versions == legs.height
     assert volume["entered"].sum() == truth.interval["entered"].sum()
-    chain = archive.verify(store)
+    chain = verify_audit_chains(store)
     assert (chain.rows, chain.wrong) == (legs.height, None)

@@ -26,7 +26,7 @@ from wfm.sandbox.faults import Faults
 from wfm.sandbox.serve import running, settings
 from wfm.sandbox.truth import Truth
 from wfm.sandbox.voicenter import Cdrs
-from wfm.store import Store
+from wfm.storage.database import Store
 from wfm.vendors import CALL_EVENT, Delivery, Feed, Payload, Trouble, Window, pack, voicenter
 
 ZONE = "Asia/Jerusalem"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from wfm.vendors.xima.fetch import XimaSession
 
 from wfm.http import Client, Patience
 from wfm.jobs.collect import Collector, Cycle
@@ -19,9 +20,9 @@ from wfm.sandbox.faults import Faults
 from wfm.sandbox.serve import running, settings
 from wfm.sandbox.truth import Truth
 from wfm.sandbox.xima_sheets import label
-from wfm.store import Store
+from wfm.storage.database import Store
 from wfm.vendors import Window
-from wfm.vendors.xima import Settings, XimaSession
+from wfm.vendors.xima import Settings
 
 ZONE = "America/Denver"
 
@@ -70,7 +71,7 @@ def collect(
         assert isinstance(source.settings, Settings)
         pause = waits if waits is not None else Waits()
         hurry = Patience(attempts=2, first_wait_s=0.002, longest_wait_s=0.01, total_s=1)
-        async with Client("xima", secrets=source.secrets, patience=hurry, sleep=pause) as client:
+        async with Client("xima", secrets=source.secrets, retry_policy=hurry, sleep=pause) as client:
             session = XimaSession(source.settings, client, sleep=pause)
             return await collector.collect(source, source.feeds[feed], session, window)
 
@@ -167,7 +168,7 @@ def test_a_renamed_column_is_kept_and_not_guessed(
 ) -> None:
     faults.add("renamed")
     (cycle,) = collect(collector, source, "report_row", whole(truth))
-    assert "hardly believed" in cycle.note
+    assert "implausible" in cycle.note
     assert "no column 'Skill'" in cycle.note
     assert table(collector, "report_row").height > 0
     assert table(collector, "interval_volume").height == 0

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from wfm import schema
-from wfm.store import Store
+from wfm.storage.database import Store
 
 KILLS = 24
 BATCHES = 400
@@ -20,7 +20,7 @@ WRITER = """
     import sys
     from datetime import UTC, datetime, timedelta
     import polars as pl
-    from wfm.store import Store
+    from wfm.storage.database import Store
     INSTANT = pl.Datetime("us", "UTC")
     START = datetime(2026, 3, 2, tzinfo=UTC)
 

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from tiny_centre import rows
 
 import wfm
-from wfm import archive, schema
+from wfm import schema
 from wfm.engine.adherence import SPLIT, SUMS
 from wfm.errors import WfmError
 from wfm.jobs import Centre
+from wfm.storage.batches import store_batch
 
 FROM, TO = "2026-03-02", "2026-03-05"
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
@@ -106,7 +107,7 @@ class Life:
         event = {"source": "pbx", "event_id": f"e{self.batches}", "call_id": f"c{self.chance.randrange(2)}"}
         event |= {"at": BEGIN, "kind": self.chance.choice(("up", "gone")), "said": f"{one} {other}"}
         known = schema.table("call_event").own
-        archive.keep(
+        store_batch(
             self.centre.store,
             name=f"b{self.batches}",
             source="pbx",

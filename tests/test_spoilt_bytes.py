@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wfm import archive, schema
+from wfm import schema
 from wfm.errors import BadReplyError
 from wfm.jobs import collecting
 from wfm.jobs.collect import Collector
@@ -34,7 +34,8 @@ from wfm.sandbox.serve import settings as lines
 from wfm.sandbox.telphin_events import Calls, delivered
 from wfm.sandbox.truth import Truth
 from wfm.sandbox.voicenter import Cdrs
-from wfm.store import Store
+from wfm.storage.database import Store
+from wfm.storage.payloads import iterate_payloads
 from wfm.vendors import CALL_EVENT, Delivery, Payload, Window, pack, unpack, vendors
 from wfm.vendors.nextiva_ncc import NO_STATUS
 
@@ -79,7 +80,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Kept]]:
     found: dict[str, list[Kept]] = {}
     for name, source in sources.items():
         for feed in source.feeds.values():
-            for one in list(archive.replayable(store, name, feed.name))[:6]:
+            for one in list(iterate_payloads(store, name, feed.name))[:6]:
                 payload = Payload(feed.name, one.received_at, one.body, one.context)
                 for table in (feed.name, *feed.fills):
                     found.setdefault(f"{source.vendor.NAME}.{table}", []).append(Kept(source, table, payload))

@@ -18,7 +18,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from wfm import schema, store
+from wfm import schema
 from wfm.errors import (
     DatabaseBusyError,
     NewerDatabaseError,
@@ -26,7 +26,8 @@ from wfm.errors import (
     NotADatabaseError,
     StoreError,
 )
-from wfm.store import Store, Written
+from wfm.storage import merge
+from wfm.storage.database import Store, Written
 
 INSTANT = pl.Datetime("us", "UTC")
 HOUR = timedelta(hours=1)
@@ -272,7 +273,7 @@ def test_a_log_that_is_left_is_read_by_all_and_worked_in_by_the_next(door):
     put(door, "agent", agents(ann="red"))
     assert not log.exists()
     with door.writing(leave_log=True) as con:
-        store.merge(con, "agent", agents(ann="blue", bob="red"), 2, datetime.now(UTC))
+        merge.merge_rows(con, "agent", agents(ann="blue", bob="red"), 2, datetime.now(UTC))
     assert log.stat().st_size > 0
     assert teams(door) == {"ann": "blue", "bob": "red"}
     assert log.exists()
@@ -287,7 +288,10 @@ def test_a_log_that_is_left_does_not_grow_for_ever(door):
     for k in range(40):
         many = [MONDAY + timedelta(minutes=k, microseconds=i) for i in range(500)]
         with door.writing(leave_log=True) as con:
-            assert store.merge(con, "agent_state", states("pbx", *many), k, datetime.now(UTC)) == (500, 0)
+            assert merge.merge_rows(con, "agent_state", states("pbx", *many), k, datetime.now(UTC)) == (
+                500,
+                0,
+            )
         sizes.append(log.stat().st_size if log.exists() else 0)
     assert sizes != sorted(sizes)  # it was worked in
     assert max(sizes) < 600_000
@@ -332,7 +336,7 @@ def test_as_of_replays_even_if_the_clock_is_put_back(door, monkeypatch):
         def now(cls, tz=None):
             return cls.shows.astimezone(tz)
 
-    monkeypatch.setattr(store, "datetime", Clock)
+    monkeypatch.setattr(merge, "datetime", Clock)
     put(door, "agent", agents(ann="red"))
     Clock.shows = MONDAY - 24 * HOUR
     put(door, "agent", agents(ann="blue"))
@@ -564,7 +568,7 @@ FOREIGN = {
     "sqlite": (of_sqlite, NotADatabaseError, "is not a database"),
     "somebody else's": (somebody_elses, NotADatabaseError, "not one of wfm's: name another database"),
     "with migrations": (somebody_elses_with_migrations, NotADatabaseError, "not one of wfm's"),
-    "cut off": (cut_off, NotADatabaseError, "is damaged: put a copy of it back"),
+    "cut off": (cut_off, NotADatabaseError, "is damaged: restore a backup"),
     "scratched": (scratched, NotADatabaseError, "is damaged"),
     "newer duckdb": (of_a_newer_duckdb, NewerDatabaseError, "written by a newer DuckDB: upgrade duckdb"),
 }
@@ -640,7 +644,7 @@ FILL = """
     import polars as pl
     from wfm import schema
     from wfm.errors import StoreError
-    from wfm.store import Store
+    from wfm.storage.database import Store
     long = pl.DataFrame({"agent_id": pl.int_range(60_000, eager=True).cast(pl.String).str.pad_start(40, "x")})
     long = pl.concat([schema.empty("agent"), long], how="diagonal")
     told = []
@@ -649,7 +653,7 @@ FILL = """
         try:
             Store(sys.argv[1]).write("agent", long, source="pbx", origin="import")
         except StoreError as error:
-            told.append("the disk is full, nothing was stored; make room" in str(error))
+            told.append("the disk is full, nothing was stored; free some space" in str(error))
         else:
             told.append("stored")
     print(*told)
@@ -759,7 +763,7 @@ def test_two_processes_write_by_turns(door):
         import sys
         import polars as pl
         from wfm import schema
-        from wfm.store import Store
+        from wfm.storage.database import Store
         door = Store(sys.argv[1], wait_s=60)
         print("ready", flush=True)
         sys.stdin.readline()

@@ -32,7 +32,7 @@ from wfm.jobs.collect import Collector
 from wfm.jobs.sources import Source, configured
 from wfm.sandbox.people import make_agents, make_queues
 from wfm.sandbox.xsi_writing import NAMESPACE
-from wfm.store import Store
+from wfm.storage.database import Store
 from wfm.vendors import Feed, Payload, Window
 from wfm.vendors._xsi_entries import KINDS
 from wfm.vendors.nextiva_xsi import ROOT

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "service"))
 
 from served import SECRET, Served, serving
 
-from wfm.store import Store
+from wfm.storage.database import Store
 
 CONNECTIONS = 64
 ANSWER = b'{"ok":true}'

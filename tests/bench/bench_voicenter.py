@@ -22,7 +22,7 @@ import httpx
 from wfm.jobs import collecting
 from wfm.jobs.collect import Collector
 from wfm.jobs.sources import configured
-from wfm.store import Store
+from wfm.storage.database import Store
 from wfm.vendors import Payload, Window, voicenter
 
 CAP = 10_000

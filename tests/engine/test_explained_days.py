@@ -19,7 +19,7 @@ from wfm import terms
 from wfm.engine.grounds import ROWS
 from wfm.engine.inputs import take
 from wfm.jobs import Centre, Explanation
-from wfm.store import Store
+from wfm.storage.database import Store
 
 few = settings(max_examples=8, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 FAR = timedelta(days=5)

@@ -19,7 +19,7 @@ from wfm import schema
 from wfm.errors import DatabaseBusyError
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source
-from wfm.store import Store
+from wfm.storage.database import Store
 from wfm.vendors import CALL_EVENT, Delivery, Feed, Payload, PushSettings, is_pushed, pack, unpack
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from wfm import archive, schema
+from wfm import schema
 from wfm.errors import (
     AuthError,
     BadReplyError,
@@ -29,7 +29,9 @@ from wfm.jobs import collecting, spool
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source
 from wfm.jobs.windows import union
-from wfm.store import Store
+from wfm.storage.batches import store_batch
+from wfm.storage.database import Store
+from wfm.storage.ledger import summarise_feeds
 from wfm.vendors import Feed, Payload, SourceSettings, Trouble, Window
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -256,7 +258,7 @@ def test_a_window_is_asked_for_as_far_as_it_is_over(collector: Collector, source
 
 def reached(collector: Collector, source: Source, feed: Feed = CALLS) -> datetime:
     with collector.store.reading() as reader:
-        known = archive.standing(reader).filter(pl.col("source") == source.name, pl.col("feed") == feed.name)
+        known = summarise_feeds(reader).filter(pl.col("source") == source.name, pl.col("feed") == feed.name)
     at: datetime = known["complete_until"].item()
     return at
 
@@ -364,7 +366,7 @@ def test_the_next_part_is_asked_for_while_one_is_stored(
 ) -> None:
     told: list[str] = []
     asked_on = threading.Event()
-    keep, fetch = archive.keep, toy.fetch
+    keep, fetch = store_batch, toy.fetch
 
     def slow(*given: Any, **more: Any) -> Any:
         told.append("begun")
@@ -378,7 +380,7 @@ def test_the_next_part_is_asked_for_while_one_is_stored(
             yield item
             asked_on.set()
 
-    monkeypatch.setattr("wfm.archive.keep", slow)
+    monkeypatch.setattr("wfm.storage.batches.store_batch", slow)
     monkeypatch.setattr(toy, "fetch", watched)
     endless = replace(CALLS, slice_s=48 * 3600)
     collector = Collector(store, clock=lambda: toy.now, chunk_bytes=1)
@@ -395,7 +397,7 @@ def test_a_part_that_cannot_be_stored_ends_the_cycle(
     def full(*_: Any, **__: Any) -> None:
         raise StoreError("the disk is full")
 
-    monkeypatch.setattr("wfm.archive.keep", full)
+    monkeypatch.setattr("wfm.storage.batches.store_batch", full)
     collector = Collector(store, clock=lambda: toy.now, chunk_bytes=1)
     endless = replace(CALLS, slice_s=48 * 3600)
     with pytest.raises(StoreError, match="disk is full"):
@@ -421,7 +423,7 @@ def test_a_taken_database_loses_nothing(
         def busy(*_: Any, **__: Any) -> None:
             raise DatabaseBusyError("in use")
 
-        taken.setattr("wfm.archive.keep", busy)
+        taken.setattr("wfm.storage.batches.store_batch", busy)
         cycles = run(collector, source, toy, window=window)
         assert all(cycle.spooled for cycle in cycles)
         assert len(spool.waiting(collector.folder)) == 3
@@ -476,7 +478,7 @@ def test_what_came_whole_is_kept_wherever_a_stop_falls(
     store: Store, source: Source, toy: Toy, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     reached, go_on = threading.Event(), threading.Event()
-    fetch, keep, parsed = toy.fetch, archive.keep, source.vendor.parse
+    fetch, keep, parsed = toy.fetch, store_batch, source.vendor.parse
 
     def slowly(does: Any) -> Any:
         def wait(*given: Any, **more: Any) -> Any:
@@ -507,7 +509,7 @@ def test_what_came_whole_is_kept_wherever_a_stop_falls(
     if where == "reading":
         monkeypatch.setattr(source.vendor, "parse", slowly(parsed))
     if where == "storing the part before":
-        monkeypatch.setattr("wfm.archive.keep", slowly(keep))
+        monkeypatch.setattr("wfm.storage.batches.store_batch", slowly(keep))
     collector = Collector(
         store, clock=lambda: toy.now, chunk_bytes=1 if where.startswith("storing") else 10**9
     )

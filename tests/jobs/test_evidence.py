@@ -12,13 +12,15 @@ from urllib.parse import urlencode
 import polars as pl
 import pytest
 
-from wfm import archive, schema
+from wfm import schema
 from wfm.errors import NoDataError, UsageError
 from wfm.jobs import evidence
 from wfm.jobs.collect import Collector
 from wfm.jobs.evidence import Search, behind_legs
 from wfm.jobs.sources import Source, configured
-from wfm.store import Store
+from wfm.storage.batches import store_batch
+from wfm.storage.database import Store
+from wfm.storage.payloads import delete_old_payloads
 from wfm.vendors import Delivery, Payload, pack
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -133,7 +135,7 @@ def test_what_nobody_can_read_any_more_is_not_made_up(
 ) -> None:
     keep(collector, sources["ncc"], "agent_state", snapshot(0, a="Available"))
     if lost == "payloads":
-        archive.forget_payloads(collector.store, START + timedelta(days=1))
+        delete_old_payloads(collector.store, START + timedelta(days=1))
     (row,) = found(collector, {} if lost == "source" else sources, "agent_state")
     assert (row["payload"], row["payload_in"], row["hash"]) == (None, None, None)
 
@@ -220,7 +222,7 @@ def test_a_leg_has_the_last_word_of_its_audit_chain(collector: Collector) -> Non
         return pl.DataFrame({"leg_id": ["1"], "seen_at": [at], "payload": [payload]})
 
     for minute, text in enumerate(("first", "second")):
-        archive.keep(
+        store_batch(
             collector.store,
             name=text,
             source="xsi",

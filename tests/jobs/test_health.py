@@ -14,12 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wfm import archive, schema
+from wfm import schema
 from wfm.cli import main
 from wfm.jobs import health, spool
 from wfm.jobs.collect import Collector
 from wfm.jobs.sources import Source
-from wfm.store import Store
+from wfm.storage.batches import store_batch
+from wfm.storage.database import Store
+from wfm.storage.reader import Reader
 from wfm.vendors import Feed, Payload, SourceSettings
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -41,7 +43,7 @@ def source(feeds: tuple[Feed, ...]) -> Source:
 
 
 def keep(store: Store, name: str, feed: Feed, window: tuple[datetime, datetime] | None, result: str) -> None:
-    archive.keep(
+    store_batch(
         store,
         name=name,
         source="toy",
@@ -100,15 +102,15 @@ def test_a_year_of_the_ledger_is_never_carried_out_of_the_database(
     for n in range(40):
         keep(store, f"{n}", CALLS, (START + n * QUARTER, START + (n + 1) * QUARTER), "complete")
     tall: list[int] = []
-    query = archive.Reader.query
+    query = Reader.query
 
-    def counted(self: archive.Reader, *said: object) -> pl.DataFrame:
+    def counted(self: Reader, *said: object) -> pl.DataFrame:
         rows = query(self, *said)  # type: ignore[arg-type]
         tall.append(rows.height)
         return rows
 
-    monkeypatch.setattr(archive.Reader, "query", counted)
-    monkeypatch.setattr(archive.Reader, "table", lambda *_, **__: pytest.fail("a whole table was read"))
+    monkeypatch.setattr(Reader, "query", counted)
+    monkeypatch.setattr(Reader, "table", lambda *_, **__: pytest.fail("a whole table was read"))
     rows = health.feeds(store, {"toy": of}, tmp_path, START + 99 * QUARTER)
     assert rows["complete_until"].to_list() == [None, START + 40 * QUARTER]
     assert max(tall) == 1

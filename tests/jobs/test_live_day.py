@@ -9,10 +9,11 @@ import polars as pl
 import pytest
 
 import wfm
-from wfm import archive, schema
+from wfm import schema
 from wfm.errors import NoDataError
 from wfm.jobs.live import Following
 from wfm.settings import load
+from wfm.storage.batches import retire_missing_rows, store_batch
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 DAY = ("2026-03-02", "2026-03-03")
@@ -45,7 +46,7 @@ def collect(centre: wfm.Centre, poll: int, **tables: list[dict[str, object]]) ->
     for table, rows in tables.items():
         known = schema.table(table).own
         frames[table] = pl.DataFrame([{c: r.get(c) for c in known} for r in rows], schema=known)
-    archive.keep(
+    store_batch(
         centre.store,
         name=f"poll-{poll}",
         source="pbx",
@@ -178,7 +179,7 @@ def test_rows_that_are_retired_are_followed(centre: wfm.Centre) -> None:
     for table in ("call_leg", "agent_state", "coverage"):
         key = schema.table(table).key
         kept = centre.get(table).select(key).clear()
-        assert archive.retire(centre.store, table, "pbx", [4 if table != "coverage" else 3], kept)
+        assert retire_missing_rows(centre.store, table, "pbx", [4 if table != "coverage" else 3], kept)
         following.refresh()
         same(following, centre)
 

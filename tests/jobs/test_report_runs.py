@@ -8,8 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from wfm import archive, schema
-from wfm.store import Store
+from wfm import schema
+from wfm.storage.batches import store_batch
+from wfm.storage.database import Store
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR, WHOLE = timedelta(hours=1), timedelta(days=1)
@@ -37,7 +38,7 @@ def ran(
 
 def keep(store: Store, name: str, *runs: pl.DataFrame) -> datetime:
     """Store runs as one cycle does; returns when."""
-    archive.keep(
+    store_batch(
         store,
         name=name,
         source="xima",

@@ -12,7 +12,7 @@ import pytest
 import wfm
 from wfm.jobs.responsible import Decision, Known, answer, decide
 from wfm.jobs.sources import Source, configured
-from wfm.store import Store
+from wfm.storage.database import Store
 from wfm.vendors import Delivery
 
 NOW = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)

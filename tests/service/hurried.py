@@ -12,7 +12,8 @@ import apscheduler.executors.base
 import apscheduler.schedulers.base
 import pytest
 
-import wfm.store
+import wfm.storage.merge
+import wfm.storage.migrations
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -70,6 +71,11 @@ def hurry(monkeypatch: pytest.MonkeyPatch, begins: datetime = NOON) -> Hurried:
         def now(cls, tz: Any = None) -> datetime:
             return loop.now().astimezone(tz)
 
-    for module in (apscheduler.schedulers.base, apscheduler.executors.base, wfm.store):
+    for module in (
+        apscheduler.schedulers.base,
+        apscheduler.executors.base,
+        wfm.storage.merge,
+        wfm.storage.migrations,
+    ):
         monkeypatch.setattr(module, "datetime", Clock)
     return loop

@@ -14,7 +14,7 @@ from wfm.jobs.collect import Collector
 from wfm.jobs.sources import Source
 from wfm.service.drainer import NICE, Drainer
 from wfm.service.journal import Journal
-from wfm.store import Store
+from wfm.storage.database import Store
 
 
 def priority() -> int:

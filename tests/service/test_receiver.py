@@ -23,7 +23,7 @@ from wfm.service.journal import read
 from wfm.service.receiver import MOST_BODY, MOST_QUERY
 from wfm.service.running import Service
 from wfm.settings import Settings
-from wfm.store import Store
+from wfm.storage.database import Store
 
 HOOK = f"/hooks/bell/{SECRET}"
 

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from served import COMMAND, SECRET, SETTINGS, Served, serving
 
-from wfm.store import Store
+from wfm.storage.database import Store
 
 HOOK = f"/hooks/bell/{SECRET}"
 QUIET = settings(max_examples=60, suppress_health_check=list(HealthCheck))

@@ -26,7 +26,7 @@ from wfm.sandbox.voicenter import Cdrs
 from wfm.service.journal import read
 from wfm.service.running import Service
 from wfm.settings import Settings
-from wfm.store import Store
+from wfm.storage.database import Store
 from wfm.vendors import CALL_EVENT, Delivery, Payload, pack
 
 FORM = "application/x-www-form-urlencoded"

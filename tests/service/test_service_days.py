@@ -184,14 +184,14 @@ def test_while_somebody_has_the_database_batches_wait(
     loop: Hurried, service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = service(pbx=Exchange(loop))
-    real, taken = type(one.collector.store)._connect, True
+    real, taken = type(one.collector.store)._connect_before, True
 
-    def connect(self: Any, *words: Any) -> Any:
+    def connect(self: Any, *args: Any, **options: Any) -> Any:
         if taken and 100 < loop.time() < 1000:
             raise DatabaseBusyError("somebody has it.")
-        return real(self, *words)
+        return real(self, *args, **options)
 
-    monkeypatch.setattr(type(one.collector.store), "_connect", connect)
+    monkeypatch.setattr(type(one.collector.store), "_connect_before", connect)
 
     async def go() -> None:
         await one.start()

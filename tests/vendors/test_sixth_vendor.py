@@ -15,7 +15,7 @@ import wfm.vendors
 from wfm.jobs import collecting
 from wfm.jobs.collect import Collector
 from wfm.jobs.sources import configured, pick
-from wfm.store import Store
+from wfm.storage.database import Store
 
 FILE = '''
 """A phone system that serves a csv of queues."""

@@ -10,13 +10,14 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from wfm import archive, jobs
+from wfm import jobs
 from wfm.cli.commands import FormatOption, Out, app, centre
 from wfm.cli.screen import Target, remark, say, show, working
 from wfm.errors import StoreError, UsageError
 from wfm.jobs import health
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source, configured, pick
+from wfm.storage.audit import verify_audit_chains
 from wfm.vendors import Window, vendors
 
 Sources = Annotated[
@@ -183,7 +184,7 @@ def verify(
     """
     noted = [_hash(one) for one in end or ()]
     with working("Verifying"):
-        chain = archive.verify(centre().store, noted)
+        chain = verify_audit_chains(centre().store, noted)
     if chain.wrong is not None:
         source, leg = chain.wrong
         remark(

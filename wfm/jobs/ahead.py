@@ -14,7 +14,7 @@ from wfm.engine.forecast.engine import LEAST_DAYS
 from wfm.errors import NoDataError, UsageError
 from wfm.jobs.scoring import check_names
 from wfm.settings import Settings
-from wfm.store import Reader
+from wfm.storage.reader import Reader
 
 INTERVAL: Final = timedelta(seconds=terms.INTERVAL_S)
 FURTHEST: Final = timedelta(days=366)

@@ -16,7 +16,7 @@ from wfm.jobs.evidence import FOUND, Search, behind_legs
 from wfm.jobs.scoring import PLACE
 from wfm.jobs.sources import readable
 from wfm.settings import Settings
-from wfm.store import Reader, Span
+from wfm.storage.reader import Reader, Span
 from wfm.vendors import CALL_EVENT
 from wfm.words import worded
 

@@ -12,7 +12,7 @@ from wfm.core.time import INSTANT
 from wfm.engine.changes import touching, workdays
 from wfm.engine.codes import fold
 from wfm.jobs.scoring import Basis
-from wfm.store import Reader, Span
+from wfm.storage.reader import Reader, Span
 from wfm.words import worded
 
 LOOKS_BACK: Final = timedelta(days=7)

@@ -12,7 +12,7 @@ from wfm.engine.clocks import offsets
 from wfm.errors import NoDataError, UsageError
 from wfm.jobs.scoring import with_defaults
 from wfm.jobs.when import Window, bounds
-from wfm.store import Reader
+from wfm.storage.reader import Reader
 from wfm.words import worded
 
 AROUND = timedelta(seconds=skew.BOUND_S)

@@ -23,7 +23,7 @@ from threading import Lock
 
 import polars as pl
 
-from wfm import archive, schema
+from wfm import schema
 from wfm.errors import (
     BadReplyError,
     CollectError,
@@ -40,7 +40,11 @@ from wfm.jobs.reading import MOST_NOTES, Read, Reading, follow, read_payloads, s
 from wfm.jobs.snapshots import Watch
 from wfm.jobs.sources import Source
 from wfm.jobs.windows import beginning, due, fairly, floor, halves, settled, slices, union, without
-from wfm.store import Store
+from wfm.storage import batches
+from wfm.storage.database import Store
+from wfm.storage.ledger import read_feed_ledger
+from wfm.storage.payloads import iterate_payloads
+from wfm.storage.recent_activity import read_last_states
 from wfm.vendors import CALL_EVENT, Feed, Payload, Session, Trouble, Window
 
 log = logging.getLogger("wfm.collect")
@@ -182,7 +186,7 @@ class Collector:
         columns = ("from_at", "to_at", "result")
         try:
             with self.store.reading() as reader:
-                rows = archive.ledger(reader, source.name, feed.name)
+                rows = read_feed_ledger(reader, source.name, feed.name)
         except NoDataError:
             return pl.DataFrame(schema=dict.fromkeys(columns, pl.Null))
         return rows.filter(pl.col("from_at").is_not_null()).select(columns)
@@ -318,7 +322,7 @@ class Collector:
             watch, tables = self._watched(source, feed, read)
         tables |= {table: more.rows for table, more in fills.items()}
         window = (batch.window.start, batch.window.end) if batch.window else None
-        written = archive.keep(
+        written = batches.store_batch(
             self.store,
             name=batch.name,
             source=source.name,
@@ -352,7 +356,7 @@ class Collector:
             DatabaseBusyError: the database is taken; nothing was done.
         """
         assemble = self._legs(source)
-        return archive.settle(self.store, source.name, assemble) if assemble else 0
+        return batches.reassemble_open_calls(self.store, source.name, assemble) if assemble else 0
 
     def _legs(self, source: Source) -> Callable[[pl.DataFrame], pl.DataFrame] | None:
         """Return how the legs of some calls are put together from all that was said of them, if the vendor says how."""
@@ -376,7 +380,7 @@ class Collector:
     def _remember(self, source: Source) -> Watch:
         try:
             with self.store.reading() as reader:
-                return Watch.begin(*archive.last_states(reader, source.name))
+                return Watch.begin(*read_last_states(reader, source.name))
         except NoDataError:
             return Watch.begin()
 
@@ -388,7 +392,7 @@ class Collector:
         """
         reading = Reading(source, feed)
         numbers, first = [], None
-        for kept in archive.replayable(self.store, source.name, feed.name):
+        for kept in iterate_payloads(self.store, source.name, feed.name):
             numbers.append(kept.collection_id)
             first = first or kept.received_at
             reading.add(Payload(feed.name, kept.received_at, kept.body, kept.context))
@@ -399,7 +403,7 @@ class Collector:
         if feed.kind == "snapshot":
             _, watched = follow(self._before(source, first), reads[feed.name], source, feed)
             rows[feed.name] = watched[feed.name]
-        written = archive.keep(
+        written = batches.store_batch(
             self.store,
             name=spool.Batch.new_name(),
             source=source.name,
@@ -414,14 +418,15 @@ class Collector:
         )
         again = sorted(set(numbers))
         retired = sum(
-            archive.retire(self.store, table, source.name, again, kept) for table, kept in rows.items()
+            batches.retire_missing_rows(self.store, table, source.name, again, kept)
+            for table, kept in rows.items()
         )
         counts = (written.read, written.added, written.replaced + retired) if written else (0, 0, 0)
         return Cycle(source.name, feed.name, None, "complete", *counts, note="; ".join(notes))
 
     def _before(self, source: Source, at: datetime) -> Watch:
         with self.store.reading() as reader:
-            return Watch.begin(*archive.last_states(reader, source.name, before=at))
+            return Watch.begin(*read_last_states(reader, source.name, before=at))
 
 
 def _summed(parts: Sequence[Cycle]) -> Cycle:

@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
-from wfm import archive
 from wfm.errors import CollectError, NoDataError, OutputError, StoreError
 from wfm.http import Client, Patience
 from wfm.jobs import spool
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source
+from wfm.storage.payloads import delete_old_payloads
 from wfm.vendors import Feed, Window
 
 log = logging.getLogger("wfm.collect")
@@ -88,6 +88,6 @@ def forget(collector: Collector, days: int) -> int:
     """
     spool.tidy(collector.folder, (collector.clock() - timedelta(days=1)).timestamp())
     try:
-        return archive.forget_payloads(collector.store, datetime.now(UTC) - timedelta(days=days))
+        return delete_old_payloads(collector.store, datetime.now(UTC) - timedelta(days=days))
     except (StoreError, NoDataError):
         return 0

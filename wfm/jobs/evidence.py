@@ -17,11 +17,12 @@ from typing import Any, Final
 
 import polars as pl
 
-from wfm import archive
 from wfm.errors import BadReplyError, NoDataError, UsageError
 from wfm.jobs.snapshots import NOT_THERE
 from wfm.jobs.sources import Source
-from wfm.store import Reader
+from wfm.storage.audit import read_audit_records
+from wfm.storage.payloads import find_payloads_near, read_payload
+from wfm.storage.reader import Reader
 from wfm.vendors import CALL_EVENT, Payload
 
 FOUND: Final = {"payload": pl.String(), "payload_in": pl.String(), "hash": pl.String()}
@@ -42,7 +43,7 @@ Place = tuple[int, int]
 
 def behind_legs(known: Reader, legs: pl.DataFrame) -> pl.DataFrame:
     """Return source leg_id and `FOUND` of call legs (source leg_id) of which the vendor's words were kept."""
-    return archive.audited(known, legs).select("source", "leg_id", *FOUND)
+    return read_audit_records(known, legs).select("source", "leg_id", *FOUND)
 
 
 @dataclass
@@ -79,7 +80,7 @@ class Search:
         feeds = [feed.name for feed in source.feeds.values() if table in (feed.name, *feed.fills)]
         own, most = (None, MOST_SNAPSHOTS) if snapshot else (row["collection_id"], MOST_LOOKED_AT)
         since = row["at"] or row["recorded_at"]
-        return archive.payloads_near(self.known, source.name, feeds, own, since, most)
+        return find_payloads_near(self.known, source.name, feeds, own, since, most)
 
     def _parsed(self, source: Source, table: str, place: Place) -> tuple[Payload, pl.DataFrame] | None:
         if (place, table) not in self._read:
@@ -87,7 +88,7 @@ class Search:
         return self._read[place, table]
 
     def _parse(self, source: Source, table: str, place: Place) -> tuple[Payload, pl.DataFrame] | None:
-        found = archive.payload_at(self.known, *place)
+        found = read_payload(self.known, *place)
         if found is None:
             return None
         kept = found[1]
@@ -129,7 +130,7 @@ def whole(known: Reader, where: str) -> bytes:
         raise UsageError(
             f"--payload {where!r}: give a place like 6/17, which wfm explain names beside its rows."
         )
-    found = archive.payload_at(known, int(parts[1]), int(parts[2]))
+    found = read_payload(known, int(parts[1]), int(parts[2]))
     if found is None:
         raise NoDataError(
             f"No payload is kept at {where}: none came there, or it is older than WFM_PAYLOAD_DAYS."

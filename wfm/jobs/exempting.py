@@ -17,7 +17,8 @@ from wfm.engine.facts import MARGIN
 from wfm.errors import InputError, NoDataError, UsageError
 from wfm.jobs import scoring
 from wfm.jobs.scoring import Basis, check_names
-from wfm.store import Reader, Span, Store
+from wfm.storage.database import Store
+from wfm.storage.reader import Reader, Span
 
 DECISIONS: Final = {"exempt": "exempted", "revoke": "revoked", "restore": "restored"}
 """What can be decided, as it is named in the ledger; and in the past tense."""

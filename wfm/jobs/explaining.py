@@ -23,7 +23,8 @@ from wfm.jobs.rulings import Words
 from wfm.jobs.scoring import read_basis
 from wfm.jobs.verdicts import Verdict, verdicts
 from wfm.settings import Settings
-from wfm.store import Reader, Store
+from wfm.storage.database import Store
+from wfm.storage.reader import Reader
 
 TOLD: Final = ("rule", "told", "plan")
 SHOWN: Final = (

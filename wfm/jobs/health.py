@@ -14,14 +14,15 @@ from urllib.parse import urlsplit
 
 import polars as pl
 
-from wfm import archive, defaults
+from wfm import defaults
 from wfm.core.time import INSTANT
 from wfm.engine.codes import UNMAPPED
 from wfm.engine.timeline import map_states
 from wfm.errors import NoDataError, StoreError, WfmError
 from wfm.jobs import spool
 from wfm.jobs.sources import Source
-from wfm.store import Store
+from wfm.storage.database import Store
+from wfm.storage.ledger import summarise_feeds, summarise_imports
 from wfm.vendors import Feed
 
 FEEDS: Final = {
@@ -62,7 +63,7 @@ def feeds(store: Store, sources: Mapping[str, Source], folder: Path, now: dateti
     """
     try:
         with store.reading() as reader:
-            asked, files = archive.standing(reader), archive.imported(reader)
+            asked, files = summarise_feeds(reader), summarise_imports(reader)
     except NoDataError:
         asked = files = pl.DataFrame()
     known = {(row["source"], row["feed"]): row for row in asked.iter_rows(named=True)}

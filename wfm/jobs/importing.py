@@ -12,7 +12,8 @@ from wfm import files
 from wfm.core.time import INSTANT
 from wfm.errors import BadRowsError, InputError, UsageError
 from wfm.jobs.when import When
-from wfm.store import Span, Written
+from wfm.storage.database import Written
+from wfm.storage.reader import Span
 
 
 @dataclass(frozen=True)

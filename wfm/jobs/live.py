@@ -15,7 +15,8 @@ from wfm.engine.score import Options
 from wfm.jobs import when
 from wfm.jobs.scoring import stored, with_defaults
 from wfm.jobs.when import When, parse
-from wfm.store import Reader, Store
+from wfm.storage.database import Store
+from wfm.storage.reader import Reader
 
 NEWS: Final = ("schedule", "agent_state", "call_leg", "exemption", "coverage")
 """What a live day takes as it comes."""

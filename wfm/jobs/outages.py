@@ -24,7 +24,7 @@ from wfm.engine.unmapped import unmapped
 from wfm.errors import NoDataError
 from wfm.jobs.scoring import Basis
 from wfm.report import formats
-from wfm.store import Reader, Span
+from wfm.storage.reader import Reader, Span
 
 HISTORY: Final = timedelta(days=28)
 """How far before the window it is looked to know what is normal."""

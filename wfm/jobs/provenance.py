@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import polars as pl
 
-from wfm import archive
 from wfm.report import words
-from wfm.store import Reader, Span
+from wfm.storage.ledger import count_row_origins
+from wfm.storage.reader import Reader, Span
 
 READ_FROM: Final = {
     words.ADHERENCE: ("agent_state", "schedule"),
@@ -47,7 +47,7 @@ def _rows(reader: Reader, tables: tuple[str, ...], span: Span, vendors: Mapping[
 
 
 def _table(reader: Reader, table: str, span: Span, vendors: Mapping[str, str]) -> str:
-    found = archive.origins(reader, table, span)
+    found = count_row_origins(reader, table, span)
     parts = []
     for (source, origin), mine in found.group_by("source", "origin", maintain_order=True):
         name = (

@@ -11,7 +11,7 @@ from wfm.engine.facts import MARGIN
 from wfm.engine.inputs import activities
 from wfm.engine.schedule import in_force, with_workday
 from wfm.jobs.scoring import with_defaults
-from wfm.store import Reader
+from wfm.storage.reader import Reader
 
 DAY = ["agent", "workday"]
 """What a publication replaces: one agent's workday."""

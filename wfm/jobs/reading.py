@@ -121,8 +121,8 @@ def _doubted(rows: pl.DataFrame, refused: list[str]) -> list[str]:
     if alarms.is_empty():
         return refused
     first = alarms.unique(maintain_order=True).head(MOST_NOTES)
-    told = [f"hardly believed: {text}" for text in first]
-    return [f"{alarms.len():,} values hardly believed, kept as they came", *refused, *told]
+    told = [f"implausible: {text}" for text in first]
+    return [f"{alarms.len():,} implausible values, stored as received", *refused, *told]
 
 
 def _as_declared(rows: pl.DataFrame, table: str) -> pl.DataFrame:

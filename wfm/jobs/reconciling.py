@@ -13,7 +13,7 @@ from wfm.engine.reconcile import Reconciliation, reconcile
 from wfm.errors import NoDataError
 from wfm.jobs.scoring import check_names
 from wfm.jobs.when import DAY, Window, bounds
-from wfm.store import Reader, Span
+from wfm.storage.reader import Reader, Span
 
 CALLS: Final = ("call_leg", "call_event")
 """Feeds that bring calls."""

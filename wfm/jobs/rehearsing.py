@@ -20,7 +20,7 @@ from wfm.engine.score import Options
 from wfm.errors import BadRowsError, NoDataError, UsageError
 from wfm.jobs.scoring import Basis
 from wfm.jobs.when import Window
-from wfm.store import Reader
+from wfm.storage.reader import Reader
 
 TABLES: Final = ("state_map", "rule", "activity")
 UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}

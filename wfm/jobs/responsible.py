@@ -20,7 +20,6 @@ from typing import Any, Final
 
 import polars as pl
 
-from wfm import archive
 from wfm.core.time import INSTANT
 from wfm.engine.codes import CODE
 from wfm.engine.score import score
@@ -29,7 +28,14 @@ from wfm.errors import DatabaseBusyError, NoDataError
 from wfm.jobs.scoring import with_defaults
 from wfm.jobs.sources import Source
 from wfm.numbers import e164
-from wfm.store import Reader, Span, Store
+from wfm.storage.database import Store
+from wfm.storage.reader import Reader, Span
+from wfm.storage.recent_activity import (
+    find_events_with_value,
+    find_logins_in_call,
+    find_recent_talks,
+    read_states_and_coverage,
+)
 from wfm.vendors import Delivery
 
 log = logging.getLogger("wfm.responsible")
@@ -128,10 +134,10 @@ def known_of(reader: Reader, source: Source, caller: str, now: datetime, renewal
     """
     number = e164(pl.Series([caller]), source.settings.country)[0]
     login = _owners(reader.table("login"), now)
-    talk = archive.talks(reader, source.name, number, (now - REMEMBERED, now))
+    talk = find_recent_talks(reader, source.name, number, (now - REMEMBERED, now))
     named = _named(talk, login)
     agents = named["agent_id"].unique().to_list()
-    calling = archive.calling(
+    calling = find_logins_in_call(
         reader, source.name, named["login"].unique().to_list(), (now - LONGEST_CALL, now)
     )
     states = _states(reader, login, agents, (now - renewal, now))
@@ -185,7 +191,7 @@ def _scheduled(reader: Reader, agents: list[str], now: datetime) -> pl.DataFrame
 def _states(reader: Reader, login: pl.DataFrame, agents: list[str], span: Span) -> pl.DataFrame:
     """Return the last state within a span of every login of some agents; columns as in `RoutingFacts.states`."""
     logins = [*agents, *login.filter(pl.col("agent_id").is_in(agents))["login"]]
-    last, seen = archive.last_heard(reader, logins, span)
+    last, seen = read_states_and_coverage(reader, logins, span)
     state_of_code = {code: state for state, code in CODE.items()}
     codes = map_states(last, with_defaults("state_map", reader.table("state_map")))
     state = codes.cast(pl.Int64).replace_strict(state_of_code, return_dtype=pl.String)
@@ -239,7 +245,7 @@ def _extension(reader: Reader, source: Source, login: str | None) -> str | None:
     """Return the extension to dial for a login, from the last events that name both; None: none does."""
     if login is None:
         return None
-    events = archive.events_naming(reader, source.name, login)
+    events = find_events_with_value(reader, source.name, login)
     vendor: Any = source.vendor
     extension = vendor.extension(login, events)
     return None if extension is None else str(extension)

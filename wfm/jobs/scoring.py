@@ -16,7 +16,7 @@ from wfm.engine.inputs import Frame, take
 from wfm.engine.score import Options, Score, score
 from wfm.errors import NoDataError
 from wfm.jobs.when import When, Window, midnight, parse
-from wfm.store import Reader, Span
+from wfm.storage.reader import Reader, Span
 
 PLACE = ("collection_id", "row_no", "recorded_at")
 """Which import or collection brought a row, where it stood there, and since when it is known."""

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from wfm.errors import UsageError
-from wfm.store import Span
+from wfm.storage.reader import Span
 
 When = str | date | datetime
 Window = tuple[date, date] | tuple[datetime, datetime]

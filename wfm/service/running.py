@@ -35,7 +35,7 @@ from wfm.service.poller import Poller
 from wfm.service.receiver import Answer, Receiver, hooks
 from wfm.service.timetable import Timetable, first, jitter_s
 from wfm.settings import PREFIX, Settings
-from wfm.store import Store
+from wfm.storage.database import Store
 from wfm.vendors import Delivery
 
 log = logging.getLogger("wfm.service")

@@ -15,7 +15,7 @@ from wfm.jobs.centre.place import Place
 from wfm.jobs.rehearsing import Rehearsal
 from wfm.jobs.scoring import names, nothing_known, people
 from wfm.jobs.when import When, Window
-from wfm.store import Written
+from wfm.storage.database import Written
 
 
 class Doubts(Place):

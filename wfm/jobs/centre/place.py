@@ -13,7 +13,8 @@ from wfm.jobs import sources, when
 from wfm.jobs.scoring import Basis, names, read_basis, unpublished
 from wfm.jobs.when import When, Window
 from wfm.settings import AUTO, PREFIX, Settings
-from wfm.store import Span, Store
+from wfm.storage.database import Store
+from wfm.storage.reader import Span
 
 
 class Place:

@@ -16,7 +16,7 @@ from wfm.jobs.centre.place import Place
 from wfm.jobs.importing import Imported
 from wfm.jobs.scoring import with_defaults
 from wfm.jobs.when import When
-from wfm.store import Reader, Span
+from wfm.storage.reader import Reader, Span
 
 IMPORT_SOURCE = "import"
 

@@ -14,7 +14,7 @@ from wfm.jobs import collecting
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source
 from wfm.sandbox import Clock
-from wfm.store import Span
+from wfm.storage.reader import Span
 from wfm.vendors import CALL_EVENT, Feed, Payload, Session, Trouble, Window
 
 Pair = tuple[Source, Feed]

@@ -13,7 +13,7 @@ from wfm.errors import OutputError
 from wfm.jobs.collect import Collector
 from wfm.jobs.collecting import state_folder
 from wfm.settings import Settings
-from wfm.store import Store
+from wfm.storage.database import Store
 
 MADE: Final = "# Made by `wfm demo`, which replaces this file, and the database and the files beside it."
 MARK: Final = MADE.partition(",")[0].encode()

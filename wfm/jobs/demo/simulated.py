@@ -23,7 +23,7 @@ from wfm import files, schema
 from wfm.core.time import INSTANT
 from wfm.jobs.when import DAY, midnight
 from wfm.sandbox import Truth, simulate
-from wfm.store import Span
+from wfm.storage.reader import Span
 
 ZONE: Final = "Asia/Jerusalem"
 SEED, AGENTS, QUEUES, CALLS = 6, 30, 5, 60.0

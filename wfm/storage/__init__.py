@@ -1,0 +1,1 @@
+"""The DuckDB database: opening it, its schema migrations, and reading and writing its tables."""

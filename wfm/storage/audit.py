@@ -1,0 +1,130 @@
+"""The audit chain: what vendors said of every call leg, each version chained to the one before by a hash."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import duckdb
+import polars as pl
+
+from wfm import schema
+from wfm.storage.connection import query_frame
+from wfm.storage.database import Store
+from wfm.storage.reader import Reader
+
+FIRST_HASH: Final = ""
+"""The hash that the first row of a source's chain is chained to."""
+
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class ChainCheck:
+    """The outcome of recomputing the audit chains.
+
+    rows: how many were checked. wrong: the first (source, leg_id) whose hash does not fit; None: all do. ends: the last
+    hash of every source. lost: hashes noted earlier that no row has any more.
+    """
+
+    rows: int
+    wrong: tuple[str, str] | None
+    ends: dict[str, str]
+    lost: tuple[str, ...] = ()
+
+
+def append_audit_rows(con: duckdb.DuckDBPyConnection, source: str, audit: pl.DataFrame) -> None:
+    """Append what a vendor said of each leg (leg_id, seen_at, payload) where it differs from the last version."""
+    con.register("reported", audit.select("leg_id").unique())
+    stored = query_frame(
+        con,
+        "SELECT leg_id, arg_max(payload, rowid) AS last FROM call_audit "
+        "WHERE source = ? AND leg_id IN (SELECT leg_id FROM reported) GROUP BY leg_id",
+        [source],
+    )
+    con.unregister("reported")
+    end = con.execute(
+        "SELECT hash FROM call_audit WHERE source = ? ORDER BY rowid DESC LIMIT 1", [source]
+    ).fetchall()
+    hashes = _compute_hashes(source, audit, dict(stored.iter_rows()), end[0][0] if end else FIRST_HASH)
+    changed = audit.with_columns(pl.lit(source).alias("source"), hashes).drop_nulls("hash")
+    if changed.height:
+        con.register("links", changed.select(list(schema.table("call_audit").columns)))
+        con.execute("INSERT INTO call_audit SELECT * FROM links")
+        con.unregister("links")
+
+
+def read_audit_records(reader: Reader, legs: pl.DataFrame) -> pl.DataFrame:
+    """Return what a vendor said last of some legs (source leg_id): source leg_id payload hash versions payload_in.
+
+    ``payload_in``: the whole payload, as collection/position; null where none is stored, or where several were received
+    at that instant.
+    """
+    in_force, values = reader.in_force("call_audit")
+    payload_in_force, more = reader.in_force("payload")
+    return reader.query(
+        "SELECT a.*, p.payload_in FROM (SELECT source, leg_id, max_by(seen_at, rowid) AS seen_at, "
+        "max_by(payload, rowid) AS payload, max_by(hash, rowid) AS hash, count(*) AS versions FROM call_audit "
+        f"WHERE {in_force} AND list_contains(?::VARCHAR[], leg_id) AND list_contains(?::VARCHAR[], source) "
+        "GROUP BY source, leg_id) AS a LEFT JOIN (SELECT source, received_at, "
+        "any_value(collection_id || '/' || position) AS payload_in FROM payload "
+        f"WHERE {payload_in_force} AND feed = 'call_leg' GROUP BY source, received_at HAVING count(*) = 1) AS p "
+        "ON p.source = a.source AND p.received_at = a.seen_at",
+        [*values, legs["leg_id"].to_list(), legs["source"].unique().to_list(), *more],
+    )
+
+
+def verify_audit_chains(store: Store, noted: Collection[str] = ()) -> ChainCheck:
+    """Recompute the chain of every source and compare it with the stored hashes.
+
+    Args:
+        store: the database.
+        noted: hashes noted at an earlier time, which rows must still have. Only this finds that the last rows were
+            removed, or that the whole chain was rewritten: the chain alone would still fit.
+    """
+    lost = set(noted)
+    with store.reading() as reader:
+        ends: dict[str, str] = {}
+        checked = 0
+        for rows in reader.stream(
+            "SELECT source, leg_id, seen_at, payload, hash FROM call_audit ORDER BY rowid"
+        ):
+            for source, leg_id, seen_at, payload, stored in rows.iter_rows():
+                before = ends.get(source, FIRST_HASH)
+                ends[source] = compute_link_hash(before, source, leg_id, seen_at, payload)
+                checked += 1
+                if ends[source] != stored:
+                    return ChainCheck(checked, (source, leg_id), ends)
+                lost.discard(stored)
+    return ChainCheck(checked, None, ends, tuple(sorted(lost)))
+
+
+def compute_link_hash(before: str, source: str, leg_id: str, seen_at: datetime, payload: str) -> str:
+    """Return the hash of a row: SHA-256 over the hash before it and its own values.
+
+    Each value is preceded by its length, so that moving text from one value to the next changes the hash.
+    """
+    micros = (seen_at - _EPOCH) // _MICROSECOND
+    parts = [part.encode() for part in (before, source, leg_id, str(micros), payload)]
+    content = b"".join([piece for part in parts for piece in (len(part).to_bytes(8, "big"), part)])
+    return hashlib.sha256(content).hexdigest()
+
+
+def _compute_hashes(
+    source: str, audit: pl.DataFrame, last_payloads: dict[str, str], before: str
+) -> pl.Series:
+    """Return the hash of each row that differs from the leg's version before; null for the others."""
+    hashes: list[str | None] = []
+    for leg_id, seen_at, payload in zip(
+        *(audit[name] for name in ("leg_id", "seen_at", "payload")), strict=True
+    ):
+        if last_payloads.get(leg_id) == payload:
+            hashes.append(None)
+            continue
+        last_payloads[leg_id] = payload
+        before = compute_link_hash(before, source, leg_id, seen_at, payload)
+        hashes.append(before)
+    return pl.Series("hash", hashes, dtype=pl.String)
