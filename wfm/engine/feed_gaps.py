@@ -40,7 +40,7 @@ def unwatched(
         coverage: source start_at end_at.
         reporter: source agent_id: the agents whose states the source reports.
         window: start and end of the time to search.
-        criteria: what is worth proposing; of these only ``lasts`` is used present.
+        criteria: what is worth proposing; only ``min_duration`` is used here.
 
     Returns:
         source start_at end_at agents seconds (scheduled and unknown), in order of start.

@@ -21,8 +21,8 @@ from wfm.core.time import INSTANT
 from wfm.engine import inputs
 from wfm.engine.adherence import REACH, merge_logins, rule_table
 from wfm.engine.codes import CATEGORY, NOBODY, STATE, UNKNOWN, UNMAPPED, fold
-from wfm.engine.facts import FRAMES, LOGIN, Facts
-from wfm.engine.inputs import Frame
+from wfm.engine.facts import LOGIN, Facts
+from wfm.engine.inputs import Frame, InputFrames
 from wfm.engine.schedule import in_force
 from wfm.engine.score import Score
 from wfm.engine.spans import Axis, layer, overlay, resolve, steps
@@ -74,7 +74,7 @@ class Grounds:
         (`LOGIN_CHOICE_REASONS`; null where there is one login), counted, category, segment_start_at segment_end_at,
         unseen_from_at unseen_to_at (the bounds of a gap in coverage), and for the rules on overrunning calls and
         shifted breaks evidence_kind leg_ids begun_at call_end_at late_end_at until_at stop_at credit_s.
-    voices: the state of each of several logins: slice (counted from 0), source login state state_row said_at won.
+    login_states: the state of each of several logins: slice (counted from 0), source login state state_row said_at won.
     """
 
     slices: pl.DataFrame
@@ -93,7 +93,7 @@ def grounds(scored: Score, frames: Mapping[str, Frame | None], agent_id: str) ->
         InputError: a frame does not have the columns or values its table needs.
     """
     taken = {name: inputs.take(frame, name) for name, frame in frames.items() if frame is not None}
-    facts = Facts.read(**{name: taken.get(name) for name in FRAMES})  # type: ignore[arg-type]
+    facts = Facts.read(InputFrames(**taken))
     cut = _cut(scored, facts, rule_table(taken["rule"]), agent_id)
     cut = cut.pipe(_spoken, scored, facts).pipe(_why, scored)
     cut = cut.pipe(_tables, taken, facts).pipe(_calls, scored).pipe(_watched, facts, scored.axis)
@@ -102,7 +102,7 @@ def grounds(scored: Score, frames: Mapping[str, Frame | None], agent_id: str) ->
 
 def _cut(scored: Score, facts: Facts, rules: pl.Series, agent_id: str) -> pl.DataFrame:
     """Cut the agent's slices at every change of schedule row, and add the state of every login."""
-    axis, lines = scored.axis, scored._lines
+    axis, lines = scored.axis, scored.timelines
     slices = scored.slices().filter(pl.col("agent_id") == agent_id).drop("agent_id")
     agent = pl.lit(agent_id, axis.agents)
     spans = slices.select(
@@ -110,7 +110,7 @@ def _cut(scored: Score, facts: Facts, rules: pl.Series, agent_id: str) -> pl.Dat
         key_end=axis.key(agent, pl.col("end_at")),
         slice=pl.int_range(pl.len(), dtype=pl.Int32),
     )
-    decided = scored._reasoned.drop("key_end", "reason", "class")
+    decided = scored.slices_with_reasons.drop("key_end", "reason", "class")
     numbers = decided.select("key", decided=pl.int_range(pl.len(), dtype=pl.Int32))
     layers = [
         layer(steps(spans, "slice", -1), "slice", axis, -1),
@@ -134,7 +134,7 @@ def _planned(scored: Score, facts: Facts) -> pl.DataFrame:
     numbered = facts.schedule.with_columns(
         agent=pl.col("agent_id").cast(axis.agents), schedule_row=pl.int_range(pl.len(), dtype=pl.Int32)
     )
-    spans = in_force(numbered, scored._zone_of, scored.as_of).select(
+    spans = in_force(numbered, scored.agent_zones, scored.as_of).select(
         "schedule_row",
         key=axis.key(pl.col("agent"), pl.col("start_at")),
         key_end=axis.key(pl.col("agent"), pl.col("end_at")),
@@ -144,7 +144,7 @@ def _planned(scored: Score, facts: Facts) -> pl.DataFrame:
 
 def _spoken(cut: pl.DataFrame, scored: Score, facts: Facts) -> pl.DataFrame:
     """Add the login whose state was used: source login heard (the entry) watched state_row said_at won_by."""
-    slots, axis = scored._lines.slots, scored.axis
+    slots, axis = scored.timelines.slots, scored.axis
 
     def of_winner(name: str) -> pl.Expr:
         columns = [f"{name}_{slot}" for slot in range(slots) if f"{name}_{slot}" in cut.columns]
@@ -157,7 +157,7 @@ def _spoken(cut: pl.DataFrame, scored: Score, facts: Facts) -> pl.DataFrame:
     cut = cut.with_columns(
         agent=axis.agent(pl.col("key")),
         heard=of_winner("heard"),
-        watched=of_winner("watched"),
+        watched=of_winner("covered"),
         winner=pl.col("winner").cast(pl.Int32),
         won_by=pl.when(rank < 1000)
         .then(pl.lit("fits"))
@@ -181,7 +181,7 @@ def _since(cut: pl.DataFrame, scored: Score, facts: Facts, heard: str) -> pl.Dat
         *LOGIN, said_at="at", state_row=pl.int_range(pl.len(), dtype=pl.Int64)
     )
     transactions = transactions.sort("said_at", maintain_order=True)
-    row = scored._lines.entries["row"].cast(pl.Int64).gather(cut[heard])
+    row = scored.timelines.entries["row"].cast(pl.Int64).gather(cut[heard])
     at = scored.axis.at(pl.col("key")).alias("at")
     asked = cut.with_columns(at, current=row).with_row_index("position")
     last = asked.select("position", "at", *LOGIN).sort("at", maintain_order=True)
@@ -209,7 +209,7 @@ def _since(cut: pl.DataFrame, scored: Score, facts: Facts, heard: str) -> pl.Dat
 
 def _why(cut: pl.DataFrame, scored: Score) -> pl.DataFrame:
     """Add why (what decided the slice) and heard (where its state comes from)."""
-    code = scored._lines.entries["code"].gather(cut["heard"])
+    code = scored.timelines.entries["code"].gather(cut["heard"])
     unknown = pl.col("state") == UNKNOWN
     why = (
         pl.when(pl.col("segment") == 0)
@@ -289,15 +289,15 @@ def _owned(cut: pl.DataFrame, facts: Facts) -> pl.DataFrame:
 
 def _calls(cut: pl.DataFrame, scored: Score) -> pl.DataFrame:
     """Add leg_rows, the bounds of the segment, and the evidence of the rules on calls."""
-    bounds = scored._segments.select("segment", segment_key="key", segment_end="key_end")
+    bounds = scored.segments.select("segment", segment_key="key", segment_end="key_end")
     cut = cut.join(bounds, on="segment", how="left", maintain_order="left").join(
-        scored._evidence.with_columns(driven=True), on="segment", how="left", maintain_order="left"
+        scored.call_evidence.with_columns(driven=True), on="segment", how="left", maintain_order="left"
     )
     theirs = pl.col("why").is_in(["call_overrun", "shifted_break"])
     cut = cut.with_columns(
         pl.when(theirs).then(pl.col(name)).alias(name) for name in (*REACH, "leg_ids", "evidence_kind")
     )
-    legs = scored._legs.select("row", "leg_id", leg_key="key", leg_end="key_end")
+    legs = scored.call_legs.select("row", "leg_id", leg_key="key", leg_end="key_end")
     now = cut.select("position", "key", begun=pl.coalesce("begun", "key"))
     overlaps = (pl.col("leg_key") < pl.col("begun")) & (pl.col("leg_end") > pl.col("begun"))
     found = now.join_where(
@@ -374,7 +374,7 @@ def _shaped(cut: pl.DataFrame, axis: Axis) -> pl.DataFrame:
 
 def _voices(cut: pl.DataFrame, facts: Facts, scored: Score) -> pl.DataFrame:
     """List the state of each login of an agent with several, slice by slice."""
-    slots = scored._lines.slots
+    slots = scored.timelines.slots
     whose = facts.slots(scored.axis).select("agent", *LOGIN, "slot").unique(["agent", "slot"], keep="any")
     parts = []
     for slot in range(slots if slots > 1 else 0):

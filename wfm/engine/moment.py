@@ -22,10 +22,10 @@ TALKING = ("busy", "hold")
 class Overrun:
     """The finding of the rule on calls that overrun into a segment.
 
-    off_queue: the segment is counted and not on_queue. begun_at: its start. state_then: the state at its start.
+    is_off_queue: the segment is counted and not on_queue. begun_at: its start. state_then: the state at its start.
     leg_ids: legs answered before its start and ended after it. talked_across: busy or on hold just before its start and
     at it. until_at: the end of the last leg, of its late-reported states and of the wrap-up; null where no call reached
-    into the segment. holds: whether the rule applies at the instant, which then lies before until_at.
+    into the segment. applies: whether the rule applies at the instant, which then lies before until_at.
     """
 
     off_queue: bool
@@ -41,10 +41,10 @@ class Overrun:
 class Shifted:
     """The finding of the rule on breaks that calls have shifted.
 
-    begun_at: the start of the segment. earlier: the activity of the segment before it in the shift. is_break: that is a
-    break or meal. credit_s: the seconds of it that calls took. rested_before, rested_then: whether the agent was at
-    rest just before and at the segment's start. rested_until_at: the end of that rest. used_s: seconds out in the
-    segment before the instant. holds: whether the rule applies at the instant.
+    begun_at: the start of the segment. previous_activity: that of the segment before it in the shift. is_break: whether
+    that is a break or meal. credit_s: the seconds of it that calls took. rested_before, rested_at_start: whether the
+    agent was at rest just before and at the segment's start. rested_until_at: the end of that rest. used_s: seconds out
+    in the segment before the instant. applies: whether the rule applies at the instant.
     """
 
     begun_at: datetime
@@ -62,8 +62,8 @@ class Shifted:
 class Moment:
     """The facts at an instant and the finding of each test, in the order in which they are made.
 
-    kind: the class; None where nothing is counted. fits: the states that would be in adherence. system, approved:
-    whether such an exemption applies. overrun, shifted: None where nothing is scheduled.
+    class_name: the class; None where nothing is counted. adherent_states: the states that would be in adherence.
+    overrun, shifted: None where nothing is scheduled.
     """
 
     at: datetime
@@ -109,14 +109,14 @@ def moment(scored: Score, rules: pl.Series, agent_id: str, at: datetime) -> Mome
     axis = scored.axis
     base = axis.agents.categories.to_list().index(agent_id) * axis.width
     key = base + to_epoch_us(at) - axis.origin
-    mine = scored._slices.filter(pl.col("key") >= base, pl.col("key") < base + axis.width)
+    mine = scored.slice_rows.filter(pl.col("key") >= base, pl.col("key") < base + axis.width)
     here = mine.filter(pl.col("key") <= key, pl.col("key_end") > key)
     if here.is_empty():
         return None
     row = here.row(0, named=True)
     category = here["category"].to_physical()[0]
     fits = tuple(state for state in terms.STATES if rules[int(category) * STATE_BITS + CODE[state]])
-    segment = scored._segments.filter(pl.col("segment") == row["segment"])
+    segment = scored.segments.filter(pl.col("segment") == row["segment"])
     out = (
         row["counted"] and row["state"] not in (UNKNOWN, UNMAPPED) and terms.STATES[row["state"]] not in fits
     )
@@ -147,13 +147,13 @@ def _state_at(slices: pl.DataFrame, key: int) -> str | None:
 
 def _reach(scored: Score, segment: int) -> pl.DataFrame:
     """Return how far a call reached into a segment: the evidence row of its overrun, if there is one."""
-    return scored._evidence.filter(pl.col("segment") == segment, pl.col("credit").is_null())
+    return scored.call_evidence.filter(pl.col("segment") == segment, pl.col("credit").is_null())
 
 
 def _overrun(scored: Score, mine: pl.DataFrame, segment: pl.DataFrame, key: int, out: bool) -> Overrun:
     begun = int(segment["key"][0])
     off_queue = bool(segment["counted"][0]) and str(segment["category"][0]) != "on_queue"
-    legs = scored._legs.filter(pl.col("key") < begun, pl.col("key_end") > begun)
+    legs = scored.call_legs.filter(pl.col("key") < begun, pl.col("key_end") > begun)
     reach = _reach(scored, int(segment["segment"][0]))
     until = int(reach["until"][0]) if reach.height else None
     then, before = _state_at(mine, begun), _state_at(mine, begun - 1)
@@ -170,7 +170,7 @@ def _overrun(scored: Score, mine: pl.DataFrame, segment: pl.DataFrame, key: int,
 
 def _shifted(scored: Score, mine: pl.DataFrame, segment: pl.DataFrame, key: int, out: bool) -> Shifted:
     begun = int(segment["key"][0])
-    before = scored._segments.filter(
+    before = scored.segments.filter(
         pl.col("segment") == segment["segment"][0] - 1, pl.col("shift") == segment["shift"][0]
     )
     is_break = before.height > 0 and str(before["category"][0]) in ("break", "meal")

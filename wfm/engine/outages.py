@@ -10,7 +10,7 @@ How improbable it is that ``k`` of ``n`` agents are out where a share ``p`` is n
 of the binomial tail, P(X >= k) <= exp(-n * KL(k/n || p)) (Chernoff 1952; by Hoeffding 1956 it also holds for agents of
 different p). Where the agents of a group are often out at the same times, the exponent is divided by the
 overdispersion of the other days, as for a quasi-binomial. An instant counts only if the most improbable of all tested
-instants would occur by chance in less than `OutageCriteria.chance` of such windows (Bonferroni).
+instants would occur by chance in less than `OutageCriteria.max_false_alarm_rate` of such windows (Bonferroni).
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ NEARLY = 0.8
 class Look:
     """The criteria for proposing an outage.
 
-    agents: the fewest agents out at once.
-    share: the least share of the group that is out in excess of the normal share (0..1).
-    lasts: the shortest duration.
-    chance: the highest probability of a false alarm in a window without an outage (0..1).
+    min_agents: the fewest agents out at once.
+    min_excess_share: the least share of the group that is out in excess of the normal share (0..1).
+    min_duration: the shortest duration.
+    max_false_alarm_rate: the highest probability of a false alarm in a window without an outage (0..1).
     """
 
     agents: int = 4

@@ -6,7 +6,7 @@ contain the same events::
     call log     answered 10:00:05 |------ call ------| ended 10:04:10
     state log         Busy 10:01:35 |------ Busy ------|Wrapup 10:05:40         its clock is 90 s ahead
 
-All differences between events of one agent within `BOUND_S` are put on a line; true pairs cluster at the skew, all
+All differences between events of one agent within `MAX_SKEW_S` are put on a line; true pairs cluster at the skew, all
 others are spread evenly. The densest interval of the line is the coarse estimate, and its pairs give the fine one.
 
 A polled state is reported late by anything from 0 to the poll interval N, so that the pairs fill an interval of length

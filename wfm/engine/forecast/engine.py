@@ -25,20 +25,20 @@ CARRY: Final = 0.5
 
 @dataclass(frozen=True)
 class Expected:
-    """The expectation at one origin: volume, handled, AHT (queue × horizon day × slot); `shake`: φ per queue."""
+    """The expectation at one origin: volume, handled, AHT (queue × horizon day × slot); φ per queue."""
 
     volume: Floats
     handled: Floats
     aht: Floats
-    shake: Floats
+    overdispersion: Floats
 
 
 def expect(panel: Panel, days: Calendar) -> Expected:
     """Compute the expected volume and AHT on the days after the panel's last full one."""
-    volume, shake = calendar_fit(panel, days)
+    volume, overdispersion = calendar_fit(panel, days)
     entered, handled = (x[:, -91:].sum(axis=(1, 2), dtype=float) for x in (panel.entered, panel.handled))
     answered = np.divide(handled, entered, out=np.ones_like(handled), where=entered > 0)
-    return Expected(volume, volume * answered[:, None, None], expect_aht(panel, days), shake)
+    return Expected(volume, volume * answered[:, None, None], expect_aht(panel, days), overdispersion)
 
 
 def catch_up(panel: Panel, expected: Expected) -> Expected:
@@ -52,7 +52,7 @@ def catch_up(panel: Panel, expected: Expected) -> Expected:
     elapsed = panel.seen[-1] > 0
     came = panel.entered[:, -1, elapsed].sum(axis=1)
     due = (expected.volume[:, 0] * panel.seen[-1])[:, elapsed].sum(axis=1)
-    trust = CARRY * expected.shake / (expected.shake + 1 / np.maximum(due, 1e-9))
+    trust = CARRY * expected.overdispersion / (expected.overdispersion + 1 / np.maximum(due, 1e-9))
     factor = np.where(due > 0, np.clip((came + 0.5) / (due + 0.5), 0.25, 4.0) ** trust, 1.0)
     volume, handled = expected.volume.copy(), expected.handled.copy()
     volume[:, 0] *= factor[:, None]
@@ -77,7 +77,7 @@ def misses(panel: Panel, expected: Expected, start: int) -> Misses:
     volume, handled, aht = (x[:, : end - start] for x in (expected.volume, expected.handled, expected.aht))
     scored = panel.usable[:, at, None] & (panel.seen[at] > 0) & (volume > 0)
     z = (panel.entered[:, at] - volume) / volume_scale(
-        np.maximum(volume, 1e-9), expected.shake[:, None, None]
+        np.maximum(volume, 1e-9), expected.overdispersion[:, None, None]
     )
     calls = panel.handled[:, at]
     actual = panel.handle_s[:, at] / np.maximum(calls, 1)
@@ -111,9 +111,9 @@ class Bands:
 def bands(expected: Expected, past: list[Misses]) -> Bands:
     """Build prediction intervals from the errors of past origins; they widen with the horizon as the level drifts."""
     week = np.arange(expected.volume.shape[1])[:, None] / 7
-    shake = expected.shake[:, None, None] + STEP_SD**2 * np.maximum(week - 1, 0)
+    overdispersion = expected.overdispersion[:, None, None] + STEP_SD**2 * np.maximum(week - 1, 0)
     z = _usual_misses(expected.volume, [m.volume for m in past], [m.volume_size for m in past])
-    volume = np.maximum(expected.volume + z * volume_scale(expected.volume, shake), 0)
+    volume = np.maximum(expected.volume + z * volume_scale(expected.volume, overdispersion), 0)
     z = _usual_misses(expected.handled, [m.aht for m in past], [m.aht_size for m in past])
     aht = np.maximum(expected.aht + z * aht_scale(expected.aht, expected.handled, CALL_CV, DAY_SHAKE), 0)
     return Bands(volume, aht)

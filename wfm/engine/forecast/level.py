@@ -48,10 +48,10 @@ class Ridge:
 
 @dataclass(frozen=True)
 class Daily:
-    """The fitted day totals (queue × day, including the horizon), φ per queue (`shake`), and Huber's weights."""
+    """The fitted day totals (queue × day, including the horizon), φ per queue, and Huber's weights."""
 
     mean: Floats
-    shake: Floats
+    overdispersion: Floats
     weight: Floats
 
 
@@ -108,19 +108,19 @@ def fit_daily(total: Floats, learn: Mask, usual: Mask, acting: Ints, x: Floats, 
     learn = learn & open_[:, :n]
     solver = Ridge(x[:n], sd)
     beta = np.zeros((len(total), x.shape[1]))
-    shake = np.full(len(total), 0.01)
+    overdispersion = np.full(len(total), 0.01)
     huber = np.ones_like(total)
     for _ in range(ROUNDS):
         eta = np.clip(beta @ x[:n].T, -6, 6)
         mean = np.exp(offset[:, :n] + eta)
         residual = np.where(learn, (total - mean) / mean, 0.0)
-        spread = np.sqrt(shake[:, None] + 1 / mean)
+        spread = np.sqrt(overdispersion[:, None] + 1 / mean)
         huber = np.minimum(1.0, HUBER * spread / np.maximum(np.abs(residual), 1e-9))
         weight = np.where(learn, huber / spread**2, 0.0)
         beta = solver(eta + np.clip(residual, -1.0, 3.0), weight)
-        shake = _shake(residual, mean, learn & usual[:n])
+        overdispersion = _shake(residual, mean, learn & usual[:n])
     mean = np.where(open_, np.exp(offset + np.clip(beta @ x.T, -6, 6)), 0.0)
-    return Daily(mean, shake, np.where(learn, huber, 0.0))
+    return Daily(mean, overdispersion, np.where(learn, huber, 0.0))
 
 
 def _shake(residual: Floats, mean: Floats, learn: Mask) -> Floats:

@@ -99,9 +99,9 @@ def calendar_fit(panel: Panel, calendar: Calendar, measure: str = "entered") -> 
     daily = fit_daily(
         calls.sum(axis=2).astype(float), panel.usable[:, :n], usual, acting, *design(calendar, acting, n)
     )
-    shape = weekday_shape(calls, panel.seen[:n], daily.weight * usual[:n], acting[:n], daily.shake)
+    shape = weekday_shape(calls, panel.seen[:n], daily.weight * usual[:n], acting[:n], daily.overdispersion)
     shape *= ~closed(panel, usual[:n], acting[:n])
-    return daily.mean[:, n:, None] * shape[:, acting[n:]], daily.shake
+    return daily.mean[:, n:, None] * shape[:, acting[n:]], daily.overdispersion
 
 
 def closed(panel: Panel, usual: Mask, acting: Ints) -> Mask:

@@ -46,9 +46,9 @@ class Panel:
     """The history up to the origin, of some queues.
 
     `entered`, `handled`, `handle_s`: queue × day × slot; `centre`: day × slot, entered over all queues;
-    `seen`: day × slot, intervals of the slot that ended by the origin; `first`: per queue the day of its
-    first row; `missing`: days that are missing, given or detected; `told`: missing days as given; `excused`: days
-    that a holiday may leave without calls; `today`: whether the last day is not over yet.
+    `seen`: day × slot, intervals of the slot that ended by the origin; `first_days`: per queue the day of
+    its first row; `missing`: days that are missing, given or detected; `given_missing`: those that were given;
+    `excused`: days that a holiday may leave without calls; `today`: whether the last day is not over yet.
     """
 
     queues: tuple[str, ...]
@@ -60,7 +60,7 @@ class Panel:
     seen: Floats
     first: Ints
     missing: Mask
-    told: Mask
+    given_missing: Mask
     excused: Mask
     today: bool
 
@@ -85,9 +85,9 @@ class Panel:
             handle_s=self.handle_s[:, :days],
             centre=self.centre[:days],
             seen=self.seen[:days],
-            missing=self.told[:days]
+            missing=self.given_missing[:days]
             | find_missing(self.days[:days], self.centre[:days].sum(axis=1), self.excused[:days]),
-            told=self.told[:days],
+            given_missing=self.given_missing[:days],
             excused=self.excused[:days],
             today=False,
         )
@@ -196,9 +196,9 @@ def panels(
     grid = Grid(start, _day(axis, days) * SLOTS + axis["slot"].to_numpy(), len(days))
     seen = grid.lay(axis.with_columns(pl.lit(1.0).alias("seen")), "seen")[0]
     centre = grid.lay(by_interval, "entered")[0]
-    told, excused = _among(days, missing), _among(days, holiday)
+    given_missing, excused = _among(days, missing), _among(days, holiday)
     total, last = centre.sum(axis=1), int(grid.place[grid.step(by_interval)].max()) // SLOTS
-    gone = told | find_missing(days, total, excused) | after_the_feed(days, total, last)
+    gone = given_missing | find_missing(days, total, excused) | after_the_feed(days, total, last)
     # a day that is not over yet may still get its calls
     gone &= ~(today & (np.arange(len(days)) == len(days) - 1))
     names = ended.select(pl.col("queue_id").unique().sort()).collect().to_series().to_list()
@@ -214,13 +214,24 @@ def panels(
         first = np.full(len(some), len(days), np.int64)
         np.minimum.at(first, queue, grid.place[grid.step(rows)] // SLOTS)
         yield Panel(
-            tuple(some), days, cubes[0], cubes[1], cubes[2], centre, seen, first, gone, told, excused, today
+            tuple(some),
+            days,
+            cubes[0],
+            cubes[1],
+            cubes[2],
+            centre,
+            seen,
+            first,
+            gone,
+            given_missing,
+            excused,
+            today,
         )
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The cell (day · SLOTS + slot) of every interval from `start` on."""
+    """The cell (day · SLOTS_PER_DAY + slot) of every interval from `start` on."""
 
     start: datetime
     place: Ints

@@ -20,14 +20,14 @@ PRIOR: Final = 40.0
 """The number of errors that weighs as much as the normal distribution."""
 
 
-def volume_scale(mean: Floats, shake: Floats) -> Floats:
-    """Compute the standard deviation of calls: Poisson with overdispersion (`shake` broadcasts)."""
-    return np.asarray(np.sqrt(mean + shake * mean**2))
+def volume_scale(mean: Floats, overdispersion: Floats) -> Floats:
+    """Compute the standard deviation of calls: Poisson with overdispersion (φ, which broadcasts)."""
+    return np.asarray(np.sqrt(mean + overdispersion * mean**2))
 
 
-def aht_scale(mean: Floats, calls: Floats, cv: float, shake: float) -> Floats:
+def aht_scale(mean: Floats, calls: Floats, cv: float, overdispersion: float) -> Floats:
     """Compute the standard deviation of an interval's AHT from the calls expected in it."""
-    return np.asarray(mean * np.sqrt(shake + cv**2 / np.maximum(calls, 0.5)))
+    return np.asarray(mean * np.sqrt(overdispersion + cv**2 / np.maximum(calls, 0.5)))
 
 
 def miss_quantiles(z: Floats, size: Floats) -> tuple[Floats, Floats]:

@@ -27,7 +27,9 @@ NEAR: Final = np.ones(13)
 """Slots over which two weekdays are compared."""
 
 
-def weekday_shape(calls: Floats, seen: Floats, weight: Floats, acting: Ints, shake: Floats) -> Floats:
+def weekday_shape(
+    calls: Floats, seen: Floats, weight: Floats, acting: Ints, overdispersion: Floats
+) -> Floats:
     """Compute the share of a day's calls per slot, queue × 7 × slot: a weekday sums to 1, or 0 if never open."""
     calls, seen, weight, acting = calls[:, -WINDOW:], seen[-WINDOW:], weight[:, -WINDOW:], acting[-WINDOW:]
     weight = weight * 0.5 ** ((np.arange(calls.shape[1])[::-1] + 0.5) / 7 / HALF_LIFE)
@@ -35,17 +37,17 @@ def weekday_shape(calls: Floats, seen: Floats, weight: Floats, acting: Ints, sha
     for day in range(7):
         at = np.flatnonzero((acting == day) & (weight > 0).any(axis=0))
         if at.size:
-            share[:, day], trust[:, day] = _share(calls[:, at], seen[at], weight[:, at], shake)
+            share[:, day], trust[:, day] = _share(calls[:, at], seen[at], weight[:, at], overdispersion)
     share, trust = borrow_weekdays(share, trust)
     return borrow_slots(share, trust)
 
 
-def _share(calls: Floats, seen: Floats, weight: Floats, shake: Floats) -> tuple[Floats, Floats]:
+def _share(calls: Floats, seen: Floats, weight: Floats, overdispersion: Floats) -> tuple[Floats, Floats]:
     """Average days to shares, twice (the first pass gives the caps), and return the effective number of calls."""
     rate = np.where(seen > 0, calls / np.maximum(seen, 1), 0)
     first, _ = _mean_share(rate, seen, weight)
     expected = first[:, None, :] * rate.sum(axis=2, keepdims=True)
-    top = expected + CAP * np.sqrt(expected + shake[:, None, None] * expected**2) + 1
+    top = expected + CAP * np.sqrt(expected + overdispersion[:, None, None] * expected**2) + 1
     share, total = _mean_share(np.minimum(rate, top), seen, weight)
     return share, total.sum(axis=1) ** 2 / np.maximum((weight * total).sum(axis=1), 1e-9)
 
