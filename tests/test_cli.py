@@ -231,7 +231,7 @@ def test_an_explained_day_shows_lanes_figures_and_the_rows_behind(run):
         "ann, Mon 2 Mar 2026",
         "adherence 96.9 %",
         "late start",
-        "leg-1 was under way at 10:00:00",
+        "leg-1 was in progress at 10:00:00",
         "The rows behind it",
         "agent_state.csv, 2",
         "schedule.csv, 2",

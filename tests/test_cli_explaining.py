@@ -109,12 +109,15 @@ def test_the_local_time_of_a_night_shift_may_be_of_the_next_day(run) -> None:
             ("--at", "25:00"),
             "--at 25:00: give an instant like 2026-03-02T10:16:00+02:00, or a local time like 10:16.",
         ),
-        (("--at", "03:00"), "--at 03:00: ann's 2026-03-02 reaches from 08:00:00 to 16:10:00 (UTC)"),
-        (("--at", f"{DAY}T20:00Z"), "reaches from 08:00:00 to 16:10:00"),
+        (
+            ("--at", "03:00"),
+            "--at 03:00 is outside ann's workday 2026-03-02, which is from 08:00:00 to 16:10:00 (UTC)",
+        ),
+        (("--at", f"{DAY}T20:00Z"), "is from 08:00:00 to 16:10:00"),
         (("--at", DAY), "give an instant like"),
         (("--at", "noon"), "neither a day like"),
         (("--at", f"{DAY}T10:00"), "give the offset"),
-        (("--payload", "here"), "give a place like 6/17"),
+        (("--payload", "here"), "give a payload id like 6/17"),
         (("--payload", "6/17", "--rows"), "leave out --at, --rows"),
     ],
 )
@@ -129,7 +132,7 @@ def test_what_cannot_be_explained_is_refused(run, words: tuple[str, ...], said: 
 def test_a_payload_that_is_not_kept_is_said_so(run) -> None:
     done = run("explain", "ann", DAY, "--payload", "1/0")
     assert done.code == 1
-    assert "No payload is kept at 1/0" in done.err
+    assert "No payload 1/0 is stored" in done.err
 
 
 def test_a_payload_comes_as_it_came(tiny: Path, run) -> None:
@@ -194,7 +197,7 @@ def test_of_several_logins_the_one_that_counts_is_named(run) -> None:
     )
     centre.put("agent_state", path, source="crm")
     asked = re.sub(r"\s+", " ", run("explain", "ann", DAY, "--at", "08:30").out)
-    assert "pbx 2001 said Available at 08:03:00" in asked
+    assert "pbx 2001 entered Available at 08:03:00" in asked
     assert "of 2 logins this one counts: its state is in adherence" in asked
     assert "crm 77, which says meeting" in asked
     day = run("explain", "ann", DAY).out
@@ -220,7 +223,7 @@ def test_time_that_nobody_watched_and_a_lost_logout_are_unknown_for_a_reason(run
     )
     rules = [one["rule"] for one in read(run("explain", "bob", "2026-03-05", "--format", "csv").out)]
     assert (
-        "unknown: pbx 2002 said nothing for 16 h (WFM_STATE_RENEWAL_S): a lost logout is not a night of work"
-        in rules
+        "unknown: pbx 2002 reported nothing for 16 h (WFM_STATE_RENEWAL_S), so the state has expired: "
+        "a lost logout must not count as hours of work" in rules
     )
-    assert "unknown: no row of coverage says that pbx was watched after 21:00:00" in rules
+    assert "unknown: pbx has no coverage after 21:00:00" in rules

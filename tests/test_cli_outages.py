@@ -77,14 +77,14 @@ def test_every_kind_is_proposed_with_its_evidence(centre):
     )
     assert outage["scope"] == "team North"
     assert abs(outage["start_at"] - OUTAGE.span[0]) < timedelta(seconds=20)
-    assert "scheduled on queue were out at 2026-03-03T11:" in outage["evidence"]
+    assert "agents scheduled on queue were out at 2026-03-03T11:" in outage["evidence"]
     assert "logged out (100.0 %)" in outage["evidence"]
     assert len(outage["examples"]) == 3
     assert (gap["start_at"], gap["end_at"], gap["scope"]) == (*GAP, "source ncc")
     assert gap["apply"] == (
         "wfm import agent_state FILE --source ncc --covers 2026-03-05T14:20:00Z/2026-03-05T15:00:00Z"
     )
-    assert "Suggested: the word says it is meeting." in word["evidence"]
+    assert "Suggested state: meeting, by its name." in word["evidence"]
 
 
 def test_a_window_without_anything_is_named_as_it_was_asked_for(centre):
@@ -241,22 +241,22 @@ def test_without_a_window_it_is_the_last_days_that_are_known(centre):
 def test_what_touches_nothing_is_noted(centre, run):
     ran = run("dry-run", *SAID, "--map", "ncc:Siesta=break")
     assert ran.code == 0
-    assert "note: No state of the window is 'Siesta' of source ncc.\n" in ran.err
+    assert "note: The window has no state 'Siesta' of source ncc.\n" in ran.err
     assert "nothing would change" in ran.out
     told = centre.dry_run(
         *WINDOW, tables={"activity": pl.DataFrame({"activity": ["yoga"], "category": ["break"]})}
     )
-    assert told.notes == ("Nobody is scheduled for 'yoga' in the window.",)
+    assert told.notes == ("No agent is scheduled for 'yoga' in the window.",)
 
 
 WRONG = {
-    (): "Nothing to try",
+    (): "There is no change to try",
     ("--map", "Coffee"): "write SOURCE:VENDOR STATE=state",
     ("--map", "ncc:Coffee=pause"): "there is no state 'pause'",
     ("--in", "rest:away"): "'rest' is not one of on_queue",
     ("--not-in", "break:asleep"): "'asleep' is not one of",
     ("--option", "grace=60"): "there is no such option; choose from state_renewal",
-    ("--option", "wrapup_grace=long"): "give seconds, or a length like 90s",
+    ("--option", "wrapup_grace=long"): "give seconds, or a duration like 90s",
     ("--option", "state_evidence=yes"): "write true or false",
     ("--in", "break:away", "--target", "90"): "above 0 and up to 1",
     ("--in", "break:training", "--by", "shoe"): "Cannot group by 'shoe'",
@@ -277,5 +277,5 @@ def test_a_bad_file_is_told_by_row_and_nothing_is_tried(centre, run):
     assert "row 3, state: 'nap'" in ran.err
     with pytest.raises(UsageError, match="Give both --from and --to"):
         centre.dry_run("2026-03-02", fits=["break:training"])
-    with pytest.raises(UsageError, match="Table 'agent' cannot be tried"):
+    with pytest.raises(UsageError, match="A dry run cannot change table 'agent'"):
         centre.dry_run(*WINDOW, tables={"agent": Path("map.csv")})

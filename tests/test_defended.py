@@ -83,7 +83,7 @@ def test_commands_note_a_broken_source_beside_the_answer(run, monkeypatch):
     ],
 )
 def test_who_asks_for_a_login_is_told_whose_it_is(centre, ask):
-    with pytest.raises(NoDataError, match="'2001' is no agent but a login of ann: ask for that agent"):
+    with pytest.raises(NoDataError, match="'2001' is not an agent but a login of ann: ask for that agent"):
         ask(centre)
 
 

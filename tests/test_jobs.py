@@ -318,7 +318,7 @@ def test_a_window_ends_after_it_starts_and_holds_something(centre):
         centre.report(f"{DAY}T08:00Z", NEXT)
     with pytest.raises(UsageError, match="explain takes a day"):
         centre.explain("ann", f"{DAY}T08:00Z")
-    with pytest.raises(NoDataError, match="ann has no schedule on 2026-03-03 and did no work then"):
+    with pytest.raises(NoDataError, match="ann has no schedule on 2026-03-03 and did no work on that day"):
         centre.explain("ann", NEXT)
 
 

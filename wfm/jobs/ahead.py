@@ -1,4 +1,4 @@
-"""Volume, measured and expected: what the forecast learns from, and which days are special."""
+"""The interval history that a forecast learns from, and the special days it takes into account."""
 
 from __future__ import annotations
 
@@ -22,25 +22,23 @@ MOST_ORIGINS: Final = 8
 
 
 def check_horizon(horizon: timedelta) -> None:
-    """Refuse a horizon that is no time ahead, or further than anybody can say.
-
-    Raises:
-        UsageError
-    """
+    """Raise UsageError unless a horizon is above zero and at most `MAX_HORIZON`."""
     if not timedelta(0) < horizon <= FURTHEST:
         raise UsageError(
             f"horizon: {horizon} is not within {FURTHEST.days} days ahead; give one like 14d or 36h."
         )
 
 
-def history(known: Reader, queues: Sequence[str] | None) -> pl.DataFrame:
+def history(reader: Reader, queues: Sequence[str] | None) -> pl.DataFrame:
     """Return every interval with calls: queue_id interval_start entered abandoned handled sum_handle_time_s.
 
     Raises:
-        NoDataError: there is none, or no such queue.
+        NoDataError: there is none, or a queue does not exist.
     """
-    check_names(known, "queue", queues or ())
-    found = volume.intervals(call_leg=known.table("call_leg"), interval_volume=known.table("interval_volume"))
+    check_names(reader, "queue", queues or ())
+    found = volume.intervals(
+        call_leg=reader.table("call_leg"), interval_volume=reader.table("interval_volume")
+    )
     if queues is not None:
         found = found.filter(pl.col("queue_id").is_in(list(queues)))
     if found.is_empty():
@@ -52,7 +50,7 @@ def history(known: Reader, queues: Sequence[str] | None) -> pl.DataFrame:
 
 
 def extent(past: pl.DataFrame) -> tuple[datetime, datetime]:
-    """Return when the first interval of a history starts and when its last one ends."""
+    """Return the start of the first interval of a history and the end of its last one."""
     first, last = past["interval_start"].min(), past["interval_start"].max()
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
@@ -60,13 +58,16 @@ def extent(past: pl.DataFrame) -> tuple[datetime, datetime]:
 
 
 def origins(first: datetime, end: datetime) -> int:
-    """Return from how many weekly origins a history can be forecast and measured: eight if it is long enough."""
+    """Return the number of weekly origins that a history is long enough to backtest, from 1 to `MAX_ORIGINS`."""
     return max(1, min(MOST_ORIGINS, ((end - first).days - LEAST_DAYS) // 7))
 
 
-def special_days(known: Reader, configured: Settings, first: datetime, end: datetime) -> pl.DataFrame | None:
-    """Return the holidays of the configured country and those of table holiday, which win: on, name."""
-    own = known.table("holiday").select(on="on_date", name="name")
+def special_days(reader: Reader, configured: Settings, first: datetime, end: datetime) -> pl.DataFrame | None:
+    """Return the special days of a span: on (local date) name; None if there are none.
+
+    They are the public holidays of the configured country and the rows of table holiday, which take precedence.
+    """
+    own = reader.table("holiday").select(on="on_date", name="name")
     country, _, region = configured.country.partition("-")
     if country:
         import holidays  # slow to load, and only needed where a country is named

@@ -1,4 +1,4 @@
-"""Why an answer is another now: scores as of two instants of knowledge, and the rows that came or went between."""
+"""What changed between two knowledge times: the scores that differ, and the stored rows that explain it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Changes:
-    """What changed between two instants of knowledge, and why.
+    """How scores differ between two knowledge times, and why.
 
-    then, now: the two instants; ``now`` is None for all that is known.
-    figures: as from `wfm.engine.changes.figures`.
-    stretches: as from `wfm.engine.changes.stretches`.
-    moves: as from `wfm.engine.changes.moves`.
-    causes: the rows that came or went and touch what changed: agent_id workday table change (added, corrected or
-        retired) start_at end_at says said_before seconds (of the changed stretches it reaches into; several rows can
-        reach into the same) by (who approved or revoked it) row_no known_at collection_id source file_name note.
+    then, now: the two knowledge times; ``now`` is None for everything known today.
+    figures: the groups whose scores differ: the columns grouped by; of every sum of `Score.adherence`, such as
+        ``in_before_s in_after_s in_change_s`` (seconds; 0 where nothing was scheduled); of every ratio, such as
+        ``adherence_before adherence_after`` (0..1; null where nothing was scheduled).
+    stretches: the time on which the scores differ: agent_id workday start_at end_at seconds, and before and after
+        (``…_before …_after``) what each says of it; null where it says nothing.
+    moves: agent_id workday class_before class_after seconds; a null class is time that was not counted. The most
+        seconds first within an agent's workday.
+    causes: the rows that were added or retired and touch what changed: agent_id workday table change (added, corrected
+        or retired) start_at end_at says said_before (the row's text now and before) seconds (of the changed stretches
+        it reaches into; several rows can reach into the same) by (who approved or revoked it) row_no known_at
+        collection_id source file_name note.
     unexplained: agent_id workday seconds of the workdays that no such row touches.
     """
 
@@ -44,22 +49,23 @@ class Changes:
     unexplained: pl.DataFrame
 
     def sources(self) -> pl.DataFrame:
-        """Sum the causes up: what was imported, collected or decided, when, and what it touches.
+        """Summarise the causes by the import, collection or decision that brought them.
 
         Returns:
-            known_at table change rows agents workdays by source file_name note; in order of time.
+            known_at table change rows agents workdays (counts) by source file_name note; in order of time.
         """
-        brought = ["known_at", "table", "change", "by", "source", "file_name", "note"]
+        origin = ["known_at", "table", "change", "by", "source", "file_name", "note"]
+        # One row can touch several agents' days, so the rows are counted by their content.
         row = pl.struct("row_no", "start_at", "says", "said_before")
         return (
-            self.causes.group_by(brought, maintain_order=True)
+            self.causes.group_by(origin, maintain_order=True)
             .agg(
                 rows=row.n_unique(),
                 agents=pl.col("agent_id").n_unique(),
                 workdays=pl.struct(WHO).n_unique(),
             )
             .sort("known_at", "table", "change", maintain_order=True)
-            .select("known_at", "table", "change", "rows", "agents", "workdays", *brought[3:])
+            .select("known_at", "table", "change", "rows", "agents", "workdays", *origin[3:])
         )
 
 
@@ -70,31 +76,31 @@ def what_changed(
     by: Sequence[str],
     agents: Sequence[str] | None,
 ) -> Changes:
-    """Compare what is said of a window as of two instants; see `wfm.jobs.Centre.what_changed`."""
+    """Compare the scores of a window as of two knowledge times; see `Centre.what_changed`."""
     zone = centre.settings.timezone
     then, now = when.instant(instants[0], zone, "--then"), when.instant(instants[1], zone, "--now")
     assert then is not None
     if then >= (now or datetime.now(UTC)):
         raise UsageError(f"--then {instants[0]} is not before {f'--now {instants[1]}' if now else 'now'}.")
-    with centre.store.reading(then) as known:
-        if not known.replays:
+    with centre.store.reading(then) as reader:
+        if not reader.replays:
             raise UsageError(
-                f"--then {instants[0]}: this database had not begun then, so nothing can be replayed; "
-                "take a later instant (`wfm export collection` lists what came when)."
+                f"--then {instants[0]}: this database did not exist yet, so nothing can be replayed; "
+                "give a later instant (`wfm export collection` lists what was stored when)."
             )
     new = centre.basis(*window, agents=agents, as_of=now)
     old = _known_then(centre, window, agents, then, new)
     before, after = old.score(), new.score()
     changed = stretches(before, after)
-    if agents is not None:  # a login they share may bring the states of another
+    if agents is not None:  # a shared login can bring in the states of other agents
         changed = changed.filter(pl.col("agent_id").is_in(list(agents)))
-    with centre.store.reading(now) as known:
-        found = because(known, then, changed, old, new)
-        ledger = known.table(
+    with centre.store.reading(now) as reader:
+        found = because(reader, then, changed, old, new)
+        ledger = reader.table(
             "collection", columns=["collection_id", "source", "file_name", "note", "made_at"]
         )
     causes = found.join(ledger, left_on="known_at", right_on="made_at", how="left", maintain_order="left")
-    left = workdays(changed).join(causes, on=WHO, how="anti", maintain_order="left")
+    unexplained = workdays(changed).join(causes, on=WHO, how="anti", maintain_order="left")
     return Changes(
         then,
         now,
@@ -102,17 +108,17 @@ def what_changed(
         changed,
         moves(changed),
         causes,
-        left.select(*WHO, "seconds"),
+        unexplained.select(*WHO, "seconds"),
     )
 
 
 def _known_then(
     centre: Place, window: tuple[When, When], agents: Sequence[str] | None, then: datetime, later: Basis
 ) -> Basis:
-    """Read what was known then; if that was nothing, what wfm brings along."""
+    """Read the inputs as of the earlier knowledge time; where there were none, the tables that come with wfm."""
     try:
         return centre.basis(*window, agents=agents, as_of=then)
     except NoDataError:
-        nothing = {name: frame.clear() for name, frame in later.frames.items()}
-        own = {name: with_defaults(name, schema.empty(name)) for name in defaults.TABLES}
-        return Basis(nothing | own, later.window, None, later.timezone, later.options)
+        empty = {name: frame.clear() for name, frame in later.frames.items()}
+        shipped = {name: with_defaults(name, schema.empty(name)) for name in defaults.TABLES}
+        return Basis(empty | shipped, later.window, None, later.timezone, later.options)

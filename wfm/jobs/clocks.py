@@ -1,4 +1,4 @@
-"""How far the clocks of the sources are apart: estimate it from what is stored, and keep what is to be put right."""
+"""Clock skew between sources: estimate it from the stored rows, and build the corrections for table clock."""
 
 from __future__ import annotations
 
@@ -16,31 +16,38 @@ from wfm.storage.reader import Reader
 from wfm.words import worded
 
 AROUND = timedelta(seconds=skew.BOUND_S)
+"""How far either side of the window states are read, to pair with calls at its edges."""
 SHIFTED = ("agent_state", "call_leg")
 """The tables whose instants are by the clock of their source."""
 
 
-def estimate(known: Reader, window: Window, timezone: str) -> pl.DataFrame:
-    """Estimate from the rows as they are stored, whatever is put right when scoring; columns as `skew.skew`.
+def estimate(reader: Reader, window: Window, timezone: str) -> pl.DataFrame:
+    """Estimate the clock skew of a window's rows as stored, without the corrections of table clock.
+
+    Returns:
+        One row per call_source, state_source and day; columns as in `Centre.estimate_clock_skew`.
 
     Raises:
-        NoDataError: there are no calls, or no states.
+        NoDataError: the window has no answered calls, or no agent states.
     """
     span = bounds(window, timezone)
     answered = pl.col("answered_at")
     columns = ["source", "leg_id", "login", "direction", "answered_at", "ended_at"]
-    legs = known.table("call_leg", span=span, columns=columns).filter(answered >= span[0], answered < span[1])
-    states = known.states((span[0] - AROUND, span[1] + AROUND))
+    legs = reader.table("call_leg", span=span, columns=columns).filter(
+        answered >= span[0], answered < span[1]
+    )
+    states = reader.states((span[0] - AROUND, span[1] + AROUND))
     for name, rows in (("answered calls", legs), ("agent states", states)):
         if rows.is_empty():
             raise NoDataError(
-                f"No {name} are known from {window[0]} to {window[1]}: clocks are compared by events in both logs."
+                f"No {name} are known from {window[0]} to {window[1]}: clock skew is estimated from events that are in "
+                "both logs."
             )
     return skew.skew(
         call_leg=legs,
         agent_state=states,
-        state_map=with_defaults("state_map", known.table("state_map")),
-        login=known.table("login"),
+        state_map=with_defaults("state_map", reader.table("state_map")),
+        login=reader.table("login"),
         timezone=timezone,
     )
 
@@ -48,25 +55,35 @@ def estimate(known: Reader, window: Window, timezone: str) -> pl.DataFrame:
 def to_put_right(
     found: pl.DataFrame, clock: pl.DataFrame, timezone: str, by: str, reference: str | None
 ) -> pl.DataFrame:
-    """Make the rows of table clock that estimates call for, one a source and local day.
+    """Build the rows of table clock that correct the estimated skew, one per source and local day.
 
-    One clock of each pair is taken for right: the state log's, as states are what is scored, or ``reference``. A day
-    whose interval holds 0 needs no row; one that says otherwise by now is replaced by an offset of 0. Of several
-    logs to compare with, the one with most pairs counts.
+    One clock of each pair is taken to be right: the state log's, as states are what is scored, or the reference's. A
+    day whose confidence interval contains 0 needs no correction; where one is stored, it is replaced by an offset of 0.
+    If a source was compared with several logs, the one with the most pairs counts.
+
+    Args:
+        found: the estimates, from `estimate_stored_skew`.
+        clock: the stored rows of table clock.
+        timezone: whose days they are.
+        by: who decides; stored with the rows.
+        reference: the source whose clock is right; None: the state logs.
+
+    Returns:
+        The columns of table clock: source offset_s (seconds by which its clock is ahead) from_at to_at by note.
 
     Raises:
-        UsageError: no estimate is about the reference.
+        UsageError: no estimate involves the reference.
     """
     states_right = pl.lit(True) if reference is None else pl.col("state_source") == reference
     compared = found.filter(pl.col("skew_s").is_not_null(), pl.col("call_source") != pl.col("state_source"))
     if reference is not None:
         compared = compared.filter((pl.col("call_source") == reference) | states_right)
         if compared.is_empty():
-            raise UsageError(f"--reference {reference}: no clock was compared with that source's.")
+            raise UsageError(f"--reference {reference}: no other clock could be compared with that source's.")
     start = pl.col("day").cast(pl.Datetime("us"))
     differs = (pl.col("low_s") > 0) | (pl.col("high_s") < 0)
     other = pl.when(states_right).then(pl.col("state_source")).otherwise("call_source")
-    said = worded(
+    note = worded(
         "compared with {}: {} s, {} to {} s, from {} pairs ({})",
         other,
         "skew_s",
@@ -84,22 +101,22 @@ def to_put_right(
             to_at=_midnight(start.dt.offset_by("1d"), timezone),
             differs=differs,
             by=pl.lit(by),
-            note=said,
+            note=note,
         )
         .unique(["source", "day"], keep="last", maintain_order=True)
         .sort("source", "day")
     )
-    there = clock.filter(pl.col("offset_s") != 0).select("source", "from_at").with_columns(known=pl.lit(True))
-    held = rows.join(there, on=["source", "from_at"], how="left", nulls_equal=True, maintain_order="left")
+    stored = clock.filter(pl.col("offset_s") != 0).select("source", "from_at", stored=pl.lit(True))
+    joined = rows.join(stored, on=["source", "from_at"], how="left", nulls_equal=True, maintain_order="left")
     return (
-        held.filter(pl.col("differs") | pl.col("known"))
+        joined.filter(pl.col("differs") | pl.col("stored"))
         .with_columns(offset_s=pl.when("differs").then(pl.col("offset_s").round(3)).otherwise(0.0))
         .select(list(schema.table("clock").own))
     )
 
 
 def _midnight(local: pl.Expr, timezone: str) -> pl.Expr:
-    """Give the first instant of a local day; where midnight does not exist, an hour later."""
+    """Return the first instant of a local day; where the clock change skips midnight, 01:00 local time."""
     first, next_ = (
         at.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
         for at in (local, local.dt.offset_by("1h"))
@@ -108,15 +125,18 @@ def _midnight(local: pl.Expr, timezone: str) -> pl.Expr:
 
 
 def say_shifts(rows: pl.DataFrame, clock: pl.DataFrame) -> pl.DataFrame:
-    """Say behind a raw row by how much it is read earlier: its ``what`` gets longer.
+    """Append to the text of stored rows the clock offset that is subtracted from them when scoring.
 
     Args:
-        rows: table source at what, as `wfm.jobs.explaining.raw_rows` makes them.
-        clock: as in the table.
+        rows: stored rows with table source at what.
+        clock: the rows of table clock.
+
+    Returns:
+        The same rows, with ``what`` extended where the source's clock was ahead or behind.
     """
     if clock.is_empty() or rows.is_empty():
         return rows
     ahead = offsets(rows, clock, pl.col("at")) / 1_000_000
     shifted = pl.col("table").is_in(SHIFTED) & (ahead != 0)
-    said = worded("{} (its clock: {} s, taken off)", pl.col("what").fill_null(""), pl.lit(ahead.round(3)))
-    return rows.with_columns(what=pl.when(shifted).then(said).otherwise("what"))
+    text = worded("{} (clock offset {} s, subtracted)", pl.col("what").fill_null(""), pl.lit(ahead.round(3)))
+    return rows.with_columns(what=pl.when(shifted).then(text).otherwise("what"))

@@ -1,11 +1,11 @@
-"""What vendors themselves said: the raw bytes, or the part of them, that stored rows were read from.
+"""The vendor payloads behind stored rows: the raw bytes, or the part of them, that a row was read from.
 
 ::
 
-    call_leg     the last version in the audit chain, with its hash      (put together from events: their rows)
-    call_event   everything that was said
-    agent_state  of the payloads that came at or after it, the first that says so; if the vendor can point at the
-                 element that is about the login, that element
+    call_leg     the last version in the audit chain, with its hash      (made up of events: the events' rows)
+    call_event   the whole event
+    agent_state  the first payload received at or after it that contains it; only the element about the login, if the
+                 vendor's format allows that
 """
 
 from __future__ import annotations
@@ -23,34 +23,35 @@ from wfm.jobs.sources import Source
 from wfm.storage.audit import read_audit_records
 from wfm.storage.payloads import find_payloads_near, read_payload
 from wfm.storage.reader import Reader
-from wfm.vendors import CALL_EVENT, Payload
+from wfm.vendors import CALL_EVENT, EvidenceFinder, Payload
 
 FOUND: Final = {"payload": pl.String(), "payload_in": pl.String(), "hash": pl.String()}
-"""What is added to a row: the part of a payload that is about it (null: none is kept, or nobody can point at it), where
-the whole payload stands (collection/position), and the hash of the audit chain."""
+"""Columns added to a row: the part of a payload that is about it (null: not stored, or it cannot be singled out), the
+id of the whole payload (collection/position), and its hash in the audit chain."""
 MOST_LOOKED_AT: Final = 200
 MOST_SNAPSHOTS: Final = 40
-"""So many payloads are read to find a row in; mostly the first has it."""
+"""The most payloads to search for one row; usually the first contains it."""
 SAME: Final = {
     "agent_state": ("login", "at", "vendor_state", "vendor_reason"),
     CALL_EVENT: ("event_id",),
 }
-"""By which columns a row that is read from a payload again is known."""
+"""The columns by which a stored row is recognised among the rows parsed from a payload."""
 
 Found = dict[str, str | None]
 Place = tuple[int, int]
 
 
-def behind_legs(known: Reader, legs: pl.DataFrame) -> pl.DataFrame:
-    """Return source leg_id and `FOUND` of call legs (source leg_id) of which the vendor's words were kept."""
-    return read_audit_records(known, legs).select("source", "leg_id", *FOUND)
+def behind_legs(reader: Reader, legs: pl.DataFrame) -> pl.DataFrame:
+    """Return the audited payloads of call legs (source leg_id): source leg_id, and `PAYLOAD_COLUMNS`."""
+    return read_audit_records(reader, legs).select("source", "leg_id", *FOUND)
 
 
 @dataclass
 class Search:
-    """Looks rows up in the raw payloads of their sources; each payload is read once.
+    """A search for stored rows in the raw payloads of their sources; each payload is parsed once.
 
-    sources: those that are configured: their settings say how their payloads are read.
+    known: the database.
+    sources: the configured sources; their settings say how their payloads are parsed.
     """
 
     known: Reader
@@ -58,7 +59,15 @@ class Search:
     _read: dict[tuple[Place, str], tuple[Payload, pl.DataFrame] | None] = field(default_factory=dict)
 
     def find(self, table: str, row: Mapping[str, Any]) -> Found:
-        """Return `FOUND` for a stored row that was collected, of agent_state or call_event; all its columns."""
+        """Return the payload of a collected row.
+
+        Args:
+            table: agent_state or call_event.
+            row: all columns of the stored row.
+
+        Returns:
+            `PAYLOAD_COLUMNS`, each None where nothing is found.
+        """
         found: Found = dict.fromkeys(FOUND)
         if table == CALL_EVENT:
             found["payload"] = row["said"]
@@ -67,32 +76,38 @@ class Search:
             return found
         feed = source.feeds.get(table)
         snapshot = feed is not None and feed.kind == "snapshot"
-        for place in self._places(source, table, row, snapshot):
-            read = self._parsed(source, table, place)
-            if read is None or not _says(table, read[1], row, snapshot):
+        for position in self._places(source, table, row, snapshot):
+            parsed = self._parsed(source, table, position)
+            if parsed is None or not _says(table, parsed[1], row, snapshot):
                 continue
-            part = _element(source, table, read[0], row)
-            return found | {"payload_in": f"{place[0]}/{place[1]}"} | ({"payload": part} if part else {})
+            part = _element(source, table, parsed[0], row)
+            return (
+                found | {"payload_in": f"{position[0]}/{position[1]}"} | ({"payload": part} if part else {})
+            )
         return found
 
     def _places(self, source: Source, table: str, row: Mapping[str, Any], snapshot: bool) -> list[Place]:
-        """Return where the row may have been read from; of snapshots, the collection tells less than the instant."""
+        """Return the payloads that a row may have been read from, the most likely first.
+
+        A state that a snapshot repeats is stored once, with the collection that first saw it; so snapshots are
+        searched by time rather than by collection.
+        """
         feeds = [feed.name for feed in source.feeds.values() if table in (feed.name, *feed.fills)]
         own, most = (None, MOST_SNAPSHOTS) if snapshot else (row["collection_id"], MOST_LOOKED_AT)
         since = row["at"] or row["recorded_at"]
         return find_payloads_near(self.known, source.name, feeds, own, since, most)
 
-    def _parsed(self, source: Source, table: str, place: Place) -> tuple[Payload, pl.DataFrame] | None:
-        if (place, table) not in self._read:
-            self._read[place, table] = self._parse(source, table, place)
-        return self._read[place, table]
+    def _parsed(self, source: Source, table: str, position: Place) -> tuple[Payload, pl.DataFrame] | None:
+        if (position, table) not in self._read:
+            self._read[position, table] = self._parse(source, table, position)
+        return self._read[position, table]
 
-    def _parse(self, source: Source, table: str, place: Place) -> tuple[Payload, pl.DataFrame] | None:
-        found = read_payload(self.known, *place)
+    def _parse(self, source: Source, table: str, position: Place) -> tuple[Payload, pl.DataFrame] | None:
+        found = read_payload(self.known, *position)
         if found is None:
             return None
-        kept = found[1]
-        payload = Payload(kept.feed, kept.received_at, kept.body, kept.context)
+        stored = found[1]
+        payload = Payload(stored.feed, stored.received_at, stored.body, stored.context)
         try:
             return payload, source.vendor.parse(table, payload, source.settings)
         except BadReplyError:
@@ -100,7 +115,10 @@ class Search:
 
 
 def _says(table: str, rows: pl.DataFrame, row: Mapping[str, Any], snapshot: bool) -> bool:
-    """Say whether rows read from a payload hold a stored row; of a snapshot the state alone, for not all know since."""
+    """Return whether rows parsed from a payload include a stored row.
+
+    Of a snapshot only login and state are compared, as not every vendor reports since when a state lasts.
+    """
     if snapshot and row["vendor_reason"] == NOT_THERE:
         return row["login"] not in rows["login"]
     names = ("login", "vendor_state") if snapshot else SAME[table]
@@ -111,28 +129,26 @@ def _says(table: str, rows: pl.DataFrame, row: Mapping[str, Any], snapshot: bool
 
 
 def _element(source: Source, table: str, payload: Payload, row: Mapping[str, Any]) -> str | None:
-    point = getattr(source.vendor, "element", None)
-    if point is None:
+    if not isinstance(source.vendor, EvidenceFinder):
         return None
-    part: str | None = point(table, payload, row, source.settings)
-    return part
+    return source.vendor.find_element(table, payload, row, source.settings)
 
 
-def whole(known: Reader, where: str) -> bytes:
-    """Return a raw payload as it came, by collection/position.
+def whole(reader: Reader, where: str) -> bytes:
+    """Return a raw payload unchanged, by its id (collection/position).
 
     Raises:
-        UsageError: that is no such place.
-        NoDataError: nothing is kept there, or no longer.
+        UsageError: that is not a payload id.
+        NoDataError: no payload is stored under that id, or no longer.
     """
     parts = re.fullmatch(r"(\d{1,18})/(\d{1,18})", where, re.ASCII)
     if parts is None:
         raise UsageError(
-            f"--payload {where!r}: give a place like 6/17, which wfm explain names beside its rows."
+            f"--payload {where!r}: give a payload id like 6/17; wfm explain shows one with each row (payload_in)."
         )
-    found = read_payload(known, int(parts[1]), int(parts[2]))
+    found = read_payload(reader, int(parts[1]), int(parts[2]))
     if found is None:
         raise NoDataError(
-            f"No payload is kept at {where}: none came there, or it is older than WFM_PAYLOAD_DAYS."
+            f"No payload {where} is stored: there never was one, or it is older than WFM_PAYLOAD_DAYS."
         )
     return found[1].body

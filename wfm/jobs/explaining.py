@@ -1,4 +1,4 @@
-"""One agent's day, down to the stored rows behind it."""
+"""Explain one agent's workday, or one instant of it, down to the stored rows behind it."""
 
 from __future__ import annotations
 
@@ -42,15 +42,17 @@ SHOWN: Final = (
 
 @dataclass(frozen=True)
 class Explanation:
-    """One agent's day: what was planned, said and called, and the rule that decided each stretch.
+    """One agent's workday: schedule, states, calls, and the rule that decided the class of each slice.
 
-    slices: start_at end_at seconds activity state vendor_state class reason leg_id; in words rule (which decided), told
-        (who said the state, and what that is) and plan (which row of the schedule holds); source login (who spoke);
-        and ids of rows: `wfm.engine.grounds.ROWS`, leg_rows (a list).
-    exceptions: as from `Score.exceptions`.
-    totals: one row, as from `Score.adherence`.
-    rows: the raw rows behind it: row (the id), table, at, until, what, source, file_name, collection_id, row_no,
-        recorded_at, and what the vendor said: `wfm.jobs.evidence.FOUND`.
+    slices: start_at end_at seconds activity state vendor_state class reason leg_id; as text: rule (which rule decided
+        the class), told (which source reported the state, and its mapping) and plan (which schedule row applies);
+        source login (that reported the state); and the ids of the rows behind it: a column for each kind of row
+        (``…_row``) and leg_rows (a list). In order of time, without gaps.
+    exceptions: the day's rows of `Score.exceptions`.
+    totals: the agent's row of `Score.adherence`.
+    rows: the stored rows behind the day: row (the id) table at until what (the row as text) source file_name
+        collection_id row_no recorded_at, and of the vendor's payload: payload (the part about the row) payload_in (its
+        id, for `Centre.read_payload`) hash (in the audit chain).
     """
 
     agent_id: str
@@ -64,7 +66,13 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Instant:
-    """One instant of a day: its slice (one row, as of `Explanation`), every test, each login, and the rows behind."""
+    """One instant of an agent's workday.
+
+    slice: one row, as in `Explanation.slices`.
+    verdicts: every rule on the class in the order in which they are tested, and its result.
+    voices: what each of several logins reported: source login state state_row won (whether its state counts).
+    rows: as `Explanation.rows`, of this slice.
+    """
 
     agent_id: str
     at: datetime
@@ -77,7 +85,7 @@ class Instant:
 
 @dataclass(frozen=True)
 class Day:
-    """A scored day of one agent, and everything it was scored from."""
+    """One agent's scored workday with the inputs, decisions and texts behind it."""
 
     agent_id: str
     on: date
@@ -91,15 +99,15 @@ class Day:
 def explain(
     store: Store, settings: Settings, options: Options, agent: str, on: date, as_of: datetime | None
 ) -> Explanation:
-    """Explain one agent's workday down to the raw rows.
+    """Explain one agent's workday down to the stored rows.
 
     Raises:
-        NoDataError: nobody knows the agent, or nothing is known of the day.
+        NoDataError: the agent does not exist, or nothing is known of the day.
     """
-    with store.reading(as_of) as known:
-        day = read_day(known, settings, options, agent, on, as_of)
+    with store.reading(as_of) as reader:
+        day = read_day(reader, settings, options, agent, on, as_of)
         slices = _worded(day)
-        rows = raw_rows(known, settings, agent, day.frames, slices)
+        rows = raw_rows(reader, settings, agent, day.frames, slices)
     mine = pl.col("agent_id") == agent
     return Explanation(
         agent,
@@ -121,22 +129,22 @@ def explain_instant(
     at: when.When,
     as_of: datetime | None,
 ) -> Instant:
-    """Explain one instant of a workday: what every test found, and what it would have needed.
+    """Explain one instant of a workday: the result of every rule, and what a rule lacked to apply.
 
     Args:
-        store, settings, options, agent, on, as_of: as for `explain`.
+        store, settings, options, agent, on, as_of: as for `explain_day`.
         at: an instant, or a local time of the workday, like 10:16.
 
     Raises:
-        UsageError: it is neither, or lies outside the day.
-        NoDataError: nobody knows the agent, or nothing is known of the day.
+        UsageError: ``at`` is neither, or lies outside the day.
+        NoDataError: the agent does not exist, or nothing is known of the day.
     """
-    with store.reading(as_of) as known:
-        day = read_day(known, settings, options, agent, on, as_of)
+    with store.reading(as_of) as reader:
+        day = read_day(reader, settings, options, agent, on, as_of)
         slices = _worded(day)
         instant = _within(day, slices, at)
         here = slices.filter(pl.col("start_at") <= instant, pl.col("end_at") > instant)
-        rows = raw_rows(known, settings, agent, day.frames, here)
+        rows = raw_rows(reader, settings, agent, day.frames, here)
     number = day.grounds.slices.with_row_index("slice").filter(
         pl.col("start_at") <= instant, pl.col("end_at") > instant
     )
@@ -149,68 +157,69 @@ def explain_instant(
 
 
 def _within(day: Day, slices: pl.DataFrame, at: when.When) -> datetime:
-    """Read an instant of a day; a local time is the one that lies in it."""
+    """Return the instant of a day that a caller means; of a local time, the first candidate within the day."""
     first, last = slices["start_at"][0], slices["end_at"][-1]
-    for one in _read(day, at):
-        if first <= one < last:
-            return one
-    reach = f"from {day.words.clock(first)} to {day.words.clock(last)}"
-    raise UsageError(f"--at {at}: {day.agent_id}'s {day.on} reaches {reach} ({day.timezone}).")
+    for candidate in _read(day, at):
+        if first <= candidate < last:
+            return candidate
+    extent = f"from {day.words.clock(first)} to {day.words.clock(last)}"
+    raise UsageError(
+        f"--at {at} is outside {day.agent_id}'s workday {day.on}, which is {extent} ({day.timezone})."
+    )
 
 
 def _read(day: Day, at: when.When) -> Iterator[datetime]:
-    """Give the instants that may be meant: a local time may be of the next day, or come twice."""
-    give = f"--at {at}: give an instant like 2026-03-02T10:16:00+02:00, or a local time like 10:16."
+    """Yield the instants that a caller can mean, the most likely first."""
+    advice = f"--at {at}: give an instant like 2026-03-02T10:16:00+02:00, or a local time like 10:16."
     if not (isinstance(at, str) and len(at) <= 15 and ":" in at[:3]):
-        told = when.parse(at, "--at")
-        if not isinstance(told, datetime):
-            raise UsageError(give)
-        yield told
+        instant = when.parse(at, "--at")
+        if not isinstance(instant, datetime):
+            raise UsageError(advice)
+        yield instant
         return
     try:
         local = time.fromisoformat(at)
     except ValueError:
-        raise UsageError(give) from None
+        raise UsageError(advice) from None
+    # A night shift's 02:00 is on the next date; and when clocks go back a local time occurs twice (fold).
     for days in (0, 1):
+        on = datetime.combine(day.on + timedelta(days=days), local, ZoneInfo(day.timezone))
         for fold in (0, 1):
-            there = datetime.combine(day.on + timedelta(days=days), local, ZoneInfo(day.timezone)).replace(
-                fold=fold
-            )
-            yield there.astimezone(UTC)
+            yield on.replace(fold=fold).astimezone(UTC)
 
 
 def read_day(
-    known: Reader, settings: Settings, options: Options, agent: str, on: date, as_of: datetime | None
+    reader: Reader, settings: Settings, options: Options, agent: str, on: date, as_of: datetime | None
 ) -> Day:
-    """Read and score one agent's workday, with the place of every row.
+    """Read and score one agent's workday, with the origin of every row.
 
     Raises:
-        NoDataError: nobody knows the agent, or nothing is known of the day.
+        NoDataError: the agent does not exist, or nothing is known of the day.
     """
     scoring = settings.timezone, options
-    basis = read_basis(known, (on, on + when.DAY), as_of, *scoring, agents=[agent], placed=True)
+    basis = read_basis(reader, (on, on + when.DAY), as_of, *scoring, agents=[agent], placed=True)
     scored, frames = basis.score(), basis.frames
-    told = grounds(scored, frames, agent)
-    if shown(told.slices).is_empty():
-        raise NoDataError(f"{agent} has no schedule on {on} and did no work then.")
-    zone = zone_of(known, agent, settings.timezone)
-    files = known.table("collection", columns=["collection_id", "file_name"]).drop_nulls()
+    decisions = grounds(scored, frames, agent)
+    if shown(decisions.slices).is_empty():
+        raise NoDataError(f"{agent} has no schedule on {on} and did no work on that day.")
+    zone = zone_of(reader, agent, settings.timezone)
+    files = reader.table("collection", columns=["collection_id", "file_name"]).drop_nulls()
     words = Words(agent, on, ZoneInfo(zone), frames, dict(files.iter_rows()), options, basis.as_of)
-    return Day(agent, on, zone, scored, frames, told, words)
+    return Day(agent, on, zone, scored, frames, decisions, words)
 
 
 def _worded(day: Day) -> pl.DataFrame:
-    """Give the slices to show their words, and ids for places."""
+    """Return the slices to show, with their texts, and row ids instead of row numbers."""
     numbered = day.grounds.slices.with_row_index("slice")
     slices = shown(numbered)
     voices: dict[int, list[dict[str, Any]]] = {}
     for voice in day.grounds.voices.iter_rows(named=True):
         voices.setdefault(voice["slice"], []).append(voice)
-    told = [
+    texts = [
         (day.words.rule(row), day.words.told(row, voices.get(row["slice"], [])), day.words.plan(row))
         for row in slices.iter_rows(named=True)
     ]
-    texts = pl.DataFrame(told, schema=dict.fromkeys(TOLD, pl.String()), orient="row")
+    text_columns = pl.DataFrame(texts, schema=dict.fromkeys(TOLD, pl.String()), orient="row")
     ids = {name: row_ids(day.frames[table], table) for name, table in TABLE_OF.items()}
     legs = row_ids(day.frames["call_leg"], "call_leg")
     named = slices.with_columns(
@@ -219,29 +228,29 @@ def _worded(day: Day) -> pl.DataFrame:
             "leg_rows", [legs.gather(at).to_list() for at in slices["leg_rows"]], dtype=pl.List(pl.String)
         ),
     )
-    return pl.concat([named, texts], how="horizontal").select(
+    return pl.concat([named, text_columns], how="horizontal").select(
         *SHOWN, *TOLD, "source", "login", *ROWS, "leg_rows"
     )
 
 
 def shown(slices: pl.DataFrame) -> pl.DataFrame:
-    """Keep an agent's slices from the first with a schedule or a reason to the last, and add their seconds."""
-    told = slices.filter(pl.col("activity").is_not_null() | pl.col("reason").is_not_null())
+    """Return an agent's slices from the first to the last that is scheduled or has a reason, with ``seconds``."""
+    trimmed = slices.filter(pl.col("activity").is_not_null() | pl.col("reason").is_not_null())
     length = in_seconds((pl.col("end_at") - pl.col("start_at")).dt.total_microseconds())
-    if told.height:
-        first, last = told["start_at"].min(), told["end_at"].max()
-        told = slices.filter(pl.col("end_at") > first, pl.col("start_at") < last)
-    return told.with_columns(length.alias("seconds"))
+    if trimmed.height:
+        first, last = trimmed["start_at"].min(), trimmed["end_at"].max()
+        trimmed = slices.filter(pl.col("end_at") > first, pl.col("start_at") < last)
+    return trimmed.with_columns(length.alias("seconds"))
 
 
 def without_slivers(slices: pl.DataFrame) -> pl.DataFrame:
-    """Join slices below a second to a neighbour that differs in the call alone; for reading, not for sums.
+    """Merge slices shorter than a second into a neighbour that differs only in the call; for display, not for sums.
 
     ::
 
-        call    | .3 s without |   66 s of leg 7   |      two clocks never tell the same instant
+        call    | .3 s without |   66 s of leg 7   |      the clocks of two sources never agree exactly
         state   | busy                             |
-        read    | busy, leg 7, 66.3 s              |
+        shown   | busy, leg 7, 66.3 s              |
     """
     names = [name for name in (*SHOWN[3:8], *TOLD) if name in slices.columns]
     others = [
@@ -265,7 +274,7 @@ def without_slivers(slices: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def zone_of(known: Reader, agent: str, default: str) -> str:
-    """Return an agent's time zone."""
-    own = known.table("agent", among={"agent_id": [agent]}, columns=["timezone"])["timezone"].drop_nulls()
+def zone_of(reader: Reader, agent: str, default: str) -> str:
+    """Return an agent's time zone, or the default where table agent has none."""
+    own = reader.table("agent", among={"agent_id": [agent]}, columns=["timezone"])["timezone"].drop_nulls()
     return str(own[0]) if own.len() else default

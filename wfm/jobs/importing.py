@@ -1,4 +1,4 @@
-"""What an import did, and what it says was watched."""
+"""The result of an import, the checks before it, and the coverage of an imported state log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ from wfm.storage.reader import Span
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did."""
+    """The result of an import.
+
+    table, path: what was imported, and from which file.
+    written: how many rows were read, new and replaced.
+    skipped: bad rows set aside.
+    note: what was decided about the rows, or is doubtful about them.
+    """
 
     table: str
     path: Path
@@ -28,18 +34,24 @@ class Imported:
 
 
 def check(table: str, path: Path, skip_bad: Path | None, covers: tuple[When, When] | None) -> None:
-    """Refuse what cannot be imported, or said about an import."""
+    """Raise UsageError where the table or the options of an import are wrong."""
     if table not in files.importable():
-        there = ", ".join(files.importable())
-        raise UsageError(f"There is no table {table!r} to import into: choose from {there}.")
+        tables = ", ".join(files.importable())
+        raise UsageError(f"There is no table {table!r} to import into: choose from {tables}.")
     if covers is not None and table != "agent_state":
-        raise UsageError("--covers says what was watched of agent states; it goes with agent_state only.")
+        raise UsageError("--covers gives the coverage of a state log; it goes with agent_state only.")
     if skip_bad is not None and skip_bad.resolve() == path.resolve():
         raise UsageError(f"--skip-bad {skip_bad} is the file to import: name another for its bad rows.")
 
 
 def set_aside(reading: files.Reading, path: Path, skip_bad: Path | None, advice: str = "") -> int:
-    """Refuse a file for its bad rows, or write them to ``skip_bad``; return how many there are."""
+    """Return how many rows of a file are bad, after writing them to ``skip_bad``.
+
+    Raises:
+        BadRowsError: there are some, and no ``skip_bad``; ``advice`` is appended to the message.
+        InputError: no good row is left.
+        OutputError: ``skip_bad`` cannot be written.
+    """
     bad = reading.bad["row"].n_unique()
     if bad and skip_bad is None:
         raise BadRowsError(str(path), reading.bad, advice)
@@ -51,13 +63,13 @@ def set_aside(reading: files.Reading, path: Path, skip_bad: Path | None, advice:
 
 
 def doubts(table: str, frame: pl.DataFrame) -> tuple[str, ...]:
-    """Say what is stored as it came but will be hard to defend."""
+    """Return warnings about rows that are stored unchanged but would be hard to defend."""
     unsigned = frame["by"].null_count() if table == "exemption" else 0
     return (f"exemptions that do not say who approved them (column by): {unsigned:,}",) if unsigned else ()
 
 
 def extent(frame: pl.DataFrame) -> Span | None:
-    """Return from when to when a batch reaches."""
+    """Return the first and the last instant in a batch; None: it has none."""
     instants = [name for name, dtype in frame.schema.items() if dtype == INSTANT]
     ends = [
         at for name in instants for at in (frame[name].min(), frame[name].max()) if isinstance(at, datetime)
@@ -66,7 +78,7 @@ def extent(frame: pl.DataFrame) -> Span | None:
 
 
 def spanned(states: pl.DataFrame, span: Span) -> pl.DataFrame:
-    """Say that a span was watched, for every source of the states: source start_at end_at."""
+    """Return coverage of one span for every source of the states: source start_at end_at."""
     start, end = span
     return (
         states.select("source")
@@ -76,10 +88,10 @@ def spanned(states: pl.DataFrame, span: Span) -> pl.DataFrame:
 
 
 def touched(states: pl.DataFrame, zone: str, now: datetime) -> pl.DataFrame:
-    """Say that the local days on which there are states were watched: source start_at end_at.
+    """Return coverage of the local days on which a source has states: source start_at end_at.
 
-    A day that is not over was watched until its last state: nobody can have seen more, and the same file says
-    the same an hour later.
+    A day that is not over is covered until its last state: the file cannot contain more, and imported again an hour
+    later it gives the same coverage.
     """
     days = states.group_by("source", start_at=pl.col("at").dt.convert_time_zone(zone).dt.truncate("1d")).agg(
         last=pl.col("at").max()

@@ -1,4 +1,4 @@
-"""Propose what may have failed in a window, with the evidence and the command that would say so; nothing is applied."""
+"""Propose outages, feed failures and missing mappings, each with its evidence and the command that would record it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ from wfm.report import formats
 from wfm.storage.reader import Reader, Span
 
 HISTORY: Final = timedelta(days=28)
-"""How far before the window it is looked to know what is normal."""
+"""How long before the window is scored as well, to learn what is normal."""
 SHOWN: Final = 3
+"""The most agents and states named in one proposal."""
 DELIBERATE: Final = ("meeting", "training", "break", "meal")
-"""States that agents choose: a group in one of them is together somewhere, and no line has failed."""
+"""States that agents choose themselves: a group in one of them has met somewhere; nothing has failed."""
 COLUMNS: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "kind": pl.String,
     "start_at": INSTANT,
@@ -49,13 +50,15 @@ COLUMNS: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
 
 @dataclass(frozen=True)
 class Search:
-    """Where to look, and what a day is there.
+    """What to search for failures.
 
-    window: the first instant and the end.
-    since: where that begins which shows what is normal.
+    window: its first instant and its end.
+    since: the start of the history that shows what is normal.
+    now: the current instant; nothing after it counts as missing.
+    timezone: of local days.
     teams, sources: only these; None: all.
-    closed: days on which nobody was expected.
-    now: what is later has not been missed yet.
+    closed: local days on which the centre was closed.
+    look: how much is worth a proposal.
     """
 
     window: Span
@@ -69,23 +72,24 @@ class Search:
 
 
 def propose(basis: Basis, agent: pl.DataFrame, search: Search) -> pl.DataFrame:
-    """Find outages that nobody declared, feeds that failed and vendor states that nobody mapped.
+    """Find undeclared outages, failed feeds and unmapped vendor states.
 
-    What is declared already, or excused, is not proposed again.
+    What is already declared, or excused, is not proposed again.
 
     Args:
-        basis: what decides the scores from ``search.since`` on.
-        agent: agent_id team site of the people there are.
-        search: where to look.
+        basis: the inputs of the scores from the start of the history on.
+        agent: agent_id team site of all agents.
+        search: what to search.
 
     Returns:
-        kind (outage, joint_absence: a group out together in a state it chose, feed_gap: not watched, silent_feed:
-        watched, but nothing was said, unmapped: a vendor state without a mapping), start_at end_at scope agents
-        seconds (at stake) share share_normal (of the group out, and as a rule) chance (of it by chance, at most)
-        evidence examples apply (the command); the most seconds first.
+        kind (outage; joint_absence: a group out together in a state it chose; feed_gap: without coverage; silent_feed:
+        covered, but without transactions; unmapped: a vendor state without a mapping) start_at end_at scope agents
+        seconds (concerned) share share_normal (of the group out: then, and usually; 0..1) chance (upper bound of the
+        probability that it is a coincidence, 0..1) evidence (a text) examples apply (the command that would record
+        it); the most seconds first.
 
     Raises:
-        NoDataError: nothing is known of the window, of a team or of a source.
+        NoDataError: nothing was scheduled in the window, or a team or source does not exist.
     """
     facts = basis.frames
     owner = _owners(facts)
@@ -97,54 +101,55 @@ def propose(basis: Basis, agent: pl.DataFrame, search: Search) -> pl.DataFrame:
         raise NoDataError(
             f"Nothing was scheduled from {formats.iso(start)} to {formats.iso(end)}: name another window."
         )
-    told = [
+    proposals = [
         *_outages(slices, inside, facts, agent, owner, search),
         *_gaps(slices, inside, facts, _of_teams(owner, agent, search), search),
         *_words(inside, facts, _of_teams(owner, agent, search)),
     ]
-    return pl.DataFrame(told, schema=COLUMNS, orient="row").sort(
+    return pl.DataFrame(proposals, schema=COLUMNS, orient="row").sort(
         "seconds", "start_at", descending=[True, False], maintain_order=True
     )
 
 
-def closed_days(known: Reader) -> tuple[date, ...]:
-    """Return the days on which the centre was closed."""
-    return tuple(known.table("holiday").filter("closed")["on_date"].to_list())
+def closed_days(reader: Reader) -> tuple[date, ...]:
+    """Return the local days on which the centre is closed, from table holiday."""
+    return tuple(reader.table("holiday").filter("closed")["on_date"].to_list())
 
 
 def _owners(facts: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """Say whose states each source tells: source, login, agent_id."""
-    said = facts["agent_state"].select("source", "login").unique(maintain_order=True)
+    """Map the logins that have states to their agents: source login agent_id."""
+    logins = facts["agent_state"].select("source", "login").unique(maintain_order=True)
     own = facts["login"].select("source", "login", "agent_id")
-    return said.join(own, on=["source", "login"], how="left", maintain_order="left").with_columns(
+    return logins.join(own, on=["source", "login"], how="left", maintain_order="left").with_columns(
         agent_id=pl.coalesce("agent_id", "login")
     )
 
 
 def _check(search: Search, agent: pl.DataFrame, owner: pl.DataFrame) -> None:
-    for kind, asked, there in (
+    """Raise NoDataError for a team or source that does not exist."""
+    for kind, asked, column in (
         ("team", search.teams, agent["team"]),
         ("source of agent states", search.sources, owner["source"]),
     ):
-        known = there.drop_nulls().unique().sort().to_list()
+        existing = column.drop_nulls().unique().sort().to_list()
         for name in asked or ():
-            if name not in known:
-                some = ", ".join(known[:20]) or "none"
+            if name not in existing:
+                some = ", ".join(existing[:20]) or "none"
                 raise NoDataError(f"No {kind} {name!r} is known; there are: {some}.")
 
 
 def _of_teams(owner: pl.DataFrame, agent: pl.DataFrame, search: Search) -> pl.DataFrame:
-    """Keep the logins of the teams and sources that were asked for."""
+    """Return the logins of the teams and sources to search."""
     if search.teams is not None:
-        mine = agent.filter(pl.col("team").is_in(list(search.teams)))
-        owner = owner.join(mine, on="agent_id", how="semi", maintain_order="left")
+        members = agent.filter(pl.col("team").is_in(list(search.teams)))
+        owner = owner.join(members, on="agent_id", how="semi", maintain_order="left")
     if search.sources is not None:
         owner = owner.filter(pl.col("source").is_in(list(search.sources)))
     return owner
 
 
 def _members(agent: pl.DataFrame, owner: pl.DataFrame, search: Search) -> pl.DataFrame:
-    """Say who belongs to which group: scope, name, agent_id."""
+    """Return the members of every group that can fail together: scope name agent_id."""
     everybody = pl.concat([agent["agent_id"], owner["agent_id"]]).unique().sort()
     groups = [
         pl.DataFrame({"scope": "everybody", "name": "everybody", "agent_id": everybody}),
@@ -169,6 +174,7 @@ def _outages(
     owner: pl.DataFrame,
     search: Search,
 ) -> Iterable[tuple[Any, ...]]:
+    """Yield proposals of outages and joint absences; values in order of `PROPOSAL_SCHEMA`."""
     member = _members(agent, owner, search)
     found = finding.joint_absences(
         slices,
@@ -177,20 +183,20 @@ def _outages(
         search.window,
         timezone=search.timezone,
         closed=search.closed,
-        look=search.look,
+        criteria=search.look,
     )
     work = lost(inside, facts["activity"])
     for row in found.iter_rows(named=True):
-        whom = member.filter(pl.col("scope") == row["scope"], pl.col("name") == row["name"])
+        group = member.filter(pl.col("scope") == row["scope"], pl.col("name") == row["name"])
         span = (row["start_at"], row["end_at"])
-        spent = within(work.join(whom, on="agent_id", how="semi"), span)
+        spent = within(work.join(group, on="agent_id", how="semi"), span)
         states = _shares(spent, "state")
         chosen = sum(share for state, share in states if state in DELIBERATE) > 0.5
         scope = row["scope"] if row["scope"] == "everybody" else f"{row['scope']} {row['name']}"
         evidence = (
-            f"{row['out']} of {row['scheduled']} scheduled on queue were out at {_second(row['peak_at'])} "
-            f"({formats.percent(row['share'])}); at such times {formats.percent(row['share_normal'])} are. "
-            f"{_odds(row['chance'])}, and {row['looks']:,} instants were looked at. "
+            f"{row['out']} of {row['scheduled']} agents scheduled on queue were out at {_second(row['peak_at'])} "
+            f"({formats.percent(row['share'])}); at comparable times {formats.percent(row['share_normal'])} are. "
+            f"{_odds(row['chance'])}; {row['looks']:,} instants were tested. "
             f"They were {_listed(states)}."
         )
         yield (
@@ -204,26 +210,26 @@ def _outages(
             row["chance"],
             evidence,
             _examples(spent),
-            _exempt(span, _whom(row, whom, agent, spent), chosen, states),
+            _exempt(span, _whom(row, group, agent, spent), chosen, states),
         )
 
 
-def _whom(row: dict[str, Any], whom: pl.DataFrame, agent: pl.DataFrame, spent: pl.DataFrame) -> list[str]:
-    """Name a group as `wfm exempt add` takes it: everybody, teams that are whole, or else those who were out."""
+def _whom(row: dict[str, Any], group: pl.DataFrame, agent: pl.DataFrame, spent: pl.DataFrame) -> list[str]:
+    """Return the options of `wfm exempt add` for a group: everybody, whole teams, or else the agents who were out."""
     if row["scope"] == "everybody":
         return ["--all"]
     if row["scope"] == "team":
         return ["--team", row["name"]]
     teams = agent.filter(pl.col("team").is_not_null()).with_columns(
-        mine=pl.col("agent_id").is_in(whom["agent_id"].implode())
+        is_member=pl.col("agent_id").is_in(group["agent_id"].implode())
     )
-    whole = teams.group_by("team").agg(pl.col("mine").all()).filter("mine")["team"].sort().to_list()
-    if teams.filter(pl.col("team").is_in(whole)).height == whom["agent_id"].n_unique():
+    whole = teams.group_by("team").agg(pl.col("is_member").all()).filter("is_member")["team"].sort().to_list()
+    if teams.filter(pl.col("team").is_in(whole)).height == group["agent_id"].n_unique():
         return [word for team in whole for word in ("--team", team)]
     return [word for one in spent["agent_id"].unique().sort() for word in ("--agent", one)]
 
 
-def _exempt(span: Span, whom: list[str], chosen: bool, states: list[tuple[str, float]]) -> str:
+def _exempt(span: Span, scope: list[str], chosen: bool, states: list[tuple[str, float]]) -> str:
     kind, reason = ("approved", f"together in {states[0][0]}") if chosen else ("system", "outage")
     words = [
         "wfm",
@@ -233,7 +239,7 @@ def _exempt(span: Span, whom: list[str], chosen: bool, states: list[tuple[str, f
         _second(span[0]),
         "--to",
         _second(_up(span[1])),
-        *whom,
+        *scope,
         "--kind",
         kind,
         "--by",
@@ -245,7 +251,7 @@ def _exempt(span: Span, whom: list[str], chosen: bool, states: list[tuple[str, f
 
 
 def _up(at: datetime) -> datetime:
-    """Round up to the second."""
+    """Round up to the second: the command takes whole seconds, and must not leave out a fraction."""
     return at + timedelta(microseconds=999_999)
 
 
@@ -261,32 +267,33 @@ def _gaps(
     owner: pl.DataFrame,
     search: Search,
 ) -> Iterable[tuple[Any, ...]]:
-    who = owner.select("source", "agent_id").unique()
+    """Yield proposals of feed gaps and silent feeds; values in order of `PROPOSAL_SCHEMA`."""
+    agents = owner.select("source", "agent_id").unique()
     start, end = search.window
-    passed = (start, min(end, search.now))
-    if passed[0] >= passed[1]:
+    past = (start, min(end, search.now))
+    if past[0] >= past[1]:
         return
-    gaps = feed_gaps.unwatched(within(inside, passed), facts["coverage"], who, passed, search.look)
+    gaps = feed_gaps.unwatched(within(inside, past), facts["coverage"], agents, past, search.look)
     for row in gaps.iter_rows(named=True):
         evidence = (
-            f"{formats.plural(row['agents'], 'agent')} scheduled for {formats.clock(row['seconds'])} in all while "
-            f"{row['source']} was not watched: their states are unknown, neither in nor out."
+            f"{formats.plural(row['agents'], 'agent')} scheduled for {formats.clock(row['seconds'])} in total while "
+            f"{row['source']} was not covered: their states are unknown, neither in nor out of adherence."
         )
         yield _feed(row, "feed_gap", None, evidence)
     silent = feed_gaps.silences(
         slices,
         facts["agent_state"],
-        who,
-        passed,
+        agents,
+        past,
         timezone=search.timezone,
         closed=search.closed,
-        look=search.look,
+        criteria=search.look,
     )
     for row in silent.iter_rows(named=True):
         evidence = (
-            f"{row['source']} was watched and said nothing, where {row['expected']:.0f} transactions are usual for "
-            f"{formats.plural(row['agents'], 'agent')} scheduled and there, {formats.clock(row['seconds'])} in all. "
-            f"{_odds(row['chance'])}, and {row['looks']:,} pauses were looked at."
+            f"{row['source']} was covered but sent no transaction, where {row['expected']:.0f} are usual for "
+            f"{formats.plural(row['agents'], 'agent')} scheduled and present, {formats.clock(row['seconds'])} in "
+            f"total. {_odds(row['chance'])}; {row['looks']:,} pauses were tested."
         )
         yield _feed(row, "silent_feed", row["chance"], evidence)
 
@@ -310,17 +317,18 @@ def _feed(row: dict[str, Any], kind: str, chance: float | None, evidence: str) -
     )
 
 
-# --- words ------------------------------------------------------------------------------------------------
+# --- mappings ---------------------------------------------------------------------------------------------
 def _words(
     inside: pl.DataFrame, facts: dict[str, pl.DataFrame], owner: pl.DataFrame
 ) -> Iterable[tuple[Any, ...]]:
+    """Yield proposals of mappings; values in order of `PROPOSAL_SCHEMA`."""
     states = facts["agent_state"]
-    strange = states.filter(map_states(states, facts["state_map"]) == UNMAPPED)
-    said = strange.join(owner, on=["source", "login"]).select("source", "agent_id", "vendor_state")
-    mine = inside.join(owner, on="agent_id", how="semi", maintain_order="left")
-    unknown = pl.col("state").cast(pl.String) == "unmapped"
-    for row in unmapped(mine, said, facts["activity"]).iter_rows(named=True):
-        examples = mine.filter(unknown, pl.col("vendor_state") == row["vendor_state"])
+    without_mapping = states.filter(map_states(states, facts["state_map"]) == UNMAPPED)
+    logged = without_mapping.join(owner, on=["source", "login"]).select("source", "agent_id", "vendor_state")
+    slices = inside.join(owner, on="agent_id", how="semi", maintain_order="left")
+    is_unmapped = pl.col("state").cast(pl.String) == "unmapped"
+    for row in unmapped(slices, logged, facts["activity"]).iter_rows(named=True):
+        examples = slices.filter(is_unmapped, pl.col("vendor_state") == row["vendor_state"])
         yield (
             "unmapped",
             row["start_at"],
@@ -338,29 +346,34 @@ def _words(
 
 
 def _meaning(row: dict[str, Any]) -> str:
-    told = [
+    """Describe how a vendor state is used, and the state that this suggests."""
+    parts = [
         f"{row['vendor_state']!r} has no mapping: {formats.plural(row['times'], 'time')}, "
         f"{formats.clock(row['scheduled_s'])} of it scheduled",
         f"{formats.percent(row['on_call'])} on a call",
     ]
     if row["times"]:
-        told.append(f"{formats.percent(row['after_call'])} right after a call")
+        parts.append(f"{formats.percent(row['after_call'])} right after a call")
     if row["planned"]:
-        told.append(
+        parts.append(
             f"{formats.percent(row['planned_share'])} while {formats.spoken(row['planned'])} is scheduled"
         )
-    ground = {
-        "call log": "the call log says it is",
-        "word": "the word says it is",
-        "schedule": "the schedule says it is",
-        "neighbours": "what comes before says it is",
+    grounds = {
+        "call log": "by the call log",
+        "word": "by its name",
+        "schedule": "by the schedule",
+        "neighbours": "by the states before it",
     }
-    guess = f"{ground[row['ground']]} {row['state']}" if row["state"] else "nothing speaks for any state: ask"
-    return f"{'; '.join(told)}. Suggested: {guess}."
+    guess = (
+        f"{row['state']}, {grounds[row['ground']]}"
+        if row["state"]
+        else "none, as nothing indicates a state: ask the team"
+    )
+    return f"{'; '.join(parts)}. Suggested state: {guess}."
 
 
 def _mapping(row: dict[str, Any]) -> str | None:
-    """Write the file with the one row and import it."""
+    """Return the shell command that writes a file with the one row of state_map and imports it."""
     if row["state"] is None:
         return None
     lines = [["source", "vendor_state", "state"], [row["source"], row["vendor_state"], row["state"]]]
@@ -374,17 +387,18 @@ def _csv(values: list[str]) -> str:
     return out.getvalue()
 
 
-# --- words for all of them --------------------------------------------------------------------------------
+# --- texts ------------------------------------------------------------------------------------------------
 def _odds(chance: float) -> str:
-    """Say a chance in words: by chance once in so many."""
+    """Return a probability in words: a coincidence less often than once in so many."""
     if chance <= 0:
-        return "By chance it does not happen"
+        return "It cannot be a coincidence"
     power = floor(-log10(chance))
-    return f"By chance that is rarer than once in {f'10^{power}' if power > 3 else f'{1 / chance:,.0f}'}"
+    odds = f"10^{power}" if power > 3 else f"{1 / chance:,.0f}"
+    return f"As a coincidence it is rarer than once in {odds}"
 
 
 def _shares(rows: pl.DataFrame, name: str) -> list[tuple[str, float]]:
-    """Say what rows are spent in, the most first."""
+    """Return each value of a column with its share of the rows' time (0..1), the largest first."""
     length = (pl.col("end_at") - pl.col("start_at")).dt.total_microseconds()
     spent = rows.group_by(pl.col(name).cast(pl.String)).agg(length.sum().alias("us"))
     spent = spent.with_columns(share=pl.col("us") / pl.col("us").sum()).sort(
@@ -398,7 +412,7 @@ def _listed(states: list[tuple[str, float]]) -> str:
 
 
 def _examples(rows: pl.DataFrame) -> list[str]:
-    """Name the agents whose stretches are longest, one line each."""
+    """Return one line for each of the agents with the longest slices."""
     length = pl.col("end_at") - pl.col("start_at")
     longest = rows.sort(length, "agent_id", "start_at", descending=[True, False, False])
     first = longest.unique("agent_id", keep="first", maintain_order=True).head(SHOWN)

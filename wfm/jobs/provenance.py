@@ -1,4 +1,4 @@
-"""Whence the figures of a report came: which account or file, and how many rows of it."""
+"""The data sources of a report's figures: the accounts and files they were computed from, and how many rows of each."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ MOST_FILES = 3
 def figures(
     reader: Reader, span: Span, intervals: pl.DataFrame | None, vendors: Mapping[str, str]
 ) -> dict[str, str]:
-    """Say of every figure how it is made and, where that is known, from which source here.
+    """Return of every figure how it is computed and, where known, from which sources in this report.
 
     Args:
-        reader: what is known.
+        reader: the database.
         span: of the report.
-        intervals: the columns source queue_id origin service_level_origin of `wfm.engine.volume.intervals`; or nothing.
+        intervals: source queue_id origin service_level_origin of the report's intervals; None: there are none.
         vendors: configured source → its vendor.
     """
     here = {figure: _rows(reader, tables, span, vendors) for figure, tables in READ_FROM.items()}
@@ -64,13 +64,13 @@ def _named(source: str, vendors: Mapping[str, str]) -> str:
 
 
 def _files(source: str, names: pl.Series) -> str:
-    known = names.drop_nulls().unique(maintain_order=True)
-    told = ", ".join(known[:MOST_FILES]) + (" …" if known.len() > MOST_FILES else "")
-    return f"file {told}" if told else source
+    files = names.drop_nulls().unique(maintain_order=True)
+    listed = ", ".join(files[:MOST_FILES]) + (" …" if files.len() > MOST_FILES else "")
+    return f"file {listed}" if listed else source
 
 
 def _counted(intervals: pl.DataFrame, vendors: Mapping[str, str]) -> str:
-    """Say who counted: the vendor itself, or we from its call log."""
+    """Return per source whether its calls were counted by the vendor or from its call log, and in how many queues."""
     groups: list[dict[str, Any]] = (
         intervals.group_by("source", "origin", maintain_order=True)
         .agg(pl.col("queue_id").n_unique().alias("queues"))

@@ -1,4 +1,4 @@
-"""When a schedule was published that does not say so itself."""
+"""Date the publication of imported schedules that do not say when they were published."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ DAY = ["agent", "workday"]
 
 
 def publish(
-    known: Reader, frame: pl.DataFrame, now: datetime, timezone: str
+    reader: Reader, frame: pl.DataFrame, now: datetime, timezone: str
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Date the rows of a schedule that do not say when they were published.
 
     ::
 
-        in force       what the file says of the workday         then
-        nothing        something                                 it holds, undated
-        the same       the same                                  dropped: known already
-        something      something else                            published now: replaces the workday
-        (any)          dated and undated rows together           as it is: the file has a history of its own
+        stored workday   the file's workday                  result
+        none             any                                 stored undated: it applies from the beginning
+        the same         the same                            dropped: already stored
+        another          any                                 published now: replaces the stored workday
+        (any)            dated and undated rows together     stored unchanged: the file has a history of its own
 
     Args:
-        known: what is in force.
+        reader: the database.
         frame: schedule rows and row_no.
-        now: the instant of publication; later where a publication from the future is to be replaced.
+        now: the instant of publication; a later one is used to replace a publication dated in the future.
         timezone: zone of agents without one.
 
     Returns:
-        The rows to store, and what was decided.
+        The rows to store, and notes on what was decided.
     """
     undated = frame.filter(pl.col("published_at").is_null())
     if undated.is_empty():
         return frame, ()
-    old = _stored(known, undated)
+    old = _stored(reader, undated)
     if old.is_empty():
         return frame, ()
     people = undated.select("agent_id").unique()
-    zone_of = _zones(known, people, timezone)
-    activity = with_defaults("activity", known.table("activity"))
+    zone_of = _zones(reader, people, timezone)
+    activity = with_defaults("activity", reader.table("activity"))
     before = _days(_in_force(activities(activity, old)[1], zone_of))
     rows = _placed(activities(activity, frame.join(people, on="agent_id", how="semi"))[1], zone_of)
     history = rows.filter(pl.col("published_at").is_not_null()).select(DAY).unique()
@@ -64,44 +64,46 @@ def publish(
         .rename({"agent": "agent_id"})
         .select(frame.columns)
     )
-    said = (
+    note = (
         (f"{changed.height:,} workday(s) of {changed['agent'].n_unique():,} agent(s) replaced",)
         if changed.height
         else ()
     )
-    return pl.concat([frame.join(ours, on="row_no", how="anti"), dated]).sort("row_no"), said
+    return pl.concat([frame.join(ours, on="row_no", how="anti"), dated]).sort("row_no"), note
 
 
-def _stored(known: Reader, undated: pl.DataFrame) -> pl.DataFrame:
-    """Read the schedule of the same agents at about the same time."""
+def _stored(reader: Reader, undated: pl.DataFrame) -> pl.DataFrame:
+    """Read the stored schedule of the same agents in and around the same time."""
     first, last = undated["start_at"].min(), undated["end_at"].max()
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
     among = {"agent_id": undated["agent_id"].unique().to_list()}
-    return known.table("schedule", span=(first - MARGIN, last + MARGIN), among=among)
+    return reader.table("schedule", span=(first - MARGIN, last + MARGIN), among=among)
 
 
-def _zones(known: Reader, people: pl.DataFrame, timezone: str) -> pl.DataFrame:
-    """Give every agent's zone: agent, zone."""
-    own = known.table("agent", columns=["agent_id", "timezone"])
+def _zones(reader: Reader, people: pl.DataFrame, timezone: str) -> pl.DataFrame:
+    """Return every agent's time zone: agent zone."""
+    own = reader.table("agent", columns=["agent_id", "timezone"])
     return people.join(own, on="agent_id", how="left").select(
         agent="agent_id", zone=pl.col("timezone").fill_null(timezone)
     )
 
 
 def _placed(rows: pl.DataFrame, zone_of: pl.DataFrame) -> pl.DataFrame:
+    """Add the workday of each row."""
     return with_workday(rows.rename({"agent_id": "agent"}), zone_of)
 
 
 def _in_force(rows: pl.DataFrame, zone_of: pl.DataFrame) -> pl.DataFrame:
-    """Keep the rows that hold, whatever publication each is from; ``since`` says which."""
-    held = in_force(rows.rename({"agent_id": "agent"}), zone_of, None)
-    undated = held.with_columns(since="published_at", published_at=pl.lit(None, INSTANT))
+    """Return the rows in force with their workday; ``since`` is the publication that each is from."""
+    in_force_rows = in_force(rows.rename({"agent_id": "agent"}), zone_of, None)
+    # Undated, the rows of several publications form one workday, as they do in force.
+    undated = in_force_rows.with_columns(since="published_at", published_at=pl.lit(None, INSTANT))
     return with_workday(undated, zone_of)
 
 
 def _days(rows: pl.DataFrame) -> pl.DataFrame:
-    """Sum workdays up: what each says, from when to when, and since which publication."""
+    """Summarise each workday: its content as text, start, end and last publication."""
     row = pl.concat_str(
         pl.col("start_at").dt.epoch("us"), pl.col("end_at").dt.epoch("us"), "activity", separator=" "
     )
@@ -115,7 +117,7 @@ def _days(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _touching(days: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
-    """Find the days that take the place of others: agent, workday, changed, and an instant it must follow."""
+    """Return the workdays that replace stored ones: agent workday changed follows (earliest publication possible)."""
     near = days.join(before, on="agent", suffix="_old", maintain_order="left").filter(
         (pl.col("workday") == pl.col("workday_old"))
         | ((pl.col("start_at") < pl.col("end_at_old")) & (pl.col("end_at") > pl.col("start_at_old")))

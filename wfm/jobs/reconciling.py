@@ -1,4 +1,4 @@
-"""Read what `wfm.engine.reconcile` holds against each other, and where a call log is known to be missing."""
+"""Reconcile stored interval volume, call log and agent states, and find the gaps of a collected call log."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from wfm.jobs.when import DAY, Window, bounds
 from wfm.storage.reader import Reader, Span
 
 CALLS: Final = ("call_leg", "call_event")
-"""Feeds that bring calls."""
+"""Feeds that fill the call log."""
 
 
 def around(window: Window, timezone: str) -> Span:
-    """Give the span to read: a day more on either side, as labels may be off and handling goes on."""
+    """Return the span to read: a day more on either side, as labels can be off and handling goes on after a call."""
     start, end = bounds(window, timezone)
     return start - DAY, end + DAY
 
 
 def compare(
-    known: Reader,
+    reader: Reader,
     window: Window,
     timezone: str,
     *,
@@ -37,20 +37,20 @@ def compare(
     """Reconcile what is stored of a window.
 
     Args:
-        known: what is known.
-        window: which intervals.
-        timezone: of days.
+        reader: the database.
+        window: the intervals to compare.
+        timezone: of local days.
         queues: only these; None: all.
-        state: slices around the window.
-        state_delay: by how much states are told late at most.
+        state: the slices of the window and a day around it; None: states are not compared.
+        state_delay: the longest time by which a source reports states late.
 
     Raises:
-        NoDataError: there are no buckets and no calls, or nobody knows a queue.
+        NoDataError: there is no interval volume and there are no calls, or a queue does not exist.
     """
-    check_names(known, "queue", queues or ())
+    check_names(reader, "queue", queues or ())
     wide = around(window, timezone)
-    legs, buckets = known.table("call_leg", span=wide), known.table("interval_volume", span=wide)
-    legs = put_right(legs, known.table("clock"), ["started_at", "answered_at", "ended_at"])
+    legs, buckets = reader.table("call_leg", span=wide), reader.table("interval_volume", span=wide)
+    legs = put_right(legs, reader.table("clock"), ["started_at", "answered_at", "ended_at"])
     if queues is not None:
         buckets = buckets.filter(pl.col("queue_id").is_in(queues))
     found = reconcile(
@@ -58,8 +58,8 @@ def compare(
         call_leg=legs,
         interval_volume=buckets,
         state=state,
-        login=known.table("login"),
-        gap=gaps(known.table("collection"), wide),
+        login=reader.table("login"),
+        gap=gaps(reader.table("collection"), wide),
         timezone=timezone,
         state_delay=state_delay,
     )
@@ -70,13 +70,13 @@ def compare(
 
 
 def gaps(collection: pl.DataFrame, span: Span) -> pl.DataFrame:
-    """List the spans that no complete collection of calls covers: source start_at end_at.
+    """Return the spans that no complete collection of calls covers: source start_at end_at.
 
-    Only of sources that are collected; a file covers what it covers, and nobody said what that is.
+    Imported call logs have none: a file does not say which time it covers.
 
     Args:
-        collection: the ledger.
-        span: where to look.
+        collection: the rows of table collection.
+        span: the time to search.
     """
     start, end = (pl.lit(at, INSTANT) for at in span)
     collected = collection.filter(
@@ -84,6 +84,7 @@ def gaps(collection: pl.DataFrame, span: Span) -> pl.DataFrame:
     )
     sources = collected.select("source").unique()
     whole = collected.filter(pl.col("result") == "complete").select("source", "from_at", "to_at")
+    # An empty collection at either end turns a gap before the first or after the last one into a gap between two.
     edges = [sources.select("source", from_at=at, to_at=at) for at in (start, end)]
     return (
         pl.concat([*edges, whole])

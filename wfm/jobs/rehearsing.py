@@ -1,4 +1,4 @@
-"""Try a mapping, a rule, an activity or an option: score a window twice, as is and with it, and store nothing."""
+"""Dry run of a change of mappings, rules, activities or options: score a window with and without it; store nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,11 @@ MOST_DAYS: Final = 3660
 
 @dataclass(frozen=True)
 class Change:
-    """Rows that are laid over the stored ones as an import would, and options that are set."""
+    """A change to try.
+
+    tables: table → rows that take precedence over the stored ones, as if they were imported.
+    options: scoring option → its value.
+    """
 
     tables: dict[str, pl.DataFrame]
     options: dict[str, Any]
@@ -40,14 +44,18 @@ class Change:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What a change would do.
+    """The effect of a change on the scores of a window.
 
-    window: what was scored.
-    whole: one row, as from `wfm.engine.rehearsal.compare`.
-    groups: the same per group that was asked for; those that would move, the greatest change first.
-    moves: which seconds change class and why, per group, as from `wfm.engine.rehearsal.moves`.
-    agents: per agent who crosses the target, or would move: as ``groups``.
-    notes: what of the change touches nothing.
+    window: the window that was scored.
+    whole: one row for everything: adherence_before adherence_after change (of adherence, -1..1)
+        adherence_adjusted_before adherence_adjusted_after (0..1) scheduled_before_s scheduled_after_s moved_s (seconds
+        that change class or are no longer counted) crosses (up or down: the target lies between; else null).
+    groups: the same for each group of ``by`` with moved seconds, the greatest change first.
+    moves: the columns of ``by``, from_class to_class cause seconds agents: which seconds change class, and the changed
+        row that causes it; the most seconds first.
+    agents: as ``groups``, by agent_id.
+    target: the adherence that ``crosses`` is about.
+    notes: the new rows that nothing in the window matches.
     """
 
     window: Window
@@ -60,22 +68,29 @@ class Rehearsal:
 
 
 def rehearse(basis: Basis, change: Change, *, by: Sequence[str], target: float | None) -> Rehearsal:
-    """Score a window as is and with a change.
+    """Score a window with and without a change, and compare.
+
+    Args:
+        basis: what decides the scores of the window.
+        change: the change to try.
+        by: what to group by, as for `Score.adherence`.
+        target: an adherence (0..1); None: none.
 
     Raises:
-        UsageError: there is nothing to try, or ``by`` or the target is wrong.
-        InputError: the change does not fit the data.
+        UsageError: the change is empty, or ``by`` or the target is wrong.
+        InputError: the new rows are impossible.
     """
     if not change:
         raise UsageError(
-            "Nothing to try: give --state-map, --rule or --activity a file, or --map, --in, --not-in or --option."
+            "There is no change to try: give --state-map, --rule or --activity a file, or use --map, --in, --not-in or "
+            "--option."
         )
     if target is not None and not 0 < target <= 1:
         raise UsageError(f"--target {target}: give an adherence above 0 and up to 1, like 0.9.")
 
     before = basis.score()
-    how = replace(basis.options, **change.options)
-    after = replace(basis, frames=_laid(basis.frames, change.tables), options=how).score()
+    options = replace(basis.options, **change.options)
+    after = replace(basis, frames=_laid(basis.frames, change.tables), options=options).score()
     keys = groups(by)
     moved = pl.col("moved_s") > 0
     agents = compare(before, after, ["agent_id"], target).filter(moved)
@@ -91,31 +106,31 @@ def rehearse(basis: Basis, change: Change, *, by: Sequence[str], target: float |
 
 
 def _laid(facts: dict[str, pl.DataFrame], tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """Put the new rows behind the stored ones: the later wins."""
+    """Append the new rows to the stored ones, where the later of two takes precedence."""
     return facts | {
         name: pl.concat([facts[name], new.select(facts[name].columns)]) for name, new in tables.items()
     }
 
 
 def _idle(facts: dict[str, pl.DataFrame], tables: dict[str, pl.DataFrame]) -> list[str]:
-    """Name the new rows that nothing of the window meets."""
+    """Describe the new rows that nothing in the window matches."""
     notes = []
     if (new := tables.get("state_map")) is not None:
-        said = facts["agent_state"].select("source", word=fold(pl.col("vendor_state"))).unique()
-        heard = pl.concat([said, said.with_columns(source=pl.lit("*"))])
-        idle = new.with_columns(word=fold(pl.col("vendor_state"))).join(
-            heard, on=["source", "word"], how="anti"
+        reported = facts["agent_state"].select("source", word=fold(pl.col("vendor_state"))).unique()
+        of_any = pl.concat([reported, reported.with_columns(source=pl.lit("*"))])
+        unused = new.with_columns(word=fold(pl.col("vendor_state"))).join(
+            of_any, on=["source", "word"], how="anti"
         )
-        notes += [f"No state of the window is {state!r} of source {of}." for of, state in _pairs(idle)]
+        pairs = unused.select("source", "vendor_state").unique(maintain_order=True)
+        notes += [
+            f"The window has no state {state!r} of {'any source' if source == '*' else f'source {source}'}."
+            for source, state in pairs.iter_rows()
+        ]
     if (new := tables.get("activity")) is not None:
-        planned = facts["schedule"].select(word=fold(pl.col("activity"))).unique()
-        idle = new.with_columns(word=fold(pl.col("activity"))).join(planned, on="word", how="anti")
-        notes += [f"Nobody is scheduled for {name!r} in the window." for name in idle["activity"]]
+        scheduled = facts["schedule"].select(word=fold(pl.col("activity"))).unique()
+        unused = new.with_columns(word=fold(pl.col("activity"))).join(scheduled, on="word", how="anti")
+        notes += [f"No agent is scheduled for {name!r} in the window." for name in unused["activity"]]
     return notes
-
-
-def _pairs(idle: pl.DataFrame) -> list[tuple[str, str]]:
-    return list(idle.select("source", "vendor_state").unique(maintain_order=True).iter_rows())
 
 
 # --- the change -------------------------------------------------------------------------------------------
@@ -127,21 +142,24 @@ def change(
     misfits: Sequence[str] = (),
     options: Mapping[str, str] = {},
 ) -> Change:
-    """Read a change, with the checks of an import.
+    """Read a change to try, with the checks of an import.
 
     Args:
-        tables: a table of `TABLES` → a file, or a frame with its columns.
-        maps: mappings like ``ncc:Coffee=break``; without a source for every one, ``ncc:Aux|lunch=meal`` with a reason.
-        fits, misfits: rules like ``break:training``: in adherence, out of it.
-        options: a field of `wfm.engine.score.Options` → its value; lengths in seconds, or like 2m or 16h.
+        tables: state_map, rule or activity → a file, or a frame with the table's columns.
+        maps: mappings like ``ncc:Coffee=break``; without a source, for every source; with a reason,
+            ``ncc:Aux|lunch=meal``.
+        fits: rules like ``break:training``: the state is in adherence with the category.
+        misfits: rules likewise, but out of adherence.
+        options: scoring option → its value: true or false; seconds, or a duration like 2m or 16h.
 
     Raises:
-        UsageError, InputError, BadRowsError: and says which row or word is wrong.
+        UsageError: a table, mapping, rule or option is wrong.
+        InputError, BadRowsError: a file, or a row of it, is wrong.
     """
     found: dict[str, list[pl.DataFrame]] = {}
     for name, given in tables.items():
         if name not in TABLES:
-            raise UsageError(f"Table {name!r} cannot be tried: choose from {', '.join(TABLES)}.")
+            raise UsageError(f"A dry run cannot change table {name!r}: choose from {', '.join(TABLES)}.")
         found.setdefault(name, []).append(_taken(name, given))
     if maps:
         found.setdefault("state_map", []).append(_frame("state_map", [_mapping(text) for text in maps]))
@@ -157,12 +175,13 @@ def change(
 
 
 def _taken(table: str, given: Path | str | pl.DataFrame) -> pl.DataFrame:
+    """Read the rows of a table from a file or a frame; columns that a frame lacks are null."""
     own = schema.table(table).own
     if isinstance(given, pl.DataFrame):
         missing = {"source": pl.lit("*")} if table == "state_map" and "source" not in given.columns else {}
-        full = given.with_columns(**missing)
-        return full.select(
-            *(pl.col(n).cast(t) if n in full.columns else pl.lit(None, t).alias(n) for n, t in own.items())
+        rows = given.with_columns(**missing)
+        return rows.select(
+            *(pl.col(n).cast(t) if n in rows.columns else pl.lit(None, t).alias(n) for n, t in own.items())
         )
     reading = files.read(given, table, defaults={"source": "*"} if "source" in own else {})
     if reading.bad.height:
@@ -176,54 +195,61 @@ def _frame(table: str, rows: list[dict[str, object]]) -> pl.DataFrame:
 
 
 def _mapping(text: str) -> dict[str, object]:
-    said, equals, state = (part.strip() for part in text.rpartition("="))
-    source, colon, word = (part.strip() for part in said.partition(":"))
+    vendor_side, equals, state = (part.strip() for part in text.rpartition("="))
+    source, colon, word = (part.strip() for part in vendor_side.partition(":"))
     if not colon:
-        source, word = "*", said
+        source, word = "*", vendor_side
     word, _, reason = (part.strip() for part in word.partition("|"))
     if not (equals and source and word and state):
         raise UsageError(f"--map {text!r}: write SOURCE:VENDOR STATE=state, like 'ncc:Coffee=break'.")
-    sayable = [one for one in terms.STATES if one not in (terms.UNKNOWN, terms.UNMAPPED)]
-    if state not in sayable:
-        raise UsageError(f"--map {text!r}: there is no state {state!r}; choose from {', '.join(sayable)}.")
+    allowed = [one for one in terms.STATES if one not in (terms.UNKNOWN, terms.UNMAPPED)]
+    if state not in allowed:
+        raise UsageError(f"--map {text!r}: there is no state {state!r}; choose from {', '.join(allowed)}.")
     return {"source": source, "vendor_state": word, "vendor_reason": reason or None, "state": state}
 
 
 def _rule(text: str, option: str, fits: bool) -> dict[str, object]:
     category, _, state = (part.strip() for part in text.partition(":"))
-    for word, known in ((category, terms.CATEGORIES), (state, terms.STATES)):
-        if word not in known:
+    for word, allowed in ((category, terms.CATEGORIES), (state, terms.STATES)):
+        if word not in allowed:
             raise UsageError(
-                f"{option} {text!r}: {word!r} is not one of {', '.join(known)}; write category:state, like break:away."
+                f"{option} {text!r}: {word!r} is not one of {', '.join(allowed)}; "
+                "write category:state, like break:away."
             )
     return {"category": category, "state": state, "in_adherence": fits}
 
 
 def _option(name: str, value: str) -> timedelta | bool:
-    known = {one.name: one.default for one in fields(Options) if isinstance(one.default, bool | timedelta)}
-    if name not in known:
-        raise UsageError(f"--option {name}: there is no such option; choose from {', '.join(known)}.")
-    if isinstance(known[name], bool):
+    """Parse the value of a scoring option.
+
+    Raises:
+        UsageError: there is no such option, or the value is wrong.
+    """
+    defaults = {one.name: one.default for one in fields(Options) if isinstance(one.default, bool | timedelta)}
+    if name not in defaults:
+        raise UsageError(f"--option {name}: there is no such option; choose from {', '.join(defaults)}.")
+    if isinstance(defaults[name], bool):
         if value not in ("true", "false"):
             raise UsageError(f"--option {name}={value}: write true or false.")
         return value == "true"
     match = re.fullmatch(r"(\d{1,7})([smh]?)", value, re.ASCII)
     if match is None:
-        raise UsageError(f"--option {name}={value}: give seconds, or a length like 90s, 2m or 16h.")
+        raise UsageError(f"--option {name}={value}: give seconds, or a duration like 90s, 2m or 16h.")
     return timedelta(seconds=int(match[1]) * UNITS[match[2]])
 
 
 # --- the window -------------------------------------------------------------------------------------------
-def last_days(known: Reader, days: int, zone: str, now: datetime) -> Window:
-    """Give the last ``days`` local days of which states are known.
+def last_days(reader: Reader, days: int, zone: str, now: datetime) -> Window:
+    """Return the last ``days`` local days for which agent states are covered.
 
     Raises:
-        UsageError: ``days`` is not a number of days.
-        NoDataError: no states are known.
+        UsageError: ``days`` is out of range.
+        NoDataError: no agent states are stored.
     """
     if not 1 <= days <= MOST_DAYS:
         raise UsageError(f"--days {days}: give a number from 1 to {MOST_DAYS}.")
-    last = known.table("coverage", columns=["end_at"]).select(
+    # Coverage can reach into the future; and its end is exclusive, so midnight belongs to the day before.
+    last = reader.table("coverage", columns=["end_at"]).select(
         pl.col("end_at").clip(upper_bound=pl.lit(now, INSTANT)).max() - pl.duration(microseconds=1)
     )
     if last.item() is None:

@@ -16,12 +16,13 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
 from wfm.core.time import INSTANT
 from wfm.engine.codes import CODE
+from wfm.engine.inputs import InputFrames
 from wfm.engine.score import score
 from wfm.engine.timeline import map_states
 from wfm.errors import DatabaseBusyError, NoDataError
@@ -36,7 +37,7 @@ from wfm.storage.recent_activity import (
     find_recent_talks,
     read_states_and_coverage,
 )
-from wfm.vendors import Delivery
+from wfm.vendors import CallRouter, Delivery
 
 log = logging.getLogger("wfm.responsible")
 REMEMBERED: Final = timedelta(days=90)
@@ -168,7 +169,7 @@ def _scheduled(reader: Reader, agents: list[str], now: datetime) -> pl.DataFrame
     if schedule.is_empty():
         return pl.DataFrame(schema={"agent_id": pl.String, "category": pl.String})
     # Scored rather than filtered by time: only the engine resolves publications and segments nested in a shift.
-    scored = score(
+    frames = InputFrames(
         schedule=schedule,
         agent_state=pl.DataFrame(
             schema={"source": pl.String, "login": pl.String, "at": INSTANT, "vendor_state": pl.String}
@@ -177,8 +178,8 @@ def _scheduled(reader: Reader, agents: list[str], now: datetime) -> pl.DataFrame
         activity=activity,
         state_map=with_defaults("state_map", reader.table("state_map")),
         rule=with_defaults("rule", reader.table("rule")),
-        window=(now, now + timedelta(seconds=1)),
     )
+    scored = score(frames, window=(now, now + timedelta(seconds=1)))
     categories = activity.unique("activity", keep="last").select("activity", "category")
     current = scored.slices().filter(pl.col("start_at") <= now, pl.col("end_at") > now)
     return (
@@ -214,9 +215,11 @@ def answer(
     Returns:
         Status, content type and body for the vendor; and the decision, which is logged without the caller's number.
     """
-    vendor: Any = source.vendor
+    vendor = source.vendor
+    if not isinstance(vendor, CallRouter):
+        raise TypeError(f"{vendor.NAME} asks no questions")
     extension, decision = None, Decision(None, None, "the request names no caller")
-    asked = vendor.question(delivery)
+    asked = vendor.read_question(delivery)
     if asked is not None and asked.caller:
         try:
             with Store(store.path, wait_s=WAIT_S).reading() as reader:
@@ -238,7 +241,7 @@ def answer(
         decision.agent_id if extension else "the fallback",
         decision.reason,
     )
-    return vendor.interact(delivery, extension, source.settings), decision
+    return vendor.answer_question(delivery, extension, source.settings), decision
 
 
 def _extension(reader: Reader, source: Source, login: str | None) -> str | None:
@@ -246,6 +249,4 @@ def _extension(reader: Reader, source: Source, login: str | None) -> str | None:
     if login is None:
         return None
     events = find_events_with_value(reader, source.name, login)
-    vendor: Any = source.vendor
-    extension = vendor.extension(login, events)
-    return None if extension is None else str(extension)
+    return source.vendor.find_extension(login, events) if isinstance(source.vendor, CallRouter) else None

@@ -1,4 +1,4 @@
-"""What scoring reads: from a database, or from frames alone."""
+"""Load what scoring needs, from a database or from frames, and check the names that callers ask for."""
 
 from __future__ import annotations
 
@@ -12,24 +12,28 @@ import polars as pl
 from wfm import defaults, schema
 from wfm.engine.clocks import put_right
 from wfm.engine.facts import MARGIN
-from wfm.engine.inputs import Frame, take
+from wfm.engine.inputs import Frame, InputFrames, take
 from wfm.engine.score import Options, Score, score
 from wfm.errors import NoDataError
 from wfm.jobs.when import When, Window, midnight, parse
 from wfm.storage.reader import Reader, Span
 
 PLACE = ("collection_id", "row_no", "recorded_at")
-"""Which import or collection brought a row, where it stood there, and since when it is known."""
+"""The origin of a row: the import or collection that brought it, its number there, and since when it is known."""
 FIRST_ROW = 2
-"""Of a file with a header."""
+"""The number of the first data row of a file with a header."""
 
 
 @dataclass(frozen=True)
 class Basis:
-    """Everything that decides the scores of a window, read at once.
+    """Everything that decides the scores of a window, read in one transaction.
 
-    ``as_of`` is the instant by which publications, approvals and revocations count that rows themselves state; None
-    where the database replays what it knew, for then a row held since it was recorded.
+    frames: table → its rows.
+    window: two days (workdays) or two instants.
+    as_of: publications, approvals and revocations dated after it do not count; None where the database itself replays
+        what it knew then: what rows were in force is decided by when they were recorded.
+    timezone: zone of agents without one.
+    options: how to score.
     """
 
     frames: dict[str, pl.DataFrame]
@@ -39,71 +43,72 @@ class Basis:
     options: Options
 
     def score(self, **instead: pl.DataFrame) -> Score:
-        """Score it, with other frames in the place of some."""
+        """Compute the score, with some tables replaced by other frames."""
         return score(
+            InputFrames(**(self.frames | instead)),
             window=self.window,
             as_of=self.as_of,
             timezone=self.timezone,
             options=self.options,
-            **(self.frames | instead),
         )
 
 
 def with_defaults(table: str, own: pl.DataFrame) -> pl.DataFrame:
-    """Put a table's own rows behind the ones wfm brings along; the later of two wins.
+    """Append a table's own rows to those that come with wfm, where the later of two takes precedence.
 
-    Where the own rows have a `PLACE` the others have the row of their file.
+    If the own rows have row numbers, the others are numbered as in the file that comes with wfm.
     """
-    brought = defaults.frame(table)
+    shipped = defaults.frame(table)
     if "row_no" in own.columns:
         row_no = pl.int_range(FIRST_ROW, pl.len() + FIRST_ROW, dtype=pl.Int64)
-        brought = brought.with_columns(row_no=row_no)
-    return pl.concat([brought, own], how="diagonal")
+        shipped = shipped.with_columns(row_no=row_no)
+    return pl.concat([shipped, own], how="diagonal")
 
 
 def names(given: str | Sequence[str] | None) -> list[str] | None:
-    """Take one name for a list of one, and no name for no choice."""
+    """Return one name as a list of one, and no names as None: no choice."""
     if given is None or isinstance(given, str):
         return None if given is None else [given]
     return list(given) or None
 
 
-def check_names(known: Reader, kind: str, asked: Sequence[str]) -> None:
-    """Refuse agents, queues or teams of whom nothing was ever heard, and logins that are an agent's.
+def check_names(reader: Reader, kind: str, asked: Sequence[str]) -> None:
+    """Raise NoDataError for a name that no table mentions, or for a login instead of an agent.
 
-    Raises:
-        NoDataError: and says which there are.
+    Args:
+        reader: the database.
+        kind: agent, queue or team.
+        asked: the names.
     """
     if not asked:
         return
-    there = known.names(kind)
-    owners = _owners(known) if kind == "agent" else {}
+    existing = reader.names(kind)
+    agents_of_login = _owners(reader) if kind == "agent" else {}
     for name in asked:
-        if name in owners:
-            raise NoDataError(
-                f"{name!r} is no agent but a login of {' and '.join(owners[name])}: ask for that agent."
-            )
-    there = [name for name in there if name not in owners]
+        if name in agents_of_login:
+            agents = " and ".join(agents_of_login[name])
+            raise NoDataError(f"{name!r} is not an agent but a login of {agents}: ask for that agent.")
+    existing = [name for name in existing if name not in agents_of_login]
     for name in asked:
-        if name not in there:
-            near = difflib.get_close_matches(name, there, n=3) or difflib.get_close_matches(
-                name.lower(), there, n=3
+        if name not in existing:
+            near = difflib.get_close_matches(name, existing, n=3) or difflib.get_close_matches(
+                name.lower(), existing, n=3
             )
-            some = ", ".join(there[:20]) + (" …" if len(there) > 20 else "")
+            some = ", ".join(existing[:20]) + (" …" if len(existing) > 20 else "")
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {some or 'none yet'}."
             raise NoDataError(f"No {kind} {name!r} is known; {hint}")
 
 
-def _owners(known: Reader) -> dict[str, list[str]]:
-    """Say whose the logins are that are no agents themselves."""
-    persons = known.names("person")
-    login = known.table("login", columns=["login", "agent_id"]).filter(~pl.col("login").is_in(persons))
-    owners = login.group_by("login").agg(pl.col("agent_id").unique().sort())
-    return dict(owners.iter_rows())
+def _owners(reader: Reader) -> dict[str, list[str]]:
+    """Return the logins that are not agent_ids themselves, each with the agents who have held it."""
+    persons = reader.names("person")
+    login = reader.table("login", columns=["login", "agent_id"]).filter(~pl.col("login").is_in(persons))
+    agents = login.group_by("login").agg(pl.col("agent_id").unique().sort())
+    return dict(agents.iter_rows())
 
 
 def read_basis(
-    known: Reader,
+    reader: Reader,
     window: Window,
     as_of: datetime | None,
     timezone: str,
@@ -115,28 +120,30 @@ def read_basis(
     """Read everything that decides the scores of a window.
 
     Args:
-        known: whence.
+        reader: the database.
         window: two days or two instants.
-        as_of: what the reader was opened with.
-        timezone, options: as for `wfm.engine.score.score`.
+        as_of: the knowledge time that the reader was opened with.
+        timezone: zone of agents without one.
+        options: how to score.
         agents: only their schedules; None: everybody's.
-        placed: with the `PLACE` of every row.
+        placed: with the origin of every row.
 
     Raises:
-        NoDataError: nothing is known about the window, or about one of the agents.
+        NoDataError: nothing is known about the window, or an agent does not exist.
     """
+    # An agent's local day starts up to 14 hours off UTC midnight, and a shift can begin the day before: the margin.
     low, high = (midnight(at, "UTC") for at in window)
     span = (low - MARGIN, high + MARGIN)
-    check_names(known, "agent", agents or ())
-    frames = stored(known, span, agents, placed=placed)
+    check_names(reader, "agent", agents or ())
+    frames = stored(reader, span, agents, placed=placed)
     if is_silent(frames, span):
-        who = f" of {', '.join(agents)}" if agents else ""
-        raise nothing_known(f"{who} from {window[0]} to {window[1]}")
-    return Basis(frames, window, None if known.replays else as_of, timezone, options)
+        about = f" of {', '.join(agents)}" if agents else ""
+        raise nothing_known(f"{about} from {window[0]} to {window[1]}")
+    return Basis(frames, window, None if reader.replays else as_of, timezone, options)
 
 
 def nothing_known(about: str) -> NoDataError:
-    """Make the error for a window in which there is nothing to score."""
+    """Build the error for a window in which there is nothing to score."""
     return NoDataError(
         f"Nothing is known{about}: no schedule and no agent states. "
         "`wfm export collection` lists what was imported, and for which time."
@@ -144,7 +151,7 @@ def nothing_known(about: str) -> NoDataError:
 
 
 def unpublished(basis: Basis) -> datetime | None:
-    """Say when the first schedule of a window was published, if none was yet at the instant that is asked of."""
+    """Return when the first schedule of a window was published, if that was after ``as_of``; else None."""
     at = basis.frames["schedule"]["published_at"]
     first = at.min()
     if basis.as_of is None or at.has_nulls() or not isinstance(first, datetime) or first <= basis.as_of:
@@ -153,46 +160,44 @@ def unpublished(basis: Basis) -> datetime | None:
 
 
 def stored(
-    known: Reader, span: Span, agents: Sequence[str] | None, *, placed: bool = False
+    reader: Reader, span: Span, agents: Sequence[str] | None, *, placed: bool = False
 ) -> dict[str, pl.DataFrame]:
-    """Read everything that decides the scores of a span, by the names of `wfm.engine.score.score`.
-
-    ``placed``: with the `PLACE` of every row.
-    """
+    """Read the tables that decide the scores of a span; ``placed``: with the origin of every row."""
 
     def columns(table: str, *names: str) -> list[str]:
         own = names or tuple(schema.table(table).own)
         return list(dict.fromkeys([*own, *(PLACE if placed else ())]))
 
-    login, clock = known.table("login", columns=columns("login")), known.table("clock")
+    login, clock = reader.table("login", columns=columns("login")), reader.table("clock")
     logins, among = None, None
     if agents is not None:
         among = {"agent_id": list(agents)}
         logins = [*agents, *login.filter(pl.col("agent_id").is_in(list(agents)))["login"]]
     own = schema.table("exemption").own
-    exemption = known.table("exemption", span=span, columns=columns("exemption", *own, "recorded_at"))
+    exemption = reader.table("exemption", span=span, columns=columns("exemption", *own, "recorded_at"))
     legs = ("source", "leg_id", "login", "queue_id", "answered_at", "ended_at")
     return {
-        "agent": known.table("agent", columns=columns("agent")),
+        "agent": reader.table("agent", columns=columns("agent")),
         "login": login,
-        "schedule": known.table("schedule", span=span, among=among, columns=columns("schedule")),
-        "agent_state": put_right(known.states(span, logins, columns("agent_state")), clock, ["at"]),
+        "schedule": reader.table("schedule", span=span, among=among, columns=columns("schedule")),
+        "agent_state": put_right(reader.states(span, logins, columns("agent_state")), clock, ["at"]),
         "call_leg": put_right(
-            known.legs(span, columns("call_leg", *legs)), clock, ["answered_at", "ended_at"]
+            reader.legs(span, columns("call_leg", *legs)), clock, ["answered_at", "ended_at"]
         ),
-        "coverage": known.table("coverage", span=span, columns=columns("coverage")),
+        "coverage": reader.table("coverage", span=span, columns=columns("coverage")),
+        # An exemption that does not say when it was made counts from when it was stored.
         "exemption": exemption.with_columns(made_at=pl.coalesce("made_at", "recorded_at")),
-        **{name: with_defaults(name, known.table(name, columns=columns(name))) for name in defaults.TABLES},
+        **{name: with_defaults(name, reader.table(name, columns=columns(name))) for name in defaults.TABLES},
     }
 
 
-def people(known: Reader) -> pl.DataFrame:
-    """Return table agent without the rows that a vendor's list has of somebody's login: that is no other person."""
-    return known.table("agent").filter(~pl.col("agent_id").is_in(list(_owners(known))))
+def people(reader: Reader) -> pl.DataFrame:
+    """Return table agent without the rows that a vendor's agent list has of logins of other agents."""
+    return reader.table("agent").filter(~pl.col("agent_id").is_in(list(_owners(reader))))
 
 
 def is_silent(frames: dict[str, pl.DataFrame], span: Span) -> bool:
-    """Say whether nothing was planned and no state entered in a span."""
+    """Return whether a span has neither schedule nor transactions."""
     at = pl.col("at")
     states = frames["agent_state"].filter(at >= span[0], at < span[1])
     return frames["schedule"].is_empty() and states.is_empty()
@@ -215,16 +220,36 @@ def score_frames(
     timezone: str = "UTC",
     options: Options | None = None,
 ) -> Score:
-    """Score frames, without a database: see `wfm.engine.score.score`.
+    """Score frames, without a database.
 
-    ``activity``, ``state_map`` and ``rule`` add to the tables that come with wfm; a later row wins.
+    Args:
+        schedule: agent_id start_at end_at activity [published_at].
+        agent_state: [source] login at vendor_state [vendor_reason]; of several rows at one instant the last counts.
+        call_leg: [source] leg_id login answered_at ended_at [queue_id].
+        exemption: start_at end_at kind [agent_id team code made_at revoked_at].
+        activity: activity category [counted paid shrinkage].
+        state_map: [source] vendor_state state [vendor_reason].
+        rule: category state in_adherence.
+        coverage: [source] start_at end_at; None: the window is covered.
+        agent: agent_id [name team site timezone].
+        login: [source] login agent_id [from_at to_at]; a login without a row is its own agent_id.
+        window: two days (workdays), or two instants with an offset, the second not included; None: everything.
+        as_of: publications, approvals and revocations dated after it do not count.
+        timezone: zone of agents that have none of their own.
+        options: how to score; None: the defaults.
+
+    Frames are polars DataFrames or LazyFrames, instants ``Datetime("us", "UTC")``; without ``source``, all rows are of
+    one source. ``activity``, ``state_map`` and ``rule`` are added to the tables that come with wfm; a later row wins.
+
+    Returns:
+        The score: ``adherence``, ``exceptions``, ``slices``, ``bridge`` and ``shrinkage`` return DataFrames.
 
     Raises:
-        InputError: a frame is not what it should be.
-        UsageError: the window or the zone is not.
+        InputError: a frame lacks a column, or a value is wrong.
+        UsageError: the window or the time zone is wrong.
     """
     tables = {"activity": activity, "state_map": state_map, "rule": rule}
-    return score(
+    frames = InputFrames(
         schedule=schedule,
         agent_state=agent_state,
         call_leg=call_leg,
@@ -232,9 +257,12 @@ def score_frames(
         coverage=coverage,
         agent=agent,
         login=login,
+        **{name: with_defaults(name, take(own, name)) for name, own in tables.items()},
+    )
+    return score(
+        frames,
         window=None if window is None else (parse(window[0], "window"), parse(window[1], "window")),
         as_of=as_of,
         timezone=timezone,
         options=options,
-        **{name: with_defaults(name, take(own, name)) for name, own in tables.items()},
     )

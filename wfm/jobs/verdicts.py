@@ -1,4 +1,4 @@
-"""One instant of an agent's day, in words: what every test found there, and what it would have needed."""
+"""Explain one instant as text: the result of every rule there, and what a rule lacked to apply."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from wfm.jobs.rulings import Row, Words, in_seconds
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one test found at an instant: its class, whether it holds, and why or what it would have needed."""
+    """The result of one rule at an instant.
+
+    name: the class that the rule gives.
+    holds: whether its conditions are met.
+    decides: whether it decided the class: the first rule whose conditions are met does.
+    text: why, or what it lacked.
+    """
 
     name: str
     holds: bool
@@ -24,7 +30,7 @@ class Verdict:
 
 
 def verdicts(words: Words, row: Row, moment: Moment) -> tuple[Verdict, ...]:
-    """Say of every test, in the order in which they are made, what it found and what it would have needed."""
+    """Return the result of every rule, in the order in which they are tested."""
     if not moment.counted:
         return (Verdict("not counted", True, True, words.rule(row)),)
     first = next(name for name, holds in moment.found.items() if holds)
@@ -37,15 +43,15 @@ def verdicts(words: Words, row: Row, moment: Moment) -> tuple[Verdict, ...]:
 
 
 def _other(words: Words, row: Row, moment: Moment, name: str) -> str:
-    """Say of a test that did not decide what it lacked, or that it came too late."""
+    """Describe what a rule that did not decide lacked, or that an earlier rule decided."""
     if name == "unknown":
         return f"the state is known: {moment.state}"
     if name == "in":
         return _lacks_fit(words, row, moment)
     if name == "controllable":
-        return "what is out and nothing else explains; another test came first"
+        return "applies to time out of adherence that nothing excuses; an earlier rule decided"
     if not moment.known or moment.state in moment.fits:
-        return "excuses only what is out"
+        return "excuses only time out of adherence"
     if name == "call_driven":
         return _lacks_call(words, moment)
     return _lacks_excuse(words, name, moment.at)
@@ -53,13 +59,13 @@ def _other(words: Words, row: Row, moment: Moment, name: str) -> str:
 
 def _lacks_fit(words: Words, row: Row, moment: Moment) -> str:
     if not moment.known:
-        return f"nobody can say whether {moment.state} is in adherence with {moment.category}"
+        return f"it is unknown whether {moment.state} is in adherence with {moment.category}"
     allowed = ", ".join(moment.fits) or "no state at all"
     return f"{words.matched(row)}; in adherence with {moment.category}: {allowed}"
 
 
 def _covering(words: Words, kind: str, at: datetime) -> list[tuple[int, dict[str, Any]]]:
-    """Return the exemptions of a kind that reach over an instant and are for the agent, in force or not."""
+    """Return the exemptions of a kind that cover an instant and apply to the agent, in force or not."""
     team = words.frames["agent"].filter(pl.col("agent_id") == words.agent_id)["team"].to_list()
     rows = enumerate(words.frames["exemption"].iter_rows(named=True))
     return [
@@ -73,26 +79,26 @@ def _covering(words: Words, kind: str, at: datetime) -> list[tuple[int, dict[str
 
 def _lacks_excuse(words: Words, kind: str, at: datetime) -> str:
     what = {"system": "an outage", "approved": "an exemption"}[kind]
-    there = [_standing(words, number, row) for number, row in _covering(words, kind, at)]
-    told = f"; {'; '.join(there)}" if there else ""
-    return f"needs {what} for {words.agent_id}, their team or everybody that reaches over {words.clock(at)}{told}"
+    statuses = [_standing(words, number, row) for number, row in _covering(words, kind, at)]
+    status = f"; {'; '.join(statuses)}" if statuses else ""
+    return f"needs {what} for {words.agent_id}, their team or everybody that covers {words.clock(at)}{status}"
 
 
 def _standing(words: Words, number: int, row: Mapping[str, Any]) -> str:
-    """Say whether an exemption holds, is revoked, or was not made yet as of the score's instant."""
+    """Describe whether an exemption is in force, revoked, or not yet made as of the score's knowledge time."""
     as_of, name = words.as_of, words.exemption(number)
     if row["revoked_at"] is not None and (as_of is None or row["revoked_at"] <= as_of):
         return f"{name} was revoked {words.stamp(row['revoked_at'])}"
     if as_of is not None and row["made_at"] is not None and row["made_at"] > as_of:
         return f"{name} was made later, {words.stamp(row['made_at'])}"
-    return f"there is {name}, but another test came first"
+    return f"there is {name}, but an earlier rule decided"
 
 
 def _lacks_call(words: Words, moment: Moment) -> str:
     assert moment.overrun is not None
     assert moment.shifted is not None
     if moment.found["call_driven"]:
-        return "a rule on calls holds, but another test came first"
+        return "a call rule applies, but an earlier rule decided"
     return f"{_lacks_overrun(words, moment.overrun)}; {_lacks_shift(words, moment.shifted)}"
 
 
@@ -101,10 +107,14 @@ def _lacks_overrun(words: Words, over: Overrun) -> str:
     if not over.off_queue:
         return "call overrun: needs a counted activity off the queue"
     if over.until_at is not None:
-        return f"call overrun: the call that ran over {begun} excuses until {words.clock(over.until_at)} only"
+        return (
+            f"call overrun: the call in progress at {begun} excuses only until {words.clock(over.until_at)}"
+        )
     lacks = []
     if over.state_then not in ON_CALL:
-        lacks.append(f"{', '.join(ON_CALL[:-1])} or {ON_CALL[-1]} at {begun} (it was {over.state_then})")
+        lacks.append(
+            f"{', '.join(ON_CALL[:-1])} or {ON_CALL[-1]} at {begun} (the state was {over.state_then})"
+        )
     if not over.leg_ids:
         states = " or, without a call log, busy or hold across it" if not over.talked_across else ""
         lacks.append(f"a call leg answered before and ended after {begun} (there is none){states}")
@@ -117,11 +127,9 @@ def _lacks_shift(words: Words, shifted: Shifted) -> str:
         earlier = shifted.earlier or "nothing"
         return f"shifted break: needs a break or meal right before {begun} in the shift (there is {earlier})"
     if not shifted.credit_s:
-        return (
-            f"shifted break: needs a call that overran into the {shifted.earlier} before {begun} (none did)"
-        )
+        return f"shifted break: needs a call that overran into the {shifted.earlier} before {begun} (there is none)"
     if not (shifted.rested_before and shifted.rested_then):
-        return f"shifted break: needs a rest that goes on across {begun} (there is none)"
+        return f"shifted break: needs a rest that continues across {begun} (there is none)"
     if shifted.used_s >= shifted.credit_s:
-        return f"shifted break: the {in_seconds(shifted.credit_s)} that a call took of the break are used up"
+        return f"shifted break: the {in_seconds(shifted.credit_s)} of the break that a call took are used up"
     return f"shifted break: the rest across {begun} ended at {words.clock(shifted.rested_until_at)}"

@@ -1,4 +1,4 @@
-"""Days, instants and windows as callers write them."""
+"""Parse the days, instants and windows that callers pass as arguments."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ FIRST_YEAR, LAST_YEAR = 1970, 2199
 
 
 def parse(at: When, what: str) -> date:
-    """Read a day or an instant; the latter as UTC.
+    """Parse a day or an instant; an instant is returned in UTC.
 
     Raises:
-        UsageError: it is neither, has no offset, or is of a time when nobody answered phones.
+        UsageError: it is neither, an instant has no offset, or its year is out of range.
     """
     if isinstance(at, datetime):
         if at.tzinfo is None:
@@ -29,12 +29,12 @@ def parse(at: When, what: str) -> date:
     if isinstance(at, date):
         return _within_years(at, what)
     try:
-        read = date.fromisoformat(at) if len(at) <= 10 else datetime.fromisoformat(at)
+        parsed = date.fromisoformat(at) if len(at) <= 10 else datetime.fromisoformat(at)
     except ValueError:
         raise UsageError(
             f"{what} {at!r} is neither a day like 2026-03-02 nor an instant like 2026-03-02T08:00:00+02:00."
         ) from None
-    return parse(read, what)
+    return parse(parsed, what)
 
 
 def _within_years(at: date, what: str) -> date:
@@ -44,19 +44,19 @@ def _within_years(at: date, what: str) -> date:
 
 
 def midnight(at: date, zone: str) -> datetime:
-    """Return an instant as it is, and the instant at which a local day starts."""
+    """Return the instant at which a local day starts; an instant is returned unchanged."""
     if isinstance(at, datetime):
         return at
     return datetime.combine(at, time(), ZoneInfo(zone)).astimezone(UTC)
 
 
 def instant(at: When | None, zone: str, what: str) -> datetime | None:
-    """Read an instant; a day is its first one."""
+    """Parse an instant; a day means its first instant in ``zone``."""
     return None if at is None else midnight(parse(at, what), zone)
 
 
 def window(from_: When, to: When, zone: str, names: tuple[str, str] = ("--from", "--to")) -> Window:
-    """Read a window: two days (workdays) or two instants; a day beside an instant is its first instant.
+    """Parse a window: two days (workdays) or two instants; next to an instant, a day means its first instant.
 
     Raises:
         UsageError: it is neither, or the end is not after the start.
@@ -71,5 +71,5 @@ def window(from_: When, to: When, zone: str, names: tuple[str, str] = ("--from",
 
 
 def bounds(over: Window, zone: str) -> Span:
-    """Return the instants at which a window starts and ends."""
+    """Return the instants at which a window starts and ends; days start at local midnight."""
     return midnight(over[0], zone), midnight(over[1], zone)
