@@ -14,6 +14,7 @@ from tiny_centre import DAY, NEXT, rows
 
 import wfm
 from wfm import files, report
+from wfm.engine.inputs import InputFrames
 from wfm.engine.score import score
 from wfm.jobs.scoring import stored, with_defaults
 from wfm.settings import Settings
@@ -74,7 +75,7 @@ def test_one_row(place):
 
     # 5. The engine overlays layers. Login 2001 is ann's; "Available" is our state available, one that belongs to the
     #    activity phone. Before it, ann was logged out: in each slice nothing changes, and each has one class.
-    scored = score(**frames, window=(START.date(), date.fromisoformat(NEXT)))
+    scored = score(InputFrames(**frames), window=(START.date(), date.fromisoformat(NEXT)))
     slices = scored.slices().filter(pl.col("activity").is_not_null())
     assert slices.select(
         "agent_id", "start_at", "end_at", "activity", "state", "vendor_state", "class"

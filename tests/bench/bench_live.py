@@ -24,6 +24,7 @@ import polars as pl
 from centre import frames
 
 from wfm import defaults
+from wfm.engine.inputs import InputFrames
 from wfm.engine.live import Live
 from wfm.engine.score import score
 
@@ -74,10 +75,11 @@ def run(agents: int, polls: int) -> None:
     changed = agents // 50
     so_far = told(made, MIDNIGHT, BEGIN, 0)
     words = {name: defaults.frame(name) for name in defaults.TABLES}
-    about = {**words, "agent": made["agent"], "window": WINDOW}
+    fixed = {**words, "agent": made["agent"]}
     before = memory_mb()
     begun: list[Live] = []
-    first = timed(lambda: begun.append(Live(schedule=made["schedule"], **so_far, **about)))
+    given = InputFrames(schedule=made["schedule"], **so_far, **fixed)
+    first = timed(lambda: begun.append(Live(given, window=WINDOW)))
     live, end = begun[0], BEGIN
     first += timed(lambda: (live.board(end), live.adherence(["agent_id"]), live.exceptions()))
     updates, exceptions, quiet, batch, sizes = [], [], [], [], []
@@ -102,8 +104,8 @@ def run(agents: int, polls: int) -> None:
             for name, rows in {**news, **(later if silent else {})}.items()
         }
         if number % max(1, polls // 8) == 0:
-            at_once = {"schedule": made["schedule"], **so_far, **about}
-            batch.append(timed(lambda at_once=at_once: score(**at_once).adherence(["agent_id"])))
+            at_once = InputFrames(schedule=made["schedule"], **so_far, **fixed)
+            batch.append(timed(lambda at_once=at_once: score(at_once, window=WINDOW).adherence(["agent_id"])))
     ordered, middle = sorted(updates), statistics.median(updates)
     p99 = ordered[min(len(ordered) - 1, round(0.99 * len(ordered)))]
     print(

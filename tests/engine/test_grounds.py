@@ -15,7 +15,7 @@ from wfm import defaults, terms
 from wfm.engine.adherence import rule_table
 from wfm.engine.codes import fold
 from wfm.engine.grounds import HEARD, WHY, WON_BY, Grounds, grounds
-from wfm.engine.inputs import take
+from wfm.engine.inputs import InputFrames, take
 from wfm.engine.moment import Moment, moment
 from wfm.engine.score import Options, Score, score
 
@@ -50,7 +50,7 @@ def frames_of(day: Day) -> dict[str, pl.DataFrame]:
 
 def asked(day: Day, options: Options) -> tuple[Score, dict[str, pl.DataFrame]]:
     frames = frames_of(day)
-    return score(**frames, timezone=day.timezone, as_of=day.as_of, options=options), frames
+    return score(InputFrames(**frames), timezone=day.timezone, as_of=day.as_of, options=options), frames
 
 
 OPTIONS = st.builds(
@@ -223,7 +223,7 @@ def test_of_several_logins_the_grounds_say_who_spoke_and_who_did_not() -> None:
     pairs = {"source": ["one", "two"], "login": ["x", "y"], "agent_id": ["a", "a"]}
     frames["login"] = pl.DataFrame(pairs)
     frames |= {table: defaults.frame(table) for table in defaults.TABLES}
-    scored = score(**frames)
+    scored = score(InputFrames(**frames))
     told = grounds(scored, frames, "a")
     assert told.slices.select("login", "state", "won_by").rows()[:2] == [
         ("y", "busy", "fits"),
@@ -247,7 +247,7 @@ def test_of_two_rows_of_one_kind_the_own_one_is_named() -> None:
     rule = pl.DataFrame({"category": ["meeting"], "state": ["available"], "in_adherence": [True]})
     activity = pl.DataFrame({"activity": ["Off-Queue work"], "category": ["meeting"]})
     frames = brought(draw("sched WW", "state AA"), rule=rule, activity=activity)
-    (row,) = grounds(score(**frames), frames, "a").slices.to_dicts()
+    (row,) = grounds(score(InputFrames(**frames)), frames, "a").slices.to_dicts()
     assert (row["why"], row["category"]) == ("fits", "meeting")
     assert (row["rule_row"], row["activity_row"]) == (
         frames["rule"].height - 1,
@@ -272,7 +272,7 @@ def test_a_rule_on_calls_holds_up_to_its_end_and_not_at_it(
     schedule: str, states: str, calls: str, minute: int, over: bool, shifted: bool
 ) -> None:
     frames = brought(draw(f"sched {schedule}", f"state {states}", f"calls {calls}"))
-    scored = score(**frames, options=Options(state_evidence=False))
+    scored = score(InputFrames(**frames), options=Options(state_evidence=False))
     one = moment(scored, rule_table(frames["rule"]), "a", START + timedelta(minutes=minute))
     assert one is not None
     assert one.overrun is not None
@@ -284,7 +284,7 @@ def test_a_rule_on_calls_holds_up_to_its_end_and_not_at_it(
 def test_a_shifted_break_stops_where_its_credit_is_spent_though_the_rest_goes_on() -> None:
     """Two minutes of credit; then a minute that is in, and one too many."""
     frames = brought(draw("sched QQQQBBBBWWWW", "state AABBBBbbbbab", "calls ..1111......"))
-    told = grounds(score(**frames), frames, "a").slices.filter(pl.col("why") == "shifted_break")
+    told = grounds(score(InputFrames(**frames)), frames, "a").slices.filter(pl.col("why") == "shifted_break")
     assert told.select("start_at", "end_at", "credit_s", "stop_at").rows() == [
         (START + timedelta(minutes=8), START + timedelta(minutes=10), 120.0, START + timedelta(minutes=10))
     ]

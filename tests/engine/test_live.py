@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,10 +14,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from wfm import defaults, schema
+from wfm.engine import score as scoring
 from wfm.engine.adherence import SUMS
+from wfm.engine.inputs import InputFrames
 from wfm.engine.live import Live
 from wfm.engine.rollup import CUTS
-from wfm.engine.score import BY, Options, Score, score
+from wfm.engine.score import BY, Options, Score
 from wfm.errors import InputError, UsageError
 
 NEWS = ("schedule", "agent_state", "call_leg", "exemption", "coverage")
@@ -41,6 +44,25 @@ def completed(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     return (
         frame if "source" in frame.columns or name not in SOURCE else frame.with_columns(source=pl.lit("-"))
     )
+
+
+FRAMES = {field.name for field in fields(InputFrames)}
+
+
+def split(given: dict[str, Any]) -> tuple[InputFrames, dict[str, Any]]:
+    """Split arguments into frames and the rest."""
+    frames = {name: value for name, value in given.items() if name in FRAMES}
+    return InputFrames(**frames), {name: value for name, value in given.items() if name not in FRAMES}
+
+
+def score(**given: Any) -> Score:
+    frames, about = split(given)
+    return scoring.score(frames, **about)
+
+
+def start_live(**given: Any) -> Live:
+    frames, about = split(given)
+    return Live(frames, **about)
 
 
 class Facts:
@@ -168,7 +190,7 @@ def test_news_in_any_pieces_and_any_order_lead_to_the_score_of_everything_at_onc
         facts.take(news)
         if live is None:
             nothing = {name: schema.empty(name) for name in ("schedule", "agent_state")}
-            live = Live(**{**nothing, **news}, **about)
+            live = start_live(**{**nothing, **news}, **about)
         else:
             live.take(**news)
         for view in looks:
@@ -226,7 +248,7 @@ def test_a_feed_that_is_watched_for_longer_leads_to_the_score_of_everything_at_o
     about = {**fixed(day.tables), "window": window, "timezone": day.timezone, "options": options}
     facts = Facts()
     facts.take(polls[0])
-    live = Live(**facts.frames(), **about)
+    live = start_live(**facts.frames(), **about)
     for number, news in enumerate(polls):
         facts.take(news)
         live.take(**news)
@@ -302,7 +324,7 @@ def test_a_drawn_day_grows_minute_by_minute_into_the_score_at_once(title: str, b
     tables = drawing(*DRAWN[title])
     window: Any = DATES if by_dates else (START + 3 * STEP, START + 24 * STEP)
     about = {**fixed(tables | names_of_two(tables)), "window": window}
-    live = Live(**tables, **about, coverage=watched(START))
+    live = start_live(**tables, **about, coverage=watched(START))
     for minute in range(1, 31):
         end = START + minute * STEP - timedelta(seconds=20)
         live.take(coverage=watched(end, end - STEP))
@@ -316,7 +338,7 @@ def test_a_feed_that_is_watched_for_longer_scores_nobody_anew_between_two_events
         *(f"sched:{i} QQQQQQQQQQQQQQQQQQQQ" for i in range(5)),
         *(f"state:{i} AAAAAAAAAAAAAAAAAAAA>" for i in range(5)),
     )
-    live = Live(**tables, **fixed(tables), window=DATES, coverage=watched(START + STEP))
+    live = start_live(**tables, **fixed(tables), window=DATES, coverage=watched(START + STEP))
     live.adherence()
     assert [live.take(coverage=watched(START + n * STEP)) for n in (2, 3, 9, 19, 20)] == [0, 0, 0, 0, 5]
     assert live.adherence([]).select("in_s", "unknown_s").row(0) == (5 * 20 * 60.0, 0.0)
@@ -326,7 +348,7 @@ def test_news_of_one_agent_scores_nobody_else_anew() -> None:
     tables = drawing(
         *(f"sched:{i} QQQQQQQQQQ" for i in range(5)), *(f"state:{i} AAAAAAAAAA" for i in range(5))
     )
-    live = Live(**tables, **fixed(tables), window=DATES)
+    live = start_live(**tables, **fixed(tables), window=DATES)
     live.exceptions()
     news = pl.DataFrame({"login": ["3"], "at": [START + 4 * STEP], "vendor_state": ["break"]})
     assert live.take(agent_state=news) == 1
@@ -338,7 +360,7 @@ def test_the_golden_day_in_two_halves() -> None:
     tables = golden()
     about = {**fixed(tables), "window": DATES}
     noon = START + timedelta(hours=4)
-    live = Live(
+    live = start_live(
         schedule=tables["schedule"], agent_state=tables["agent_state"].filter(pl.col("at") < noon), **about
     )
     live.adherence()
@@ -356,7 +378,7 @@ def test_what_is_no_more_is_taken_back() -> None:
         "state:c AAA",
     )
     about = {**fixed(tables), "window": DATES}
-    live = Live(**tables, **about)
+    live = start_live(**tables, **about)
     live.exceptions()
     live.slices()
     live.take(gone={"call_leg": pl.DataFrame({"source": ["-"], "leg_id": ["1"]})})
@@ -377,7 +399,7 @@ def test_who_is_told_of_by_two_feeds_is_news_when_one_of_them_moves() -> None:
     about = {**fixed(tables), "login": pl.DataFrame(pairs), "window": DATES}
     first, later = START + 3 * STEP, START + 6 * STEP
     both = pl.concat([watched(first, source="one"), watched(first, source="two")])
-    live = Live(**tables, **about, coverage=both)
+    live = start_live(**tables, **about, coverage=both)
     assert live.adherence([])["unknown_s"].item() == 300
     more = watched(later, first, "one")
     assert live.take(coverage=more) == 1
@@ -394,7 +416,7 @@ def test_the_board_says_who_is_where_since_when_and_how_long_they_were_out() -> 
         "state:b  ....AAAAAAAAAAAAAAAA",
         "state:c  AAAAAAAAAAAAAAAAAAAA",
     )
-    live = Live(**tables, **fixed(tables), window=DATES)
+    live = start_live(**tables, **fixed(tables), window=DATES)
 
     def seen(minute: float) -> list[tuple[Any, ...]]:
         shown = live.board(START + minute * STEP).with_columns(
@@ -417,7 +439,7 @@ def test_the_board_says_who_is_where_since_when_and_how_long_they_were_out() -> 
 
 def test_the_board_shows_what_was_last_watched_and_says_when_that_was() -> None:
     tables = drawing("sched QQQQQQQQQQQQQQQQ", "state AAAAAAbbbbbbbbbb>")
-    live = Live(**tables, **fixed(tables), window=DATES, coverage=watched(START + 7 * STEP))
+    live = start_live(**tables, **fixed(tables), window=DATES, coverage=watched(START + 7 * STEP))
     (row,) = live.board(START + 12 * STEP).iter_rows(named=True)
     assert (row["state"], row["out_s"], row["seen_at"]) == ("break", 60.0, START + 7 * STEP)
     live.take(coverage=watched(START + 9 * STEP))
@@ -445,7 +467,7 @@ def test_the_board_agrees_with_the_slices_and_the_sums_up_to_now(day: Day, part:
     )
     now = low + timedelta(seconds=1 + int((high - low).total_seconds() * part))
     about = {**fixed(day.tables), "timezone": day.timezone}
-    shown = by_agent(Live(**frames, **about, window=(low, high)).board(now))
+    shown = by_agent(start_live(**frames, **about, window=(low, high)).board(now))
     sums = by_agent(score(**frames, **about, window=(low, now)).adherence(["agent_id"]))
     after = score(**frames, **about, window=(now, now + STEP)).slices()
     last = by_agent(after.unique("agent_id", keep="first", maintain_order=True))
@@ -462,7 +484,7 @@ def test_the_board_agrees_with_the_slices_and_the_sums_up_to_now(day: Day, part:
 # --- bad input ------------------------------------------------------------------------------------------
 def test_news_that_cannot_be_read_is_refused_and_nothing_of_it_is_taken() -> None:
     tables = drawing("sched QQQQ", "state AAAA")
-    live = Live(**tables, **fixed(tables), window=DATES)
+    live = start_live(**tables, **fixed(tables), window=DATES)
     before = live.slices()
     late = pl.DataFrame({"login": ["a"], "at": [START + STEP], "vendor_state": ["break"]})
     backwards = watched(START, START + STEP)
@@ -482,8 +504,8 @@ def test_news_that_cannot_be_read_is_refused_and_nothing_of_it_is_taken() -> Non
 def test_a_live_day_needs_a_window_and_a_board_an_instant() -> None:
     tables = drawing("sched QQQQ", "state AAAA")
     with pytest.raises(UsageError, match="window"):
-        Live(**tables, **fixed(tables), window=None)  # type: ignore[arg-type]
-    live = Live(**tables, **fixed(tables), window=DATES)
+        start_live(**tables, **fixed(tables), window=None)
+    live = start_live(**tables, **fixed(tables), window=DATES)
     with pytest.raises(UsageError, match="no zone"):
         live.board(datetime(2026, 3, 2, 8))  # noqa: DTZ001
     with pytest.raises(UsageError, match="Cannot group"):
@@ -492,7 +514,7 @@ def test_a_live_day_needs_a_window_and_a_board_an_instant() -> None:
 
 def test_nobody_at_all_is_an_empty_day() -> None:
     nothing = {name: schema.empty(name) for name in ("schedule", "agent_state")}
-    live = Live(**nothing, **fixed({}), window=DATES, coverage=watched(START))
+    live = start_live(**nothing, **fixed({}), window=DATES, coverage=watched(START))
     assert live.board(START).height == live.slices().height == live.exceptions().height == 0
     live.take(coverage=watched(START + STEP))
     tables = drawing("sched QQQQ", "state AAAA")

@@ -13,6 +13,7 @@ from slow import SUMS, slow_score
 
 from wfm import defaults
 from wfm.core.time import EPOCH
+from wfm.engine.inputs import InputFrames
 from wfm.engine.score import Options, Score, score
 
 slowly = settings(max_examples=70, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
@@ -20,6 +21,7 @@ slowly = settings(max_examples=70, suppress_health_check=list(HealthCheck), phas
 
 def fast(day: Day, **more: Any) -> Score:
     inputs = day.inputs()
+    about = {name: inputs.pop(name) for name in ("timezone", "as_of")}
     rules = inputs.pop("rules", None)
     for table in ("state_map", "activity"):
         own = inputs.pop(table, None)
@@ -31,7 +33,7 @@ def fast(day: Day, **more: Any) -> Score:
     rule = defaults.frame("rule")
     if rules is not None:
         rule = pl.concat([rule, rules.select(rule.columns)]).unique(["category", "state"], keep="last")
-    return score(**inputs, rule=rule, **more)
+    return score(InputFrames(**inputs, rule=rule), **about, **more)
 
 
 @slowly

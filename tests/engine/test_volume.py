@@ -17,6 +17,7 @@ from polars.testing import assert_frame_equal
 
 from wfm import defaults, schema
 from wfm.engine import volume
+from wfm.engine.inputs import InputFrames
 from wfm.engine.score import score
 from wfm.engine.volume import SERVICE_LEVELS, ServiceLevel, intervals
 from wfm.errors import InputError, UsageError
@@ -451,7 +452,7 @@ def test_occupancy_of_a_drawn_day() -> None:
         step_s=300,
     )
     named: dict[str, Any] = {table: defaults.frame(table) for table in ("state_map", "activity", "rule")}
-    slices = score(**{**named, **day}).slices()
+    slices = score(InputFrames(**{**named, **day})).slices()
     start = slices.filter(pl.col("activity").is_not_null())["start_at"].min()
     assert isinstance(start, datetime)
     cut = volume._cut(slices, ["agent_id"]).sort("interval_start")

@@ -9,6 +9,7 @@ import polars as pl
 from report_frames import Page
 
 from wfm import defaults, files
+from wfm.engine.inputs import InputFrames
 from wfm.engine.score import score
 from wfm.report import Report, assemble, clock, exact, percent, to_html
 
@@ -28,7 +29,7 @@ def arguments() -> dict[str, Any]:
     }
     volume, queue = tables.pop("interval_volume"), tables.pop("queue")
     words = {name: defaults.frame(name) for name in defaults.TABLES}
-    made = score(**tables, **words, window=WINDOW, timezone=ZONE)
+    made = score(InputFrames(**tables, **words), window=WINDOW, timezone=ZONE)
     start = datetime(1999, 6, 19, 21, tzinfo=UTC)
     return {
         "overall": made.adherence([]),

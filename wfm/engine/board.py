@@ -24,12 +24,12 @@ def stretches(scored: Score) -> pl.DataFrame:
         axis begins, or not out), and for out and controllable: ``<name>`` (whether its seconds count),
         ``<name>_before`` (µs that counted in the window before the slice).
     """
-    slices, axis = scored._slices, scored.axis
-    named = scored._segments_of(slices["segment"])
+    slices, axis = scored.slice_rows, scored.axis
+    named = scored.look_up_segments(slices["segment"])
     rows = slices.select("key", "key_end", "state", "class", "out", counts=_inside(scored, named["workday"]))
     rows = rows.with_columns(
         activity=named["activity"],
-        vendor_state=scored._lines.entries["vendor_state"].gather(slices["entry"]),
+        vendor_state=scored.timelines.entries["vendor_state"].gather(slices["entry"]),
         agent=pl.col("key") // axis.width,
         controllable=pl.col("class") == "controllable",
     )

@@ -1,44 +1,29 @@
-"""What scoring starts from, checked once: who exists, which logins are theirs, what they said, called and were told."""
+"""The checked data set that scoring starts from, and what follows from it for an axis: agents, logins and call legs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from wfm.core.time import EPOCH
+from wfm.core.time import EPOCH, to_epoch_us, to_instant
 from wfm.engine import inputs
-from wfm.engine.inputs import Frame, Window
+from wfm.engine.inputs import Frame, InputFrames, Window
 from wfm.engine.spans import Axis
 from wfm.engine.timeline import map_states
 
 LOGIN = ["source", "login"]
 MARGIN = timedelta(days=2)
-"""How far around a window the axis reaches: the shifts that overlap it, and the longest zone offset."""
-
-
-FRAMES = (
-    "schedule",
-    "agent_state",
-    "state_map",
-    "activity",
-    "call_leg",
-    "exemption",
-    "coverage",
-    "agent",
-    "login",
-)
-"""What `Facts.read` reads."""
+"""How far the axis reaches beyond a window: for shifts that overlap it, and for the largest zone offset."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """The checked frames, with the columns of their tables; ``schedule`` also has ``counted``, agent_state may have
-    ``code``.
+    """Checked frames with the columns of their tables; schedule also has ``counted``, agent_state may have ``code``.
 
-    sources, logs: every source that tells states, and every source that has a call log, where these are the facts of
-        some agents only; None: those in the frames are all there are.
+    state_sources, call_log_sources: every source of agent states, and every source that has a call log, where the data
+        set is that of some agents only; None: the sources in the frames are all there are.
     """
 
     schedule: pl.DataFrame
@@ -54,44 +39,32 @@ class Facts:
     logs: pl.Series | None = None
 
     @classmethod
-    def read(
-        cls,
-        schedule: Frame,
-        agent_state: Frame,
-        state_map: Frame,
-        activity: Frame,
-        call_leg: Frame | None,
-        exemption: Frame | None,
-        coverage: Frame | None,
-        agent: Frame | None,
-        login: Frame | None,
-    ) -> Facts:
-        """Check every frame.
+    def read(cls, frames: InputFrames) -> Facts:
+        """Check every frame but that of rules, and return the data set.
 
         Raises:
-            InputError: one is not what its table needs.
+            InputError: a frame lacks a column or has a wrong value.
         """
-        known, planned = inputs.activities(
-            inputs.take(activity, "activity"),
-            inputs.check_spans(inputs.take(schedule, "schedule"), "schedule"),
+        activity, schedule = inputs.activities(
+            inputs.take(frames.activity, "activity"), _read_spans(frames.schedule, "schedule")
         )
-        legs = inputs.take(call_leg, "call_leg")
         return cls(
-            schedule=planned,
-            agent_state=inputs.take(agent_state, "agent_state"),
-            state_map=inputs.states(inputs.take(state_map, "state_map")),
-            activity=known,
-            call_leg=legs,
-            exemption=inputs.kinds(inputs.check_spans(inputs.take(exemption, "exemption"), "exemption")),
-            coverage=None
-            if coverage is None
-            else inputs.check_spans(inputs.take(coverage, "coverage"), "coverage"),
-            agent=inputs.take(agent, "agent").unique("agent_id", keep="last", maintain_order=True),
-            login=inputs.take(login, "login"),
+            schedule=schedule,
+            agent_state=inputs.take(frames.agent_state, "agent_state"),
+            state_map=inputs.states(inputs.take(frames.state_map, "state_map")),
+            activity=activity,
+            call_leg=inputs.take(frames.call_leg, "call_leg"),
+            exemption=inputs.kinds(_read_spans(frames.exemption, "exemption")),
+            coverage=None if frames.coverage is None else _read_spans(frames.coverage, "coverage"),
+            agent=inputs.take(frames.agent, "agent").unique("agent_id", keep="last", maintain_order=True),
+            login=inputs.take(frames.login, "login"),
         )
 
     def owners(self, logins: pl.DataFrame) -> pl.DataFrame:
-        """Say whose logins these are: source, login, agent_id, from_at, to_at; without a row its own."""
+        """Return the agents of logins: source, login, agent_id, from_at, to_at.
+
+        A login without a row in the table of logins is its own agent_id.
+        """
         return (
             logins.select(LOGIN)
             .drop_nulls()
@@ -101,44 +74,46 @@ class Facts:
         )
 
     def axis(self, window: Window | None) -> Axis:
-        """Find the agents and the stretch of time that matter."""
+        """Build the axis of all agents with a schedule or states, and of the time around the window.
+
+        Without a window it covers all time of which there are rows.
+        """
         agents = pl.concat([self.schedule["agent_id"], self.owners(self.agent_state)["agent_id"]])
         ends = [self.schedule["start_at"].min(), self.schedule["end_at"].max()]
         if window is None:
             ends += [self.agent_state["at"].min(), self.agent_state["at"].max()]
         else:
-            low, high = (
-                at if isinstance(at, datetime) else datetime.combine(at, time(), UTC) for at in window
-            )
+            low, high = (to_instant(at, UTC) for at in window)
             ends += [low - MARGIN, high + MARGIN]
         instants = [at for at in ends if isinstance(at, datetime)] or [EPOCH]
-        if window is None:  # a call that began before all else must begin before it on the axis, too
+        # a call that began before everything else must begin before it on the axis, too: else it would overrun nothing
+        if window is None:
             under_way = self.call_leg.filter(pl.col("ended_at") > min(instants))["answered_at"].min()
             instants += [under_way] if isinstance(under_way, datetime) else []
-        origin, end = ((at - EPOCH) // timedelta(microseconds=1) for at in (min(instants), max(instants)))
+        origin, end = to_epoch_us(min(instants)), to_epoch_us(max(instants))
         return Axis(pl.Enum(agents.unique().sort()), origin, max(end, origin + 1))
 
     def zones(self, axis: Axis, default: str) -> pl.DataFrame:
-        """Give every agent's zone: agent, zone.
+        """Return every agent's zone: agent, zone.
 
         Raises:
-            UsageError: there is no such zone.
+            UsageError: a zone does not exist.
         """
         inputs.zone(default, "timezone")
-        people = self.people(axis)
-        for name in people["timezone"].drop_nulls().unique():
+        agents = self.people(axis)
+        for name in agents["timezone"].drop_nulls().unique():
             inputs.zone(name, "agent.timezone")
-        return people.select("agent", zone=pl.col("timezone").fill_null(default))
+        return agents.select("agent", zone=pl.col("timezone").fill_null(default))
 
     def people(self, axis: Axis) -> pl.DataFrame:
-        """Give every agent of the axis: agent, agent_id, name, team, site, timezone."""
-        everybody = pl.DataFrame({"agent_id": axis.agents.categories})
-        return everybody.join(self.agent, on="agent_id", how="left", maintain_order="left").with_columns(
+        """Return every agent of the axis: agent, agent_id, name, team, site, timezone."""
+        ids = pl.DataFrame({"agent_id": axis.agents.categories})
+        return ids.join(self.agent, on="agent_id", how="left", maintain_order="left").with_columns(
             agent=pl.col("agent_id").cast(axis.agents)
         )
 
     def coded_states(self) -> pl.DataFrame:
-        """Give the transactions with ``code``, what they mean, and ``row``, where they stood."""
+        """Return the transactions with ``code``, the state they are mapped to, and ``row``, their index."""
         if "code" in self.agent_state.columns:
             return self.agent_state.with_row_index("row")
         return self.agent_state.with_row_index("row").with_columns(
@@ -148,20 +123,22 @@ class Facts:
     def slots(self, axis: Axis) -> pl.DataFrame:
         """Number every agent's logins: agent, slot, source, login, from_at, to_at.
 
-        A login that never said anything counts only for an agent who has no other; an agent without one that is
-        always theirs gets one without a source, which speaks when no other does.
+        A login without any state counts only for an agent who has no other. An agent without a login that is theirs at
+        all times also gets one without a source, which stands for the time in which they have none.
         """
         sources = self.agent_state["source"].unique() if self.sources is None else self.sources
-        heard = self.owners(self.agent_state)
+        with_states = self.owners(self.agent_state)
         listed = self.login.filter(pl.col("source").is_in(sources.implode()))
-        silent = listed.join(heard, on="agent_id", how="anti")
-        found = pl.concat([heard, silent.select(heard.columns)]).filter(
+        without = listed.join(with_states, on="agent_id", how="anti")
+        found = pl.concat([with_states, without.select(with_states.columns)]).filter(
             pl.col("agent_id").is_in(axis.agents.categories.implode())
         )
         always = found.filter(pl.col("from_at").is_null(), pl.col("to_at").is_null())
-        nobody = pl.DataFrame({"agent_id": axis.agents.categories}).join(always, on="agent_id", how="anti")
+        not_always = pl.DataFrame({"agent_id": axis.agents.categories}).join(
+            always, on="agent_id", how="anti"
+        )
         return (
-            pl.concat([found, nobody], how="diagonal")
+            pl.concat([found, not_always], how="diagonal")
             .with_columns(
                 agent=pl.col("agent_id").cast(axis.agents),
                 slot=(pl.struct(LOGIN).rank("dense").over("agent_id") - 1).cast(pl.Int32),
@@ -170,16 +147,16 @@ class Facts:
         )
 
     def legs(self, axis: Axis) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Give the answered legs (key, key_end, leg_id, queue_id, row) and the agents who have a call log (agent).
+        """Return the answered legs (key, key_end, leg_id, queue_id, row) and the agents who have a call log (agent).
 
-        ``row``: where a leg stood in ``call_leg``.
+        ``row``: index of a leg in ``call_leg``.
         """
         logins = pl.concat(
             [self.agent_state.select(LOGIN), self.call_leg.select(LOGIN), self.login.select(LOGIN)]
         )
         logs = self.call_leg["source"].unique() if self.logs is None else self.logs
-        here = pl.col("agent_id").is_in(axis.agents.categories.implode())
-        logged = self.owners(logins).filter(here, pl.col("source").is_in(logs.implode()))
+        on_axis = pl.col("agent_id").is_in(axis.agents.categories.implode())
+        logged = self.owners(logins).filter(on_axis, pl.col("source").is_in(logs.implode()))
         at = pl.col("answered_at")
         legs = (
             self.call_leg.with_row_index("row")
@@ -187,7 +164,7 @@ class Facts:
             .select(*LOGIN, "leg_id", "queue_id", "answered_at", "ended_at", "row")
             .join(self.owners(self.call_leg), on=LOGIN)
             .filter(
-                here,
+                on_axis,
                 pl.col("from_at").is_null() | (pl.col("from_at") <= at),
                 pl.col("to_at").is_null() | (pl.col("to_at") > at),
             )
@@ -202,3 +179,7 @@ class Facts:
             .sort("key", "leg_id")
         )
         return legs, logged.select(pl.col("agent_id").cast(axis.agents).alias("agent")).unique()
+
+
+def _read_spans(frame: Frame | None, table: str) -> pl.DataFrame:
+    return inputs.check_spans(inputs.take(frame, table), table)

@@ -5,6 +5,7 @@ Every error says which frame, which column and what to do.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from zoneinfo import available_timezones
@@ -19,6 +20,34 @@ from wfm.errors import InputError, UsageError
 ONE_SOURCE = "-"
 Frame = pl.DataFrame | pl.LazyFrame
 Window = tuple[datetime | date, datetime | date]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputFrames:
+    """The frames that a score is computed from, as they are given: not checked yet. Columns in [] are optional.
+
+    schedule: agent_id start_at end_at activity [published_at].
+    agent_state: [source] login at vendor_state [vendor_reason]; of several rows at one instant the last counts.
+    state_map: [source] vendor_state state [vendor_reason].
+    activity: activity category [counted paid shrinkage].
+    rule: category state in_adherence.
+    call_leg: [source] leg_id login answered_at ended_at [queue_id].
+    exemption: start_at end_at kind [agent_id team code made_at revoked_at].
+    coverage: [source] start_at end_at; None: everything is covered.
+    agent: agent_id [name team site timezone].
+    login: [source] login agent_id [from_at to_at]; a login without a row is its own agent_id.
+    """
+
+    schedule: Frame
+    agent_state: Frame
+    state_map: Frame
+    activity: Frame
+    rule: Frame
+    call_leg: Frame | None = None
+    exemption: Frame | None = None
+    coverage: Frame | None = None
+    agent: Frame | None = None
+    login: Frame | None = None
 
 
 def take(frame: Frame | None, table: str) -> pl.DataFrame:

@@ -101,7 +101,7 @@ def sums(scored: Score, validity: pl.DataFrame) -> pl.DataFrame:
     )
     begin = pl.col("key") % scored.axis.width + scored.axis.origin
     return (
-        scored._sums.join(at_edge, on=["agent_id", "segment"], how="left", maintain_order="left")
+        scored.segment_sums.join(at_edge, on=["agent_id", "segment"], how="left", maintain_order="left")
         .with_columns(open=pl.col("edge").is_not_null() & _inside(scored), begin=begin, end=begin)
         .with_columns(open_queue=pl.col("open_queue") & pl.col("open"))
         .sort("key")

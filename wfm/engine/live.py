@@ -13,7 +13,7 @@ it, which is one column of a kept frame (`wfm.engine.standing`)::
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -24,7 +24,7 @@ from wfm.core.time import EPOCH, MICROSECOND
 from wfm.engine import adherence, inputs, kept, rollup
 from wfm.engine.board import board, stretches
 from wfm.engine.facts import Facts
-from wfm.engine.inputs import Frame, Window
+from wfm.engine.inputs import Frame, InputFrames, Window
 from wfm.engine.kept import Kept
 from wfm.engine.known import Known
 from wfm.engine.score import Options, Score, compare
@@ -62,18 +62,9 @@ class Live:
 
     def __init__(
         self,
+        frames: InputFrames,
         *,
-        schedule: Frame,
-        agent_state: Frame,
-        state_map: Frame,
-        activity: Frame,
-        rule: Frame,
         window: Window,
-        call_leg: Frame | None = None,
-        exemption: Frame | None = None,
-        coverage: Frame | None = None,
-        agent: Frame | None = None,
-        login: Frame | None = None,
         timezone: str = "UTC",
         options: Options | None = None,
     ) -> None:
@@ -89,30 +80,22 @@ class Live:
         self.window: Window = checked
         self._timezone = inputs.zone(timezone, "timezone")
         self._options = options or Options()
-        self._rules = adherence.rule_table(inputs.rules(inputs.take(rule, "rule")))
-        nothing = {name: schema.empty(name) for name in ("schedule", "agent_state")}
-        fixed = Facts.read(
-            **nothing,
-            state_map=state_map,
-            activity=activity,
-            agent=agent,
-            login=login,
-            call_leg=None,
-            exemption=None,
-            coverage=None,
-        )
-        self._known = Known(fixed, inputs.take(activity, "activity"), checked)
+        self._rules = adherence.rule_table(inputs.rules(inputs.take(frames.rule, "rule")))
+        growing = {"call_leg": None, "exemption": None, "coverage": None}
+        empty = {name: schema.empty(name) for name in ("schedule", "agent_state")}
+        fixed = Facts.read(replace(frames, **empty, **growing))
+        self._known = Known(fixed, inputs.take(frames.activity, "activity"), checked)
         self._watch: Watch | None = None
         self._standing: pl.DataFrame | None = None
         self._views = {name: Kept() for name in ROWS}
         self._last: _Scored | None = None
         self._ends: dict[str, pl.Series] = {}
         self.take(
-            schedule=schedule,
-            agent_state=agent_state,
-            call_leg=call_leg,
-            exemption=exemption,
-            coverage=coverage,
+            schedule=frames.schedule,
+            agent_state=frames.agent_state,
+            call_leg=frames.call_leg,
+            exemption=frames.exemption,
+            coverage=frames.coverage,
         )
 
     @property

@@ -1,4 +1,4 @@
-"""Frames in, scores out: the engine as one pure function of what was scheduled, said, called and excused."""
+"""Scoring: from frames of schedules, agent states, calls and exemptions to a `Score`, as one pure function."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from functools import cached_property, partial
 import polars as pl
 
 from wfm import terms
-from wfm.core.time import EPOCH, MICROSECOND
+from wfm.core.time import to_epoch_us
 from wfm.engine import adherence, bridge, deviations, inputs, rollup, shrinkage, tolerance
-from wfm.engine.codes import is_queue
+from wfm.engine.codes import OUTSIDE_CATEGORY, is_queue
 from wfm.engine.definitions import DEFINITIONS, OWN, TOLERANT, Definition, chosen, divide, find, tolerant
 from wfm.engine.facts import Facts
-from wfm.engine.inputs import Frame, Window
+from wfm.engine.inputs import InputFrames, Window
 from wfm.engine.schedule import in_force, segments
 from wfm.engine.spans import Axis, layer, overlay, resolve, run_end, run_start, steps
 from wfm.engine.stretches import Stretches, stretches
@@ -24,20 +24,19 @@ from wfm.engine.tolerance import NO_THRESHOLD, Threshold, Tolerance
 from wfm.engine.units import in_seconds
 from wfm.errors import UsageError
 
-OUTSIDE_NAME = "outside"
 BY = rollup.BY
 
 
 @dataclass(frozen=True)
 class Options:
-    """What an analyst may set about scoring; none of it changes what was recorded.
+    """Options of scoring; none of them changes what was recorded.
 
-    state_renewal: a state other than logged_out that nothing renewed for so long is unknown.
+    state_renewal: a state other than logged_out is unknown once no transaction has renewed it for so long.
     wrapup_grace: wrap-up after a call that overran counts as call driven for at most so long.
-    state_delay: states are told up to so late (they are polled): an agent who is still busy then, after a call that
-        overran has ended, is taken to be in it.
-    state_evidence: apply the rules on calls to states alone where an agent has no call log.
-    threshold, tolerances: what is tolerated, in scores of their own beside the others; see `wfm.engine.tolerance`.
+    state_delay: states are reported up to so late (they are polled): an agent who is still busy this long after the end
+        of a call that overran is taken to be in the call.
+    state_evidence: apply the rules on calls by states alone where an agent has no call log.
+    threshold, tolerances: tolerated time, which has scores of its own; see `wfm.engine.adherence.tolerance`.
     """
 
     state_renewal: timedelta = timedelta(hours=16)
@@ -49,51 +48,66 @@ class Options:
 
     @property
     def tolerant(self) -> bool:
-        """Say whether anything is tolerated."""
+        """Return whether anything is tolerated."""
         return bool(self.threshold.below or self.tolerances)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Score:
-    """A scored window: every view of it comes from the same slices, so no two can disagree."""
+    """A scored window: every view of it comes from the same slices, so no two can disagree.
+
+    Its parts cover the whole axis; the views show the window.
+
+    axis: agents and time; see `wfm.engine.time.axis`.
+    slice_rows: key key_end segment category counted state entry approved system class out rule; gap-free per agent.
+    segments: as from `wfm.engine.inputs.schedule.build_segments`.
+    call_evidence: `wfm.engine.adherence.classify.CALL_EVIDENCE_COLUMNS`, of segments to which a rule on calls applies.
+    exemption_labels: number label; the columns approved and system of slices are such numbers, 0 for none.
+    agent_zones: agent zone.
+    agents: agent agent_id name team site timezone.
+    call_legs: key (answered) key_end leg_id queue_id row (of the frame call_leg).
+    timelines: the states of every login, before they are merged into one state per agent.
+    layers: the layers that were overlaid into slices.
+    logins: agent slot source login from_at to_at.
+    """
 
     axis: Axis
     window: Window | None
-    _slices: pl.DataFrame
-    _segments: pl.DataFrame
-    _evidence: pl.DataFrame
-    _exemption: pl.DataFrame
-    _zone_of: pl.DataFrame
-    _people: pl.DataFrame
-    _legs: pl.DataFrame
-    _lines: Lines
-    _layers: list[pl.DataFrame]
-    _logins: pl.DataFrame
+    slice_rows: pl.DataFrame
+    segments: pl.DataFrame
+    call_evidence: pl.DataFrame
+    exemption_labels: pl.DataFrame
+    agent_zones: pl.DataFrame
+    agents: pl.DataFrame
+    call_legs: pl.DataFrame
+    timelines: Lines
+    layers: list[pl.DataFrame]
+    logins: pl.DataFrame
     options: Options = Options()
     as_of: datetime | None = None
 
     def adherence(
         self, by: Sequence[str] = ("agent_id", "workday"), definitions: str | Iterable[str] = ()
     ) -> pl.DataFrame:
-        """Score by any of `wfm.engine.rollup.BY`; an empty ``by`` gives one row for everything.
+        """Return adherence by any of `wfm.engine.adherence.rollup.GROUPINGS`; an empty ``by`` gives one row in all.
 
         interval_start cuts at quarters of an hour, queue_id where the call under way changes: see
-        `wfm.engine.rollup.queued` for the one queue to which a second belongs.
+        `wfm.engine.adherence.rollup.assign_queues` for the one queue that a second belongs to.
 
         Args:
             by: what to group by.
-            definitions: names of `wfm.engine.definitions.DEFINITIONS`, or ``all``.
+            definitions: names of `wfm.engine.adherence.definitions.DEFINITIONS`, or ``all``.
 
         Returns:
             The columns of ``by``, then scheduled_s in_s approved_s call_driven_s system_s unknown_s controllable_s
             scheduled_work_s worked_s (seconds), adherence adherence_adjusted adherence_low adherence_high coverage
             conformance (0..1, conformance may exceed 1; null where nothing was scheduled). Where the options tolerate
-            something, also tolerated_s (after worked_s), adherence_tolerant = (in + tolerated) / D and
+            anything, also tolerated_s (after worked_s), adherence_tolerant = (in + tolerated) / D and
             adherence_adjusted_tolerant = (D − controllable that is not tolerated) / D. Then a column per definition,
             named after it (null where 0/0). Rows in order of ``by``.
 
         Raises:
-            UsageError: ``by`` or a definition is something else.
+            UsageError: there is no such grouping or definition.
         """
         by, wanted = rollup.groups(by), {**self._tolerant, **chosen(definitions)}
         parts = [self._summed(by), *(self._weighed(define, name, by) for name, define in wanted.items())]
@@ -105,19 +119,19 @@ class Score:
         return divide(adherence.ratios(summed), {name: _pair(name) for name in wanted})
 
     def bridge(self, before: str, after: str, by: Sequence[str] = ()) -> pl.DataFrame:
-        """Say which seconds make the difference between two scores, for everything or by any of `BY`.
+        """Return the bridge between two definitions of the score: the seconds that make the difference.
 
         Args:
-            before, after: adherence, adherence_adjusted, their tolerant ones, or a definition.
+            before, after: adherence, adherence_adjusted, the same with _tolerant, or a definition.
             by: what to group by; a group in which no second counts differently has no row.
 
         Returns:
             ``by``; kind activity state reason (of the seconds; without those that ``by`` has); seconds;
             from_numerator_s from_denominator_s to_numerator_s to_denominator_s; points (0..1, their sum is score_to −
-            score_from); score_from score_to. See `wfm.engine.bridge.points`.
+            score_from); score_from score_to. See `wfm.engine.adherence.bridge.compute_points`.
 
         Raises:
-            UsageError: ``by`` or a score is something else.
+            UsageError: there is no such grouping or score.
         """
         by = rollup.groups(by)
         parts = [
@@ -129,14 +143,14 @@ class Score:
         return bridge.points(self._labelled(rows), totals, by)
 
     def bridge_stretches(self, before: str, after: str) -> pl.DataFrame:
-        """List the stretches that count differently in two scores.
+        """List the time that counts differently in two definitions of the score.
 
         Returns:
             agent_id workday start_at end_at seconds kind activity state reason, and the weights of each second
             (-1, 0, 1): from_numerator from_denominator to_numerator to_denominator. In order of agent and time.
 
         Raises:
-            UsageError: a score is something else.
+            UsageError: there is no such score.
         """
         return bridge.spoken(self._clip(bridge.listed(self._difference(before, after))), self.axis)
 
@@ -147,14 +161,15 @@ class Score:
         agents: Sequence[str] | None = None,
         utilisation: str = "of_paid",
     ) -> pl.DataFrame:
-        """Tell where paid time went and how busy agents were, by any of `wfm.engine.rollup.BY`.
+        """Return shrinkage, occupancy and utilisation by any of `wfm.engine.adherence.rollup.GROUPINGS`.
 
         Returns:
-            The columns of ``by``, then those of `wfm.engine.shrinkage.ratios`. A group without paid or logged-in
+            The columns of ``by``, then those of
+            `wfm.engine.adherence.shrinkage.compute_shrinkage_ratios`. A group without paid or logged-in
             time has no row. Rows in order of ``by``; an empty ``by`` gives one row for everything.
 
         Raises:
-            UsageError: ``by`` or ``utilisation`` names something else.
+            UsageError: there is no such grouping or utilisation.
         """
         by, variant = rollup.groups(by), shrinkage.variant(utilisation)
         rows = self._timed(by, agents, shrinkage.sums)
@@ -164,31 +179,36 @@ class Score:
     def shrinkage_causes(
         self, by: str | Sequence[str] = (), *, agents: Sequence[str] | None = None
     ) -> pl.DataFrame:
-        """Tell what shrinkage was made of: the same seconds as in `shrinkage`, cause by cause.
+        """Return the causes of shrinkage: the same seconds as in `shrinkage`, by cause.
 
         Returns:
             The columns of ``by``, part (planned, unplanned), cause (an activity, a reason, or the code of an
-            exemption), seconds, paid_s of the group, shrinkage (seconds / paid_s); in order of ``by`` and part, the
-            longest first.
+            exemption), seconds, paid_s of the group, shrinkage (seconds / paid_s); in order of ``by`` and part, most
+            seconds first.
 
         Raises:
             UsageError: ``by`` names something else.
         """
         by = rollup.groups(by)
-        parts = self._timed(by, agents, partial(shrinkage.causes, exemption=self._exemption))
+        parts = self._timed(by, agents, partial(shrinkage.causes, exemption=self.exemption_labels))
         return shrinkage.shares(parts, by)
 
     def exceptions(self) -> pl.DataFrame:
-        """List every adherence exception and every stretch of unscheduled work.
+        """List every adherence exception, and unscheduled work.
 
         Returns:
             agent_id workday start_at end_at seconds activity state vendor_state class reason evidence evidence_kind
             impact; class is null for unscheduled work. In order of agent and time.
         """
         found = deviations.exceptions(
-            self._reasoned, self._segments, self._evidence, self._exemption, self._zone_of, self.axis
+            self.slices_with_reasons,
+            self.segments,
+            self.call_evidence,
+            self.exemption_labels,
+            self.agent_zones,
+            self.axis,
         )
-        rows = self._spoken(self._clip(found)).with_columns(
+        rows = self._decode(self._clip(found)).with_columns(
             pl.col("evidence_kind").cast(pl.String), seconds=in_seconds(pl.col("key_end") - pl.col("key"))
         )
         return rows.select(
@@ -208,7 +228,7 @@ class Score:
         )
 
     def slices(self) -> pl.DataFrame:
-        """Return the finest view: within a row nothing changes, and the rows of an agent leave no gap.
+        """Return the finest view: within a row nothing changes, and the rows of an agent leave no gaps.
 
         Returns:
             agent_id start_at end_at activity state vendor_state class reason leg_id (the call leg then under way; the
@@ -217,24 +237,24 @@ class Score:
         return self.dated_slices().drop("workday")
 
     def dated_slices(self) -> pl.DataFrame:
-        """Return `slices` with the workday each belongs to: null where nothing is scheduled and no work is done."""
-        cut = rollup.under_way(self._reasoned, self._legs, self.axis)
-        facts = self._reasoned.select("segment", "state", "entry", "class", pl.col("reason").cast(pl.String))[
-            cut["row"]
-        ]
-        named = pl.concat([cut, facts, self._segments_of(facts["segment"])], how="horizontal")
+        """Return `slices` with the workday, null where nothing is scheduled and no work is done."""
+        cut = rollup.under_way(self.slices_with_reasons, self.call_legs, self.axis)
+        facts = self.slices_with_reasons.select(
+            "segment", "state", "entry", "class", pl.col("reason").cast(pl.String)
+        )[cut["row"]]
+        named = pl.concat([cut, facts, self.look_up_segments(facts["segment"])], how="horizontal")
         work = is_queue() & (pl.col("segment") == 0)
         named = named.with_columns(agent=self.axis.agent(pl.col("key")))
         runs = named.select(
             "agent", key=pl.coalesce(run_start(work), "key"), key_end=pl.coalesce(run_end(work), "key_end")
         )
-        outside = deviations.workday_outside(runs, self._segments, self._zone_of, self.axis)
+        outside = deviations.workday_outside(runs, self.segments, self.agent_zones, self.axis)
         named = named.with_columns(
             workday=pl.coalesce("workday", outside),
             reason=pl.when(work).then(pl.lit("unscheduled_work")).otherwise("reason"),
-            leg_id=self._legs["leg_id"].gather(cut["leg"]),
+            leg_id=self.call_legs["leg_id"].gather(cut["leg"]),
         )
-        return self._spoken(self._clip(named)).select(
+        return self._decode(self._clip(named)).select(
             "agent_id",
             "workday",
             "start_at",
@@ -248,7 +268,7 @@ class Score:
         )
 
     def scheduled(self, by: str | Sequence[str] = ()) -> pl.DataFrame:
-        """Return the scheduled slices, cut for what one groups by.
+        """Return the scheduled slices, cut for groupings.
 
         Returns:
             agent_id start_at end_at activity category state vendor_state class and the columns of ``by``; class is
@@ -258,40 +278,41 @@ class Score:
             UsageError: ``by`` names something else.
         """
         by = rollup.groups(by)
-        kept = self._slices.filter(pl.col("segment") > 0)
-        rows = kept.select("key", "key_end", "segment", "state", "entry", "class")
-        places = self._segments_of(rows["segment"]).select("workday")
-        pieces = self._pieces(pl.concat([rows, places], how="horizontal"), by)
-        named = self._spoken(self._labelled(pieces)).with_columns(
+        scheduled = self.slice_rows.filter(pl.col("segment") > 0)
+        rows = scheduled.select("key", "key_end", "segment", "state", "entry", "class")
+        workday = self.look_up_segments(rows["segment"]).select("workday")
+        pieces = self._pieces(pl.concat([rows, workday], how="horizontal"), by)
+        named = self._decode(self._labelled(pieces)).with_columns(
             pl.col(name).cast(pl.String) for name in by if name == "queue_id"
         )
         own = ("agent_id", "start_at", "end_at", "activity", "category", "state", "vendor_state", "class")
         return named.select(*dict.fromkeys([*own, *by]))
 
     @cached_property
-    def _reasoned(self) -> pl.DataFrame:
-        return deviations.give_reasons(self._slices, self._segments)
+    def slices_with_reasons(self) -> pl.DataFrame:
+        """Return `slice_rows` with ``reason``."""
+        return deviations.give_reasons(self.slice_rows, self.segments)
 
     @cached_property
-    def _sums(self) -> pl.DataFrame:
-        """Sum per segment, in microseconds, with everything one can group by but cuts."""
-        scheduled = self._slices.filter(pl.col("segment") > 0)
+    def segment_sums(self) -> pl.DataFrame:
+        """Return the sums of each segment, in microseconds, with every grouping that does not cut segments."""
+        scheduled = self.slice_rows.filter(pl.col("segment") > 0)
         if self.window is not None:
-            places = self._segments_of(scheduled["segment"]).select("workday")
-            scheduled = self._clip(pl.concat([scheduled, places], how="horizontal"))
+            workday = self.look_up_segments(scheduled["segment"]).select("workday")
+            scheduled = self._clip(pl.concat([scheduled, workday], how="horizontal"))
         return self._labelled(adherence.sums(scheduled, ["segment"]))
 
     def _summed(self, by: list[str]) -> pl.DataFrame:
         """Sum scheduled time per group, in microseconds."""
         if not any(name in rollup.CUTS for name in by):
-            return self._sums
-        slices = self._queued if "queue_id" in by else self._slices
+            return self.segment_sums
+        slices = self._queued if "queue_id" in by else self.slice_rows
         columns = [name for name in (*adherence.SUMMED, "queue_id") if name in slices.columns]
         scheduled = slices.filter(pl.col("segment") > 0).select(*columns, label_row=pl.col("segment") - 1)
         return rollup.summed(self._cut(scheduled, self._labels, by), self._labels, by, adherence.sums)
 
     def _weighed(self, define: Definition, name: str, by: list[str]) -> pl.DataFrame:
-        """Sum a definition's two weights per group, in microseconds: the columns `_pair` names."""
+        """Sum a definition's two weights per group, in microseconds, into the columns of `_weight_sum_names`."""
         rows = self._pieces(define(self._stretches), by).with_columns(label_row=pl.col("segment") - 1)
         length, (over, under) = pl.col("key_end") - pl.col("key"), _pair(name)
 
@@ -305,7 +326,7 @@ class Score:
         return summed.filter((pl.col(over) != 0) | (pl.col(under) != 0))
 
     def _pieces(self, rows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-        """Keep the window of rows, disjoint and in order of key, and cut them for ``by``."""
+        """Clip rows, disjoint and in order of key, to the window, and cut them for ``by``."""
         rows = self._clip(rows)
         if "queue_id" in by:
             rows = rollup.with_queue(rows, self._queued, self.axis)
@@ -313,50 +334,53 @@ class Score:
 
     @cached_property
     def _stretches(self) -> Stretches:
-        return stretches(self._slices, self._segments, self._zone_of, self.axis)
+        return stretches(self.slice_rows, self.segments, self.agent_zones, self.axis)
 
     @cached_property
     def _tolerant(self) -> dict[str, Definition]:
-        """Give the scores with what is tolerated, if anything is."""
-        told = self.options
-        return tolerant(told.threshold, told.tolerances) if told.tolerant else {}
+        """Return the definitions with tolerance, if anything is tolerated."""
+        options = self.options
+        return tolerant(options.threshold, options.tolerances) if options.tolerant else {}
 
     def _named(self, name: str) -> Definition:
         return find(name, {**OWN, **self._tolerant, **DEFINITIONS})
 
     def _difference(self, before: str, after: str) -> pl.DataFrame:
-        given = stretches(self._reasoned, self._segments, self._zone_of, self.axis)
+        given = stretches(self.slices_with_reasons, self.segments, self.agent_zones, self.axis)
         return bridge.difference(self._named(before)(given), self._named(after)(given), self.axis)
 
     @cached_property
     def _labels(self) -> pl.DataFrame:
-        return rollup.labels(self._segments, self._people, self.axis)
+        return rollup.labels(self.segments, self.agents, self.axis)
 
     def _labelled(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Join what one can group by, but cuts, to rows with ``segment``; a column that they have stays."""
+        """Join the groupings that do not cut segments to rows with ``segment``, except those that the rows have."""
         own = [name for name in rows.columns if name != "segment"]
         return rows.join(self._labels.drop(own, strict=False), on="segment", maintain_order="left")
 
     @cached_property
-    def _places(self) -> tuple[pl.Series, pl.DataFrame]:
-        return rollup.places(self._reasoned, self._segments, self._zone_of, self._people, self.axis)
+    def _label_rows(self) -> tuple[pl.Series, pl.DataFrame]:
+        """Return the row of labels of every slice, and the labels: see `rollup.assign_label_rows`."""
+        return rollup.places(
+            self.slices_with_reasons, self.segments, self.agent_zones, self.agents, self.axis
+        )
 
     @cached_property
     def _placed(self) -> pl.DataFrame:
-        """All slices, scheduled or not, with ``place``."""
-        return self._reasoned.select(
-            *adherence.SUMMED, "rule", "reason", "approved", "system", label_row=self._places[0]
+        """Return all slices, scheduled or not, with ``label_row``."""
+        return self.slices_with_reasons.select(
+            *adherence.SUMMED, "rule", "reason", "approved", "system", label_row=self._label_rows[0]
         )
 
     @cached_property
     def _queued(self) -> pl.DataFrame:
-        day = rollup.numbers(self._places[1], ["agent_id", "workday"])
-        return rollup.queued(self._placed, self._legs, day, self.axis)
+        day = rollup.numbers(self._label_rows[1], ["agent_id", "workday"])
+        return rollup.queued(self._placed, self.call_legs, day, self.axis)
 
-    def _cut(self, slices: pl.DataFrame, places: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-        """Keep the window of slices with ``place`` and cut them for ``by``."""
+    def _cut(self, slices: pl.DataFrame, labelled: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+        """Clip slices with ``label_row`` to the window and cut them for ``by``."""
         if self.window is not None:
-            slices = self._clip(slices.with_columns(workday=places["workday"].gather(slices["label_row"])))
+            slices = self._clip(slices.with_columns(workday=labelled["workday"].gather(slices["label_row"])))
         return rollup.quarters(slices, self.axis) if "interval_start" in by else slices
 
     def _timed(
@@ -366,33 +390,33 @@ class Score:
         summing: Callable[[pl.DataFrame, list[str]], pl.DataFrame],
     ) -> pl.DataFrame:
         """Sum all time, scheduled or not, per group."""
-        places = self._places[1]
-        slices = shrinkage.flagged(self._queued if "queue_id" in by else self._placed, places)
+        labelled = self._label_rows[1]
+        slices = shrinkage.flagged(self._queued if "queue_id" in by else self._placed, labelled)
         if agents is not None:
-            theirs = places["agent_id"].is_in(list(agents))
-            slices = slices.filter(theirs.gather(slices["label_row"]))
-        return rollup.summed(self._cut(slices, places, by), places, by, summing)
+            chosen = labelled["agent_id"].is_in(list(agents))
+            slices = slices.filter(chosen.gather(slices["label_row"]))
+        return rollup.summed(self._cut(slices, labelled, by), labelled, by, summing)
 
-    def _segments_of(self, number: pl.Series) -> pl.DataFrame:
-        """Look up activity and workday per segment number; null where nothing is scheduled."""
+    def look_up_segments(self, number: pl.Series) -> pl.DataFrame:
+        """Return activity and workday per segment number; null where nothing is scheduled."""
         index = pl.select(pl.when(number > 0).then(number - 1)).to_series()
         return pl.DataFrame(
             {
-                "activity": self._segments["activity"].cast(pl.String).gather(index),
-                "workday": self._segments["workday"].gather(index),
+                "activity": self.segments["activity"].cast(pl.String).gather(index),
+                "workday": self.segments["workday"].gather(index),
             }
         )
 
-    def _spoken(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Put words and instants for codes and keys."""
-        return deviations.words(rows, self._lines.entries).with_columns(
+    def _decode(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Add words and instants for codes and keys."""
+        return deviations.words(rows, self.timelines.entries).with_columns(
             agent_id=pl.col("agent").cast(pl.String),
             start_at=self.axis.at(pl.col("key")),
             end_at=self.axis.at(pl.col("key_end")),
         )
 
     def _clip(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Keep the window: whole workdays if it is given in dates, else to the microsecond."""
+        """Clip rows to the window: to whole workdays if it is given in dates, else to the microsecond."""
         if self.window is None:
             return rows
         start, end = self.window
@@ -400,8 +424,8 @@ class Score:
             return rows.filter(pl.col("workday") >= start, pl.col("workday") < end)
         base = pl.col("key") - pl.col("key") % self.axis.width - self.axis.origin
         return rows.with_columns(
-            key=pl.max_horizontal("key", base + (start - EPOCH) // MICROSECOND),
-            key_end=pl.min_horizontal("key_end", base + (end - EPOCH) // MICROSECOND),
+            key=pl.max_horizontal("key", base + to_epoch_us(start)),
+            key_end=pl.min_horizontal("key_end", base + to_epoch_us(end)),
         ).filter(pl.col("key") < pl.col("key_end"))
 
 
@@ -410,43 +434,25 @@ def _pair(name: str) -> tuple[str, str]:
 
 
 def score(
+    frames: InputFrames,
     *,
-    schedule: Frame,
-    agent_state: Frame,
-    state_map: Frame,
-    activity: Frame,
-    rule: Frame,
-    call_leg: Frame | None = None,
-    exemption: Frame | None = None,
-    coverage: Frame | None = None,
-    agent: Frame | None = None,
-    login: Frame | None = None,
     window: Window | None = None,
     as_of: datetime | None = None,
     timezone: str = "UTC",
     options: Options | None = None,
 ) -> Score:
-    """Compare what agents did with what they were scheduled to do.
+    """Score what agents did against what they were scheduled to do.
 
     Args:
-        schedule: agent_id start_at end_at activity [published_at].
-        agent_state: [source] login at vendor_state [vendor_reason]; of several rows at one instant the last counts.
-        state_map: [source] vendor_state state [vendor_reason].
-        activity: activity category [counted].
-        rule: category state in_adherence.
-        call_leg: [source] leg_id login answered_at ended_at.
-        exemption: start_at end_at kind [agent_id team code made_at revoked_at].
-        coverage: [source] start_at end_at; None: everything was watched.
-        agent: agent_id [name team site timezone].
-        login: [source] login agent_id [from_at to_at]; a login with no row is its own agent_id.
+        frames: what was scheduled, recorded and excused.
         window: two dates (workdays) or two instants; None: everything there is.
         as_of: score with the publications, approvals and revocations known at this instant.
         timezone: zone of agents that have none of their own.
         options: see `Options`.
 
     Raises:
-        InputError: a frame is not what it should be.
-        UsageError: the window or the zone is not.
+        InputError: a frame lacks a column or has a wrong value.
+        UsageError: the window or the zone is invalid.
     """
     options = options or Options()
     window = inputs.window_of(window)
@@ -454,11 +460,9 @@ def score(
         raise UsageError(
             f"as_of: {as_of} is not an instant with a zone; give one like 2026-03-02T08:00:00+00:00."
         )
-    facts = Facts.read(
-        schedule, agent_state, state_map, activity, call_leg, exemption, coverage, agent, login
-    )
+    facts = Facts.read(frames)
     tolerance.check(options.tolerances, options.threshold, facts.activity["activity"].to_list())
-    rules = adherence.rule_table(inputs.rules(inputs.take(rule, "rule")))
+    rules = adherence.rule_table(inputs.rules(inputs.take(frames.rule, "rule")))
     return compare(facts, facts.axis(window), rules, window, as_of, timezone, options)
 
 
@@ -471,14 +475,15 @@ def compare(
     timezone: str,
     options: Options,
 ) -> Score:
-    """Score the agents of an axis from facts that were checked: see `score`.
+    """Score the agents of an axis from a checked data set: see `score`.
 
-    Nothing that is found of one agent depends on another: the facts may be those of the axis' agents alone, if
-    `Facts.sources` and `Facts.logs` still name every source there is.
+    No result of one agent depends on another: the data set may be that of the axis' agents alone, provided that
+    `Dataset.state_sources` and `Dataset.call_log_sources` still list every source.
 
     Args:
-        facts, axis: who, when, and what is known of them.
-        rules: as from `wfm.engine.adherence.rule_table`.
+        facts: the data set.
+        axis: its agents and the time around the window.
+        rules: as from `wfm.engine.adherence.classify.build_rule_table`.
         window, as_of, timezone, options: as for `score`, checked.
 
     Raises:
@@ -495,7 +500,7 @@ def compare(
     layers = [planned, *lines.layers, *excused]
     slices = overlay(layers, axis)
     slices = slices.with_columns(
-        category=_at(segs["category"], slices["segment"], OUTSIDE_NAME),
+        category=_at(segs["category"], slices["segment"], OUTSIDE_CATEGORY),
         counted=_at(segs["counted"], slices["segment"], False),
     )
     slices = adherence.merge_logins(slices, lines.entries["code"], rules, lines.slots).select(
@@ -508,33 +513,32 @@ def compare(
         adherence.Legs(legs, logged, options.state_evidence),
         adherence.Leeway(options.wrapup_grace, options.state_delay),
     )
-    people = facts.people(axis)
     return Score(
-        axis,
-        window,
-        slices,
-        segs,
-        evidence,
-        labels,
-        zone_of,
-        people,
-        legs,
-        lines,
-        layers,
-        logins,
-        options,
-        as_of,
+        axis=axis,
+        window=window,
+        slice_rows=slices,
+        segments=segs,
+        call_evidence=evidence,
+        exemption_labels=labels,
+        agent_zones=zone_of,
+        agents=facts.people(axis),
+        call_legs=legs,
+        timelines=lines,
+        layers=layers,
+        logins=logins,
+        options=options,
+        as_of=as_of,
     )
 
 
 def _at(values: pl.Series, segment: pl.Series, outside: object) -> pl.Series:
-    """Look up a value per segment; ``outside`` where nothing is scheduled."""
+    """Return a value per segment; ``outside`` where nothing is scheduled."""
     first = pl.Series(values.name, [outside], dtype=values.dtype)
     return pl.concat([first, values]).gather(segment)
 
 
 def _exemptions(facts: Facts, axis: Axis, as_of: datetime | None) -> tuple[list[pl.DataFrame], pl.DataFrame]:
-    """Make the layers ``approved`` and ``system``: the number of the exemption in force; and the numbers' labels."""
+    """Build the layers ``approved`` and ``system`` of numbers of the exemption in force; and the numbers' labels."""
     rows = facts.exemption.with_row_index("number", offset=1).with_columns(pl.col("number").cast(pl.Int32))
     labels = rows.select("number", label=pl.coalesce("code", "note", "kind"))
     if rows.is_empty():
@@ -549,10 +553,10 @@ def _exemptions(facts: Facts, axis: Axis, as_of: datetime | None) -> tuple[list[
             pl.col("made_at").is_null() | (pl.col("made_at") <= as_of),
             pl.col("revoked_at").is_null() | (pl.col("revoked_at") > as_of),
         )
-    whose = facts.people(axis).select("agent", "team", owner="agent_id")
-    one = valid.filter(pl.col("agent_id").is_not_null()).join(whose, left_on="agent_id", right_on="owner")
-    team = valid.filter(pl.col("agent_id").is_null(), pl.col("team").is_not_null()).join(whose, on="team")
-    everyone = valid.filter(pl.col("agent_id").is_null(), pl.col("team").is_null()).join(whose, how="cross")
+    agents = facts.people(axis).select("agent", "team", named="agent_id")
+    one = valid.filter(pl.col("agent_id").is_not_null()).join(agents, left_on="agent_id", right_on="named")
+    team = valid.filter(pl.col("agent_id").is_null(), pl.col("team").is_not_null()).join(agents, on="team")
+    everyone = valid.filter(pl.col("agent_id").is_null(), pl.col("team").is_null()).join(agents, how="cross")
     columns = ["agent", "number", "kind", "start_at", "end_at"]
     spans = (
         pl.concat([part.select(columns) for part in (one, team, everyone)])

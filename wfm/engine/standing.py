@@ -52,7 +52,7 @@ def standing(scored: Score, edges: pl.DataFrame | None) -> pl.DataFrame:
     rows = rows.with_columns(until=pl.min_horizontal("until", *_bounds(scored, rows))).with_columns(
         until=pl.when(pl.col("edge") < axis.end).then("until")
     )
-    at_edge = scored._slices.select(
+    at_edge = scored.slice_rows.select(
         "segment", "state", "class", edge_key="key_end", overrun=_follows_overrun(scored)
     )
     rows = rows.join(at_edge, on="edge_key", how="left", maintain_order="left")
@@ -72,7 +72,7 @@ def standing(scored: Score, edges: pl.DataFrame | None) -> pl.DataFrame:
 def _watched(scored: Score, edges: pl.DataFrame) -> pl.DataFrame:
     """Return every agent's source and its edge, null where there are several: agent, source, edge, seen, mixed."""
     whose = (
-        scored._logins.select("agent", "source")
+        scored.logins.select("agent", "source")
         .unique()
         .join(edges, on="source", how="left", nulls_equal=True)
     )
@@ -92,9 +92,9 @@ def _watched(scored: Score, edges: pl.DataFrame) -> pl.DataFrame:
 def _cuts(scored: Score) -> pl.Series:
     """List, in order, every key at which something other than coverage may begin or end."""
     axis = scored.axis
-    shifts = scored._segments.select("shift_key", "shift_end").unique()
-    parts = [layer["key"] for layer in scored._layers if not layer.columns[1].startswith("covered_")]
-    parts += [scored._legs["key"], scored._legs["key_end"], axis.ends()]
+    shifts = scored.segments.select("shift_key", "shift_end").unique()
+    parts = [layer["key"] for layer in scored.layers if not layer.columns[1].startswith("covered_")]
+    parts += [scored.call_legs["key"], scored.call_legs["key_end"], axis.ends()]
     # work outside the schedule belongs to the workday of a shift that is at most SHIFT_GAP away
     parts += [shifts["shift_key"] - SHIFT_GAP, shifts["shift_end"] + SHIFT_GAP + 1]
     return pl.concat([part.rename("key") for part in parts]).sort()
@@ -102,7 +102,9 @@ def _cuts(scored: Score) -> pl.Series:
 
 def _bounds(scored: Score, rows: pl.DataFrame) -> list[pl.Series]:
     """Return the next local midnight after every agent's edge, and the next end of a window of instants (µs)."""
-    zone = rows.select("agent").join(scored._zone_of, on="agent", how="left", maintain_order="left")["zone"]
+    zone = rows.select("agent").join(scored.agent_zones, on="agent", how="left", maintain_order="left")[
+        "zone"
+    ]
     at = rows["edge"].cast(INSTANT)
     days = [
         pl.when(zone == name).then(
@@ -126,10 +128,10 @@ def _bounds(scored: Score, rows: pl.DataFrame) -> list[pl.Series]:
 
 def _follows_overrun(scored: Score) -> pl.Expr:
     """Tell whether an overrunning call, or the break it shifted, may still be going on at the end of a slice."""
-    overrun = scored._evidence["segment"].implode()
+    overrun = scored.call_evidence["segment"].implode()
     # segments are numbered from 1: the number before this one is also this one's row in the table of segments
     previous = pl.when(pl.col("segment") > 0).then(pl.col("segment") - 1)
-    begun = pl.lit(scored._segments["key"]).gather(previous)
+    begun = pl.lit(scored.segments["key"]).gather(previous)
     return (pl.col("segment").is_in(overrun) & pl.col("state").is_in(ON_CALL)) | (
         previous.is_in(overrun) & (run_start(is_rest()) < begun)
     )
