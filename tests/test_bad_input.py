@@ -386,10 +386,9 @@ def test_a_full_disk_while_importing(tiny, run, room):
         room(size)
         done = run("import", "agent", "big.csv")
         room(resource.RLIM_INFINITY)
-        assert (done.code, "the disk is full, nothing was stored; free some space" in done.err) == (
-            1,
-            True,
-        ), done.err
+        assert (done.code, "the disk is full, nothing was stored; free some space" in done.err) == (1, True), (
+            done.err
+        )
         assert knows(tiny / "wfm.duckdb") == before
     assert run("import", "agent", "big.csv").code == 0
     assert wfm.open(tiny / "wfm.duckdb").get("agent").height == 50_001
@@ -426,7 +425,7 @@ def test_whatever_the_system_says_when_a_file_takes_its_place(run, monkeypatch, 
 
     monkeypatch.setattr(os, "replace", fail)
     done = run("export", "agent", "--out", "x.csv")
-    assert (done.code, "cannot write x.csv: " in done.err) == (1, True)
+    assert (done.code, "Cannot write x.csv: " in done.err) == (1, True)
     assert not Path("x.csv").exists()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from wfm.core.atomic_files import TEMPORARY_ENDING
 from wfm.errors import OutputError
 from wfm.jobs import spool
 from wfm.vendors import Payload, Window
@@ -52,7 +53,7 @@ def test_a_damaged_batch_is_set_aside_not_erased(tmp_path: Path) -> None:
 
 def test_what_a_crash_left_half_written_goes_when_it_is_old(tmp_path: Path) -> None:
     kept = spool.put(tmp_path, batch())
-    old, new = (tmp_path / f"{name}{spool.HALF}" for name in ("old", "new"))
+    old, new = (tmp_path / f"{name}{TEMPORARY_ENDING}" for name in ("old", "new"))
     for path, at in ((old, 1_000), (new, 3_000), (kept, 1_000)):
         path.touch()
         os.utime(path, (at, at))
@@ -75,6 +76,6 @@ def test_on_a_full_disk_nothing_is_left_and_the_error_says_so(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OutputError, match="No space left"):
+    with pytest.raises(OutputError, match="the disk is full"):
         spool.put(tmp_path, batch())
     assert list(tmp_path.iterdir()) == []

@@ -125,7 +125,7 @@ def test_another_ending_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["r.html", "r.xlsx", "r.csv"])
 def test_no_directory_is_an_error_that_says_so(tmp_path: Path, name: str) -> None:
-    with pytest.raises(OutputError, match="No such file"):
+    with pytest.raises(OutputError, match="the directory does not exist"):
         write(report(), tmp_path / "nowhere" / name)
 
 
@@ -136,8 +136,8 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, name: str, monkeypatch:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device", str(tmp_path / name))
 
-    monkeypatch.setattr("wfm.report.whole.os.fsync", full)
-    with pytest.raises(OutputError, match="No space left"):
+    monkeypatch.setattr("wfm.core.atomic_files.os.fsync", full)
+    with pytest.raises(OutputError, match="the disk is full"):
         write(report(), tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text() == "before"

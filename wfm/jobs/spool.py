@@ -6,9 +6,7 @@ a batch knows its name, so that one stored just before a crash is not stored twi
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,12 +14,11 @@ from uuid import uuid4
 
 import polars as pl
 
-from wfm.errors import OutputError
+from wfm.core.atomic_files import TEMPORARY_ENDING, explained_errors, replace_file, sync_directory
 from wfm.vendors import Payload, Window
 
 ENDING = ".batch.parquet"
 DAMAGED = ".damaged"
-HALF = ".part"
 
 
 @dataclass(frozen=True)
@@ -77,21 +74,9 @@ def put(folder: Path, batch: Batch) -> Path:
         },
     )
     target = folder / f"{batch.name}.{batch.source}{ENDING}"
-    beside = target.with_suffix(HALF)
-    try:
+    with explained_errors(str(folder)):
         folder.mkdir(parents=True, exist_ok=True)
-        with open(beside, "wb") as file:
-            frame.write_parquet(file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, target)
-        _sync(folder)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise OutputError(
-            f"{folder}: the batch cannot be kept there either: {error.strerror or error}."
-        ) from error
+    replace_file(target, lambda file: frame.write_parquet(file, compression="zstd"))
     return target
 
 
@@ -132,7 +117,7 @@ def take(path: Path) -> Batch | None:
 
 def tidy(folder: Path, before: float) -> int:
     """Remove what a crash left half-written before an instant (seconds since 1970); returns how many files."""
-    left = [path for path in folder.glob(f"*{HALF}") if path.stat().st_mtime < before]
+    left = [path for path in folder.glob(f"*{TEMPORARY_ENDING}") if path.stat().st_mtime < before]
     for path in left:
         path.unlink(missing_ok=True)
     return len(left)
@@ -141,13 +126,4 @@ def tidy(folder: Path, before: float) -> int:
 def drop(path: Path) -> None:
     """Forget a batch that is stored."""
     path.unlink(missing_ok=True)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    """Make a rename or removal in a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_directory(path.parent)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import polars as pl
 
+from wfm.core.atomic_files import replace_files
 from wfm.report.happenings import EXCEPTION
 from wfm.report.report import Report
 from wfm.report.scores import RATIOS, SECONDS
-from wfm.report.whole import write_whole
 
 
 def to_csv(report: Report, path: str | Path) -> tuple[Path, Path]:
@@ -28,5 +28,5 @@ def to_csv(report: Report, path: str | Path) -> tuple[Path, Path]:
         pl.col("evidence").list.join(" "),
         pl.col("start_at", "end_at").dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ"),
     )
-    write_whole({path: scores.select(columns).write_csv, other: found.write_csv})
+    replace_files({path: scores.select(columns).write_csv, other: found.write_csv})
     return path, other

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from wfm.core.atomic_files import replace_file
 from wfm.errors import OutputError
 from wfm.report.report import Report
 from wfm.report.sheets import Sheet, sheets
-from wfm.report.whole import write_whole
 
 if TYPE_CHECKING:
     from xlsxwriter.format import Format  # type: ignore[import-untyped]
@@ -41,10 +41,10 @@ OPTIONS: Final = {
 
 def to_xlsx(report: Report, path: str | Path) -> None:
     """Write all of `sheets` to one file; OutputError if it cannot be, and then what was there still is."""
-    write_whole({Path(path): lambda beside: _write(report, beside)})
+    replace_file(Path(path), lambda file: _write(report, Path(path), file))
 
 
-def _write(report: Report, path: Path) -> None:
+def _write(report: Report, path: Path, file: BinaryIO) -> None:
     # Slow to import, and most commands write no workbook.
     import xlsxwriter  # type: ignore[import-untyped]
     from xlsxwriter.exceptions import XlsxWriterException  # type: ignore[import-untyped]
@@ -58,8 +58,8 @@ def _write(report: Report, path: Path) -> None:
             for sheet in sheets(report):
                 _fill(book.add_worksheet(sheet.name), sheet, bold, kinds)
     except XlsxWriterException as error:
-        raise OutputError(f"Cannot write a workbook in {path.parent}: {error}.") from error
-    path.write_bytes(made.getbuffer())
+        raise OutputError(f"Cannot write {path}: {error}.") from error
+    file.write(made.getbuffer())
 
 
 def _fill(page: Worksheet, sheet: Sheet, bold: Format, kinds: dict[str, Format]) -> None:

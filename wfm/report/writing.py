@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wfm.core.atomic_files import replace_file
 from wfm.errors import UsageError
 from wfm.report.flat import to_csv
 from wfm.report.page.document import to_html
 from wfm.report.report import Report
-from wfm.report.whole import write_whole
 from wfm.report.workbook import to_xlsx
 
 ENDINGS = (".html", ".xlsx", ".csv")
@@ -37,8 +37,4 @@ def write(report: Report, path: str | Path) -> tuple[Path, ...]:
 def write_html(report: Report, path: str | Path) -> None:
     """Write the page; OutputError if it cannot be, and then what was there is still there."""
     page = to_html(report).encode()
-    write_whole({Path(path): lambda beside: _bytes(beside, page)})
-
-
-def _bytes(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
+    replace_file(Path(path), lambda file: file.write(page))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from wfm import settings
+from wfm.core.atomic_files import replace_file
 from wfm.errors import OutputError
 from wfm.jobs.collect import Collector
 from wfm.jobs.collecting import state_folder
@@ -39,7 +39,8 @@ def prepare(directory: Path, lines: Sequence[str]) -> Settings:
         directory.mkdir(parents=True, exist_ok=True)
         place = database.resolve()
         whole = [MADE, f"{settings.PREFIX}DATABASE={settings.quoted(str(place))}", *lines, ""]
-        _replace(file, "\n".join(whole))
+        # half a settings file would look like somebody else's to the next demo
+        replace_file(file, lambda opened: opened.write("\n".join(whole).encode()))
         _clear(database, directory / FILES)
     except OutputError:
         raise
@@ -55,13 +56,6 @@ def _refuse_others(file: Path, *others: Path) -> None:
     for path in (file, *others):
         if path.exists() and not mine:
             raise OutputError(f"{path} was not made by wfm demo: name another directory with --directory.")
-
-
-def _replace(file: Path, text: str) -> None:
-    """Write a file whole or not at all: half a settings file would be somebody else's to the next demo."""
-    beside = file.with_name(f".{file.name}.part")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, file)
 
 
 def _clear(database: Path, files: Path) -> None:
