@@ -164,8 +164,8 @@ def test_defaults_fill_only_what_is_not_there_and_are_checked(read):
         (b"agent_id\n\x81\x8d\n", "is not text in UTF-8, UTF-16 or Windows-1252"),
         (b"\xff\xfea", "is not text in UTF-8"),
         (b"\x89PNG\r\n\x1a\n\x05", "is not text"),
-        (b'agent_id,name\n1,"a\n2,b\n', "line 2 cannot be cut into cells"),
-        (b'agent_id,name\n1,"a"b\n', "line 2 cannot be cut into cells"),
+        (b'agent_id,name\n1,"a\n2,b\n', "line 2 cannot be split into cells"),
+        (b'agent_id,name\n1,"a"b\n', "line 2 cannot be split into cells"),
     ],
 )
 def test_whole_file_problems(read, content, said):

@@ -1,4 +1,4 @@
-"""Files in and out: a table's rows from csv, parquet, xlsx and ics; frames to csv, json, parquet and xlsx."""
+"""Read rows of a table from csv, parquet, xlsx and ics files; write frames as csv, json, parquet and xlsx."""
 
 from wfm.files.reading import Reading, importable, read
 from wfm.files.writing import FORMATS, Format, write

@@ -1,4 +1,4 @@
-"""Turn one column of cells into the type its table wants, and say what is wrong with the rest."""
+"""Cast a column of cells to the type of its table, and say what is wrong with the cells that do not fit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WHOLE = "a whole number, 0 or more"
 _SECONDS = "a number of seconds, 0 or more"
 _OFFSET = "a number of seconds between -86400 and 86400"
 SIGNED = ("offset_s",)
-"""Columns of seconds that may lie on either side of 0, by a day at most."""
+"""Columns of seconds that may be negative; at most a day either way."""
 _BOOLEAN = "true, false, yes, no, 1 or 0"
 _DAY = f"a day such as 2026-03-02, from {FIRST_YEAR} to {LAST_YEAR}"
 _MOST = 2**53
@@ -25,7 +25,7 @@ _MOST = 2**53
 
 @dataclass(frozen=True)
 class Reader:
-    """How a file's cells are to be read."""
+    """The options with which a file's cells are read."""
 
     path: str
     timezone: str | None = None
@@ -35,7 +35,7 @@ class Reader:
 
 
 class Column(NamedTuple):
-    """Values in the table's type, the cells as text, and what was expected where one did not fit."""
+    """Values in the table's type, the cells as text, and what was expected where a cell did not fit."""
 
     values: pl.Series
     text: pl.Series
@@ -43,7 +43,11 @@ class Column(NamedTuple):
 
 
 def cast(cells: pl.Series, column: str, dtype: pl.DataType, reader: Reader) -> Column:
-    """Cast a column of a file; InputError if its type as a whole cannot become `dtype`."""
+    """Cast a column of a file to ``dtype``.
+
+    Raises:
+        InputError: the column's own type cannot become `dtype`.
+    """
     if cells.dtype == pl.Null or cells.dtype in (pl.Categorical, pl.Enum):
         cells = cells.cast(pl.String)
     if cells.dtype != pl.String:
@@ -56,14 +60,14 @@ def cast(cells: pl.Series, column: str, dtype: pl.DataType, reader: Reader) -> C
 
 
 def clean(cells: pl.Series) -> pl.Series:
-    """Strip blanks; what is empty then is null."""
+    """Strip blanks; empty text becomes null."""
     text = cells.str.strip_chars()
     empty = (text == "").fill_null(False)
     return text.set(empty, None) if empty.any() else text
 
 
 def as_text(cells: pl.Series) -> pl.Series:
-    """Write any cells as text, whole floats without a point, instants as ISO 8601."""
+    """Format any cells as text, whole floats without a point, instants as ISO 8601."""
     dtype = cells.dtype
     if dtype.is_float():
         whole = (cells == cells.floor()) & (cells.abs() < _MOST)
@@ -82,7 +86,7 @@ def as_text(cells: pl.Series) -> pl.Series:
 
 
 def _from_typed(cells: pl.Series, column: str, dtype: pl.DataType, reader: Reader) -> Column:
-    """Take a column that has a type of its own, as parquet has."""
+    """Cast a column that has a type of its own, as in parquet."""
     source = cells.dtype
     wrong = f"{reader.path}: column {column} holds {source}"
     if source == pl.Binary or source.is_nested() or source == pl.Object:

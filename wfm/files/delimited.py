@@ -1,4 +1,4 @@
-"""Read csv: find encoding and delimiter, cut lines into cells, name the lines that do not fit."""
+"""Read csv: detect encoding and delimiter, split lines into cells, report lines that do not fit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wfm.files.raw import BAD, Raw, count
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 SURPLUS = "(surplus cells)"
-_CHUNK = 4_096  # more lists alive at once, and Python's garbage collector takes most of the time
+_CHUNK = 4_096  # with more lists alive at once, Python's garbage collector takes most of the time
 _CONTROL = bytes(b for b in range(32) if b not in b"\t\n\r\x0b\x0c\x1a")
 _NAMED = re.compile(r'[^\s",;|\ufeff]')  # what a line must have to be the header
 _MAX_COLUMNS = 4_096
@@ -23,16 +23,20 @@ _MAX_QUOTED = 64  # a pattern of more cells than this is not worth compiling
 
 
 def read_delimited(data: bytes, path: str, fits: Callable[[list[str]], int]) -> Raw:
-    """Cut a csv file into text cells; `fits` says how many of a header's names are wanted."""
+    """Read a csv file as text cells; `fits` counts the names of a header that the table has.
+
+    Raises:
+        InputError: it is not text, is empty, or a quote is never closed.
+    """
     text, note = _decode(data, path)
-    text, said = _directive(text)
+    text, stated = _directive(text)
     header_line = next((line for line in _lines(text) if _NAMED.search(line)), None)
     if header_line is None:
         raise InputError(f"{path} is empty: it has no header. Its first line must name the columns.")
-    delimiter = said or _sniff(header_line, fits)
+    delimiter = stated or _sniff(header_line, fits)
     if delimiter != ",":
         note = (*note, f"cells are separated by {DELIMITERS.get(delimiter, repr(delimiter))}")
-    start = 1 if said else 0
+    start = 1 if stated else 0
     raw = _plain(text, delimiter, start) or _exact(text, delimiter, start, path)
     return Raw(
         names=tuple(name.strip().lstrip("\ufeff") for name in raw.names),
@@ -51,7 +55,7 @@ def _decode(data: bytes, path: str) -> tuple[str, tuple[str, ...]]:
             return data.decode("utf-16"), ("read as UTF-16",)
         if b"\x00" in data:
             raise InputError(
-                f"{path} is not text, so it is no csv. Save it as csv in UTF-8, or give it its true ending."
+                f"{path} is not text, so it is not csv. Save it as csv in UTF-8, or give it the ending of its format."
             )
         try:
             return data.decode("utf-8-sig"), ()
@@ -66,7 +70,7 @@ def _decode(data: bytes, path: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _directive(text: str) -> tuple[str, str | None]:
-    """Take off Excel's own first line `sep=;`, which names the delimiter."""
+    """Remove Excel's own first line `sep=;`, which names the delimiter."""
     first = text[:8].splitlines()[0] if text else ""
     if len(first) == 5 and first.lower().startswith("sep=") and first[4] in DELIMITERS:
         return text[5:].removeprefix("\r").removeprefix("\n"), first[4]
@@ -90,7 +94,7 @@ def _header(line: str, delimiter: str) -> list[str]:
 
 
 def _plain(text: str, delimiter: str, start: int) -> Raw | None:
-    """Read a file whose lines all have as many whole cells as the header, at once; else None."""
+    """Read a file at once if every line has as many complete cells as the header; else return None."""
     quoted = '"' in text
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -128,13 +132,13 @@ def _plain(text: str, delimiter: str, start: int) -> Raw | None:
 
 
 def _line_of_cells(n: int, delimiter: str) -> str:
-    """Match a line of n cells, each quoted as a whole or not at all."""
+    """Build a pattern for a line of n cells, each quoted completely or not at all."""
     cell = rf'(?:"[^"]*(?:""[^"]*)*"|[^"{re.escape(delimiter)}]*)'
     return rf"^{cell}(?:{re.escape(delimiter)}{cell}){{{n - 1}}}$"
 
 
 def _exact(text: str, delimiter: str, start: int, path: str) -> Raw:
-    """Read quotes, line breaks in cells and ragged lines, one record at a time."""
+    """Read quotes, line breaks in cells and ragged lines, record by record."""
     records = _records(text, delimiter, start, path)
     names = next((cells for _, cells in records if any(map(_NAMED.search, cells))), None)
     if names is None:
@@ -165,7 +169,7 @@ def _exact(text: str, delimiter: str, start: int, path: str) -> Raw:
 
 
 def _records(text: str, delimiter: str, start: int, path: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each record with the line on which it begins."""
+    """Yield each record with the number of its first line."""
     reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + start + 1
@@ -173,7 +177,7 @@ def _records(text: str, delimiter: str, start: int, path: str) -> Iterator[tuple
             cells = next(reader, None)
         except csv.Error as error:
             raise InputError(
-                f"{path}: line {line} cannot be cut into cells ({error}). "
+                f"{path}: line {line} cannot be split into cells ({error}). "
                 "A quote there is not closed, or stands inside another."
             ) from error
         if cells is None:

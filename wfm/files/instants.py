@@ -1,4 +1,4 @@
-"""Turn text and clock times into instants (UTC, microseconds), a whole column at a time."""
+"""Parse columns of timestamps into instants (UTC, microseconds)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ Fold = Literal["earlier", "later"]
 
 INSTANT = pl.Datetime("us", "UTC")
 FIRST_YEAR, LAST_YEAR = 1970, 2199
-LAST_ZONED_YEAR = 2099  # the zone tables inside polars end here; past it they would be silently wrong
-US_PER_DAY = 86_400_000_000
+LAST_ZONED_YEAR = 2099  # the zone tables in polars end here; later times would silently be wrong
 
 _SHAPE = (
     r"^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[Tt]| +)([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?"
@@ -34,14 +33,18 @@ _BEYOND = f"an offset or Z at the end: the rules of time zones are not known aft
 
 
 class Instants(NamedTuple):
-    """Instants and, where there is none, what was expected; both as long as the input."""
+    """Instants and, where there is none, what was expected; both of the length of the input."""
 
     values: pl.Series
     expected: pl.Series
 
 
 def check_timezone(name: str) -> None:
-    """Raise InputError unless `name` is an IANA zone that can be computed with."""
+    """Check that `name` is a known IANA time zone.
+
+    Raises:
+        InputError: it is not; the message suggests a similar one.
+    """
     if name in zones():
         return
     near = difflib.get_close_matches(name, zones(), 1, 0.7)
@@ -59,8 +62,8 @@ def parse(
 ) -> Instants:
     """Parse ISO 8601 date-times, those without an offset as clock times of `timezone`.
 
-    `excel` reads numbers as its dates, too. Fractions are cut to microseconds. `text` has no surrounding
-    blanks; null stays null and is not a problem.
+    `excel` (the date system) also reads numbers as dates. Fractions are truncated to microseconds. `text` has no
+    surrounding blanks; null stays null and is not a problem.
     """
     parts = text.str.extract_groups(_SHAPE).struct.rename_fields(list(_PARTS)).struct.unnest()
     clock = parts.select(_clock()).to_series()
@@ -82,7 +85,7 @@ def parse(
 
 
 def localise(clock: pl.Series, timezone: str | None, fold: Fold | None) -> Instants:
-    """Read clock times in `timezone`: one that is skipped is a problem, one that comes twice needs `fold`."""
+    """Convert clock times of `timezone` to instants: a skipped time is a problem, one that comes twice needs `fold`."""
     nothing = pl.Series([None], dtype=pl.String).new_from_index(0, clock.len())
     if timezone is None:
         none = pl.Series([None], dtype=INSTANT).new_from_index(0, clock.len())
@@ -103,7 +106,7 @@ def localise(clock: pl.Series, timezone: str | None, fold: Fold | None) -> Insta
 
 
 def within_years(found: Instants) -> Instants:
-    """Refuse instants outside the years that people who answer phones live in."""
+    """Refuse instants outside plausible years, which come from a wrong unit or origin."""
     year = found.values.dt.year()
     outside = ((year < FIRST_YEAR) | (year > LAST_YEAR)).fill_null(False)
     expected = _only(outside, _YEARS, found.expected) if outside.any() else found.expected
@@ -131,7 +134,7 @@ def _shift() -> pl.Expr:
 
 
 def _from_excel(text: pl.Series, excel: str) -> pl.Series:
-    """Read numbers as days since Excel's origin, to the millisecond, which is what Excel keeps."""
+    """Read numbers as days since Excel's origin, rounded to the millisecond, which is Excel's precision."""
     days = text.cast(pl.Float64, strict=False)
     days = days.set(~days.is_between(0, 200_000).fill_null(False), None)
     ms = ((days - _EXCEL_EPOCH[excel]) * 86_400_000).round().cast(pl.Int64)

@@ -1,4 +1,4 @@
-"""Find a table's columns in a file's header."""
+"""Match the names in a file's header with the columns of a table."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from wfm.errors import InputError
 from wfm.schema import KNOWLEDGE, Table
 
 IGNORED_SILENTLY = frozenset((*KNOWLEDGE, "problem"))
-"""Columns that `wfm export` and `--skip-bad` add and an import has no use for."""
+"""Columns that `wfm export` and `--skip-bad` add and that an import ignores."""
 
 _UTC = re.compile(r"\s*\(\s*utc\s*\)\s*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Placing:
-    """Say which column of a file (by position) fills which column of the table."""
+    """Which column of a file (by position) fills which column of the table."""
 
     at: dict[str, int]
     utc: frozenset[str]
@@ -28,19 +28,23 @@ class Placing:
 
 
 def fold(name: str) -> str:
-    """Fold a header so that "Agent ID", agent-id and agent_id are one; a trailing "(UTC)" does not count."""
+    """Normalise a header so that "Agent ID", agent-id and agent_id are equal; a trailing "(UTC)" is ignored."""
     return re.sub(r"[\s_\-\ufeff\u200b]+", "", _UTC.sub("", name)).lower()
 
 
 def fold_words(words: pl.Series) -> pl.Series:
-    """Fold values so that case, spaces, _ and - do not matter."""
+    """Normalise values so that case, spaces, _ and - do not matter."""
     return words.str.to_lowercase().str.replace_all(r"[\s_\-]+", "_")
 
 
 def place(
     names: Iterable[str], table: Table, renames: Mapping[str, str], defaults: Iterable[str], path: str
 ) -> Placing:
-    """Place a header's names; InputError for a missing, doubled or wrongly renamed column."""
+    """Match a header's names with the table's columns.
+
+    Raises:
+        InputError: a column is missing, doubled or wrongly renamed.
+    """
     names = tuple(names)
     target = _renamed(names, table, renames, path)
     own = {fold(column): column for column in table.own}
@@ -65,7 +69,7 @@ def place(
 
 
 def hits(names: Iterable[str], table: Table, renames: Mapping[str, str]) -> set[str]:
-    """Return the table's columns that a row of a file, taken as a header, would fill."""
+    """Return the columns of the table that a row of a file, read as a header, would fill."""
     known = {fold(column): column for column in table.own}
     known |= {fold(theirs): ours for theirs, ours in renames.items()}
     return {known[fold(name)] for name in names if fold(name) in known}

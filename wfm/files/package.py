@@ -1,4 +1,4 @@
-"""Look into an xlsx package for what cells alone do not say: merged cells, error cells, the date system."""
+"""Read from an xlsx package what its reader leaves out: merged cells, error cells, the date system."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from wfm.errors import InputError
 
 MOST_BYTES = 1 << 30
-"""A package that unpacks to more is refused: no sheet of a million rows needs it."""
+"""A package that decompresses to more is refused: a sheet of a million rows needs less."""
 
 _MOST_XML = 16 << 20
 _CHUNK = 4 << 20
@@ -32,7 +32,7 @@ _ERROR = re.compile(
 
 @dataclass(frozen=True)
 class Package:
-    """An opened and checked xlsx: where its sheets are, and from which day it counts."""
+    """An opened and checked xlsx: its sheets by name, and its date system."""
 
     parts: zipfile.ZipFile
     sheets: dict[str, str]
@@ -41,10 +41,10 @@ class Package:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a sheet's own text says, by row and column counted from 1.
+    """What a sheet's XML says, by row and column counted from 1.
 
-    ``down`` holds merged cells that reach over several rows: (column, first row, last row); ``errors`` the
-    text of each error cell; ``first_column`` where the header begins, 0 if that could not be seen.
+    ``merged_down`` holds merged cells over several rows: (column, first row, last row); ``errors`` the text
+    of each error cell; ``first_column`` where the header begins, 0 if unknown.
     """
 
     down: frozenset[tuple[int, int, int]]
@@ -53,7 +53,11 @@ class Facts:
 
 
 def open_package(data: bytes, path: str) -> Package:
-    """Open and check an xlsx; InputError if it is locked, damaged, something else or too large to unpack."""
+    """Open and check an xlsx.
+
+    Raises:
+        InputError: it is encrypted, damaged, another format or too large.
+    """
     if data.startswith(_OLE):
         if _ENCRYPTED in data:
             raise InputError(f"{path} is protected by a password. Open it in Excel and save it without one.")
@@ -85,7 +89,7 @@ def open_package(data: bytes, path: str) -> Package:
 
 
 def facts(package: Package, sheet: str, header_row: int) -> Facts:
-    """Scan a sheet's text once, a bounded piece at a time."""
+    """Scan the XML of a sheet once, in pieces of bounded size."""
     down: set[tuple[int, int, int]] = set()
     errors: dict[tuple[int, int], str] = {}
     first_column = 0
@@ -107,7 +111,7 @@ def facts(package: Package, sheet: str, header_row: int) -> Facts:
 
 
 def _pieces(parts: zipfile.ZipFile, name: str) -> Iterator[bytes]:
-    """Yield a part piece by piece, each beginning with the end of the one before."""
+    """Yield a part in pieces, each starting with the end of the previous one, so that no cell is split."""
     with parts.open(name) as file:
         tail = b""
         while chunk := file.read(_CHUNK):
@@ -140,7 +144,7 @@ def _xml(parts: zipfile.ZipFile, name: str) -> ElementTree.Element:
 
 
 def _number(letters: bytes) -> int:
-    """Count a column from its letters: A is 1, AA is 27."""
+    """Return the number of a column from its letters: A is 1, AA is 27."""
     n = 0
     for letter in letters:
         n = n * 26 + letter - 64

@@ -1,4 +1,4 @@
-"""Read parquet: columns with types of their own."""
+"""Read parquet files, whose columns have types of their own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ _TRIAL = "import io, sys, polars; polars.read_parquet(io.BytesIO(sys.stdin.buffe
 
 
 def read_parquet(data: bytes, path: str) -> Raw:
-    """Read a parquet file; InputError if it is none or is damaged."""
+    """Read a parquet file.
+
+    Raises:
+        InputError: it is another format or damaged.
+    """
     if len(data) < 12 or not (data.startswith(b"PAR1") and data.endswith(b"PAR1")):
         raise InputError(f"{path} is not a parquet file, or was cut short. Export it again.")
     if not _survives(data):
@@ -30,9 +34,9 @@ def read_parquet(data: bytes, path: str) -> Raw:
 
 
 def _survives(data: bytes) -> bool:
-    """Try the file in a process of its own: a damaged one can abort the process that reads it.
+    """Say whether a process of its own can read the file: a damaged one can abort the process that reads it.
 
-    A flipped bit in a length makes the reader ask for 2^61 bytes, and no exception handler survives that.
+    A flipped bit in a length makes the reader request 2^61 bytes, which no exception handler survives.
     """
     if not sys.executable:
         return True

@@ -1,4 +1,4 @@
-"""What every reader hands on: the cells of a file before anything is made of them."""
+"""The cells of a file as every reader returns them, before types are cast."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ BAD: dict[str, pl.DataType] = {
     "value": pl.String(),
     "expected": pl.String(),
 }
-"""The columns of a list of problems, one line a problem."""
+"""The columns of a list of problems, one row a problem."""
 
 
 @dataclass(frozen=True)
 class Raw:
-    """Hold a file's cells, one column of `cells` per column of the file, named "0", "1", … in order.
+    """The cells of a file, one column of `cells` per column of the file, named "0", "1", … in order.
 
     ``names`` is the header; ``cells`` is text unless the file has types of its own (parquet); ``row_no`` is
-    where each row stood. ``broken`` lists rows that could not be cut into cells, ``broken_rows`` their text;
-    ``errors`` the row numbers, by column, of cells in which a formula failed.
+    each row's number in the file. ``broken`` lists problems of rows that could not be split into cells,
+    ``broken_rows`` their text; ``errors`` the row numbers, by column, of cells whose formula failed.
     """
 
     names: tuple[str, ...]
@@ -38,5 +38,5 @@ class Raw:
 
 
 def count(n: int, thing: str) -> str:
-    """Say how many there are: "1 row", "2,000 rows"."""
+    """Format a number of things: "1 row", "2,000 rows"."""
     return f"{n:,} {thing}{'' if n == 1 else 's'}"

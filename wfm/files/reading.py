@@ -1,4 +1,4 @@
-"""Read a file into a table's rows: good ones, bad ones, and what was decided on the way."""
+"""Read a file as rows of a table: valid rows, bad rows, and notes about decisions."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".xlsm", ".ics")
 
 @dataclass(frozen=True)
 class Reading:
-    """What a file holds for one table.
+    """The rows that a file has for one table.
 
-    ``frame`` has the table's own columns and row_no; ``bad`` row, column, value, expected, a line a problem;
-    ``bad_rows`` those rows as text as they stood in the file, with row_no and problem; ``note`` what was
-    decided that a user should know. ``row_no`` counts as the file's reader does: the header is row 1.
+    ``frame`` has the table's own columns and row_no; ``bad`` row, column, value, expected, a row a problem;
+    ``bad_rows`` those rows as text as in the file, with row_no and problem; ``note`` decisions that a user
+    should know. ``row_no`` counts as the file's reader does: the header is row 1.
     """
 
     frame: pl.DataFrame
@@ -39,7 +39,7 @@ class Reading:
 
 
 def importable() -> tuple[str, ...]:
-    """Return the tables that a file can fill; events of calls are read by the vendor that puts legs together."""
+    """Return the tables that a file can fill; call events are read by the vendor that builds call legs of them."""
     tables = schema.tables().items()
     return tuple(n for n, t in tables if t.versioned and "row_no" not in t.key and n != "call_event")
 
@@ -59,10 +59,12 @@ def read(
     """Read a csv, parquet, xlsx or (schedule) ics file as rows of `table`.
 
     `defaults` fills columns the file does not have, `filling` (of text) empty cells too; `timezone` (IANA) and
-    `fold` (earlier, later) say how to
-    read times without an offset; `renames` maps theirs to ours; `activities` are the known ones, which are
-    spelt so; `sheet` names one of an xlsx. InputError if the file as a whole is no such table; single bad
-    rows are returned, not raised.
+    `fold` (earlier, later) say how to read times without an offset; `renames` maps theirs to ours;
+    `activities` are the known ones, whose spelling is used; `sheet` names one of an xlsx. Single bad rows are
+    returned, not raised.
+
+    Raises:
+        InputError: the file as a whole cannot be read as this table.
     """
     if table not in importable():
         raise InputError(f"there is no table {table!r} to import into. There are: {', '.join(importable())}.")
@@ -79,13 +81,15 @@ def read(
 
     ending, data = _ending(Path(path), table), _bytes(Path(path))
     if ending == ".ics":
-        from wfm.files.calendar import read_calendar  # its library is a fifth of what a command has to load
+        from wfm.files.calendar import (
+            read_calendar,
+        )  # loading its libraries takes a fifth of a command's start
 
         raw = read_calendar(data, where, timezone, fold, defaults.get("agent_id"), activities)
     elif ending == ".parquet":
         raw = read_parquet(data, where)
     elif ending in (".xlsx", ".xlsm"):
-        from wfm.files.sheets import read_sheet  # a library that nothing else needs
+        from wfm.files.sheets import read_sheet  # only needed here
 
         raw = read_sheet(data, where, sheet, fits, whole)
     else:
@@ -112,7 +116,7 @@ def _ending(path: Path, table: str) -> str:
     ending = path.suffix.lower()
     if ending in ENDINGS and (ending != ".ics" or table == "schedule"):
         return ending
-    what = f"{ending} files are not read" if ending else "its name has no ending that says what it is"
+    what = f"{ending} files are not read" if ending else "its name has no ending that names its format"
     if ending == ".ics":
         what = "calendars are read into schedule only"
     hint = " Save it as .xlsx." if ending in (".xls", ".xlsb", ".ods") else ""
@@ -172,7 +176,7 @@ def _columns(
 
 
 def _filled(column: Column, text: str) -> Column:
-    """Fill the empty cells of a column of text."""
+    """Fill the empty cells of a text column."""
     return column._replace(values=column.values.fill_null(text), text=column.text.fill_null(text))
 
 
@@ -191,7 +195,7 @@ def _failed(column: Column, row_no: pl.Series, rows: Collection[int]) -> Column:
 def _judge(
     columns: dict[str, Column], table: Table, row_no: pl.Series, activities: Collection[str] | None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the rows and a list of all their problems."""
+    """Check the rows, and return them with a list of all their problems."""
     problems = []
     values = {}
 
@@ -232,7 +236,7 @@ def _judge(
 
 
 def _without_repeats(frame: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, list[str]]:
-    """Drop repeated rows, then earlier rows of a key; what is kept is the last one, where it stood."""
+    """Drop repeated rows, then earlier rows of the same key; the last one stays in its position."""
     note: list[str] = []
     once = _last_of(frame, list(table.own))
     if repeats := frame.height - once.height:
@@ -255,7 +259,7 @@ def _last_of(frame: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
 
 
 def _bad_rows(raw: Raw, wrong: pl.Series | None, bad: pl.DataFrame) -> pl.DataFrame:
-    """Gather the bad rows as they stood in the file, for a user to correct and import again."""
+    """Collect the bad rows as in the file, for a user to correct and import again."""
     rows = raw.cells.filter(wrong) if wrong is not None else raw.cells.clear()
     text = pl.DataFrame([cells.as_text(column).alias(column.name) for column in rows])
     text = text.with_columns(
@@ -271,7 +275,7 @@ def _bad_rows(raw: Raw, wrong: pl.Series | None, bad: pl.DataFrame) -> pl.DataFr
 
 
 def _distinct(names: tuple[str, ...]) -> list[str]:
-    """Give every column a name of its own, as a frame needs."""
+    """Make the column names unique, as a frame needs."""
     out: list[str] = []
     for i, name in enumerate(names):
         name = name or f"column {i + 1}"

@@ -1,4 +1,4 @@
-"""What a row must be beyond its types: vocabularies, order of instants, sums; one list a table."""
+"""Validation of rows beyond their types: allowed values, order of instants, sums; one list per table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wfm.files.instants import zones
 from wfm.files.names import fold_words
 from wfm.words import worded
 
-_SKEW = pl.duration(seconds=60)  # a queue's clock and a phone's differ; by up to 24 s in the bank's log
+_SKEW = pl.duration(seconds=60)  # the clocks of queue and phone differ, by up to 24 s in the bank's log
 _KNOWN_STATES = tuple(s for s in terms.STATES if s not in (terms.UNKNOWN, terms.UNMAPPED))
 
 WORDS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -24,7 +24,7 @@ WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("exemption", "kind"): terms.EXEMPTION_KINDS,
     ("call_leg", "direction"): ("in", "out", "internal", "unknown"),
 }
-"""Columns that take one of a few words; case, spaces, _ and - do not matter, the spelling here is kept."""
+"""The allowed values of some columns; case, spaces, _ and - do not matter, this spelling is stored."""
 
 
 class Broken(NamedTuple):
@@ -41,7 +41,7 @@ def rules(table: str) -> tuple[Broken, ...]:
 
 
 def spell(column: pl.Series, words: Iterable[str]) -> tuple[pl.Series, pl.Series]:
-    """Spell a column as `words` do; also say where it is none of them."""
+    """Normalise the spelling of a column to that of `words`; also return where it is none of them."""
     known = list(dict.fromkeys(words))
     folded = dict(
         zip(reversed(fold_words(pl.Series(known, dtype=pl.String)).to_list()), reversed(known), strict=True)
@@ -51,7 +51,7 @@ def spell(column: pl.Series, words: Iterable[str]) -> tuple[pl.Series, pl.Series
 
 
 def wanted(table: str, column: str, activities: Collection[str] | None) -> tuple[Collection[str], str] | None:
-    """Return the words a column may take and how to say so, or None if it is free."""
+    """Return the allowed values of a column and how to say so, or None if any is allowed."""
     if (words := WORDS.get((table, column))) is not None:
         return words, f"one of {', '.join(words)}"
     if table == "schedule" and column == "activity" and activities is not None:
@@ -62,7 +62,7 @@ def wanted(table: str, column: str, activities: Collection[str] | None) -> tuple
 
 
 def bad_zone(column: pl.Series) -> pl.Series:
-    """Say where a column is no IANA timezone."""
+    """Return where a column is not an IANA timezone."""
     return column.is_not_null() & ~column.is_in(list(zones())).fill_null(False)
 
 

@@ -1,4 +1,4 @@
-"""Read xlsx: choose the sheet, find the header, fill merged cells down."""
+"""Read xlsx: choose the sheet, find the header, fill down merged cells."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from wfm.files.raw import Raw, count
 
 HEADER_WITHIN = 20
 
-logging.getLogger("calamine").addHandler(logging.NullHandler())  # its asides about charts are not for users
+logging.getLogger("calamine").addHandler(logging.NullHandler())  # its warnings about charts are not for users
 
 
 @dataclass(frozen=True)
 class _Header:
     sheet: str
     frame: pl.DataFrame
-    row: int  # position in frame
-    found: int  # wanted columns in it
+    row: int  # its position in frame
+    found: int  # how many of the table's columns it has
     whole: bool
 
 
@@ -34,9 +34,12 @@ def read_sheet(
     fits: Callable[[list[str]], int],
     whole: Callable[[list[str]], bool],
 ) -> Raw:
-    """Read one sheet as text cells; the first with a whole header unless `sheet` names one.
+    """Read one sheet as text cells: `sheet`, or else the first with a complete header.
 
-    `fits` counts the wanted columns in a row of names, `whole` says whether all that are required are there.
+    `fits` counts the table's columns in a row of names, `whole` says whether all required ones are there.
+
+    Raises:
+        InputError: no workbook, damaged, empty, or without such a sheet.
     """
     package = open_package(data, path)
     try:
@@ -64,12 +67,12 @@ def _header(
     fits: Callable[[list[str]], int],
     whole: Callable[[list[str]], bool],
 ) -> _Header | None:
-    """Find the header in a sheet's first rows: the first row that is whole, else the one that fits best."""
+    """Find the header in a sheet's first rows: the first complete one, else the one that fits best."""
     try:
         # skip_rows=0 makes rows count from the top of the sheet, not from the first that is filled
         frame = book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_polars()
     except fastexcel.FastExcelError:
-        return None  # a chart, or damaged: another sheet may serve
+        return None  # a chart, or damaged: another sheet may do
     tops = [[cell or "" for cell in row] for row in frame.head(HEADER_WITHIN).iter_rows()]
     filled = [i for i, row in enumerate(tops) if any(cell.strip() for cell in row)]
     if not filled:
@@ -84,27 +87,27 @@ def _raw(header: _Header, package: Package, several: bool) -> Raw:
     cells = cells.rename(dict(zip(cells.columns, map(str, range(cells.width)), strict=True)))
     first = header.row + 2
     row_no = pl.int_range(first, first + cells.height, eager=True, dtype=pl.Int64)
-    known = facts(package, header.sheet, header.row + 1)
+    sheet_facts = facts(package, header.sheet, header.row + 1)
     note = [f"sheet {header.sheet!r} read"] if several else []
     if any(cell is not None for row in header.frame.head(header.row).iter_rows() for cell in row):
         note.append(f"header found in row {header.row + 1}")
-    shift = next(i for i, name in enumerate(names) if name) - known.first_column
-    cells, errors = _with_errors(cells, known, first, shift)
-    cells, filled = _filled_down(cells, known, first, shift)
+    shift = next(i for i, name in enumerate(names) if name) - sheet_facts.first_column
+    cells, errors = _with_errors(cells, sheet_facts, first, shift)
+    cells, filled = _filled_down(cells, sheet_facts, first, shift)
     if filled:
         note.append(f"{count(filled, 'empty cell')} filled from the merged cell they belong to")
     return Raw(names, cells, row_no, tuple(note), excel=package.dates, errors=errors)
 
 
 def _with_errors(
-    cells: pl.DataFrame, known: Facts, first: int, shift: int
+    cells: pl.DataFrame, sheet_facts: Facts, first: int, shift: int
 ) -> tuple[pl.DataFrame, dict[str, list[int]]]:
-    """Put back the text of error cells, which the reader leaves empty; also say where they are."""
+    """Restore the text of error cells, which the reader leaves empty; also return where they are."""
     rows: dict[str, list[int]] = {}
     words: dict[str, list[str]] = {}
-    for (row, column), text in known.errors.items():
+    for (row, column), text in sheet_facts.errors.items():
         name = str(column + shift)
-        if known.first_column and name in cells.columns and first <= row < first + cells.height:
+        if sheet_facts.first_column and name in cells.columns and first <= row < first + cells.height:
             rows.setdefault(name, []).append(row)
             words.setdefault(name, []).append(text)
     for name in rows:
@@ -113,18 +116,18 @@ def _with_errors(
     return cells, rows
 
 
-def _filled_down(cells: pl.DataFrame, known: Facts, first: int, shift: int) -> tuple[pl.DataFrame, int]:
-    """Repeat the value of a merged cell in the rows below that it covers, where the row has anything else."""
-    if not known.down or not known.first_column:
+def _filled_down(cells: pl.DataFrame, sheet_facts: Facts, first: int, shift: int) -> tuple[pl.DataFrame, int]:
+    """Repeat the value of a merged cell in the rows that it covers, unless a row is otherwise empty."""
+    if not sheet_facts.down or not sheet_facts.first_column:
         return cells, 0
     some = cells.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
     total = 0
-    for column in {c for c, _, _ in known.down}:
+    for column in {c for c, _, _ in sheet_facts.down}:
         name = str(column + shift)
         if name not in cells.columns:
             continue
         top: list[int | None] = [None] * cells.height
-        for _, begin, end in sorted(m for m in known.down if m[0] == column):
+        for _, begin, end in sorted(m for m in sheet_facts.down if m[0] == column):
             if begin >= first and begin < first + cells.height:
                 stop = min(end, first + cells.height - 1) - first + 1
                 top[begin - first : stop] = [begin - first] * (stop - begin + first)

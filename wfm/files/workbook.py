@@ -1,4 +1,4 @@
-"""Make an Excel workbook of a frame: typed cells, a bold and frozen header, nothing to calculate."""
+"""Write a frame as an Excel workbook: typed cells, a bold and frozen header, no formulas."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ from wfm.errors import OutputError
 MOST_ROWS = 1_048_575
 MOST_COLUMNS = 16_384
 MOST_CHARACTERS = 32_767
-_EXACT = 10**15  # Excel keeps 15 digits; a longer number is written as text, so that nothing is lost
+_EXACT = 10**15  # Excel stores 15 digits; a longer number is written as text, so that no digit is lost
 _MS_PER_DAY = 86_400_000
 _EXCEL_EPOCH = 25_569
 _WIDEST = 60
 
 
 def workbook(frame: pl.DataFrame) -> bytes:
-    """Return the bytes of an xlsx file; OutputError for more than Excel can hold."""
+    """Build an xlsx file of a frame.
+
+    Raises:
+        OutputError: the frame is larger than Excel allows.
+    """
     if frame.height > MOST_ROWS or frame.width > MOST_COLUMNS:
         raise OutputError(
             f"{frame.height:,} rows and {frame.width:,} columns are more than an Excel sheet holds "
