@@ -9,7 +9,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from wfm.vendors.xima.fetch import XimaSession
 
 from wfm.http import Client, Patience
 from wfm.jobs.collect import Collector, Cycle
@@ -23,6 +22,7 @@ from wfm.sandbox.xima_sheets import label
 from wfm.storage.database import Store
 from wfm.vendors import Window
 from wfm.vendors.xima import Settings
+from wfm.vendors.xima.fetch import XimaSession
 
 ZONE = "America/Denver"
 

@@ -199,7 +199,7 @@ def test_what_is_wrong_is_told_at_the_start(tmp_path: Path) -> None:
         health = httpx.get(f"{served.url}/health")
         assert served.stop() == 0
     (one,) = told
-    assert "bell is left out: WFM_SOURCES__BELL__WEBHOOK_SECRET" in one
+    assert "bell is not collected: WFM_SOURCES__BELL__WEBHOOK_SECRET" in one
     assert health.status_code == 503
     assert {f["check"] for f in health.json()["findings"] if f["grade"] == "bad"} == {"bell settings"}
 

@@ -27,7 +27,7 @@ from wfm.http.patience import CutShortError, Patience
 from wfm.http.redaction import redact
 from wfm.http.refusals import Refusals
 from wfm.http.state_file import StateFile
-from wfm.http.tokens import Refreshing, T
+from wfm.http.tokens import Refreshing, TokenT
 
 log = logging.getLogger("wfm.http")
 WHOLE = 4.0
@@ -135,7 +135,7 @@ class Client:
         )
         return await self._patiently(request, repeatable=idempotent)
 
-    def refreshing(self, login: Callable[[], Awaitable[T]]) -> Refreshing[T]:
+    def refreshing(self, login: Callable[[], Awaitable[TokenT]]) -> Refreshing[TokenT]:
         """Return a token that ``login`` renews in time; no log and no error shows it."""
         return Refreshing(login, learn=self._tokens.append, clock=self._clock, monotonic=self._monotonic)
 

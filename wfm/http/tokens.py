@@ -35,11 +35,11 @@ def _is_401(answer: Answer) -> bool:
     return answer.status == 401
 
 
-T = TypeVar("T", bound=Expiring)
-A = TypeVar("A", bound=Answer)
+TokenT = TypeVar("TokenT", bound=Expiring)
+ReplyT = TypeVar("ReplyT", bound=Answer)
 
 
-class Refreshing(Generic[T]):
+class Refreshing(Generic[TokenT]):
     """A token that is renewed; made by `Client.refreshing`, implements `wfm.vendors.TokenHolder`.
 
     ::
@@ -64,22 +64,22 @@ class Refreshing(Generic[T]):
 
     def __init__(
         self,
-        login: Callable[[], Awaitable[T]],
+        login: Callable[[], Awaitable[TokenT]],
         *,
         learn: Callable[[str], None],
         clock: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._login, self._learn, self._clock, self._monotonic = login, learn, clock, monotonic
-        self._token: T | None = None
+        self._token: TokenT | None = None
         self._renew_at = 0.0
         self._one_login = asyncio.Lock()
         self._ended = 0  # successful or not
         self._failure: CollectError | None = None
 
     async def with_token(
-        self, call: Callable[[T], Awaitable[A]], refuses: Callable[[A], bool] = _is_401
-    ) -> A:
+        self, call: Callable[[TokenT], Awaitable[ReplyT]], refuses: Callable[[ReplyT], bool] = _is_401
+    ) -> ReplyT:
         """Call with a valid token; if the reply refuses it, get a newer one and call once more.
 
         Raises:
@@ -94,7 +94,7 @@ class Refreshing(Generic[T]):
             raise AuthError("A new token was refused as well: may this user read that?")
         return answer
 
-    async def _current(self, refused: T | None) -> T:
+    async def _current(self, refused: TokenT | None) -> TokenT:
         ended = self._ended
         async with self._one_login:
             if self._token is not None and self._token is not refused and self._monotonic() < self._renew_at:
@@ -103,7 +103,7 @@ class Refreshing(Generic[T]):
                 raise self._failure
             return await self._renewed()
 
-    async def _renewed(self) -> T:
+    async def _renewed(self) -> TokenT:
         try:
             token = await self._login()
         except CollectError as error:

@@ -35,7 +35,7 @@ def client(
         stop_after_401=limits.stop_after_401,
         timeout_s=own.timeout_s,
         state_dir=state,
-        patience=patience,
+        retry_policy=patience,
         clock=clock,
     )
 

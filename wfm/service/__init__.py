@@ -1,21 +1,21 @@
-"""What runs all day: the timetable of every feed, the receiver of webhooks, health and metrics; in one process.
+"""The service: scheduled polling of every feed, webhooks, health and metrics, in one process.
 
 ::
 
-    timetable ──► poller (one a source) ──► Collector.collect ──┐
-    receiver ──► journal ──► drainer ─────► Collector.receive ──┴──► store, or spool while somebody has it
-    /health /metrics /openapi.json ◄── what jobs.health, metrics and the routes say
+    scheduler ──► poller (one a source) ──────────────► Collector.collect ──┐
+    webhooks ──► write_ahead_log ──► log_drainer ─────► Collector.receive ──┴──► database, or spool while it is busy
+    /health /metrics /openapi.json ◄── health, metrics and app
 
-A delivery is in the journal, on disk, before it is acknowledged; a segment of the journal is deleted when what it holds
-is stored or spooled, under a name made from the segment's: so nothing is lost and nothing stored twice, wherever a
-crash falls. What is due is read from the ledger of windows, so no timetable has to survive.
+A delivery is in the write-ahead log, on disk, before it is acknowledged; a segment of the log is deleted once its
+content is stored or spooled, as batches named after the segment: so nothing is lost and nothing stored twice, wherever
+a crash falls. What is due is read from the collection ledger, so no schedule has to survive a restart.
 """
 
 from enum import StrEnum
 
 
 class LogFormat(StrEnum):
-    """How a line of the log is written."""
+    """The format of a log line."""
 
     json = "json"
     text = "text"

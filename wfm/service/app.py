@@ -1,4 +1,4 @@
-"""The web application: routers side by side, so that a board and an API can be mounted beside these."""
+"""The web application, made of routers, so that a board and an API can be added to it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ HOOK: Final = "/hooks/{source}/{secret}"
 
 
 def web(conditions: Conditions, metrics: Metrics, receiver: Receiver) -> FastAPI:
-    """Put the application together."""
-    # no page that loads its scripts from elsewhere; the document itself is at /openapi.json
+    """Build the application."""
+    # no documentation page, which would load scripts from elsewhere; the description is at /openapi.json
     app = FastAPI(title=TITLE, version=version(TITLE), docs_url=None, redoc_url=None)
     app.router.routes.append(Route("/hooks/{source}/{secret:path}", receiver, include_in_schema=False))
     app.include_router(_watching(conditions, metrics))
@@ -33,7 +33,7 @@ def _watching(conditions: Conditions, metrics: Metrics) -> APIRouter:
 
     @router.get("/health", responses={503: {"model": Condition, "description": "Something is bad."}})
     async def health(response: Response) -> Condition:
-        """Say how every feed, the database, the spool and the journal are; 503 if anything is bad."""
+        """Report on every feed, the database, the spool and the write-ahead log; 503 if anything is bad."""
         condition = await conditions.now()
         if condition.status == "bad":
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
@@ -42,44 +42,44 @@ def _watching(conditions: Conditions, metrics: Metrics) -> APIRouter:
     plain = {"text/plain": {"schema": {"type": "string"}}}
 
     @router.get("/metrics", response_class=Response, responses={200: {"content": plain}})
-    def figures() -> Response:
-        """Give the figures that Prometheus reads."""
+    def metrics_text() -> Response:
+        """Return the metrics in the text format of Prometheus."""
         return Response(metrics.text(), media_type=CONTENT_TYPE)
 
     return router
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
-    """Describe the routes; the webhooks, which are bare endpoints, by hand."""
+    """Build the OpenAPI description; webhooks, which are bare ASGI endpoints, are described by hand."""
     if app.openapi_schema is None:
-        made = get_openapi(title=app.title, version=app.version, routes=app.routes)
-        made["paths"][HOOK] = {
+        schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        schema["paths"][HOOK] = {
             "parameters": [
                 {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
                 for name in ("source", "secret")
             ],
-            "get": _delivery("by its query"),
-            "post": _delivery("by its body, of any type")
+            "get": _delivery("in the query"),
+            "post": _delivery("in the body, of any type")
             | {"requestBody": {"content": {"*/*": {"schema": {}}}}},
         }
-        app.openapi_schema = made
+        app.openapi_schema = schema
     return app.openapi_schema
 
 
 _ANSWERS: Final = {
-    "200": "It is kept; the body is what the vendor expects.",
+    "200": "The delivery is stored; the body is what the vendor expects.",
     "404": "There is no such webhook, or it may not be called from there.",
     "408": "The body took too long.",
     "413": "The body is longer than 64 kB.",
     "414": "The query is longer than 8 kB.",
-    "503": "It could not be kept; send it again.",
+    "503": "The delivery could not be stored; send it again.",
 }
 
 
 def _delivery(how: str) -> dict[str, Any]:
     return {
         "tags": ["webhooks"],
-        "summary": f"Take a delivery that a vendor makes {how}",
+        "summary": f"Receive a delivery that a vendor sends {how}",
         "responses": {
             status: {"description": text, "content": {"*/*": {"schema": {}}}}
             for status, text in _ANSWERS.items()

@@ -1,4 +1,4 @@
-"""Who calls: the address behind proxies that are trusted, and whether it may."""
+"""The client's IP address behind trusted proxies, and whether it is in an allowed network."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Network = IPv4Network | IPv6Network
 
 
 def caller(peer: str, forwarded: Iterable[str], proxies: Sequence[Network]) -> Address | None:
-    """Return the address a request comes from; None if it cannot be told.
+    """Return the address a request comes from; None if it cannot be determined.
 
-    ``forwarded``: the values of X-Forwarded-For, in order. They are believed from right to left, as long as whoever
-    wrote the entry is a trusted proxy: what a stranger puts in front of them is never reached.
+    ``forwarded``: the values of X-Forwarded-For, in order. They are trusted from right to left, as long as the writer
+    of an entry is a trusted proxy: entries that a stranger puts in front are never reached.
     """
     at = address(peer)
     if not proxies:
@@ -25,12 +25,12 @@ def caller(peer: str, forwarded: Iterable[str], proxies: Sequence[Network]) -> A
 
 
 def inside(at: Address, networks: Iterable[Network]) -> bool:
-    """Say whether an address is in one of some networks."""
+    """Say whether an address is in one of the networks."""
     return any(at in network for network in networks)
 
 
 def address(text: str) -> Address | None:
-    """Read an address; an IPv4 one that came over an IPv6 socket is an IPv4 one."""
+    """Parse an IP address, None if it is none; an IPv4 address from an IPv6 socket becomes IPv4."""
     try:
         at = ip_address(text)
     except ValueError:

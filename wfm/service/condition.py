@@ -1,4 +1,4 @@
-"""The condition of the service, for /health: what `wfm doctor` finds, and how the journal is."""
+"""Health of the service, for /health: what `wfm doctor` finds, and the write-ahead log."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from wfm.jobs.sources import Source
 from wfm.service.journal import Journal
 
 FRESH_S: Final = 5.0
-"""An answer is good for so long: it is read from the database, and anybody may ask."""
+"""How long a report is cached: it is read from the database, and anybody may request it."""
 DEEP_BYTES: Final = 256_000_000
-"""A journal that is deeper is not being stored."""
+"""A write-ahead log larger than this is not being stored."""
 
 Grade = Literal["ok", "warn", "bad"]
 
 
 class Found(BaseModel):
-    """One thing that was looked at: how it is, and what to do if it is not well."""
+    """One check: its grade, what was found, and what to do if it is not ok."""
 
     check: str
     grade: Grade
@@ -34,7 +34,7 @@ class Found(BaseModel):
 
 
 class Condition(BaseModel):
-    """How the service is: bad if anything is, warn if anything is that; and all that was found."""
+    """The health of the service: the worst grade of all findings, and the findings."""
 
     status: Grade
     at: datetime
@@ -42,13 +42,13 @@ class Condition(BaseModel):
 
 
 class Conditions:
-    """Look at everything, not too often.
+    """Checks the health of the service, with a short cache.
 
     Args:
-        collector: its store and spool.
+        collector: whose database and spool are checked.
         sources: those that run.
-        refused: those that do not, and why.
-        journal: of the webhooks.
+        refused: those that do not run, and why.
+        journal: the write-ahead log of the webhooks.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Conditions:
         self._one_at_a_time = asyncio.Lock()
 
     async def now(self) -> Condition:
-        """Return the condition, at most a few seconds old."""
+        """Return the health report, at most `CACHE_S` old."""
         async with self._one_at_a_time:
             if self._last is None or self._monotonic() - self._last[0] > FRESH_S:
                 self._last = self._monotonic(), await asyncio.to_thread(self._examine)
@@ -80,13 +80,14 @@ class Conditions:
                 self._collector.store, self._sources, self._collector.folder, self._collector.clock()
             )
         except DatabaseBusyError as error:
-            before = self._last[1] if self._last else []
-            kept = [one for one in before if one.check != "database"]
+            # the previous findings: a busy database says nothing new about the feeds
+            previous = self._last[1] if self._last else []
+            kept = [finding for finding in previous if finding.check != "database"]
             return [
                 *kept,
                 Found(check="database", grade="warn", what=str(error), todo="batches wait in the spool"),
             ]
-        except StoreError as error:  # damaged, or of a newer wfm: somebody has to see to it
+        except StoreError as error:  # damaged, or of a newer wfm: somebody has to act
             found = health.beside(self._collector.store, self._sources, self._collector.folder, error)
         return [Found(check=f.check, grade=f.grade, what=f.what, todo=f.todo) for f in found]
 
@@ -102,12 +103,15 @@ class Conditions:
             return Found(
                 check="journal",
                 grade="bad",
-                what=f"nothing can be written: {self._journal.broken}",
-                todo="make room: deliveries are refused, and vendors repeat them only for a while",
+                what=f"the write-ahead log cannot be written: {self._journal.broken}",
+                todo="free disk space: deliveries are refused, and vendors repeat them only for a while",
             )
-        said = f"{segments:,} segments, {size / 1e6:,.1f} MB"
+        size_text = f"{segments:,} segments, {size / 1e6:,.1f} MB"
         if size > DEEP_BYTES:
             return Found(
-                check="journal", grade="bad", what=said, todo="look in the log why they are not stored"
+                check="journal",
+                grade="bad",
+                what=size_text,
+                todo="see the service's log for why they are not stored",
             )
-        return Found(check="journal", grade="ok", what=said)
+        return Found(check="journal", grade="ok", what=size_text)

@@ -1,4 +1,4 @@
-"""The drainer: segments of the journal become batches of the collector; a segment goes when its batches are safe."""
+"""The log drainer: stores segments of the write-ahead log as batches, then deletes them."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from wfm.vendors import CALL_EVENT, Payload
 
 log = logging.getLogger("wfm.webhooks")
 AGAIN_S: Final = 60.0
-"""How long a segment rests that could not be stored, nor spooled."""
+"""After how long a segment that could neither be stored nor spooled is tried again."""
 
 NICE: Final = 10
 
 
 class Drainer:
-    """Store what the journal holds.
+    """Stores the deliveries in the write-ahead log.
 
     Args:
-        journal: of all sources.
-        collector: stores, or spools.
-        sources: those there are; a segment with deliveries of another is kept until the next start.
-        noted: is told every cycle.
+        journal: the write-ahead log of all sources.
+        collector: stores them, or spools them.
+        sources: those configured; a segment with deliveries of another is kept until the next start.
+        on_cycle: called with every cycle.
     """
 
     def __init__(
@@ -42,17 +42,17 @@ class Drainer:
         journal: Journal,
         collector: Collector,
         sources: Mapping[str, Source],
-        noted: Callable[[Cycle], None],
+        on_cycle: Callable[[Cycle], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._journal, self._collector, self._sources = journal, collector, sources
-        self._noted, self._monotonic = noted, monotonic
+        self._noted, self._monotonic = on_cycle, monotonic
         self._resting: dict[Path, float] = {}
         self._one_at_a_time = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, "drainer", initializer=_step_back)
 
     async def drain(self) -> None:
-        """Seal the open segment and store every one that does not rest; what goes wrong with one stops no other."""
+        """Seal the open segment and store every one that is due; a failure of one stops no other."""
         async with self._one_at_a_time:
             await self._journal.seal()
             for path in self._journal.sealed():
@@ -61,14 +61,14 @@ class Drainer:
 
     def _drain(self, path: Path) -> None:
         try:
-            kept = self._store(path)
-        except Exception:  # whatever it is, the segment stays
+            unknown = self._store(path)
+        except Exception:  # whatever the error, the segment is kept
             log.exception("%s could not be stored; it is tried again", path.name)
             self._resting[path] = self._monotonic() + AGAIN_S
             return
-        if kept:
+        if unknown:
             log.error(
-                "%s has deliveries of %s, which is not configured; it is kept", path.name, ", ".join(kept)
+                "%s has deliveries of %s, which is not configured; it is kept", path.name, ", ".join(unknown)
             )
             self._resting[path] = float("inf")
             return
@@ -76,7 +76,7 @@ class Drainer:
         self._resting.pop(path, None)
 
     def _store(self, path: Path) -> list[str]:
-        """Store or spool the deliveries of a segment; returns the sources that nobody knows."""
+        """Store or spool the deliveries of a segment, and return the sources that are not configured."""
         records, torn = journal.read(path.read_bytes())
         if torn:
             log.warning("%s ends in %d bytes of a delivery that was not acknowledged", path.name, torn)
@@ -92,13 +92,13 @@ class Drainer:
 
 
 def _step_back() -> None:
-    """Let whoever waits for an answer have the processor before this thread, and the threads it starts."""
-    if sys.platform == "linux":  # elsewhere this would be about the whole process
+    """Lower the priority of this thread and those it starts: requests get the processor first."""
+    if sys.platform == "linux":  # elsewhere this would apply to the whole process
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 def by_source(records: Iterable[bytes]) -> dict[str, list[bytes]]:
-    """Sort the lines of deliveries by their sources."""
+    """Group the lines of deliveries by source."""
     lines: defaultdict[str, list[bytes]] = defaultdict(list)
     for record in records:
         source, _, line = record.partition(b"\n")

@@ -1,4 +1,4 @@
-"""HTTP as uvicorn speaks it, with a bound on the head of a request: neither endless nor for ever on its way."""
+"""Limits on the size and duration of a request's headers, which uvicorn lacks."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ HEAD_WITHIN_S: Final = 15.0
 
 
 class BoundedHeads(HttpToolsProtocol):
-    """Close a connection whose request has a head that is too long or takes too long."""
+    """uvicorn's HTTP protocol, closing connections whose headers are too long or take too long."""
 
     def connection_made(self, transport: Any) -> None:
-        """Begin to wait for the first head."""
+        """Start the timer for the first headers."""
         super().connection_made(transport)
         self._head = 0
         self._late: asyncio.TimerHandle | None = None
         self._expect()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
+        """Stop the timer."""
         self._arrived()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count what comes before a head is whole."""
+        """Count bytes until the headers are complete."""
         super().data_received(data)
         if self._late is not None:
             self._head += len(data)
@@ -35,12 +35,12 @@ class BoundedHeads(HttpToolsProtocol):
                 self._close()
 
     def on_message_begin(self) -> None:
-        """Begin to wait for the rest of a head."""
+        """Start the timer for the rest of the headers."""
         super().on_message_begin()
         self._expect()
 
     def on_headers_complete(self) -> None:
-        """Wait no more: the body is bounded by who reads it."""
+        """Stop the timer: whoever reads the body limits that."""
         self._arrived()
         super().on_headers_complete()
 

@@ -1,4 +1,4 @@
-"""One service a database: a lock that the kernel lets go of when the process ends, however it ends."""
+"""One service per database: a lock that the kernel releases when the process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from wfm.errors import OutputError, UsageError
 
 @contextmanager
 def alone(database: Path) -> Iterator[None]:
-    """Be the only service of a database.
+    """Hold the lock that makes this the only service of a database.
 
     Raises:
-        UsageError: another one runs.
+        UsageError: another one is running.
         OutputError: the lock file cannot be written.
     """
     path = database.with_name(database.name + ".serve.lock")
@@ -30,11 +30,11 @@ def alone(database: Path) -> Iterator[None]:
         except BlockingIOError:
             holder = os.read(handle, 20).decode("ascii", "replace").strip()
             raise UsageError(
-                f"Another wfm serve (process {holder or 'unknown'}) looks after {database}: stop it first, "
+                f"Another wfm serve (process {holder or 'unknown'}) is running for {database}: stop it first, "
                 "or name another database."
             ) from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
-        os.close(handle)  # the file stays: whoever deleted it could lock another one of that name
+        os.close(handle)  # the file is kept: deleting it would let two processes lock two files of that name

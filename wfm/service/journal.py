@@ -1,16 +1,16 @@
-"""A journal: records that are on disk before `append` returns, in segments that are read once and then deleted.
+"""A write-ahead log: records are on disk before `append` returns, in segments that are read once, then deleted.
 
 ::
 
     segment   | length, checksum | record | length, checksum | record | ... | half a reco     (a torn tail)
                 4 + 4 bytes, big-endian, CRC-32 of the record
 
-Many appends share one write and one fsync (group commit). What a crash leaves of the last record is told by its length
+Many appends share one write and one fsync (group commit). A record that a crash truncated is recognised by its length
 and checksum, and was never acknowledged.
 
-A segment is made ahead, full of zeros, and filled until it is sealed: to sync what was overwritten takes the disk a
-fifth of the time that it takes to sync a file that has grown. Until then it is named ``.filling``; the next start
-seals what a crash left.
+A segment is preallocated with zeros, and filled until it is sealed: syncing overwritten bytes takes the disk a fifth of
+the time that syncing a file that has grown takes. Until then it is named ``.filling``; the next start seals what a
+crash left.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ ENDING: Final = ".journal"
 FILLING: Final = ".filling"
 HEAD: Final = struct.Struct(">II")
 SEGMENT_BYTES: Final = 4_000_000
-"""A segment is sealed when it is as long as this, so that a drained batch stays bounded."""
+"""A segment is sealed at this size, so that a drained batch stays bounded."""
 LEAST_AHEAD: Final = 65_536
-"""The next segment is made as long as this, or twice as long as the last became."""
+"""The next segment is preallocated with this size, or twice the size that the last reached."""
 LINGER_S: Final = 0.004
 """How long the first record of a group waits for others: a write and its thread cost more than a record."""
 
 
 @dataclass
 class _Group:
-    """Records that are committed together, and who waits for it."""
+    """Records that are committed together, and the event that their writers wait for."""
 
     records: list[bytes] = field(default_factory=list)
     done: asyncio.Event = field(default_factory=asyncio.Event)
@@ -51,7 +51,7 @@ class _Group:
 
 @dataclass
 class _Segment:
-    """The file that is filled, up to ``size``."""
+    """The file that is being filled; ``size`` bytes are used."""
 
     path: Path
     handle: int
@@ -59,17 +59,17 @@ class _Segment:
 
 
 class Journal:
-    """Append records durably; hand over sealed segments.
+    """A durable log of records, in segments.
 
     Args:
-        folder: where segments are; made when the first record comes.
-        segment_bytes: how long a segment becomes.
+        folder: of the segments; created with the first record.
+        segment_bytes: the size at which a segment is sealed.
     """
 
     def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
         self.folder = folder
         self.broken: str = ""
-        """Why the last group could not be written; empty: it could."""
+        """Why the last group could not be written; empty: it was."""
         self._segment_bytes = segment_bytes
         self._next = _Group()
         self._open: _Segment | None = None
@@ -84,28 +84,30 @@ class Journal:
 
     # --- writing ----------------------------------------------------------------------------------------
     async def append(self, record: bytes) -> None:
-        """Return when a record, which must not be empty, would survive a power cut.
+        """Append a non-empty record, and return when it would survive a power cut.
 
         Raises:
-            OutputError: it is not kept (a full disk); whoever sent it must send it again.
+            OutputError: it was not written (a full disk); the sender must send it again.
         """
         if self._closed:
-            raise OutputError(f"{self.folder}: the journal is closed.")
+            raise OutputError(f"{self.folder}: the write-ahead log is closed.")
         group = self._next
         group.records.append(framed(record))
         if self._committing is None or self._committing.done():
             self._committing = asyncio.create_task(self._commit())
         await group.done.wait()
         if group.error is not None:
-            raise OutputError(f"{self.folder}: {group.error.strerror or group.error}; nothing was kept.")
+            raise OutputError(
+                f"{self.folder}: {group.error.strerror or group.error}; the record was not written."
+            )
 
     async def seal(self) -> None:
-        """End the open segment; the next record begins another."""
+        """Seal the open segment; the next record starts another."""
         if not self._closed:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._seal)
 
     async def close(self) -> None:
-        """Write what waits, seal, and take nothing more."""
+        """Write the waiting records, seal, and accept no more."""
         if self._closed:
             return
         self._closed = True
@@ -133,7 +135,7 @@ class Journal:
             _write_all(segment.handle, data)
             os.fdatasync(segment.handle)
         except OSError:
-            # nothing may follow a record that is half there, and after a failed fsync nobody knows what is
+            # nothing may follow a half-written record, and after a failed fsync it is unknown what was written
             with contextlib.suppress(OSError):
                 os.ftruncate(segment.handle, segment.size)
             self._seal()
@@ -143,7 +145,7 @@ class Journal:
             self._seal()
 
     def _begin(self) -> _Segment:
-        """Take the segment that was made ahead; if there is none yet, make one, and do not wait for its zeros."""
+        """Use the preallocated segment; if it is not ready, create one without waiting for zeros."""
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead.done() and ahead.exception() is None:
             self._open = ahead.result()
@@ -171,7 +173,7 @@ class Journal:
         segment, self._open = self._open, None
         if segment is not None:
             self._length = max(LEAST_AHEAD, 2 * segment.size)
-            with contextlib.suppress(OSError):  # if it fails, the zeros behind the last record say nothing
+            with contextlib.suppress(OSError):  # if it fails, zeros after the last record do no harm
                 os.ftruncate(segment.handle, segment.size)
             os.close(segment.handle)
             segment.path.rename(segment.path.with_suffix(ENDING))
@@ -183,11 +185,11 @@ class Journal:
 
     # --- reading ----------------------------------------------------------------------------------------
     def sealed(self) -> list[Path]:
-        """Return the segments that grow no more, oldest first."""
+        """Return the sealed segments, oldest first."""
         return segments(self.folder)
 
     def depth(self) -> tuple[int, int]:
-        """Return how many segments there are with anything in them, and their bytes."""
+        """Return the number of segments with records, and their total size in bytes."""
         filled = self._open
         sizes = [] if filled is None else [filled.size]
         for path in segments(self.folder):
@@ -202,17 +204,17 @@ def segments(folder: Path) -> list[Path]:
 
 
 def framed(record: bytes) -> bytes:
-    """Write a record as it stands in a segment."""
+    """Encode a record for a segment."""
     return HEAD.pack(len(record), crc32(record)) + record
 
 
 def read(data: bytes) -> tuple[list[bytes], int]:
-    """Return the records of a segment, and how many bytes of a torn tail are left out."""
+    """Return the records of a segment, and the number of bytes of a torn tail that are left out."""
     records, at = [], 0
     while at + HEAD.size <= len(data):
         length, checksum = HEAD.unpack_from(data, at)
         record = data[at + HEAD.size : at + HEAD.size + length]
-        # a tail of zeros, which a power cut can leave, would else be records without end
+        # a length of 0 ends it too: zeros that a power cut can leave would else be endless records
         if not length or len(record) < length or crc32(record) != checksum:
             break
         records.append(record)
@@ -221,19 +223,19 @@ def read(data: bytes) -> tuple[list[bytes], int]:
 
 
 def drop(path: Path) -> None:
-    """Delete a segment; one that comes back after a power cut is known by its name."""
+    """Delete a segment; if a power cut brings it back, the collector recognises its batches by name."""
     path.unlink(missing_ok=True)
 
 
 def _unmake(ahead: Future[_Segment] | None) -> None:
-    """Remove a segment that was made ahead and is not needed, as soon as it is made."""
+    """Delete a preallocated segment that is not needed, as soon as it exists."""
 
-    def made(one: Future[_Segment]) -> None:
-        if not one.cancelled() and one.exception() is None:
-            _remove(one.result())
+    def delete_result(future: Future[_Segment]) -> None:
+        if not future.cancelled() and future.exception() is None:
+            _remove(future.result())
 
     if ahead is not None and not ahead.cancel():
-        ahead.add_done_callback(made)
+        ahead.add_done_callback(delete_result)
 
 
 def _remove(segment: _Segment) -> None:

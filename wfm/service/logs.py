@@ -1,4 +1,4 @@
-"""The log: one JSON object, or one text, a line on stderr, without a secret and without a whole telephone number."""
+"""The log on stderr: one JSON object or text per line, without secrets and whole telephone numbers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from wfm.http import redact
 from wfm.service import LogFormat
 
 SHOWN: Final = 3
-"""So many last digits of a number stay: enough to find a call, too few to ring it."""
-SHORTEST: Final = 7
+"""So many last digits of a number are shown: enough to find a call, too few to dial it."""
 _NUMBER: Final = re.compile(
     r"(?:(?<=%2B)|(?<=%2b)|(?<![\w.])(?<!\d:))\+?\(?\d(?:[ ()./-]{0,2}\d){6,18}(?!\w|:\d)"
 )
@@ -26,7 +25,7 @@ _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"
 
 
 def masked(text: str) -> str:
-    """Hide telephone numbers but for their last digits; dates and addresses of machines are none."""
+    """Mask telephone numbers except their last digits; dates and IP addresses are left alone."""
     return _NUMBER.sub(_stars, text)
 
 
@@ -46,27 +45,29 @@ def _is_address(text: str) -> bool:
 
 
 class Lines(logging.Formatter):
-    """Write records.
+    """A formatter of log records.
 
     Args:
-        shape: JSON objects (at level logger message, what the record has beside, exception) or text.
-        secrets: are hidden wherever they are.
+        log_format: JSON objects (at level logger message, the record's extra fields, exception) or text.
+        secrets: redacted everywhere.
         numbers: whether whole telephone numbers are shown.
     """
 
-    def __init__(self, shape: LogFormat, secrets: Collection[str] = (), *, numbers: bool = False) -> None:
+    def __init__(
+        self, log_format: LogFormat, secrets: Collection[str] = (), *, numbers: bool = False
+    ) -> None:
         super().__init__()
-        self._shape, self._secrets, self._numbers = shape, frozenset(secrets), numbers
+        self._log_format, self._secrets, self._numbers = log_format, frozenset(secrets), numbers
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write one line."""
+        """Format one line."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         message = self._clean(record.getMessage())
         trace = self._clean(self.formatException(record.exc_info)) if record.exc_info else ""
-        if self._shape is LogFormat.text:
+        if self._log_format is LogFormat.text:
             line = f"{at} {record.levelname:<7} {record.name}: {message}"
             return f"{line} | {trace}".replace("\n", " | ") if trace else line.replace("\n", " | ")
-        said: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "at": at,
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -74,8 +75,8 @@ class Lines(logging.Formatter):
             **{name: self._told(value) for name, value in vars(record).items() if name not in _OWN},
         }
         if trace:
-            said["exception"] = trace
-        return json.dumps(said, ensure_ascii=False)
+            fields["exception"] = trace
+        return json.dumps(fields, ensure_ascii=False)
 
     def _clean(self, text: str) -> str:
         text = redact(text, self._secrets)
@@ -85,10 +86,10 @@ class Lines(logging.Formatter):
         return value if isinstance(value, bool | int | float | None) else self._clean(str(value))
 
 
-def begin(shape: LogFormat, secrets: Collection[str], *, numbers: bool = False) -> None:
-    """Send the log of this process to stderr."""
+def begin(log_format: LogFormat, secrets: Collection[str], *, numbers: bool = False) -> None:
+    """Configure the log of this process, on stderr."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Lines(shape, secrets, numbers=numbers))
+    handler.setFormatter(Lines(log_format, secrets, numbers=numbers))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for chatty in ("uvicorn", "apscheduler"):  # the one tells every start and end, the other every run
-        logging.getLogger(chatty).setLevel(logging.ERROR)
+    for logger_name in ("uvicorn", "apscheduler"):  # uvicorn logs every start and end, apscheduler every run
+        logging.getLogger(logger_name).setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""What Prometheus is told, in a registry of our own."""
+"""Metrics for Prometheus, in a registry of their own."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ ACCEPTED: Final = range(200, 300)
 
 
 class Metrics(Registered):
-    """Count what happens, and look at what waits when it is asked.
+    """The metrics of the service: counters, and gauges that are measured when they are read.
 
     Args:
-        journal, spool_folder: what waits there.
-        clock: what time it is (UTC).
+        journal, spool_folder: the write-ahead log and spool that are measured.
+        clock: the current time (UTC).
     """
 
     def __init__(self, journal: Journal, spool_folder: Path, clock: Callable[[], datetime]) -> None:
@@ -33,14 +33,12 @@ class Metrics(Registered):
         self._registry = CollectorRegistry()
         feed = ("source", "feed")
         self._cycles = self._counter(
-            "wfm_cycles", "Cycles of a feed, by what they came to.", (*feed, "result")
+            "wfm_cycles", "Collection cycles of a feed, by result.", (*feed, "result")
         )
-        self._rows = self._counter(
-            "wfm_rows", "Rows of a feed, by what became of them: read, added, replaced.", (*feed, "kind")
-        )
+        self._rows = self._counter("wfm_rows", "Rows of a feed: read, added, replaced.", (*feed, "kind"))
         self._deliveries = self._counter(
             "wfm_webhook_deliveries",
-            "Deliveries of webhooks, by whether they were accepted and by status; no source: they named none.",
+            "Webhook deliveries, accepted or refused, by status; without source: no valid webhook was named.",
             ("source", "outcome", "status"),
         )
         self._registry.register(self)
@@ -49,7 +47,7 @@ class Metrics(Registered):
         return Counter(name, text, labels, registry=self._registry)
 
     def cycle(self, cycle: Cycle) -> None:
-        """Note a cycle."""
+        """Count a collection cycle."""
         feed = (cycle.source, cycle.feed)
         self._cycles.labels(*feed, "spooled" if cycle.spooled else cycle.result).inc()
         for kind, rows in (("read", cycle.read), ("added", cycle.added), ("replaced", cycle.replaced)):
@@ -58,33 +56,37 @@ class Metrics(Registered):
             self.last_success[feed] = self._clock()
 
     def delivery(self, source: str, status: int) -> None:
-        """Note the answer to a delivery."""
+        """Count the answer to a delivery."""
         outcome = "accepted" if status in ACCEPTED else "refused"
         self._deliveries.labels(source, outcome, str(int(status))).inc()
 
     def describe(self) -> list[Metric]:
-        """Say nothing before it is asked: what is looked at then is not known now."""
+        """Return no gauges at registration: Prometheus would else call `collect` for them."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Look at what waits, and how old the last successes are."""
+        """Measure the backlog, and the age of every feed's last success."""
         now = self._clock()
         age = GaugeMetricFamily(
             "wfm_feed_last_success_age_seconds",
-            "Seconds since a feed was last collected whole.",
+            "Seconds since a feed was last collected completely.",
             labels=["source", "feed"],
         )
         for feed, at in sorted(self.last_success.items()):
             age.add_metric(feed, (now - at).total_seconds())
         yield age
         waiting = len(spool.waiting(self._spool))
-        yield GaugeMetricFamily("wfm_spool_batches", "Batches that wait for the database.", value=waiting)
+        yield GaugeMetricFamily(
+            "wfm_spool_batches", "Batches in the spool, waiting for the database.", value=waiting
+        )
         segments, size = self._journal.depth()
         yield GaugeMetricFamily(
-            "wfm_journal_segments", "Segments of the journal not stored yet.", value=segments
+            "wfm_journal_segments", "Segments of the write-ahead log not stored yet.", value=segments
         )
-        yield GaugeMetricFamily("wfm_journal_bytes", "Bytes of the journal not stored yet.", value=size)
+        yield GaugeMetricFamily(
+            "wfm_journal_bytes", "Bytes of the write-ahead log not stored yet.", value=size
+        )
 
     def text(self) -> bytes:
-        """Write everything down as Prometheus reads it."""
+        """Render all metrics in the text format of Prometheus."""
         return generate_latest(self._registry)

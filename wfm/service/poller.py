@@ -1,6 +1,6 @@
-"""The poller of a source: one client and one session for as long as it runs, one cycle after another.
+"""The poller of a source: one HTTP client and one session as long as it runs, one cycle after another.
 
-Snapshots have a lane of their own: a backfill of an hour must not blind whoever watches every 15 seconds.
+Snapshots are polled separately: a backfill of an hour must not delay polls of agent states every 15 seconds.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ log = logging.getLogger("wfm.service")
 
 
 class Poller:
-    """Ask a source for its feeds, one after another.
+    """Polls the feeds of a source, one after another.
 
     Args:
-        source: whom.
-        collector: stores what came.
-        noted: is told every cycle.
+        source: which one.
+        collector: stores what was received.
+        on_cycle: called with every cycle.
     """
 
-    def __init__(self, source: Source, collector: Collector, noted: Callable[[Cycle], None]) -> None:
+    def __init__(self, source: Source, collector: Collector, on_cycle: Callable[[Cycle], None]) -> None:
         self.source = source
-        self._collector, self._noted = collector, noted
+        self._collector, self._noted = collector, on_cycle
         self._lanes = {True: asyncio.Lock(), False: asyncio.Lock()}
         self._stack = AsyncExitStack()
         self._session: Session | None = None
@@ -48,11 +48,14 @@ class Poller:
         await self._stack.aclose()
 
     def stop(self) -> None:
-        """Begin no cycle any more; one that is under way goes on."""
+        """Start no more cycles; a running one continues."""
         self._stopping = True
 
     async def poll(self, feed: Feed) -> bool:
-        """Ask for what is due of a feed; says whether all of it came. What goes wrong is noted and stops nobody."""
+        """Collect what is due of a feed, and return whether all of it was received.
+
+        Errors are recorded in the cycle and stop no other feed.
+        """
         async with self._lanes[feed.kind == "snapshot"]:
             if self._stopping:
                 return True

@@ -1,7 +1,7 @@
-"""The receiver of webhooks, `/hooks/SOURCE/SECRET`: it answers only for what is in the journal.
+"""Webhooks, `/hooks/SOURCE/SECRET`: a delivery is acknowledged once it is in the write-ahead log.
 
-Whoever has not the right source, secret and network is told that there is nothing here, and not which of them was
-wrong. It is a bare ASGI endpoint: a vendor's deliveries come by the thousand.
+A wrong source, secret or network all get the same 404, which does not say which of them was wrong. It is a bare ASGI
+endpoint, for speed: vendors send deliveries by the thousand.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MOST_BODY: Final = 64 * 1024
 MOST_QUERY: Final = 8 * 1024
 BODY_WITHIN_S: Final = 10.0
 NOBODY: Final = ""
-"""The source under which deliveries to none, or with a wrong secret, are counted."""
+"""The source under which deliveries to no webhook, or with a wrong secret, are counted."""
 
 Answer = tuple[int, str, bytes]
 TEXT: Final = "text/plain; charset=utf-8"
@@ -40,7 +40,7 @@ TEXT: Final = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True)
 class Hook:
-    """The webhook of a source: the digest of its secret, and whence it may be called; no networks: from anywhere."""
+    """The webhook of a source: the hash of its secret, and the networks that may call it; none: any."""
 
     source: Source
     secret: bytes
@@ -48,7 +48,7 @@ class Hook:
 
 
 class _RefusedError(Exception):
-    """End a request with a status."""
+    """A request that ends with an error status."""
 
     def __init__(self, status: HTTPStatus, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
         super().__init__(status.phrase)
@@ -67,7 +67,7 @@ def hooks(sources: Mapping[str, Source]) -> dict[str, Hook]:
 
 
 def digest(secret: str) -> bytes:
-    """Return what is compared in place of a secret: of one length, whatever was sent."""
+    """Return the hash that is compared instead of the secret: of one length, whatever was sent."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -75,37 +75,37 @@ NO_SECRET: Final = bytes(32)
 
 
 def record(source: str, delivery: Delivery) -> bytes:
-    """Write a delivery as a record of the journal: the source's name, then the line that `unpack` reads."""
+    """Encode a delivery for the write-ahead log: the source's name, then the line that `unpack` reads."""
     return source.encode() + b"\n" + pack([delivery])
 
 
 class Receiver:
-    """Take deliveries.
+    """The ASGI endpoint that receives deliveries.
 
     Args:
-        hooks: by source.
-        journal: where they are kept.
-        counted: is told the source and the status of every answer.
-        proxies: whose X-Forwarded-For is believed.
-        decide: answers a delivery that is a question, to whom a caller goes; it may take a while and runs in a thread.
+        webhooks: by source.
+        journal: the write-ahead log that they are written to.
+        on_answer: called with the source and the status of every answer.
+        proxies: whose X-Forwarded-For is trusted.
+        decide: answers a delivery that asks for a call route; it may take a while and runs in a thread.
     """
 
     def __init__(
         self,
-        hooks: Mapping[str, Hook],
+        webhooks: Mapping[str, Hook],
         journal: Journal,
-        counted: Callable[[str, int], None],
+        on_answer: Callable[[str, int], None],
         proxies: Sequence[Network] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         decide: Callable[[Source, Delivery], Answer] = lambda source, delivery: acknowledged(
             source, delivery
         ),
     ) -> None:
-        self._hooks, self._journal, self._counted = hooks, journal, counted
+        self._hooks, self._journal, self._counted = webhooks, journal, on_answer
         self._proxies, self._clock, self._decide = proxies, clock, decide
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Answer a request (ASGI)."""
         name = NOBODY
         more: Sequence[tuple[bytes, bytes]] = ()
         try:
@@ -123,22 +123,29 @@ class Receiver:
         await _send(send, answer, more)
 
     def _admitted(self, scope: Scope) -> Hook:
-        """Return the hook that a request names, if it has its secret and comes from where it may."""
+        """Return the webhook that a request names, if its secret and network are right.
+
+        Raises:
+            _RefusedRequestError: they are not (404).
+        """
         given = scope["path_params"]
         hook = self._hooks.get(given["source"].lower())
-        known = hmac.compare_digest(digest(given["secret"]), hook.secret if hook else NO_SECRET)
-        if hook is None or not known:
+        # compared even without a webhook: the time it takes must not show which sources exist
+        is_right = hmac.compare_digest(digest(given["secret"]), hook.secret if hook else NO_SECRET)
+        if hook is None or not is_right:
             raise _RefusedError(HTTPStatus.NOT_FOUND)
         if hook.networks:
             peer = scope["client"][0] if scope.get("client") else ""
             at = caller(peer, _values(scope, b"x-forwarded-for"), self._proxies)
             if at is None or not inside(at, hook.networks):
-                log.warning("%s: a delivery from %s, which is in none of its networks", hook.source.name, at)
+                log.warning(
+                    "%s: a delivery from %s, which is in none of its allowed networks", hook.source.name, at
+                )
                 raise _RefusedError(HTTPStatus.NOT_FOUND)
         return hook
 
     async def _taken(self, hook: Hook, scope: Scope, receive: Receive) -> Answer:
-        """Keep a delivery, then answer it as the vendor expects."""
+        """Write a delivery to the log, then answer as the vendor expects."""
         if len(scope["query_string"]) > MOST_QUERY:
             raise _RefusedError(HTTPStatus.REQUEST_URI_TOO_LONG)
         delivery = Delivery(
@@ -159,26 +166,26 @@ class Receiver:
 
 
 def is_question(source: Source, delivery: Delivery) -> bool:
-    """Say whether a delivery asks to whom a caller goes, by the vendor's own ``question``."""
+    """Say whether a delivery asks where to route a call, by the vendor's own ``question``."""
     question = getattr(source.vendor, "question", None)
     return question is not None and question(delivery) is not None
 
 
 def acknowledged(source: Source, delivery: Delivery) -> Answer:
-    """Return the vendor's own answer to a delivery that is kept; 200 and nothing if it has none."""
+    """Return the vendor's own answer to a stored delivery; an empty 200 if it has none."""
     answer = getattr(source.vendor, "acknowledge", None)
     if answer is None:
         return HTTPStatus.OK, TEXT, b""
     try:
         said: Answer = answer(delivery, source.settings)
-    except Exception:  # the delivery is kept: asking for it again would help nobody
+    except Exception:  # the delivery is stored: making the vendor send it again would not help
         log.exception("%s: the answer to a delivery could not be made", source.name)
         return HTTPStatus.OK, TEXT, b""
     return said
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes:
-    """Read a body that is not too long and does not take too long."""
+    """Read a body within its limits of size and time."""
     declared = next(iter(_values(scope, b"content-length")), "0")
     if not declared.isdecimal() or int(declared[:12]) > MOST_BODY:
         raise _too_long()

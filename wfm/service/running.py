@@ -1,4 +1,4 @@
-"""The service from its start to its stop."""
+"""The server process, from start to stop."""
 
 from __future__ import annotations
 
@@ -44,23 +44,23 @@ SPOOL_S: Final = 10.0
 SETTLE_S: Final = 300.0
 DAY_S: Final = 86_400.0
 STOP_WITHIN_S: Final = 20.0
-"""How long cycles that are under way may go on after a stop was asked for."""
+"""How long running cycles may continue after a stop was requested."""
 ANSWER_WITHIN_S: Final = 5
 LONGEST_WAIT_S: Final = 10.0
-"""For the database: a service spools early, and a stop cannot wait for a thread that waits for an hour."""
+"""For the database: the service spools early, and a stop cannot wait an hour for a thread."""
 MOST_CONNECTIONS: Final = 2000
 SWITCH_S: Final = 0.001
-"""How long a thread that parses may keep the receiver waiting."""
+"""How long a thread that parses may delay the webhooks."""
 
 
 class Service:
-    """Everything that runs, put together.
+    """The parts of the service, connected.
 
     Args:
         settings: of the installation.
         sources: those that run.
-        refused: those whose settings are wrong, and why.
-        clock: what time it is (UTC).
+        refused: those with wrong settings, and why.
+        clock: the current time (UTC).
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Service:
         self._pollers: list[Poller] = []
 
     def app(self) -> FastAPI:
-        """Return what answers over HTTP."""
+        """Build the web application."""
         proxies = self._settings.trusted_proxies
         taken = hooks(self._sources)
         return web(
@@ -92,14 +92,14 @@ class Service:
         )
 
     def _decided(self, source: Source, delivery: Delivery) -> Answer:
-        """Answer an IVR that asks to whom a caller goes."""
+        """Answer an IVR that asks where to route a call."""
         answer, _ = responsible.answer(
             self.collector.store, source, delivery, self._clock(), self._settings.state_renewal
         )
         return answer
 
     async def start(self) -> None:
-        """Plan every job from what the ledger says, and begin."""
+        """Schedule every job by the collection ledger, and start."""
         last = await asyncio.to_thread(self._last_successes)
         self.metrics.last_success.update(last)
         for source in self._sources.values():
@@ -125,25 +125,25 @@ class Service:
     def _last_successes(self) -> dict[tuple[str, str], datetime]:
         try:
             known = health.feeds(self.collector.store, self._sources, self.collector.folder, self._clock())
-        except StoreError as error:  # everything is asked for then, and nothing is lost by it
-            log.warning("what was collected before cannot be read: %s", error)
+        except StoreError as error:  # everything is collected again then; nothing is lost
+            log.warning("the collection ledger cannot be read: %s", error)
             return {}
         rows = known.select("source", "feed", "last_success_at").drop_nulls().iter_rows()
         return {(source, feed): at for source, feed, at in rows if source in self._sources}
 
     async def stop(self) -> None:
-        """End what is under way or leave it for the next start, and store what is in the journal."""
+        """Finish running work or leave it for the next start, and store what is in the write-ahead log."""
         for poller in self._pollers:
             poller.stop()
         await self.timetable.stop(STOP_WITHIN_S)
         try:
             await asyncio.wait_for(self.drainer.drain(), STOP_WITHIN_S)
         except TimeoutError:
-            log.warning("the journal could not be stored in time; the next start does it")
+            log.warning("the write-ahead log could not be stored in time; the next start does it")
         await self.journal.close()
         await self._stack.aclose()
 
-    # --- jobs beside the feeds --------------------------------------------------------------------------
+    # --- jobs besides the feeds -------------------------------------------------------------------------
     async def _drained(self) -> bool:
         await self.drainer.drain()
         return True
@@ -166,28 +166,28 @@ class Service:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without hands on the signals: they are for the service as a whole."""
+    """uvicorn without signal handlers: signals stop the service as a whole."""
 
     @contextmanager
     def capture_signals(self) -> Any:
-        """Leave signals alone."""
+        """Install no signal handlers."""
         yield
 
 
-def serve(settings: Settings, host: str, port: int, shape: LogFormat) -> None:
+def serve(settings: Settings, host: str, port: int, log_format: LogFormat) -> None:
     """Run until SIGTERM or SIGINT.
 
     Raises:
-        SettingsError: no source has settings that are right.
+        SettingsError: no source has valid settings.
         UsageError: no source is configured, another service has the database, or the port cannot be used.
     """
     sources, refused = checked(settings)
     secrets = {secret for source in sources.values() for secret in source.secrets}
-    begin(shape, secrets, numbers=settings.log_numbers)
+    begin(log_format, secrets, numbers=settings.log_numbers)
     with alone(settings.database):
         listener = listening(host, port)
         for name, why in refused.items():
-            log.error("%s is left out: %s", name, why)
+            log.error("%s is not collected: %s", name, why)
         before = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_S)
         try:
@@ -199,11 +199,11 @@ def serve(settings: Settings, host: str, port: int, shape: LogFormat) -> None:
 
 
 def checked(settings: Settings) -> tuple[dict[str, Source], dict[str, str]]:
-    """Check the sources one by one: those that can run, and what is wrong with the others.
+    """Check the sources one by one: return those that can run, and what is wrong with the others.
 
     Raises:
         SettingsError: none can run.
-        UsageError: there is none.
+        UsageError: none is configured.
     """
     sources, refused = readable(settings.sources, settings.country)
     if not sources and refused:
@@ -220,13 +220,13 @@ def listening(host: str, port: int) -> socket.socket:
     """Open the port.
 
     Raises:
-        UsageError: it is taken, or not ours to take.
+        UsageError: it is in use, or may not be used.
     """
     try:
-        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, socket_address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(place)
+        listener.bind(socket_address)
         listener.listen(1024)
     except OSError as error:
         raise UsageError(
@@ -237,9 +237,9 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 async def _serve(service: Service, listener: socket.socket) -> None:
-    loop, asked = asyncio.get_running_loop(), asyncio.Event()
+    loop, stop_requested = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
+        loop.add_signal_handler(number, stop_requested.set)
     config = uvicorn.Config(
         service.app(),
         http=BoundedHeads,
@@ -259,12 +259,10 @@ async def _serve(service: Service, listener: socket.socket) -> None:
     answering = asyncio.create_task(server.serve(sockets=[listener]))
     host, port = listener.getsockname()[:2]
     log.info("listening on http://%s:%d", host, port, extra={"port": port})
-    stopping = asyncio.create_task(asked.wait())
+    stopping = asyncio.create_task(stop_requested.wait())
     await asyncio.wait({answering, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    for number in (
-        signal.SIGTERM,
-        signal.SIGINT,
-    ):  # a second one ends the process: what was acknowledged is on disk
+    # a second signal ends the process at once: what was acknowledged is on disk
+    for number in (signal.SIGTERM, signal.SIGINT):
         loop.remove_signal_handler(number)
     stopping.cancel()
     log.info("stopping")
@@ -274,5 +272,5 @@ async def _serve(service: Service, listener: socket.socket) -> None:
     finally:
         await service.stop()
     log.info("stopped")
-    if not asked.is_set():
+    if not stop_requested.is_set():
         raise WfmError("The web server ended by itself; the log says why.")

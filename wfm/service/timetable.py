@@ -1,12 +1,12 @@
-"""The timetable: when each job is next, and that it is not there twice.
+"""The scheduler: runs each job on a grid of times, and never twice at once.
 
 ::
 
     grid      |-----------|-----------|-----------|     start + n * every: no drift, however long a cycle takes
-    asked       x            x             x            each up to `jitter_s` late: feeds do not march in step
-    missed                |  (asleep)             |x    what was missed is made up for once
+    run         x            x             x            each up to `jitter_s` late: feeds do not run all at once
+    missed                |  (asleep)             |x    missed runs are made up for once
 
-Nothing of it is stored. After a restart a feed is next when it would have been, by its last success in the ledger.
+No schedule is stored. After a restart a feed runs when it would have run, by its last success in the ledger.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from wfm.vendors import Feed
 log = logging.getLogger("wfm.service")
 LONGEST_JITTER_S: Final = 30.0
 AGAIN: Final = timedelta(minutes=5)
-"""How soon a job is tried again that failed, unless its turn comes earlier."""
+"""How soon a failed job runs again, unless it is due earlier."""
 
 Work = Callable[[], Awaitable[bool]]
-"""What a job does; says whether it went well."""
+"""The work of a job; returns whether it succeeded."""
 
 
 class Every(BaseTrigger):  # type: ignore[misc]
-    """Fire on a grid of instants, each up to ``jitter_s`` late."""
+    """A trigger that fires on a grid of times, each up to ``jitter_s`` late."""
 
     def __init__(self, start: datetime, every_s: float, jitter_s: float = 0.0) -> None:
         self.start, self.every, self.jitter_s = start, timedelta(seconds=every_s), jitter_s
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
-        """Return the next instant of the grid that is not past, and after the one before."""
+        """Return the next time of the grid that is neither past nor the previous one."""
         after = max(ceil((now - self.start) / self.every), 0)
         at = self.start + after * self.every
         if previous_fire_time is not None and at <= previous_fire_time:
@@ -51,9 +51,9 @@ class Every(BaseTrigger):  # type: ignore[misc]
 
 
 def first(feed: Feed, last_success_at: datetime | None, now: datetime) -> datetime:
-    """Return when a feed is asked for the first time after a start: when it is due, at once if that is long ago.
+    """Compute when a feed is polled first after a start: when it is due, at once if that is past.
 
-    A success that lies in the future is one of a clock that was wrong.
+    A last success in the future comes from a clock that was wrong.
     """
     if feed.kind == "snapshot" or last_success_at is None or last_success_at > now:
         return now
@@ -61,15 +61,15 @@ def first(feed: Feed, last_success_at: datetime | None, now: datetime) -> dateti
 
 
 def jitter_s(feed: Feed) -> float:
-    """Return how late a feed may be asked for, so that not all are at once; snapshots are punctual."""
+    """Compute how late a feed may be polled, so that not all run at once; snapshots are punctual."""
     return 0.0 if feed.kind == "snapshot" else min(feed.every_s / 10, LONGEST_JITTER_S)
 
 
 class Timetable:
-    """Run jobs, each on its grid and never beside itself.
+    """Runs jobs, each on its grid and never twice at once.
 
     Args:
-        clock: what time it is (UTC).
+        clock: the current time (UTC).
     """
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -83,23 +83,23 @@ class Timetable:
     def add(
         self, name: str, work: Work, every_s: float, start: datetime | None = None, jitter_s: float = 0.0
     ) -> None:
-        """Do a work every so often, from an instant on (None: now)."""
+        """Add a job that runs every ``every_s`` seconds, from ``start`` on (None: now)."""
         start = start or self._clock()
         self._scheduler.add_job(
             self._run, Every(start, every_s, jitter_s), args=(name, work), id=name, next_run_time=start
         )
 
     def start(self) -> None:
-        """Begin."""
+        """Start running jobs."""
         self._scheduler.start()
 
     def next_at(self, name: str) -> datetime | None:
-        """Return when a job is next; None if there is none of that name."""
+        """Return when a job runs next; None if there is none of that name."""
         job: Job | None = self._scheduler.get_job(name)
         return job.next_run_time if job is not None else None
 
     async def stop(self, within_s: float) -> None:
-        """Begin nothing any more, and give what is under way some time to end; then it is cancelled."""
+        """Start no more jobs, and cancel those still running after ``within_s`` seconds."""
         self._stopping = True
         self._scheduler.pause()
         running = list(self._running)
@@ -109,25 +109,25 @@ class Timetable:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         self._scheduler.shutdown(wait=False)
-        await asyncio.sleep(0)  # it ends in a callback of the loop
+        await asyncio.sleep(0)  # the scheduler ends in a callback of the event loop
 
     async def _run(self, name: str, work: Work) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._running.add(task)
         try:
-            well = await work()
+            succeeded = await work()
         except asyncio.CancelledError:
             if not self._stopping:
                 raise
-            log.info("%s was under way; the next start goes on with it", name)
+            log.info("%s was still running; the next start continues it", name)
             return
-        except Exception:  # a job that fails is no reason to have none
+        except Exception:  # one failed job must not stop the others
             log.exception("%s failed", name)
-            well = False
+            succeeded = False
         finally:
             self._running.discard(task)
-        if not well:
+        if not succeeded:
             self._again(name)
 
     def _again(self, name: str) -> None:
