@@ -26,7 +26,7 @@ from centre import PLAN, frames, write
 
 import wfm
 from wfm import defaults
-from wfm.report import write as write_report
+from wfm.report import write_report
 from wfm.settings import load
 
 LAST = "2026-03-31"

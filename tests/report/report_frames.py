@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from wfm.report import Report, assemble
+from wfm.report import Report, build_report
 
 ZONE = "Asia/Jerusalem"
 MADE = datetime(2026, 3, 9, 6, 30, tzinfo=UTC)
@@ -189,7 +189,7 @@ def accuracy() -> pl.DataFrame:
 
 
 def arguments(**changes: Any) -> dict[str, Any]:
-    """Make what `assemble` takes, for two agents of whom one is called by a script."""
+    """Make what `build_report` takes, for two agents of whom one is called by a script."""
     named = [
         {"agent_id": "a1", "name": "Ada", "team": "Front"},
         {"agent_id": "a2", "name": EVIL, "team": None},
@@ -221,14 +221,14 @@ def arguments(**changes: Any) -> dict[str, Any]:
 
 def report(**changes: Any) -> Report:
     """Assemble the small report."""
-    return assemble(**arguments(**changes))
+    return build_report(**arguments(**changes))
 
 
 def nothing() -> Report:
     """Assemble a report of a window in which nothing was scheduled and nothing is known."""
     overall = pl.DataFrame([score(0, 0, 0, 0, 0, 0, work=0, worked=0)])
     overall = overall.with_columns(pl.col(pl.Null).cast(pl.Float64))
-    return assemble(
+    return build_report(
         overall=overall, exceptions=pl.DataFrame(schema=EXCEPTION), from_on=FROM, to_on=TO, made_at=MADE
     )
 

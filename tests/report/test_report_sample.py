@@ -11,7 +11,8 @@ from report_frames import Page
 from wfm import defaults, files
 from wfm.engine.inputs import InputFrames
 from wfm.engine.score import score
-from wfm.report import Report, assemble, clock, exact, percent, to_html
+from wfm.report import Report, build_report, to_html
+from wfm.report.formats import clock, exact, percent
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 ZONE = "Asia/Jerusalem"
@@ -21,7 +22,7 @@ COPIES = 40
 
 @cache
 def arguments() -> dict[str, Any]:
-    """Score the sample and give what `assemble` takes."""
+    """Score the sample and give what `build_report` takes."""
     names = ("agent", "login", "schedule", "agent_state", "call_leg", "exemption", "interval_volume", "queue")
     tables = {
         name: files.read(next(SAMPLE.glob(f"{name}.*")), name, defaults={"source": "bank"}).frame
@@ -55,7 +56,7 @@ def arguments() -> dict[str, Any]:
 @cache
 def made() -> Report:
     """Assemble the sample's report."""
-    return assemble(**arguments())
+    return build_report(**arguments())
 
 
 def test_reasons_and_classes_are_the_same_seconds() -> None:
@@ -84,7 +85,7 @@ def test_the_page_tells_the_published_figures() -> None:
 
 
 def test_drawn_days_lie_on_their_workday() -> None:
-    strips = made().strips
+    strips = made().day_slices
     assert strips.height > 100
     shifts = strips.group_by("agent_id", "workday").agg(pl.col("start_local").min().dt.date().alias("on"))
     assert (shifts["workday"] == shifts["on"]).all()
@@ -114,6 +115,6 @@ def copies(rows: pl.DataFrame) -> pl.DataFrame:
 def test_a_thousand_agents_and_a_month_stay_readable() -> None:
     many = {name: copies(arguments()[name]) for name in ("by_agent", "by_agent_day", "exceptions", "agent")}
     slices = arguments()["slices"].with_columns(pl.col("agent_id") + "-0")
-    page = to_html(assemble(**{**arguments(), **many, "slices": slices, "to_on": date(1999, 7, 20)}))
+    page = to_html(build_report(**{**arguments(), **many, "slices": slices, "to_on": date(1999, 7, 20)}))
     assert len(page.encode()) < 6_000_000
     assert "more in the spreadsheet" in page

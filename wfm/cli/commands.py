@@ -31,8 +31,8 @@ from wfm.cli.screen import (
 from wfm.engine.definitions import ALL, DEFINITIONS
 from wfm.engine.rollup import BY
 from wfm.errors import UsageError, WfmError
-from wfm.report import headline_text, write
-from wfm.report.writing import ENDINGS
+from wfm.report import build_headline_text, write_report
+from wfm.report.write import REPORT_ENDINGS
 
 INTERVAL_SHOWN = (
     "queue_id",
@@ -340,10 +340,10 @@ def report(
 
     Example: wfm report --from 2026-03-02 --to 2026-03-09 --out report.html
     """
-    if out.suffix.lower() not in ENDINGS:
-        raise UsageError(f"--out {out}: a report ends in {', '.join(ENDINGS)}.")
+    if out.suffix.lower() not in REPORT_ENDINGS:
+        raise UsageError(f"--out {out}: a report ends in {', '.join(REPORT_ENDINGS)}.")
     with working("Assembling the report"):
-        written = write(centre().report(from_, to, as_of=as_of, definitions=definition or ()), out)
+        written = write_report(centre().report(from_, to, as_of=as_of, definitions=definition or ()), out)
     for path in written:
         say(f"Wrote {path}.")
 
@@ -365,13 +365,13 @@ def demo(
 
     with working("Importing, collecting, scoring and forecasting"):
         shown = (on.bank if bank else on.demo)(directory)
-        (page,) = write(shown.report, directory / "report.html")
+        (page,) = write_report(shown.report, directory / "report.html")
     for file in shown.imported:
         imported(file)
     for feed in shown.collected:
         collected(feed)
     say("")
-    say(headline_text(shown.report))
+    say(build_headline_text(shown.report))
     say("")
     show(shown.report.by_team, Target(Format.table, None), TEAM_SHOWN)
     if shown.proof:

@@ -20,7 +20,7 @@ from wfm.errors import UsageError
 from wfm.jobs import Explanation, Instant
 from wfm.jobs.explaining import without_slivers
 from wfm.report import formats
-from wfm.report.lanes import CLASS_LETTERS, Lane, picture
+from wfm.report.day_lanes import CLASS_LETTERS, DayLane, draw_day_lanes
 from wfm.words import worded
 
 WIDTH, MARGIN = 170, 10
@@ -119,7 +119,7 @@ def _hanging(page: Console, mark: str, text: str) -> None:
 
 
 def _lanes(page: Console, told: Explanation) -> None:
-    drawn = picture(told.slices, told.timezone, min(page.width, 140) - 12)
+    drawn = draw_day_lanes(told.slices, told.timezone, min(page.width, 140) - 12)
     page.print(Text(f"{told.agent_id}, {formats.day(told.day)}, local time {told.timezone}", style="bold"))
     page.print(f"{'':10}{drawn.ruler}")
     for lane in drawn.lanes:
@@ -184,9 +184,9 @@ def _drawn(
     draw(page, columns, 2)
 
 
-def _coloured(lane: Lane) -> Text:
+def _coloured(lane: DayLane) -> Text:
     text = Text()
-    for letter, word in zip(lane.letters, lane.meaning, strict=True):
+    for letter, word in zip(lane.letters, lane.meanings, strict=True):
         text.append(letter, style=CLASS_STYLE.get(word or "", "") if lane.name == "class" else "")
     return text
 

@@ -7,14 +7,14 @@ from typing import Any, Final
 
 import polars as pl
 
-from wfm.report import words
+from wfm.report import labels
 from wfm.storage.ledger import count_row_origins
 from wfm.storage.reader import Reader, Span
 
 READ_FROM: Final = {
-    words.ADHERENCE: ("agent_state", "schedule"),
-    words.CALL_DRIVEN: ("call_leg",),
-    words.EXCUSED: ("exemption",),
+    labels.ADHERENCE: ("agent_state", "schedule"),
+    labels.CALL_DRIVEN: ("call_leg",),
+    labels.EXCUSED: ("exemption",),
 }
 """Figure → the tables it is made of."""
 MOST_FILES = 3
@@ -33,12 +33,12 @@ def figures(
     """
     here = {figure: _rows(reader, tables, span, vendors) for figure, tables in READ_FROM.items()}
     if intervals is not None:
-        here[words.VOLUME] = here[words.FORECAST] = _counted(intervals, vendors)
+        here[labels.VOLUME] = here[labels.FORECAST] = _counted(intervals, vendors)
         logged = intervals.filter(pl.col("service_level_origin") == "calls")["source"].unique().sort()
-        here[words.SERVICE_LEVEL] = ", ".join(_named(source, vendors) for source in logged)
+        here[labels.SERVICE_LEVEL] = ", ".join(_named(source, vendors) for source in logged)
     return {
         figure: f"{general}. Here: {here[figure]}" if here.get(figure) else general
-        for figure, general in words.SOURCES
+        for figure, general in labels.SOURCES
     }
 
 
@@ -56,7 +56,7 @@ def _table(reader: Reader, table: str, span: Span, vendors: Mapping[str, str]) -
             else _files(str(source), mine["file_name"])
         )
         parts.append(f"{name} ({mine['n'].sum():,} rows)")
-    return f"{words.TABLES[table]} from {', '.join(parts)}" if parts else ""
+    return f"{labels.TABLES[table]} from {', '.join(parts)}" if parts else ""
 
 
 def _named(source: str, vendors: Mapping[str, str]) -> str:

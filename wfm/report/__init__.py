@@ -1,30 +1,21 @@
-"""Every figure a person sees, assembled once; drawn as a page, a workbook, csv or a few lines of text."""
+"""The report: every figure a person sees, computed once and drawn as a web page, a workbook, csv or text."""
 
-from wfm.report.assemble import assemble
-from wfm.report.flat import to_csv
-from wfm.report.formats import clock, count, day, exact, hours, moment, percent, points
-from wfm.report.page.document import to_html
-from wfm.report.report import Report
-from wfm.report.sentence import headline_text, sentence
-from wfm.report.workbook import to_xlsx
-from wfm.report.writing import write, write_html
+from wfm.report.build import build_report
+from wfm.report.export.csv import to_csv
+from wfm.report.export.xlsx import to_xlsx
+from wfm.report.headline_text import build_headline_sentence, build_headline_text
+from wfm.report.html.document import to_html
+from wfm.report.model import Report
+from wfm.report.write import write_html, write_report
 
 __all__ = [
     "Report",
-    "assemble",
-    "clock",
-    "count",
-    "day",
-    "exact",
-    "headline_text",
-    "hours",
-    "moment",
-    "percent",
-    "points",
-    "sentence",
+    "build_headline_sentence",
+    "build_headline_text",
+    "build_report",
     "to_csv",
     "to_html",
     "to_xlsx",
-    "write",
     "write_html",
+    "write_report",
 ]

@@ -87,6 +87,11 @@ def count(number: float | None) -> str:
     return f"{number:,.1f}"
 
 
+def format_whole_count(number: float | None) -> str:
+    """Write an expected count without decimals."""
+    return count(None if number is None else round(number))
+
+
 def day(on: date, year: bool = True) -> str:
     """Write a local date the same in every locale: ``Sun 20 Jun 1999``."""
     text = f"{DAYS[on.weekday()]} {on.day} {MONTHS[on.month - 1]}"

@@ -1,4 +1,4 @@
-"""Complete score frames: labels, differences, biggest reasons; and the reasons summed."""
+"""Score frames of the report: checked, ranked by controllable time, and the reasons summed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import polars as pl
 
 from wfm.errors import InputError
 
-SECONDS: Final = (
+SECONDS_COLUMNS: Final = (
     "scheduled_s",
     "in_s",
     "approved_s",
@@ -19,7 +19,7 @@ SECONDS: Final = (
     "scheduled_work_s",
     "worked_s",
 )
-RATIOS: Final = (
+RATIO_COLUMNS: Final = (
     "adherence",
     "adherence_adjusted",
     "adherence_low",
@@ -27,53 +27,73 @@ RATIOS: Final = (
     "coverage",
     "conformance",
 )
-KEYS: Final[dict[str, pl.DataType]] = {
+KEY_TYPES: Final[dict[str, pl.DataType]] = {
     "team": pl.String(),
     "agent_id": pl.String(),
     "name": pl.String(),
     "workday": pl.Date(),
 }
+REASON_CLASSES: Final = ("controllable", "call_driven", "approved", "system", "unknown", "in")
+"""The order of classes in the table of reasons: what is controllable first."""
 
-Frame = pl.DataFrame | pl.LazyFrame
+AnyFrame = pl.DataFrame | pl.LazyFrame
 
 
-def eager(frame: Frame | None) -> pl.DataFrame | None:
+def collect_frame(frame: AnyFrame | None) -> pl.DataFrame | None:
     """Collect a frame if it is lazy."""
     return frame.collect() if isinstance(frame, pl.LazyFrame) else frame
 
 
-def scores(frame: Frame | None, by: tuple[str, ...], where: str) -> pl.DataFrame:
-    """Take a score frame with the columns of ``by``; None gives an empty one."""
-    wanted = [*by, *SECONDS, *RATIOS]
-    types = {name: KEYS.get(name, pl.Float64()) for name in wanted}
-    rows = eager(frame)
+def conform_scores(frame: AnyFrame | None, by: tuple[str, ...], argument: str) -> pl.DataFrame:
+    """Return a score frame with its columns as their types; None gives an empty one.
+
+    Args:
+        frame: what Score.adherence returns.
+        by: the columns it is grouped by.
+        argument: what the caller called it, for the message.
+
+    Raises:
+        InputError: it lacks a column.
+    """
+    wanted = [*by, *SECONDS_COLUMNS, *RATIO_COLUMNS]
+    types = {name: KEY_TYPES.get(name, pl.Float64()) for name in wanted}
+    rows = collect_frame(frame)
     if rows is None:
         return pl.DataFrame(schema=types)
     missing = [name for name in wanted if name not in rows.columns]
     if missing:
         raise InputError(
-            f"{where} has no column {missing[0]}; give what Score.adherence({list(by)}) returns."
+            f"{argument} has no column {missing[0]}; give what Score.adherence({list(by)}) returns."
         )
     return rows.with_columns(pl.col(name).cast(dtype) for name, dtype in types.items())
 
 
-def headline(overall: Frame) -> pl.DataFrame:
-    """Take the one row of all; what has no rows is a row of zeros."""
-    rows = scores(overall, (), "overall")
+def conform_headline(overall: AnyFrame) -> pl.DataFrame:
+    """Return the one row of everything; of no rows it is a row of zeros.
+
+    Raises:
+        InputError: it lacks a column or has several rows.
+    """
+    rows = conform_scores(overall, (), "overall")
     if rows.height > 1:
         raise InputError(f"overall has {rows.height} rows; give what Score.adherence([]) returns.")
     if rows.is_empty():
         return pl.DataFrame(
-            {name: [0.0 if name in SECONDS else None] for name in rows.columns}, schema=rows.schema
+            {name: [0.0 if name in SECONDS_COLUMNS else None] for name in rows.columns}, schema=rows.schema
         )
-    return rows.with_columns(pl.col(SECONDS).fill_null(0.0))
+    return rows.with_columns(pl.col(SECONDS_COLUMNS).fill_null(0.0))
 
 
-def ranked(rows: pl.DataFrame, exceptions: pl.DataFrame, key: str, label: pl.Expr) -> pl.DataFrame:
-    """Add label, explained, top_reason, top_reason_s (of controllable time); the most controllable first."""
-    own = exceptions.filter(pl.col("class") == "controllable")
-    top = (
-        own.group_by(key, "reason")
+def rank_by_controllable(
+    rows: pl.DataFrame, exceptions: pl.DataFrame, key: str, label: pl.Expr
+) -> pl.DataFrame:
+    """Add label, explained, top_reason and top_reason_s, and sort by controllable time, most first.
+
+    ``explained`` is adjusted − raw; ``top_reason`` is the reason with most controllable time.
+    """
+    top_reasons = (
+        exceptions.filter(pl.col("class") == "controllable")
+        .group_by(key, "reason")
         .agg(top_reason_s=pl.col("seconds").sum())
         .sort("top_reason_s", "reason", descending=[True, False])
         .group_by(key, maintain_order=True)
@@ -81,18 +101,24 @@ def ranked(rows: pl.DataFrame, exceptions: pl.DataFrame, key: str, label: pl.Exp
     )
     return (
         rows.with_columns(label=label, explained=pl.col("adherence_adjusted") - pl.col("adherence"))
-        .join(top, on=key, how="left", nulls_equal=True, maintain_order="left")
+        # nulls_equal: agents without a team are a group too.
+        .join(top_reasons, on=key, how="left", nulls_equal=True, maintain_order="left")
         .sort("controllable_s", key, descending=[True, False], nulls_last=True)
     )
 
 
-def reasons(exceptions: pl.DataFrame, scheduled_s: float) -> pl.DataFrame:
+def sum_reasons(exceptions: pl.DataFrame, scheduled_s: float) -> pl.DataFrame:
     """Sum exceptions per class and reason: class reason n agents seconds share (of scheduled).
 
-    The share is null outside the shift. Controllable reasons first, each class largest first.
+    The share is null outside the shift, which is in no percentage. Controllable reasons first, each class largest
+    first.
     """
-    order = ["controllable", "call_driven", "approved", "system", "unknown", "in"]
-    rank = pl.col("class").replace_strict(order, range(len(order)), default=len(order), return_dtype=pl.Int32)
+    rank = pl.col("class").replace_strict(
+        REASON_CLASSES,
+        range(len(REASON_CLASSES)),
+        default=len(REASON_CLASSES),
+        return_dtype=pl.Int32,
+    )
     share = pl.col("seconds") / scheduled_s if scheduled_s else pl.lit(None, pl.Float64)
     return (
         exceptions.group_by("class", "reason")

@@ -1,4 +1,4 @@
-"""Interval volume by queue and by day, beside what such a day usually brings."""
+"""Interval volume by queue and by day, with what such a day usually brings."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Final
 
 import polars as pl
 
-from wfm.report.happenings import UTC
-from wfm.report.scores import Frame, eager
+from wfm.core.time import INSTANT
+from wfm.report.scores import AnyFrame, collect_frame
 
-COUNTS: Final = (
+COUNT_COLUMNS: Final = (
     "entered",
     "handled",
     "abandoned",
@@ -21,23 +21,25 @@ COUNTS: Final = (
     "abandoned_within",
     "abandoned_short",
 )
-RATIOS: Final = ("aht_s", "abandonment", "service_level", "occupancy")
-INTERVAL: Final[dict[str, pl.DataType]] = {
+INTERVAL_RATIOS: Final = ("aht_s", "abandonment", "service_level", "occupancy")
+INTERVAL_COLUMNS: Final[dict[str, pl.DataType]] = {
     "source": pl.String(),
     "queue_id": pl.String(),
-    "interval_start": UTC,
-    **{name: pl.Int64() for name in COUNTS},
-    **{name: pl.Float64() for name in ("sum_handle_time_s", *RATIOS, "service_level_target_s")},
+    "interval_start": INSTANT,
+    **{name: pl.Int64() for name in COUNT_COLUMNS},
+    **{name: pl.Float64() for name in ("sum_handle_time_s", *INTERVAL_RATIOS, "service_level_target_s")},
     "service_level_variant": pl.String(),
     "origin": pl.String(),
 }
-OLDER: Final = {"answered_within_n": "answered_within"}
-WEEKS: Final = 6
-FEWEST: Final = 2
+FORMER_NAMES: Final = {"answered_within_n": "answered_within"}
+TYPICAL_WEEKS: Final = 6
+"""A typical day is the median of the same weekday in so many weeks before it."""
+MIN_TYPICAL_WEEKS: Final = 2
 """Fewer earlier days of the same weekday make nothing typical."""
 
+DEFAULT_VARIANT: Final = "of_entered"
 _ENDED: Final = pl.col("calls_answered") + pl.col("calls_abandoned")
-VARIANTS: Final[dict[str, tuple[pl.Expr, pl.Expr, str]]] = {
+SERVICE_LEVEL_VARIANTS: Final[dict[str, tuple[pl.Expr, pl.Expr, str]]] = {
     "of_entered": (pl.col("answered_within"), pl.col("calls"), "answered within {} ÷ all that entered"),
     "of_answered": (pl.col("answered_within"), pl.col("calls_answered"), "answered within {} ÷ answered"),
     "of_answered_and_abandoned": (
@@ -61,34 +63,39 @@ VARIANTS: Final[dict[str, tuple[pl.Expr, pl.Expr, str]]] = {
         "answered within {} ÷ (answered + abandoned − short abandons)",
     ),
 }
-"""Per variant of service level what is summed above and below the line, and its words."""
+"""Variant of service level → numerator, denominator, and its words with a gap for the target."""
 
 
-def intervals(frame: Frame | None, queue: Frame | None, timezone: str) -> pl.DataFrame:
-    """Take interval rows; what a source does not say is null, except that handled is what did not abandon."""
-    rows = eager(frame)
-    rows = pl.DataFrame(schema=INTERVAL) if rows is None else rows.rename(OLDER, strict=False)
-    known = [name for name in INTERVAL if name in rows.columns]
-    rows = rows.select(pl.col(name).cast(INTERVAL[name]) for name in known).with_columns(
-        pl.lit(None, dtype).alias(name) for name, dtype in INTERVAL.items() if name not in known
-    )
+def conform_intervals(frame: AnyFrame | None, queue: AnyFrame | None, timezone: str) -> pl.DataFrame:
+    """Return interval rows with label and on (local date); what a source does not say is null.
+
+    One exception: handled, where missing, is entered − abandoned.
+    """
+    rows = collect_frame(frame)
+    rows = pl.DataFrame(schema=INTERVAL_COLUMNS) if rows is None else rows.rename(FORMER_NAMES, strict=False)
+    has_calls = "calls" in rows.columns
+    columns = [
+        pl.col(name).cast(dtype) if name in rows.columns else pl.lit(None, dtype).alias(name)
+        for name, dtype in INTERVAL_COLUMNS.items()
+    ]
     local = pl.col("interval_start").dt.convert_time_zone(timezone)
-    full = rows.select(list(INTERVAL)).with_columns(
+    full = rows.select(columns).with_columns(
         handled=pl.coalesce("handled", pl.col("entered") - pl.col("abandoned")),
         handle_unknown=pl.col("handle_unknown").fill_null(0),
         on=local.dt.date(),
     )
-    if "calls" not in known:
+    if not has_calls:
+        # Counted by the phone system: its service level is of what it counted as entered.
         full = full.with_columns(calls=pl.when(pl.col("answered_within").is_not_null()).then("entered"))
-    return named(full, queue)
+    return add_queue_label(full, queue)
 
 
-def named(rows: pl.DataFrame, queue: Frame | None) -> pl.DataFrame:
+def add_queue_label(rows: pl.DataFrame, queue: AnyFrame | None) -> pl.DataFrame:
     """Add label: the queue's name where it has one, else its id."""
-    known = eager(queue)
-    if known is None or "name" not in known.columns:
+    table = collect_frame(queue)
+    if table is None or "name" not in table.columns:
         return rows.with_columns(label=pl.col("queue_id"))
-    names = known.select("queue_id", label=pl.col("name")).unique(
+    names = table.select("queue_id", label=pl.col("name")).unique(
         "queue_id", keep="first", maintain_order=True
     )
     return rows.join(names, on="queue_id", how="left", maintain_order="left").with_columns(
@@ -96,66 +103,69 @@ def named(rows: pl.DataFrame, queue: Frame | None) -> pl.DataFrame:
     )
 
 
-def variant(rows: pl.DataFrame) -> str | None:
-    """Name the one variant of service level the rows hold; None if several or one we do not know."""
+def find_service_level_variant(rows: pl.DataFrame) -> str | None:
+    """Return the one variant of service level that the rows hold; None if they hold several or an unknown one."""
     found = rows["service_level_variant"].drop_nulls().unique().to_list()
     if not found:
-        return "of_entered"
-    return found[0] if len(found) == 1 and found[0] in VARIANTS else None
+        return DEFAULT_VARIANT
+    return found[0] if len(found) == 1 and found[0] in SERVICE_LEVEL_VARIANTS else None
 
 
-def in_words(rows: pl.DataFrame) -> str | None:
-    """Say which service level the rows hold, with its target."""
-    name, targets = variant(rows), rows["service_level_target_s"].drop_nulls().unique().to_list()
-    if name is None or len(targets) != 1:
+def describe_service_level(rows: pl.DataFrame) -> str | None:
+    """Describe the service level that the rows hold, with its target; None if it is not one."""
+    variant = find_service_level_variant(rows)
+    targets = rows["service_level_target_s"].drop_nulls().unique().to_list()
+    if variant is None or len(targets) != 1:
         return None
-    return VARIANTS[name][2].format(f"{targets[0]:g} s")
+    return SERVICE_LEVEL_VARIANTS[variant][2].format(f"{targets[0]:g} s")
 
 
-def sums(rows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """Sum intervals first and divide then: entered handled abandoned aht_s abandonment service_level."""
-    name = variant(rows)
-    above, below, _ = VARIANTS[name or "of_entered"]
-    judged = pl.lit(name is not None) & pl.col("logged") & (below > 0)
-    timed = pl.col("handled") - pl.col("handle_unknown")
+def sum_intervals(rows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """Sum intervals first and divide then: entered handled abandoned aht_s abandonment service_level source."""
+    variant = find_service_level_variant(rows)
+    numerator, denominator, _ = SERVICE_LEVEL_VARIANTS[variant or DEFAULT_VARIANT]
+    # Rows of several variants have no common service level.
+    has_service_level = pl.lit(variant is not None) & pl.col("logged") & (denominator > 0)
+    timed_calls = pl.col("handled") - pl.col("handle_unknown")
     return (
         rows.group_by(by, maintain_order=True)
         .agg(
-            pl.col(*COUNTS, "sum_handle_time_s").sum(),
+            pl.col(*COUNT_COLUMNS, "sum_handle_time_s").sum(),
             logged=pl.col("calls").is_not_null().any(),
             source=pl.col("source").drop_nulls().unique().sort().str.join(", "),
         )
         .with_columns(
-            aht_s=pl.when(timed > 0).then(pl.col("sum_handle_time_s") / timed),
+            aht_s=pl.when(timed_calls > 0).then(pl.col("sum_handle_time_s") / timed_calls),
             abandonment=pl.when(pl.col("entered") > 0).then(pl.col("abandoned") / pl.col("entered")),
-            service_level=pl.when(judged).then(above / below),
+            service_level=pl.when(has_service_level).then(numerator / denominator),
         )
     )
 
 
-def by_queue(rows: pl.DataFrame) -> pl.DataFrame:
-    """Sum per queue, the busiest first."""
-    return sums(rows, ["queue_id", "label"]).sort("entered", "queue_id", descending=[True, False])
+def sum_by_queue(rows: pl.DataFrame) -> pl.DataFrame:
+    """Sum intervals per queue, the busiest first."""
+    return sum_intervals(rows, ["queue_id", "label"]).sort("entered", "queue_id", descending=[True, False])
 
 
-def by_day(rows: pl.DataFrame, history: Frame | None, timezone: str) -> pl.DataFrame:
-    """Sum per queue and day, with typical: the median of that weekday in the six weeks before the day."""
-    past = rows if history is None else _with_history(rows, intervals(history, None, timezone))
+def sum_by_day(rows: pl.DataFrame, history: AnyFrame | None, timezone: str) -> pl.DataFrame:
+    """Sum intervals per queue and day, with typical: the median of that weekday in the six weeks before the day."""
+    past = rows if history is None else _add_history(rows, conform_intervals(history, None, timezone))
     per_day = past.group_by("queue_id", "on").agg(pl.col("entered").sum())
-    shifted = pl.concat(
-        per_day.with_columns(pl.col("on").dt.offset_by(f"{week}w")) for week in range(1, WEEKS + 1)
+    # Each day is moved onto the days that it is typical for; only days before count, so nothing is foreseen.
+    moved = pl.concat(
+        per_day.with_columns(pl.col("on").dt.offset_by(f"{week}w")) for week in range(1, TYPICAL_WEEKS + 1)
     )
-    usual = shifted.group_by("queue_id", "on").agg(
-        typical=pl.when(pl.len() >= FEWEST).then(pl.col("entered").median())
+    typical = moved.group_by("queue_id", "on").agg(
+        typical=pl.when(pl.len() >= MIN_TYPICAL_WEEKS).then(pl.col("entered").median())
     )
     return (
-        sums(rows, ["queue_id", "label", "on"])
-        .join(usual, on=["queue_id", "on"], how="left", maintain_order="left")
+        sum_intervals(rows, ["queue_id", "label", "on"])
+        .join(typical, on=["queue_id", "on"], how="left", maintain_order="left")
         .sort("queue_id", "on")
     )
 
 
-def _with_history(rows: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
-    """Take history for every interval that the window itself does not have."""
+def _add_history(rows: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
+    """Add history for every interval that the window itself does not have."""
     older = history.join(rows, on=["queue_id", "interval_start"], how="anti")
     return pl.concat([part.select("queue_id", "on", "entered") for part in (older, rows)])

@@ -14,7 +14,7 @@ from wfm.jobs import ahead, provenance
 from wfm.jobs.centre.volumes import Volumes
 from wfm.jobs.scoring import people
 from wfm.jobs.when import When
-from wfm.report import Report, assemble
+from wfm.report import Report, build_report
 
 
 class Reports(Volumes):
@@ -49,7 +49,7 @@ class Reports(Volumes):
         accounts = {name: str(of.get("vendor", "")) for name, of in self.settings.sources.items()}
         with self.store.reading(self._instant(as_of)) as known:
             figures = provenance.figures(known, self.bounds((start, end)), outlook.get("interval"), accounts)
-        return assemble(
+        return build_report(
             sources=figures,
             overall=scored.adherence([], definitions),
             by_team=scored.adherence(["team"]),

@@ -1,0 +1,1 @@
+"""The report as one self-contained web page, and the templates, styles and filters that wfm's pages share."""

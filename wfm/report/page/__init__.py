@@ -1,1 +1,0 @@
-"""Draw a report as one self-contained page."""
