@@ -19,8 +19,11 @@ from pydantic import ValidationError
 from wfm import defaults, schema
 from wfm.errors import AuthError, BadReplyError
 from wfm.http import Refreshing, Reply
-from wfm.vendors import Payload, Trouble, Window, vendors
+from wfm.vendors import Payload, Trouble, Window, load_vendor
 from wfm.vendors import nextiva_ncc as ncc
+from wfm.vendors.nextiva_ncc.fetch import REFUSED_REST_S, NccSession
+from wfm.vendors.nextiva_ncc.interval_volume import ALL_QUEUES
+from wfm.vendors.nextiva_ncc.login import NccToken
 
 RECORDINGS = Path(__file__).parents[1] / "recordings" / "nextiva_ncc"
 NOW = datetime(2024, 3, 5, 14, 20, tzinfo=UTC)
@@ -174,20 +177,10 @@ def test_not_a_number_is_no_figure() -> None:
 
 def test_a_row_without_a_queue_is_no_queue_of_its_own_where_others_name_theirs() -> None:
     row = {"intervalStart": 1709647200, "enteredCount": 3, "abandonedCount": 1, "sumHandleTime": 90000}
-    assert parse("interval_volume", [row])["queue_id"].to_list() == [ncc.ALL_QUEUES]
+    assert parse("interval_volume", [row])["queue_id"].to_list() == [ALL_QUEUES]
     mixed = parse("interval_volume", [row, {**row, "queueId": "q"}, row])
     assert mixed["queue_id"].to_list() == ["q"]
     assert "2 rows left out: no queue in" in mixed["alarm"][0]
-
-
-@given(
-    values=st.lists(
-        st.integers(-5, 2**63) | st.sampled_from([10**8, 10**11, 10**14, 10**17, 45]), min_size=1
-    ),
-    unit=st.sampled_from(["auto", "s", "ms"]),
-)
-def test_a_column_of_instants_is_read_as_each_of_them(values: list[int], unit: str) -> None:
-    assert ncc._instants(values, unit).to_list() == [ncc._instant(value, unit) for value in values]
 
 
 def test_a_feed_it_has_not() -> None:
@@ -245,12 +238,12 @@ class Time:
         return self.now
 
 
-def opened(client: Any, clock: Callable[[], float] | None = None, **more: Any) -> ncc.NccSession:
+def opened(client: Any, clock: Callable[[], float] | None = None, **more: Any) -> NccSession:
     client.clock = clock or client.clock
-    return ncc.NccSession(made(**more), client, client.clock)
+    return NccSession(made(**more), client, client.clock)
 
 
-def fetch(session: ncc.NccSession, name: str, window: Window | None = None) -> list[Payload | Trouble]:
+def fetch(session: NccSession, name: str, window: Window | None = None) -> list[Payload | Trouble]:
     feed = next(feed for feed in ncc.FEEDS if feed.name == name)
 
     async def run() -> list[Payload | Trouble]:
@@ -259,7 +252,7 @@ def fetch(session: ncc.NccSession, name: str, window: Window | None = None) -> l
     return asyncio.run(run())
 
 
-def poll(session: ncc.NccSession) -> None:
+def poll(session: NccSession) -> None:
     (payload,) = fetch(session, "agent_state")
     assert isinstance(payload, Payload)
 
@@ -330,7 +323,7 @@ def test_a_path_that_refuses_every_token_does_not_cost_a_login_a_poll() -> None:
             poll(session)
         clock.now += 15
     assert script.logins == 2
-    clock.now += ncc.REFUSED_REST_S
+    clock.now += REFUSED_REST_S
     script.answer = only("t-3")  # somebody gave the user the service: a new token knows
     poll(session)
     assert script.logins == 3
@@ -392,7 +385,7 @@ def test_the_account_may_move_between_logins(caplog: pytest.LogCaptureFixture) -
     poll(session)
     assert script.asked[-1] == ("https://cluster2.example.com/wfm/api/realTime", "t-2")
     assert "moved" in caplog.text
-    assert "t-2" not in caplog.text + repr(ncc._Login("t-2", NOW, HOST))
+    assert "t-2" not in caplog.text + repr(NccToken("t-2", NOW, HOST))
     assert script.told == ["t-1", "t-2"]  # the client knows what to hide
 
 
@@ -534,7 +527,7 @@ def test_a_backfill_of_long_ago_and_a_yesterday_that_is_refused() -> None:
     window = Window(AT.replace(hour=0), AT.replace(hour=6))
     payload, trouble = fetch(opened(Forgets(nobody)), "interval_volume", window)
     assert isinstance(payload, Payload)
-    assert trouble == Trouble("yesterday once more: 400: too long ago", permanent=True)
+    assert trouble == Trouble("yesterday again: 400: too long ago", permanent=True)
 
 
 # --- lists ----------------------------------------------------------------------------------------------
@@ -669,10 +662,12 @@ def test_addresses_that_are_right(url: str) -> None:
 
 
 def test_it_is_found_and_feeds_follow_its_settings() -> None:
-    assert vendors()["nextiva_ncc"] is ncc
-    mine = {feed.name: feed for feed in ncc.feeds(made(poll_seconds="5", intervals_per_request="1"))}
+    assert load_vendor("nextiva_ncc") is ncc
+    mine = {
+        feed.name: feed for feed in ncc.configure_feeds(made(poll_seconds="5", intervals_per_request="1"))
+    }
     assert mine["agent_state"].every_s == 5
     assert mine["interval_volume"].slice_s == 900
-    assert ncc.feeds(made()) == ncc.FEEDS
+    assert ncc.configure_feeds(made()) == ncc.FEEDS
     assert made(types_path="/types").types_path == "/types/{type}"
     assert "secret" not in repr(made())

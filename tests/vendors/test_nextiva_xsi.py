@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 import polars as pl
@@ -20,7 +21,11 @@ from pydantic import ValidationError
 
 from wfm import schema
 from wfm.errors import AuthError, BadReplyError, CollectError, ThrottledError, UnreachableError
-from wfm.vendors import Payload, Trouble, Window, _xsi_entries, nextiva_xsi, vendors
+from wfm.vendors import Payload, Trouble, Window, load_vendor, nextiva_xsi
+from wfm.vendors.nextiva_xsi.call_leg import TEXT_FIELDS
+from wfm.vendors.nextiva_xsi.fetch import DIRECTORIES
+from wfm.vendors.nextiva_xsi.settings import LISTS
+from wfm.vendors.nextiva_xsi.xml_nodes import convert_element, decode_plain_entries
 
 RECORDINGS = Path(__file__).parents[1] / "recordings" / "nextiva_xsi"
 AT = datetime(2024, 3, 6, tzinfo=UTC)
@@ -297,11 +302,11 @@ _value = st.text(_xml_chars, max_size=8).map(str.strip) | st.sampled_from(
         "2024-03-05T09:15:02Z",
     ]
 )
-_names = st.sampled_from([*nextiva_xsi._TEXTS, "time", "subscriberType", "redirectingNumber", "futureField"])
+_names = st.sampled_from([*TEXT_FIELDS, "time", "subscriberType", "redirectingNumber", "futureField"])
 _entry = st.dictionaries(_names, _value, min_size=1, max_size=8)
 
 
-@given(st.lists(_entry, max_size=4), st.sampled_from(nextiva_xsi.LISTS))
+@given(st.lists(_entry, max_size=4), st.sampled_from(LISTS))
 @settings(max_examples=300)
 def test_xml_and_json_of_the_same_entries_give_equal_frames(entries: list[dict[str, str]], name: str) -> None:
     a, b = legs(as_json(name, entries), name), legs(as_xml(name, entries), name)
@@ -316,9 +321,9 @@ def test_xml_and_json_of_the_same_entries_give_equal_frames(entries: list[dict[s
 @settings(max_examples=200)
 def test_the_quick_xml_reader_reads_as_the_parser_does(entries: list[dict[str, str]]) -> None:
     body = as_xml("Placed", entries)
-    quick = _xsi_entries._quick_xml(body)
+    quick = decode_plain_entries(body)
     assert quick is not None
-    assert quick[1] == _xsi_entries._plain_xml(_xsi_entries.ElementTree.XML(body), 9)
+    assert quick[1] == convert_element(ElementTree.XML(body), 9)
 
 
 _inside = st.sampled_from(
@@ -354,19 +359,19 @@ def test_the_quick_xml_reader_leaves_to_the_parser_what_it_cannot_read(
 ) -> None:
     entry = f"<callLogsEntry>{''.join(inside)}</callLogsEntry>"
     body = f"<placed>{entry}{''.join(around)}{entry}<callLogsEntry><a>3</a></callLogsEntry></placed>".encode()
-    quick = _xsi_entries._quick_xml(body)
+    quick = decode_plain_entries(body)
     if quick is not None:
-        assert quick[1] == _xsi_entries._plain_xml(_xsi_entries.ElementTree.XML(body), 9)
+        assert quick[1] == convert_element(ElementTree.XML(body), 9)
 
 
 def test_entries_of_many_shapes_are_read_as_the_parser_reads_them() -> None:
     names = [f"n{k}" for k in range(120)]
     shapes = [names[k : k + width] for width in (1, 3, 50, 100) for k in range(0, 20, 3)]
     entries = [{name: f"{name} of {k}" for name in shape} for k, shape in enumerate(shapes * 3)]
-    quick = _xsi_entries._quick_xml(as_xml("Placed", entries))
+    quick = decode_plain_entries(as_xml("Placed", entries))
     assert quick is not None
     assert quick[1]["placed"]["enhancedCallLogsExtendedEntry"] == entries
-    assert _xsi_entries._quick_xml(as_xml("Placed", [dict.fromkeys(names, "1")])) is None
+    assert decode_plain_entries(as_xml("Placed", [dict.fromkeys(names, "1")])) is None
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
@@ -623,7 +628,7 @@ def test_a_list_that_fails_for_now_is_told_and_the_others_go_on(error: Exception
     payloads, troubles = fetched(Fake(answer), users=["bo", "ada"], concurrent=2)
     assert [(t.permanent, t.what) for t in troubles] == [(False, f"bo Received: {error}")]
     told = {(p.context["user"], p.context["list"]) for p in payloads}
-    assert told == {(u, n) for u in ("bo", "ada") for n in nextiva_xsi.LISTS} - {("bo", "Received")}
+    assert told == {(u, n) for u in ("bo", "ada") for n in LISTS} - {("bo", "Received")}
 
 
 def test_a_server_that_is_down_is_not_asked_for_everybody() -> None:
@@ -671,7 +676,7 @@ def directory(kind: str, users: list[str], size: int, said_total: int | None) ->
     return answer
 
 
-@pytest.mark.parametrize("kind", nextiva_xsi.DIRECTORIES)
+@pytest.mark.parametrize("kind", DIRECTORIES)
 @pytest.mark.parametrize("total", [None, 5])
 def test_users_come_from_the_enterprise_or_else_the_group(kind: str, total: int | None) -> None:
     fake = Fake(directory(kind, [f"u{i}" for i in range(5)], 2, total))
@@ -757,12 +762,12 @@ def test_settings_that_work() -> None:
         base_url="http://127.0.0.1:8080/xsi/com.broadsoft.xsi-actions/v2.0/",
         users=["A", "a", " B "],
     )
-    assert made.server == "http://127.0.0.1:8080/xsi"
+    assert made.server_url == "http://127.0.0.1:8080/xsi"
     assert made.users == ("A", "B")
     assert "hunter2" not in repr(made)
-    assert nextiva_xsi.feeds(account(overlap_s=60))[0].overlap_s == 60
+    assert nextiva_xsi.configure_feeds(account(overlap_s=60))[0].overlap_s == 60
     assert (nextiva_xsi.LIMITS.requests_per_minute, nextiva_xsi.LIMITS.concurrent) == (60, 2)
-    assert vendors()["nextiva_xsi"].NAME == "nextiva_xsi"
+    assert load_vendor("nextiva_xsi").NAME == "nextiva_xsi"
 
 
 @pytest.mark.parametrize(
@@ -775,7 +780,7 @@ def test_settings_that_work() -> None:
     ],
 )
 def test_the_tenant_is_named_or_derived(more: dict[str, Any], tenant: str) -> None:
-    assert account(**more).account == tenant
+    assert account(**more).account_name == tenant
 
 
 def test_a_closed_reader_leaves_no_task_behind() -> None:

@@ -1,9 +1,10 @@
-"""A sixth vendor costs one file: drop it in, configure it, collect from it."""
+"""A sixth vendor costs one file or one folder: drop it in, configure it, collect from it."""
 
 from __future__ import annotations
 
 import asyncio
 import http.server
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,49 +13,27 @@ from pathlib import Path
 import pytest
 
 import wfm.vendors
+from wfm.errors import SettingsError
 from wfm.jobs import collecting
 from wfm.jobs.collect import Collector
 from wfm.jobs.sources import configured, pick
 from wfm.storage.database import Store
 
-FILE = '''
-"""A phone system that serves a csv of queues."""
-from typing import Literal
-import polars as pl
-from wfm import schema
-from wfm.vendors import Feed, Limits, Payload, SourceSettings
-
-NAME, TITLE = "acme", "Acme Phones"
-FEEDS = (Feed("queue", "list", 86_400),)
-LIMITS = Limits(requests_per_minute=0)
-STATES = {}
-
-class Settings(SourceSettings):
-    vendor: Literal["acme"]
-    base_url: str
-
-class Session:
-    def __init__(self, settings, client):
-        self.settings, self.client = settings, client
-    async def fetch(self, feed, window):
-        reply = await self.client.get(self.settings.base_url + "/queues.csv", expect="any")
-        yield Payload(feed.name, reply.received_at, reply.body)
-
-def session(settings, client):
-    return Session(settings, client)
-
-def parse(feed, payload, settings):
-    rows = pl.read_csv(payload.body, infer_schema=False)
-    return rows.with_columns(timezone=pl.lit(None, pl.String)).select("queue_id", "name", "timezone")
-'''
+README = Path(wfm.vendors.__file__).parent / "README.md"
+EXAMPLE = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)[0]
+"""The smallest vendor, as README.md shows it."""
 
 
 @pytest.fixture
-def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    (tmp_path / "acme.py").write_text(FILE)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(wfm.vendors, "__path__", [*wfm.vendors.__path__, str(tmp_path)])
-    wfm.vendors.vendors.cache_clear()
+    yield tmp_path
+    for name in [name for name in sys.modules if name.startswith("wfm.vendors.acme")]:
+        del sys.modules[name]
 
+
+@pytest.fixture
+def url() -> Iterator[str]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = b"queue_id,name\n1,Sales\n2,Support\n"
@@ -72,14 +51,27 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
-    wfm.vendors.vendors.cache_clear()
-    sys.modules.pop("wfm.vendors.acme", None)
 
 
-def test_one_file_is_a_vendor(acme: str, tmp_path: Path) -> None:
-    assert {"acme", "nextiva_ncc"} < set(wfm.vendors.vendors())
-    sources = configured({"phones": {"vendor": "acme", "base_url": acme}})
-    collector = Collector(Store(tmp_path / "wfm.duckdb"))
+def write_file(folder: Path) -> None:
+    (folder / "acme.py").write_text(EXAMPLE)
+
+
+def write_package(folder: Path) -> None:
+    """Write the same vendor as a folder: what it exports is what counts, not where it stands."""
+    (folder / "acme").mkdir()
+    (folder / "acme" / "everything.py").write_text(EXAMPLE)
+    (folder / "acme" / "__init__.py").write_text(
+        "from wfm.vendors.acme.everything import FEEDS, LIMITS, NAME, STATES, TITLE, Settings, parse, session\n"
+    )
+
+
+@pytest.mark.parametrize("write", [write_file, write_package])
+def test_one_file_or_folder_is_a_vendor(write: object, folder: Path, url: str) -> None:
+    write(folder)  # type: ignore[operator]
+    assert {"acme", "nextiva_ncc"} < set(wfm.vendors.find_vendor_names())
+    sources = configured({"phones": {"vendor": "acme", "base_url": url, "requests_per_minute": 0}})
+    collector = Collector(Store(folder / "wfm.duckdb"))
     (cycle,) = asyncio.run(collecting.collect(collector, pick(sources, None, None)))
     assert (cycle.result, cycle.added) == ("complete", 2)
     with collector.store.reading() as reader:
@@ -87,3 +79,20 @@ def test_one_file_is_a_vendor(acme: str, tmp_path: Path) -> None:
             ("phones", "1", "Sales"),
             ("phones", "2", "Support"),
         ]
+
+
+def test_only_configured_vendors_are_imported(folder: Path) -> None:
+    (folder / "acme.py").write_text("raise ImportError('nobody asked for this vendor')\n")
+    assert "acme" in wfm.vendors.find_vendor_names()
+    assert list(configured({"vc": {"vendor": "voicenter", "code": "x"}})) == ["vc"]
+
+
+def test_a_vendor_that_lacks_a_part_is_refused_by_name(folder: Path) -> None:
+    (folder / "acme.py").write_text(EXAMPLE.replace("LIMITS = ", "LIMIT = "))
+    with pytest.raises(TypeError, match=r"acme.*lacks LIMITS"):
+        wfm.vendors.load_vendor("acme")
+
+
+def test_modules_that_vendors_share_are_no_vendors() -> None:
+    with pytest.raises(SettingsError, match="values is not a vendor"):
+        configured({"x": {"vendor": "values"}})

@@ -21,7 +21,9 @@ from pydantic import ValidationError
 from wfm import defaults, schema
 from wfm.errors import BadReplyError, CollectError, ThrottledError, UnreachableError
 from wfm.http import Client, Reply
-from wfm.vendors import Delivery, Payload, Trouble, Window, pack, telphin, vendors
+from wfm.vendors import Delivery, Payload, Trouble, Window, load_vendor, pack_deliveries, telphin
+from wfm.vendors.telphin.call_routing import TelphinQuestion
+from wfm.vendors.telphin.fetch import HourlyBudget
 
 RECORDINGS = Path(__file__).parents[1] / "recordings" / "telphin"
 NOW = datetime(2024, 3, 5, 15, tzinfo=UTC)
@@ -43,7 +45,7 @@ def delivered(deliveries: list[list[str]], at: datetime = NOW) -> Payload:
         else Delivery(at, method, "", form, text.encode())
         for method, text in deliveries
     ]
-    return Payload("call_event", at, pack(each), BY_WEBHOOK)
+    return Payload("call_event", at, pack_deliveries(each), BY_WEBHOOK)
 
 
 def payloads(recording: Mapping[str, Any], feed: str) -> list[Payload]:
@@ -63,7 +65,7 @@ def together(events: pl.DataFrame, at: datetime = NOW, **more: Any) -> pl.DataFr
     known = (
         events.drop("alarm").unique("event_id", keep="last", maintain_order=True).sort("at", nulls_last=True)
     )
-    return telphin.legs(known, at, made(**more))
+    return telphin.assemble_legs(known, at, made(**more))
 
 
 # --- recordings -----------------------------------------------------------------------------------------
@@ -117,7 +119,7 @@ def test_every_table_has_a_documented_recording() -> None:
 
 
 def test_it_is_found_and_its_states_are_known_to_every_vendor_alike() -> None:
-    assert vendors()["telphin"].NAME == "telphin"
+    assert load_vendor("telphin").NAME == "telphin"
     shared = dict(defaults.frame("state_map").select("vendor_state", "state").rows())
     assert {word: shared[word] for word in telphin.STATES} == telphin.STATES
 
@@ -129,7 +131,7 @@ def test_the_order_of_arrival_and_repeats_do_not_matter() -> None:
         several = [*recording["deliveries"], *chance.choices(recording["deliveries"], k=3)]
         chance.shuffle(several)
         known = telphin.parse("call_event", delivered(several), made()).drop("alarm")
-        assert telphin.legs(known.unique("event_id", maintain_order=True), NOW, made()).equals(whole)
+        assert telphin.assemble_legs(known.unique("event_id", maintain_order=True), NOW, made()).equals(whole)
 
 
 # --- anything -------------------------------------------------------------------------------------------
@@ -291,7 +293,7 @@ def test_any_json_is_the_tables_columns_or_refused(data: Any, table: str) -> Non
     pushed=st.booleans(),
 )
 def test_any_bytes_are_rows_or_refused(body: bytes, query: str, table: str, pushed: bool) -> None:
-    delivery = pack([Delivery(NOW, "POST", query, "text/plain", body)])
+    delivery = pack_deliveries([Delivery(NOW, "POST", query, "text/plain", body)])
     for raw in (body, delivery, delivery[:-3]):
         try:
             frame = telphin.parse(table, Payload(table, NOW, raw, BY_WEBHOOK if pushed else {}), made())
@@ -418,12 +420,12 @@ def test_a_spent_budget_ends_the_asking(reset: str) -> None:
 
 def test_the_budget_comes_back_with_the_hour() -> None:
     now = [0.0]
-    budget = telphin.Budget(lambda: now[0])
-    budget.learn(Reply(200, b"", {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "60"}, NOW))
+    budget = HourlyBudget(lambda: now[0])
+    budget.read_headers(Reply(200, b"", {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "60"}, NOW))
     with pytest.raises(ThrottledError):
-        budget.spend()
+        budget.check_request()
     now[0] = 60.0
-    budget.spend()
+    budget.check_request()
 
 
 def test_a_token_that_is_none_is_refused() -> None:
@@ -446,7 +448,7 @@ EXTENSIONS = [{"id": 9001, "name": "0042*101", "label": "Ada", "type": "phone"}]
 def order(pbx: Pbx, src: str = "101", **more: Any) -> Mapping[str, str]:
     async def ordered() -> Mapping[str, str]:
         async with pbx.client() as client:
-            return await telphin.callback(made(), client, src=src, dst="+15555550177", **more)
+            return await telphin.start_call(made(), client, src=src, dst="+15555550177", **more)
 
     return asyncio.run(ordered())
 
@@ -496,7 +498,7 @@ def test_a_recording_is_resolved_when_it_is_asked_for() -> None:
 
     async def ask() -> str:
         async with pbx.client() as client:
-            return await telphin.recording_url(made(), client, "9002/ffee")
+            return await telphin.resolve_recording(made(), client, "9002/ffee")
 
     assert asyncio.run(ask()) == "https://storage.example/9002-ffee?expires=1"
     assert pbx.asked[-1].url.raw_path == b"/api/ver1.0/client/@me/record/9002%2Fffee/storage_url/"
@@ -511,29 +513,29 @@ ASKED = (
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_question_is_told_from_an_event(method: str) -> None:
     query, body = (ASKED, b"") if method == "GET" else ("", ASKED.encode())
-    asked = telphin.question(Delivery(NOW, method, query, "", body))
-    assert asked == telphin.Question("5c", "15555550177")
-    assert telphin.question(Delivery(NOW, "GET", "EventType=answer&CallID=5c", "", b"")) is None
-    assert telphin.question(Delivery(NOW, "GET", "a=b", "", b"")) is None
+    asked = telphin.read_question(Delivery(NOW, method, query, "", body))
+    assert asked == TelphinQuestion("5c", "15555550177")
+    assert telphin.read_question(Delivery(NOW, "GET", "EventType=answer&CallID=5c", "", b"")) is None
+    assert telphin.read_question(Delivery(NOW, "GET", "a=b", "", b"")) is None
 
 
 def test_the_answer_sets_the_variable_or_leaves_it() -> None:
     delivery = Delivery(NOW, "GET", ASKED, "", b"")
-    status, kind, body = telphin.interact(delivery, "101", made())
+    status, kind, body = telphin.answer_question(delivery, "101", made())
     assert (status, kind) == (200, "text/xml; charset=utf-8")
     assert b'<Response><SetVar name="transferDestination">101</SetVar></Response>' in body
-    assert b"<Response></Response>" in telphin.interact(delivery, None, made())[2]
-    assert b">800</SetVar>" in telphin.interact(delivery, None, made(fallback_extension="800"))[2]
-    assert telphin.acknowledge(delivery, made(fallback_extension="800")) == telphin.interact(
+    assert b"<Response></Response>" in telphin.answer_question(delivery, None, made())[2]
+    assert b">800</SetVar>" in telphin.answer_question(delivery, None, made(fallback_extension="800"))[2]
+    assert telphin.acknowledge_delivery(delivery, made(fallback_extension="800")) == telphin.answer_question(
         delivery, None, made(fallback_extension="800")
     )
     event = Delivery(NOW, "GET", "EventType=answer&CallID=5c", "", b"")
-    assert telphin.acknowledge(event, made()) == (200, "text/plain; charset=utf-8", b"OK")
+    assert telphin.acknowledge_delivery(event, made()) == (200, "text/plain; charset=utf-8", b"OK")
 
 
 def test_an_extension_is_dialled_as_its_last_event_says() -> None:
     recording = json.loads((RECORDINGS / "legs--documented.json").read_text())
     events = read(recording, "call_event").select("at", "said")
-    assert telphin.extension("9001", events) == "101"
-    assert telphin.extension("9002", events) == "102"
-    assert telphin.extension("9003", events) is None
+    assert telphin.find_extension("9001", events) == "101"
+    assert telphin.find_extension("9002", events) == "102"
+    assert telphin.find_extension("9003", events) is None

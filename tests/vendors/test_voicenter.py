@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from wfm import schema
 from wfm.errors import BadReplyError, SettingsError
 from wfm.jobs.sources import configured
-from wfm.vendors import CALL_EVENT, Delivery, Payload, pack, voicenter
-from wfm.vendors._voicenter_values import local
-from wfm.vendors._voicenter_words import OUTCOMES, TYPES, type_of
+from wfm.vendors import CALL_EVENT, Delivery, Payload, pack_deliveries, voicenter
+from wfm.vendors.voicenter.fetch import CDR_FIELDS
+from wfm.vendors.voicenter.values import read_local_epoch_s
+from wfm.vendors.voicenter.vocabulary import CDR_TYPES, OUTCOMES, find_cdr_type
 
 RECORDINGS = Path(__file__).parents[1] / "recordings" / "voicenter"
 NOW = datetime(2024, 3, 5, 12, tzinfo=UTC)
@@ -31,7 +32,7 @@ def parsed(name: str, feed: str = "call_leg") -> pl.DataFrame:
 
 def event(name: str, kind: str = "application/json") -> pl.DataFrame:
     delivery = Delivery(NOW, "POST", "", kind, (RECORDINGS / name).read_bytes())
-    payload = Payload(CALL_EVENT, NOW, pack([delivery]), {"by": "webhook"})
+    payload = Payload(CALL_EVENT, NOW, pack_deliveries([delivery]), {"by": "webhook"})
     return voicenter.parse(CALL_EVENT, payload, OWN)
 
 
@@ -158,7 +159,7 @@ def test_extensions() -> None:
 )
 def test_a_notification_in_every_form(name: str, want: tuple[Any, ...]) -> None:
     """``time`` is 10:01:14 by the clock on the wall, two hours ahead of UTC."""
-    (leg,) = voicenter.legs(event(name), NOW, OWN).to_dicts()
+    (leg,) = voicenter.assemble_legs(event(name), NOW, OWN).to_dicts()
     told = ("queue_id", "login", "started_at", "answered_at", "ended_at", "outcome")
     assert tuple(leg[key] for key in told) == want
 
@@ -170,7 +171,7 @@ def test_a_notification_in_every_form(name: str, want: tuple[Any, ...]) -> None:
 def test_the_local_clock_of_a_notification_changes_with_the_season(utc: str, shift: int) -> None:
     real = datetime.fromisoformat(f"{utc}+00:00")
     said = int((real + timedelta(hours=shift)).timestamp())
-    assert local(said, ZoneInfo("Asia/Jerusalem")) == int(real.timestamp())
+    assert read_local_epoch_s(said, ZoneInfo("Asia/Jerusalem")) == int(real.timestamp())
 
 
 @pytest.mark.parametrize(
@@ -188,15 +189,17 @@ def test_in_the_hour_that_comes_twice_a_call_began_no_later_than_it_was_told(
     real, told = (datetime.fromisoformat(f"{text}+00:00") for text in (began, came))
     clock = int(real.astimezone(ZoneInfo("Asia/Jerusalem")).replace(tzinfo=UTC).timestamp())
     body = json.dumps({"ivruniqueid": "c", "time": clock, "type": "Queue", "duration": lasted}).encode()
-    payload = Payload(CALL_EVENT, told, pack([Delivery(told, "POST", "", "application/json", body)]))
+    payload = Payload(
+        CALL_EVENT, told, pack_deliveries([Delivery(told, "POST", "", "application/json", body)])
+    )
     assert voicenter.parse(CALL_EVENT, payload, OWN)["at"].to_list() == [real]
 
 
 def heard(body: bytes, *, query: str = "", kind: str = "application/json") -> list[str]:
     """Deliver something and, in the same batch, a good notification; the calls that are found."""
     good = Delivery(NOW, "POST", "", "application/json", b'{"ivruniqueid": "good", "time": 1709632874}')
-    payload = Payload(CALL_EVENT, NOW, pack([Delivery(NOW, "POST", query, kind, body), good]))
-    return voicenter.legs(voicenter.parse(CALL_EVENT, payload, OWN), NOW, OWN)["call_id"].to_list()
+    payload = Payload(CALL_EVENT, NOW, pack_deliveries([Delivery(NOW, "POST", query, kind, body), good]))
+    return voicenter.assemble_legs(voicenter.parse(CALL_EVENT, payload, OWN), NOW, OWN)["call_id"].to_list()
 
 
 XML = b"""<methodCall><methodName>cdr</methodName><params><param><value><struct>
@@ -233,13 +236,17 @@ def test_notifications_in_a_list_after_a_mark_or_with_a_broken_letter_are_all_he
 
 # --- words and settings ---------------------------------------------------------------------------------
 def test_dialers_are_never_volume() -> None:
-    assert [one.number for one in TYPES.values() if one.queue] == [8]
-    assert {TYPES[number].direction for number in (9, 14)} == {"internal"}
-    assert {TYPES[number].direction for number in (10, 15, 17, 18, 19)} == {"out"}
-    assert (type_of("8"), type_of("queue"), type_of(8.5).number) == (TYPES[8], TYPES[8], 0)
-    assert (type_of("Auto forward"), type_of("Incoming"), type_of("Queue leg1").number) == (
-        TYPES[23],
-        TYPES[1],
+    assert [one.number for one in CDR_TYPES.values() if one.queue] == [8]
+    assert {CDR_TYPES[number].direction for number in (9, 14)} == {"internal"}
+    assert {CDR_TYPES[number].direction for number in (10, 15, 17, 18, 19)} == {"out"}
+    assert (find_cdr_type("8"), find_cdr_type("queue"), find_cdr_type(8.5).number) == (
+        CDR_TYPES[8],
+        CDR_TYPES[8],
+        0,
+    )
+    assert (find_cdr_type("Auto forward"), find_cdr_type("Incoming"), find_cdr_type("Queue leg1").number) == (
+        CDR_TYPES[23],
+        CDR_TYPES[1],
         0,
     )
     assert len(OUTCOMES) == 18
@@ -265,7 +272,7 @@ def test_search_and_sort_are_the_vendors_own_words() -> None:
     source = configured(
         {"vc": {"vendor": "voicenter", "code": "x", "search": '{"cdrTypes": [1, 8], "queueID": [3]}'}}
     )["vc"]
-    assert source.settings.search.said() == {
+    assert source.settings.search.build_query() == {
         "IdentityCriteria": "Account",
         "cdrTypes": [1, 8],
         "queueID": [3],
@@ -282,7 +289,7 @@ WHATEVER = st.recursive(
 )
 KEYS = st.sampled_from(
     [
-        *voicenter.FIELDS,
+        *CDR_FIELDS,
         "callid",
         "dateepoch",
         "cdrtype",
@@ -341,8 +348,8 @@ def test_any_notification_is_a_leg_or_nothing(
 
     body = json.dumps({"ivruniqueid": "c", "time": 1709632874} | said).encode() if form else raw
     deliveries = [Delivery(NOW, "POST", query, "", body), Delivery(NOW, "GET", query, "", b"")]
-    found = voicenter.parse(CALL_EVENT, Payload(CALL_EVENT, NOW, pack(deliveries)), OWN)
+    found = voicenter.parse(CALL_EVENT, Payload(CALL_EVENT, NOW, pack_deliveries(deliveries)), OWN)
     assert found.columns == own(CALL_EVENT)
-    made = voicenter.legs(found, NOW, OWN)
+    made = voicenter.assemble_legs(found, NOW, OWN)
     assert made.columns == own("call_leg")
     assert made.height <= found.height <= 2

@@ -22,7 +22,8 @@ from wfm.errors import BadReplyError, SettingsError, ThrottledError
 from wfm.http import Reply
 from wfm.jobs.sources import configured
 from wfm.vendors import Payload, Trouble, Window, xima
-from wfm.vendors._xima_templates import days
+from wfm.vendors.xima.fetch import XimaSession
+from wfm.vendors.xima.templates import split_into_days
 
 RECORDINGS = Path(__file__).parents[1] / "recordings" / "xima"
 NOW = datetime(2024, 3, 6, 14, 20, tzinfo=UTC)
@@ -240,7 +241,7 @@ class Script:
 
 
 def run(script: Script, window: Window = DAY, **more: Any) -> list[Payload | Trouble]:
-    session = xima.XimaSession(made(entry(**more)), script, script.sleep)  # type: ignore[arg-type]
+    session = XimaSession(made(entry(**more)), script, script.sleep)  # type: ignore[arg-type]
 
     async def go() -> list[Payload | Trouble]:
         return [item async for item in session.fetch(xima.FEEDS[0], window)]
@@ -277,7 +278,7 @@ def test_every_day_is_asked_for_with_its_own_offsets() -> None:
 )
 def test_days_cover_a_window_without_gaps(start: datetime, hours: int, zone: str) -> None:
     window = Window(start, start + timedelta(hours=hours))
-    parts = list(days(window, ZoneInfo(zone)))
+    parts = list(split_into_days(window, ZoneInfo(zone)))
     assert parts[0].start <= start < parts[0].end
     assert parts[-1].end == window.end
     assert all(one.end == other.start for one, other in pairwise(parts))

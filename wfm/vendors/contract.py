@@ -1,0 +1,407 @@
+"""The contract between wfm and a phone system: what a vendor must have, may have, is handed and hands back.
+
+A vendor is a module that keeps `Vendor`. It may keep any of the abilities below as well (`FeedConfigurer`,
+`LegAssembler`, `DeliveryAcknowledger`, `CallRouter`, `EvidenceFinder`, `CallStarter`, `RecordingResolver`): wfm asks
+``isinstance(vendor, LegAssembler)`` and uses what is there. mypy checks a vendor against them where it is defined.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from wfm.vendors.setting_types import Country
+
+if TYPE_CHECKING:  # a command that only lists vendors must not wait for polars
+    import polars as pl
+
+FeedKind = Literal["window", "snapshot", "list", "push"]
+CALL_EVENT = "call_event"
+"""The feed of single events of calls; legs are assembled from them (`LegAssembler`)."""
+
+
+# --- settings -------------------------------------------------------------------------------------------
+class SourceSettings(BaseModel):
+    """The settings that every configured source has; a vendor's `Settings` adds its own.
+
+    Secrets are `pydantic.SecretStr`, so that neither a log nor an error can show them.
+
+    vendor: names the vendor. requests_per_minute, concurrent: the rate limit; None: the vendor's own `LIMITS`.
+    timeout_s: of one request. country: the country of national numbers in its calls; empty: `WFM_COUNTRY`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+    vendor: str
+    requests_per_minute: float | None = None
+    concurrent: int | None = None
+    timeout_s: float = 30.0
+    country: Country = ""
+
+
+class PushSettings(SourceSettings):
+    """The settings of a source that also receives webhooks; without a secret it has no webhook.
+
+    webhook_secret: the last part of the address that the vendor is given, `/hooks/SOURCE/SECRET`. allowed_networks:
+    where deliveries may come from, in CIDR notation; empty: from anywhere.
+    """
+
+    webhook_secret: SecretStr | None = Field(None, min_length=16)
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+
+@runtime_checkable
+class HasBaseUrl(Protocol):
+    """Settings that name the server; a health check can tell whether it is up if it is on this machine."""
+
+    @property
+    def base_url(self) -> str | None: ...
+
+
+@runtime_checkable
+class HasLogoutRule(Protocol):
+    """Settings that say how many snapshots in a row must lack an agent before that is taken for a logout."""
+
+    @property
+    def absent_after(self) -> int: ...
+
+
+# --- what is handed over --------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Limits:
+    """How hard a vendor may be asked; shared by every process of this machine that uses the source.
+
+    max_body_bytes: a longer reply is refused before it is unpacked.
+    stop_after_401: stop asking after so many refused credentials in a row, because accounts get locked.
+    """
+
+    requests_per_minute: float = 60.0
+    concurrent: int = 2
+    max_body_bytes: int = 64_000_000
+    stop_after_401: int = 2
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Something a vendor can be asked for; it is named after the table it fills.
+
+    kind: window (rows of [from, to)), snapshot (the present state), list (everything there is) or push (never asked
+    for: a webhook brings it).
+    every_s: how often to ask. overlap_s: how far before the watermark each cycle starts, for late and corrected rows.
+    settle_s: how long to wait after the end of a window. slice_s: the longest window to ask for at once.
+    fills: further tables that the same payloads are parsed into (`Vendor.parse` is called once for each).
+    delay_s: how late the feed may report a change: the time between two polls, unless it says since when.
+    """
+
+    name: str
+    kind: FeedKind
+    every_s: int
+    overlap_s: int = 0
+    settle_s: int = 0
+    slice_s: int = 86_400
+    delay_s: int = 0
+    fills: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Window:
+    """A period [start, end) to ask for; snapshots and lists have none."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class Payload:
+    """Raw bytes of one reply, and what is needed as well to parse them.
+
+    context: short texts, such as the user that a page belongs to; never a secret. It is stored with the bytes.
+    """
+
+    feed: str
+    received_at: datetime
+    body: bytes
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A problem with a part of what was asked for; the rest of the cycle goes on.
+
+    permanent: asking again will not help (a user without the service): it is noted, and the window still counts as
+    complete. Otherwise the window is partial and is asked for again.
+    """
+
+    what: str
+    permanent: bool
+
+
+# --- webhooks -------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Delivery:
+    """One request from a vendor's webhook; stored before it is answered.
+
+    query: of the address, without the path. body, content_type: as received.
+    """
+
+    received_at: datetime
+    method: str
+    query: str
+    content_type: str
+    body: bytes
+
+
+WebhookAnswer = tuple[int, str, bytes]
+"""Status, content type and body of the answer to a delivery."""
+
+
+def pack_deliveries(deliveries: Iterable[Delivery]) -> bytes:
+    """Write deliveries as the body of a payload: one JSON array a line."""
+    return b"".join(
+        json.dumps(
+            [d.received_at.isoformat(), d.method, d.query, d.content_type, d.body.decode("latin-1")],
+            ensure_ascii=False,
+        ).encode()
+        + b"\n"
+        for d in deliveries
+    )
+
+
+def unpack_deliveries(payload: Payload) -> Iterator[Delivery]:
+    """Read the deliveries of a payload; damaged lines are skipped."""
+    for line in payload.body.split(b"\n"):
+        try:
+            at, method, query, kind, body = json.loads(line)
+            yield Delivery(datetime.fromisoformat(at), method, query, kind, body.encode("latin-1"))
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            continue
+
+
+def is_pushed(payload: Payload) -> bool:
+    """Return whether a payload holds webhook deliveries; a feed that is also polled has payloads of both kinds."""
+    return payload.context.get("by") == "webhook"
+
+
+# --- the HTTP client ------------------------------------------------------------------------------------
+class HttpReply(Protocol):
+    """A reply from `HttpClient`: its status is 2xx or one that the caller accepts."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def received_at(self) -> datetime: ...
+
+
+class ExpiringToken(Protocol):
+    """A token that expires; a vendor may add what else a login says."""
+
+    @property
+    def value(self) -> str: ...
+    @property
+    def expires_at(self) -> datetime: ...
+
+
+Token_co = TypeVar("Token_co", bound=ExpiringToken, covariant=True)
+Token = TypeVar("Token", bound=ExpiringToken)
+Reply = TypeVar("Reply", bound=HttpReply)
+
+
+class TokenHolder(Protocol[Token_co]):
+    """A token that is renewed in time, by one login for all who wait; made by `HttpClient.refreshing`."""
+
+    async def with_token(
+        self, call: Callable[[Token_co], Awaitable[Reply]], refuses: Callable[[Reply], bool] = ...
+    ) -> Reply:
+        """Call; if the reply refuses the token (by default: is a 401), log in and call once more."""
+
+
+class HttpClient(Protocol):
+    """The HTTP client that a vendor is handed: it keeps the rate limit, retries transient errors and leaks no secret.
+
+    It raises `wfm.core.errors.CollectError` for everything that is not a readable reply: time-outs and refused
+    connections, 401 and 403 (`AuthError`), 429 and 5xx after all retries, HTML or another type where JSON or XML is
+    expected, truncated or oversized bodies, redirects to another host.
+    """
+
+    async def get(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        basic: tuple[str, str] | None = None,
+        expect: Literal["json", "xml", "any"] = "json",
+        accept_status: tuple[int, ...] = (),
+        proof: Callable[[bytes], bool] | None = None,
+    ) -> HttpReply:
+        """Send a GET; ``accept_status`` are statuses that are returned instead of raised (404, say).
+
+        ``proof``: for a vendor whose status does not say whether the credentials are good. It returns whether a body
+        proves them, or raises AuthError if they are refused; after some refusals in a row nothing more is sent.
+        """
+
+    async def post(
+        self,
+        url: str,
+        *,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        basic: tuple[str, str] | None = None,
+        expect: Literal["json", "xml", "any"] = "json",
+        accept_status: tuple[int, ...] = (),
+        proof: Callable[[bytes], bool] | None = None,
+        idempotent: bool = True,
+    ) -> HttpReply:
+        """Send a POST; one that is not ``idempotent`` changes something and is sent once at most."""
+
+    def refreshing(self, login: Callable[[], Awaitable[Token]]) -> TokenHolder[Token]:
+        """Return a holder of the token that ``login`` gives; no log and no error shows it."""
+
+
+# --- what a vendor has ----------------------------------------------------------------------------------
+class Session(Protocol):
+    """One use of a source: made by `Vendor.session`, kept while it is polled, discarded on errors of settings."""
+
+    def fetch(self, feed: Feed, window: Window | None) -> AsyncIterator[Payload | Trouble]:
+        """Ask for a feed; every payload that is yielded was received whole."""
+
+
+@runtime_checkable
+class Vendor(Protocol):
+    """A module of `wfm.vendors`, or a package there."""
+
+    @property
+    def NAME(self) -> str:  # noqa: N802
+        """The name in `WFM_SOURCES__…__VENDOR`; the name of the module."""
+
+    @property
+    def TITLE(self) -> str:  # noqa: N802
+        """The name that people know it by."""
+
+    @property
+    def Settings(self) -> type[SourceSettings]:  # noqa: N802
+        """What an account needs."""
+
+    @property
+    def FEEDS(self) -> tuple[Feed, ...]:  # noqa: N802
+        """Every feed it can have; see `FeedConfigurer`."""
+
+    @property
+    def LIMITS(self) -> Limits:  # noqa: N802
+        """How hard it may be asked."""
+
+    @property
+    def STATES(self) -> Mapping[str, str]:  # noqa: N802
+        """The vendor's words for states besides those that all vendors share; → ours."""
+
+    def session(self, settings: Any, client: HttpClient) -> Session:
+        """Begin to use a source."""
+
+    def parse(self, feed: str, payload: Payload, settings: Any) -> pl.DataFrame:
+        """Parse a payload into the feed's table: its own columns but ``source``, in order of arrival.
+
+        A pure function; an empty payload gives no rows and the same columns. A feed that fills `call_audit` as well
+        adds a column ``payload``: the raw entry, as text. Warnings about implausible values, which are stored all the
+        same, go into a column ``alarm`` (null: none). ``feed`` may be one of the feed's `fills`: the payload is the
+        same, the columns are that table's.
+
+        Raises:
+            BadReplyError: the payload is not what the feed answers with.
+        """
+
+
+@runtime_checkable
+class FeedConfigurer(Protocol):
+    """A vendor whose feeds depend on the settings."""
+
+    def configure_feeds(self, settings: Any) -> tuple[Feed, ...]:
+        """Return the feeds of an account."""
+
+
+@runtime_checkable
+class LegAssembler(Protocol):
+    """A vendor that reports calls event by event (feed `CALL_EVENT`)."""
+
+    def assemble_legs(self, events: pl.DataFrame, now: datetime, settings: Any) -> pl.DataFrame:
+        """Assemble the legs of some calls.
+
+        Args:
+            events: all events of these calls, in order of ``at``: event_id call_id at kind said.
+            now: legs without news for too long may be given up.
+
+        Returns:
+            The own columns of call_leg but source, perhaps with ``alarm`` (null: none), which goes into the ledger.
+            A pure function; the order in which events arrived does not matter.
+        """
+
+
+@runtime_checkable
+class DeliveryAcknowledger(Protocol):
+    """A vendor that expects a certain answer to a delivery; without it the answer is 200 and empty."""
+
+    def acknowledge_delivery(self, delivery: Delivery, settings: Any) -> WebhookAnswer:
+        """Return the answer to a delivery that is stored."""
+
+
+class CallQuestion(Protocol):
+    """A question from an IVR: to whom does this call go?"""
+
+    @property
+    def caller(self) -> str:
+        """The caller's number as it was written; empty: it is hidden."""
+
+
+@runtime_checkable
+class CallRouter(Protocol):
+    """A vendor whose IVR asks to whom a caller goes, while the caller waits."""
+
+    def read_question(self, delivery: Delivery) -> CallQuestion | None:
+        """Return the question that a delivery asks; None: it is no question."""
+
+    def find_extension(self, login: str, events: pl.DataFrame) -> str | None:
+        """Return how an agent is dialled, by events (columns at said) that name the login; None: they do not say."""
+
+    def answer_question(self, delivery: Delivery, extension: str | None, settings: Any) -> WebhookAnswer:
+        """Return the answer that sends the caller to an extension; None: to the fallback."""
+
+
+@runtime_checkable
+class EvidenceFinder(Protocol):
+    """A vendor that can point at the part of a payload that a row was parsed from."""
+
+    def find_element(self, table: str, payload: Payload, row: Mapping[str, Any], settings: Any) -> str | None:
+        """Return that part of the payload, as text; None: nothing in it is about the row."""
+
+
+@runtime_checkable
+class CallStarter(Protocol):
+    """A vendor that can start a call."""
+
+    async def start_call(
+        self, settings: Any, client: HttpClient, *, src: str, dst: str, caller_id: str | None = None
+    ) -> Mapping[str, str]:
+        """Call an extension and, when it answers, a number; sent once at most. Return what identifies the call."""
+
+
+@runtime_checkable
+class RecordingResolver(Protocol):
+    """A vendor that can say where a recording can be heard."""
+
+    async def resolve_recording(self, settings: Any, client: HttpClient, recording: str) -> str:
+        """Return the present address of a recording; nothing is stored."""
+
+
+def list_feeds(vendor: Vendor, settings: SourceSettings) -> tuple[Feed, ...]:
+    """Return the feeds of an account, as its settings make them."""
+    return vendor.configure_feeds(settings) if isinstance(vendor, FeedConfigurer) else vendor.FEEDS

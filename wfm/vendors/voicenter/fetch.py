@@ -1,0 +1,224 @@
+"""Ask Voicenter: the call log in windows that fit a reply, and the extensions."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from wfm.errors import AuthError, BadReplyError, CollectError, ThrottledError
+from wfm.vendors.contract import Feed, HttpClient, HttpReply, Payload, Trouble, Window
+from wfm.vendors.values import Row
+from wfm.vendors.voicenter.cdrs import read_head, read_head_count
+from wfm.vendors.voicenter.extensions import list_extensions
+from wfm.vendors.voicenter.settings import Settings
+from wfm.vendors.voicenter.vocabulary import CDR_TYPES
+
+CDR_PATH, EXTENSIONS_PATH = "/hub/cdr/", "/Comet/api/GetExtensions"
+SECOND: Final = timedelta(seconds=1)
+REFUSED_ERROR: Final = 2
+"""The ERROR_NUMBER of credentials that are wrong."""
+THROTTLE_WAITS_S: Final = (5.0, 15.0, 40.0)
+"""How long to wait each time that it says the limit is reached; the limit is of a minute."""
+FILL_SHARE, MOST_PARTS = 0.7, 64
+"""A window that is too much is cut so that each part fills a reply to this share, on the average; and into how many."""
+CDR_FIELDS: Final = (
+    "CallerNumber",
+    "TargetNumber",
+    "Date",
+    "DateEpoch",
+    "Duration",
+    "CallID",
+    "Type",
+    "CdrType",
+    "DialStatus",
+    "TargetExtension",
+    "CallerExtension",
+    "DID",
+    "QueueName",
+    "RecordURL",
+    "RecordExpect",
+    "Price",
+    "RingTime",
+    "RepresentativeName",
+    "RepresentativeCode",
+    "UserName",
+    "UserId",
+    "DTMFData",
+    "CustomData",
+    "DepartmentName",
+    "DepartmentId",
+    "TargetPrefixName",
+)
+"""Always asked for by name: a reply without ``fields`` has keys of another spelling and lacks some."""
+
+
+class VoicenterSession:
+    """One use of an account."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: HttpClient,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._settings, self._client, self._sleep = settings, client, sleep
+
+    async def fetch(self, feed: Feed, window: Window | None) -> AsyncIterator[Payload | Trouble]:
+        """Ask for a feed; see `wfm.vendors.Session`."""
+        if feed.name == "agent":
+            parts = self._fetch_extensions()
+        elif feed.name == "call_leg" and window is not None:
+            parts = self._fetch_window(window.start, window.end)
+        else:
+            raise ValueError(f"{feed.name} is not asked for")
+        async for part in parts:
+            yield part
+
+    # --- the call log -----------------------------------------------------------------------------------
+    async def _fetch_window(self, start: datetime, end: datetime) -> AsyncIterator[Payload | Trouble]:
+        """Ask for [start, end): if that is too much, for parts of it, and for a full second type by type."""
+        reply = await self._fetch_cdrs(start, end, None)
+        parts = self._count_parts(read_head(reply.body))
+        if parts == 1:
+            yield reply
+        elif end - start > SECOND:
+            length = max(SECOND, (end - start) // parts // SECOND * SECOND)
+            while start < end:
+                async for part in self._fetch_window(start, min(start + length, end)):
+                    yield part
+                start += length
+        else:
+            async for part in self._fetch_types(start, end, reply):
+                yield part
+
+    async def _fetch_types(
+        self, start: datetime, end: datetime, full: Payload
+    ) -> AsyncIterator[Payload | Trouble]:
+        """Ask for a second type by type, and keep what there is of those that are still too many."""
+        wanted: Sequence[int] = self._settings.search.cdr_types or tuple(CDR_TYPES)
+        found = 0
+        for kind in wanted:
+            reply = await self._fetch_cdrs(start, end, kind)
+            head = read_head(reply.body)
+            found += read_head_count(head, "returnhits")
+            yield reply
+            if self._count_parts(head) > 1:
+                yield Trouble(
+                    f"{start:%Y-%m-%d %H:%M:%S}: more CDRs of type {kind} than a reply can have",
+                    permanent=False,
+                )
+        if found < read_head_count(read_head(full.body), "totalhits"):
+            yield full
+            yield Trouble(
+                f"{start:%Y-%m-%d %H:%M:%S}: CDRs of unknown types do not fit a reply", permanent=False
+            )
+
+    def _count_parts(self, head: Row) -> int:
+        """Return in how many windows to ask for what a reply is about: 1, if it has all of it."""
+        rows, total = read_head_count(head, "returnhits"), read_head_count(head, "totalhits")
+        cap = self._settings.cap
+        if rows < cap and rows >= total:
+            return 1
+        return min(MOST_PARTS, max(2, math.ceil(total / (FILL_SHARE * cap))))
+
+    async def _fetch_cdrs(self, start: datetime, end: datetime, kind: int | None) -> Payload:
+        search: dict[str, Any] = {"fromdate": f"{start.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"}
+        search |= {"todate": f"{end.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"} | self._settings.search.build_query()
+        if kind is not None:
+            search["cdrTypes"] = [kind]
+        for wait in (*THROTTLE_WAITS_S, None):
+            reply = await self._send_search(search)
+            try:
+                _check_error(reply.body)
+            except ThrottledError:
+                if wait is None:
+                    raise
+                await self._sleep(wait)
+                continue
+            return Payload("call_leg", reply.received_at, reply.body)
+        raise AssertionError("the last wait is None")
+
+    async def _send_search(self, search: dict[str, Any]) -> HttpReply:
+        own, url = self._settings, self._settings.base_url + CDR_PATH
+        headers = {} if own.token is None else {"Authorization": f"Bearer {own.token.get_secret_value()}"}
+        sort = [one.model_dump() for one in own.sort]
+        if own.method == "get":
+            pairs = [("fields", name) for name in CDR_FIELDS]
+            pairs += [
+                (key, str(v))
+                for key, value in search.items()
+                for v in (value if isinstance(value, list) else [value])
+            ]
+            pairs += [("sort", f"{one['field']}:{one['order']}") for one in sort]
+            return await self._client.get(
+                f"{url}?{urlencode(pairs)}", headers=headers, accept_status=(403, 404), proof=_proves_login
+            )
+        body: dict[str, Any] = {"fields": list(CDR_FIELDS), "search": search, "sort": sort}
+        if own.code is not None and own.token is None:
+            body["code"] = own.code.get_secret_value()
+        return await self._client.post(
+            url, json=body, headers=headers, accept_status=(403, 404), proof=_proves_login
+        )
+
+    # --- extensions -------------------------------------------------------------------------------------
+    async def _fetch_extensions(self) -> AsyncIterator[Payload | Trouble]:
+        if self._settings.code is None:
+            yield Trouble("extensions need CODE; with a TOKEN alone they are not listed", permanent=True)
+            return
+        body = {"code": self._settings.code.get_secret_value(), "showAll": "1"}
+        url = self._settings.extensions_url + EXTENSIONS_PATH
+        # to a wrong code the list is empty, and no error
+        reply = await self._client.post(url, json=body, proof=_proves_code)
+        yield Payload("agent", reply.received_at, reply.body)
+        if not list_extensions(reply.body):
+            yield Trouble(
+                "no extension is listed, as also with a wrong CODE; those known stay", permanent=True
+            )
+
+
+def session(settings: Settings, client: HttpClient) -> VoicenterSession:
+    """Begin to use a source."""
+    return VoicenterSession(settings, client)
+
+
+def _check_error(body: bytes) -> None:
+    """Raise the error that ERROR_NUMBER names; the status says less."""
+    head = read_head(body)
+    number, words = read_head_count(head, "errornumber"), str(head.get("errordescription") or "")[:80]
+    match number:
+        case 0:
+            return
+        case 1:
+            raise ThrottledError(f"Voicenter asks for patience (error 1: {words})")
+        case 4:
+            raise CollectError(
+                f"Voicenter does not trust this machine's address (error 4: {words}): have it listed, or use TOKEN."
+            )
+        case _:
+            raise BadReplyError(f"Voicenter cannot answer that (error {number}: {words})")
+
+
+def _proves_login(body: bytes) -> bool:
+    """Return whether a reply of the log proves the credentials; a wrong CODE is answered with status 200.
+
+    Raises:
+        AuthError: it refuses them.
+    """
+    head = read_head(body)
+    number = read_head_count(head, "errornumber")
+    if number == REFUSED_ERROR:
+        words = str(head.get("errordescription") or "")[:80]
+        raise AuthError(f"Voicenter refuses CODE or TOKEN (error 2: {words})")
+    return number == 0
+
+
+def _proves_code(body: bytes) -> bool:
+    """Return whether a list of extensions proves the CODE."""
+    with suppress(BadReplyError):
+        return bool(list_extensions(body))
+    return False
