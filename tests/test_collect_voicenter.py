@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from wfm.engine import volume
-from wfm.errors import AuthError
+from wfm.errors import AuthError, ThrottledError
 from wfm.http import Client, Patience
 from wfm.jobs import collecting
 from wfm.jobs.collect import Collector, Cycle
@@ -27,7 +27,8 @@ from wfm.sandbox.serve import running, settings
 from wfm.sandbox.truth import Truth
 from wfm.sandbox.voicenter import Cdrs
 from wfm.storage.database import Store
-from wfm.vendors import CALL_EVENT, Delivery, Feed, Payload, Trouble, Window, pack, voicenter
+from wfm.vendors import CALL_EVENT, Delivery, Feed, Payload, Trouble, Window, pack_deliveries, voicenter
+from wfm.vendors.voicenter import fetch
 
 ZONE = "Asia/Jerusalem"
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -140,7 +141,7 @@ def test_under_a_fault_nothing_is_lost_or_invented(
 def test_a_403_that_is_about_the_rate_is_waited_for_and_locks_nothing(
     truth: Truth, collector: Collector, given: dict[str, Any], faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(voicenter, "PATIENCE_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(fetch, "THROTTLE_WAITS_S", (0.0, 0.0, 0.0))
     of = source(given)
     faults.set("forbidden", count=3)
     assert {cycle.result for cycle in collect(collector, of, window=whole(truth))} == {"complete"}
@@ -189,13 +190,13 @@ def test_a_notification_is_a_leg_until_the_log_has_it(
     now = datetime.fromtimestamp(truth.ends, UTC)
     told = [Delivery(now, "POST", "", one.content_type, one.text.encode()) for one in pushed]
     for some in (told[::-1], told[:50]):  # in any order, and some again
-        collector.receive(of, [Payload(CALL_EVENT, now, pack(some), {"by": "webhook"})])
+        collector.receive(of, [Payload(CALL_EVENT, now, pack_deliveries(some), {"by": "webhook"})])
     check(truth, stored(collector))
     collect(collector, of, window=whole(truth))
     legs = stored(collector)
     check(truth, legs)
     assert not legs["leg_id"].str.ends_with("|told").any()
-    collector.receive(of, [Payload(CALL_EVENT, now, pack(told), {"by": "webhook"})])
+    collector.receive(of, [Payload(CALL_EVENT, now, pack_deliveries(told), {"by": "webhook"})])
     assert stored(collector).equals(legs)
 
 
@@ -234,7 +235,7 @@ def run(answer: Any, **more: Any) -> tuple[list[Payload | Trouble], Answers, lis
     feed = Feed("call_leg", "window", 300)
 
     async def gather() -> list[Payload | Trouble]:
-        asked = voicenter.VoicenterSession(own, client, sleep).fetch(
+        asked = fetch.VoicenterSession(own, client, sleep).fetch(
             feed, Window(start, start + timedelta(hours=1))
         )  # type: ignore[arg-type]
         return [part async for part in asked]
@@ -268,7 +269,7 @@ def test_the_limit_is_waited_for_and_then_told() -> None:
 
     parts, _, slept = run(busy)
     assert (len(parts), slept) == (1, [5.0, 15.0])
-    with pytest.raises(voicenter.ThrottledError, match="patience"):
+    with pytest.raises(ThrottledError, match="patience"):
         run(lambda _: {"ERROR_NUMBER": 1, "ERROR_DESCRIPTION": "limit"})
 
 
@@ -279,7 +280,7 @@ class Doors:
         self.right, self.asked = False, [0, 0]
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        extensions = request.url.path == voicenter.EXTENSIONS_PATH
+        extensions = request.url.path == fetch.EXTENSIONS_PATH
         self.asked[extensions] += 1
         said: dict[str, Any] = {"ERROR_NUMBER": 0 if self.right else 2, "TOTAL_HITS": 0, "CDR_LIST": []}
         if extensions:

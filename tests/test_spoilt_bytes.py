@@ -36,8 +36,16 @@ from wfm.sandbox.truth import Truth
 from wfm.sandbox.voicenter import Cdrs
 from wfm.storage.database import Store
 from wfm.storage.payloads import iterate_payloads
-from wfm.vendors import CALL_EVENT, Delivery, Payload, Window, pack, unpack, vendors
-from wfm.vendors.nextiva_ncc import NO_STATUS
+from wfm.vendors import (
+    CALL_EVENT,
+    Delivery,
+    Payload,
+    Window,
+    pack_deliveries,
+    find_vendor_names,
+    unpack_deliveries,
+)
+from wfm.vendors.nextiva_ncc.agent_state import NO_STATUS
 
 ZONE = "Asia/Jerusalem"
 MOST_S = 5.0
@@ -85,7 +93,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Kept]]:
                 for table in (feed.name, *feed.fills):
                     found.setdefault(f"{source.vendor.NAME}.{table}", []).append(Kept(source, table, payload))
         if told := pushed(truth, source.vendor.NAME):
-            payload = Payload(CALL_EVENT, start, pack(told), {"by": "webhook"})
+            payload = Payload(CALL_EVENT, start, pack_deliveries(told), {"by": "webhook"})
             found.setdefault(f"{source.vendor.NAME}.{CALL_EVENT}", []).append(
                 Kept(source, CALL_EVENT, payload)
             )
@@ -183,7 +191,7 @@ FEEDS = [
 
 def test_every_feed_is_fuzzed(kept: dict[str, list[Kept]]) -> None:
     assert sorted(kept) == FEEDS
-    assert {name.partition(".")[0] for name in FEEDS} == set(vendors())
+    assert {name.partition(".")[0] for name in FEEDS} == set(find_vendor_names())
 
 
 @pytest.mark.parametrize("feed", FEEDS)
@@ -194,12 +202,12 @@ def test_spoilt_bytes_are_read_or_refused(
 ) -> None:
     source, table, payload = chance.choice(kept[feed])
     if table == CALL_EVENT and payload.context.get("by") == "webhook":
-        deliveries = list(unpack(payload))
+        deliveries = list(unpack_deliveries(payload))
         place = chance.randrange(len(deliveries))
         one = deliveries[place]
         query = spoilt(one.query.encode(), chance).decode("utf-8", "replace")
         deliveries[place] = replace(one, body=spoilt(one.body, chance), query=query)
-        spoilt_one = replace(payload, body=pack(deliveries))
+        spoilt_one = replace(payload, body=pack_deliveries(deliveries))
     else:
         spoilt_one = replace(payload, body=spoilt(payload.body, chance))
     began = time.process_time()
@@ -221,7 +229,7 @@ def nothing_is_invented(rows: pl.DataFrame, payload: Payload, source: Source) ->
     r"""Only what came, or the settings, can have said it; "?" and \ufffd stand for what is no character."""
     told = [payload.body]
     if payload.feed == CALL_EVENT:
-        told += [part for one in unpack(payload) for part in (one.query.encode(), one.body)]
+        told += [part for one in unpack_deliveries(payload) for part in (one.query.encode(), one.body)]
     text = b"\n".join(told).decode("utf-8", "replace")
     text += json.dumps(dict(payload.context)) + source.settings.model_dump_json()
     text += re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), text)

@@ -26,6 +26,7 @@ from xml.etree import ElementTree
 import duckdb
 import httpx
 import polars as pl
+from wfm.vendors.nextiva_xsi.nodes import ENTRY_KINDS
 
 from wfm.jobs import collecting
 from wfm.jobs.collect import Collector
@@ -34,8 +35,7 @@ from wfm.sandbox.people import make_agents, make_queues
 from wfm.sandbox.xsi_writing import NAMESPACE
 from wfm.storage.database import Store
 from wfm.vendors import Feed, Payload, Window
-from wfm.vendors._xsi_entries import KINDS
-from wfm.vendors.nextiva_xsi import ROOT
+from wfm.vendors.nextiva_xsi.settings import ROOT_PATH
 
 WORDS = ("Available", "Busy", "Wrapup", "Logged out", "Break")
 NCC = {"vendor": "nextiva_ncc", "base_url": "https://login.example.com", "username": "u", "password": "p"}
@@ -172,7 +172,7 @@ def entries(n: int) -> None:
 
 def wire(source: Source, feed: Feed, window: Window, url: str) -> None:
     """Print what HTTP alone, and reading alone, can do with the same pages."""
-    pages, asked = [], f"{url}/xsi{ROOT}/user/{{}}/directories/EnhancedCallLogs/Received?results=1000&start="
+    pages, asked = [], f"{url}/xsi{ROOT_PATH}/user/{{}}/directories/EnhancedCallLogs/Received?results=1000&start="
     users = make_agents(100, make_queues(1))
     with httpx.Client() as client:
         began = time.perf_counter()
@@ -196,9 +196,9 @@ def badgerfish(page: bytes) -> dict[str, object]:
     """Write an XML page as the vendor's JSON."""
     rows = [
         {one.tag.rpartition("}")[2]: {"$": one.text} for one in entry}
-        for entry in ElementTree.XML(page).iter(f"{{{NAMESPACE}}}{KINDS[0]}")
+        for entry in ElementTree.XML(page).iter(f"{{{NAMESPACE}}}{ENTRY_KINDS[0]}")
     ]
-    return {"EnhancedCallLogs": {"received": {KINDS[0]: rows}}}
+    return {"EnhancedCallLogs": {"received": {ENTRY_KINDS[0]: rows}}}
 
 
 def main() -> None:

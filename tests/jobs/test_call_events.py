@@ -20,7 +20,16 @@ from wfm.errors import DatabaseBusyError
 from wfm.jobs.collect import Collector, Cycle
 from wfm.jobs.sources import Source
 from wfm.storage.database import Store
-from wfm.vendors import CALL_EVENT, Delivery, Feed, Payload, PushSettings, is_pushed, pack, unpack
+from wfm.vendors import (
+    CALL_EVENT,
+    Delivery,
+    Feed,
+    Payload,
+    PushSettings,
+    is_pushed,
+    pack_deliveries,
+    unpack_deliveries,
+)
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 GIVEN_UP = timedelta(hours=4)
@@ -36,7 +45,7 @@ def parse(table: str, payload: Payload, _: Any) -> pl.DataFrame:
         rows = [{**dict.fromkeys(own), **row} for row in json.loads(payload.body) if row.keys() <= own.keys()]
         return pl.DataFrame(rows, schema=own)
     assert is_pushed(payload)
-    told = [dict(parse_qsl(one.query)) for one in unpack(payload)]
+    told = [dict(parse_qsl(one.query)) for one in unpack_deliveries(payload)]
     rows = [
         {
             "event_id": "|".join(sorted(one.values())),
@@ -75,7 +84,7 @@ class Toy:
     NAME = "toy"
     FEEDS = (EVENTS, CALLS, COUNTS)
     parse = staticmethod(parse)
-    legs = staticmethod(legs)
+    assemble_legs = staticmethod(legs)
 
 
 @pytest.fixture
@@ -97,7 +106,7 @@ def said(*events: tuple[str, str, int]) -> Payload:
     deliveries = [
         Delivery(NOON, "GET", f"call={call}&kind={kind}&at={at}", "", b"") for call, kind, at in events
     ]
-    return Payload(CALL_EVENT, NOON, pack(deliveries), {"by": "webhook"})
+    return Payload(CALL_EVENT, NOON, pack_deliveries(deliveries), {"by": "webhook"})
 
 
 def stored(collector: Collector) -> list[tuple[Any, ...]]:
@@ -168,7 +177,7 @@ def logged(collector: Collector, source: Source) -> None:
         own = {name: dtype for name, dtype in schema.table("call_leg").own.items() if name != "source"}
         return pl.DataFrame([{**dict.fromkeys(own), **LOGGED}], schema=own)
 
-    vendor = SimpleNamespace(NAME="toy", FEEDS=(EVENTS, CALLS), parse=read, legs=legs)
+    vendor = SimpleNamespace(NAME="toy", FEEDS=(EVENTS, CALLS), parse=read, assemble_legs=legs)
     other = Source(source.name, vendor, source.settings)  # type: ignore[arg-type]
     batch = collector._batch(
         other, CALLS, None, "complete", "", [Payload("call_leg", NOON, json.dumps(row).encode())]
@@ -245,7 +254,7 @@ def test_a_payload_can_fill_several_tables(collector: Collector, source: Source)
 )
 def test_deliveries_are_packed_and_unpacked_as_they_came(bodies: list[bytes], query: str, torn: int) -> None:
     deliveries = [Delivery(NOON, "POST", query, "text/plain", body) for body in bodies]
-    packed = pack(deliveries)
-    assert list(unpack(Payload(CALL_EVENT, NOON, packed))) == deliveries
-    left = list(unpack(Payload(CALL_EVENT, NOON, packed[: max(0, len(packed) - 1 - torn)])))
+    packed = pack_deliveries(deliveries)
+    assert list(unpack_deliveries(Payload(CALL_EVENT, NOON, packed))) == deliveries
+    left = list(unpack_deliveries(Payload(CALL_EVENT, NOON, packed[: max(0, len(packed) - 1 - torn)])))
     assert left == deliveries[: len(left)]

@@ -21,7 +21,7 @@ from wfm.jobs.sources import Source, configured
 from wfm.storage.batches import store_batch
 from wfm.storage.database import Store
 from wfm.storage.payloads import delete_old_payloads
-from wfm.vendors import Delivery, Payload, pack
+from wfm.vendors import Delivery, Payload, pack_deliveries
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 POLL = timedelta(seconds=30)
@@ -146,7 +146,7 @@ def delivery(number: int, **fields: str) -> Delivery:
 
 
 def pushed(*deliveries: Delivery) -> Payload:
-    return Payload("call_event", START, pack(deliveries), {"by": "webhook"})
+    return Payload("call_event", START, pack_deliveries(deliveries), {"by": "webhook"})
 
 
 def test_a_pushed_state_and_event_are_the_deliveries_that_said_them(

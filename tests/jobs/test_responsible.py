@@ -119,7 +119,7 @@ def _talked(
     over: bool = True,
 ) -> None:
     from wfm.jobs.collect import Collector
-    from wfm.vendors import Payload, pack
+    from wfm.vendors import Payload, pack_deliveries
 
     at = int(began.timestamp()) * 1_000_000
     base = (
@@ -135,7 +135,7 @@ def _talked(
     ]
     given = {"vendor": "telphin", "client_id": "a", "client_secret": "b", "country": "US"}
     pbx = configured({"pbx": given})["pbx"]
-    payload = Payload("call_event", NOW, pack(deliveries), {"by": "webhook"})
+    payload = Payload("call_event", NOW, pack_deliveries(deliveries), {"by": "webhook"})
     assert Collector(store, clock=lambda: now).receive(pbx, [payload]).result == "complete"
 
 

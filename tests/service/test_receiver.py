@@ -33,9 +33,7 @@ def _bell(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(
         wfm.vendors, "__path__", [*wfm.vendors.__path__, str(Path(__file__).parent / "vendor")]
     )
-    wfm.vendors.vendors.cache_clear()
     yield
-    wfm.vendors.vendors.cache_clear()
 
 
 @contextmanager
@@ -282,7 +280,7 @@ def test_an_answer_that_cannot_be_made_is_no_reason_to_repeat(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with door(tmp_path) as (client, service):
-        bell = wfm.vendors.vendors()["bell"]
+        bell = wfm.vendors.load_vendor("bell")
         monkeypatch.setattr(bell, "acknowledge", divmod)
         assert (client.get(HOOK, params=event(1)).status_code, client.get(HOOK).content) == (200, b"")
         assert "answer" in caplog.text

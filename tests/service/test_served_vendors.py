@@ -27,7 +27,7 @@ from wfm.service.journal import read
 from wfm.service.running import Service
 from wfm.settings import Settings
 from wfm.storage.database import Store
-from wfm.vendors import CALL_EVENT, Delivery, Payload, pack
+from wfm.vendors import CALL_EVENT, Delivery, Payload, pack_deliveries
 
 FORM = "application/x-www-form-urlencoded"
 SECRET = "a-secret-of-the-exchange"
@@ -73,7 +73,7 @@ def directly(place: Path, source: Source, pushes: list[Pushed]) -> pl.DataFrame:
         for one in pushes
     ]
     collector = Collector(Store(place / "direct.duckdb"))
-    collector.receive(source, [Payload(CALL_EVENT, now, pack(deliveries), {"by": "webhook"})])
+    collector.receive(source, [Payload(CALL_EVENT, now, pack_deliveries(deliveries), {"by": "webhook"})])
     return legs(collector.store)
 
 

@@ -15,6 +15,7 @@ from wfm.cli.commands import app, centre
 from wfm.cli.screen import say, working
 from wfm.errors import CollectError, UsageError
 from wfm.jobs.sources import Source, configured, pick
+from wfm.vendors import CallStarter, RecordingResolver
 
 SourceName = Annotated[str, typer.Argument(help="A configured source.", metavar="SOURCE")]
 
@@ -33,7 +34,10 @@ def callback(
 
     Example: wfm callback pbx --src 101 --dst +15555550177
     """
-    one, start = _able(source, "callback", "start calls")
+    one = _source(source)
+    vendor = one.vendor
+    if not isinstance(vendor, CallStarter):
+        raise _unable(one, "start calls")
     for name, number in (("--src", src), ("--dst", dst), ("--caller-id", caller_id or dst)):
         if not re.fullmatch(r"\+?[\d*]{2,20}", number, re.ASCII):
             raise UsageError(f"{name} {number}: give digits, perhaps with a + before them.")
@@ -42,7 +46,10 @@ def callback(
     with working("Calling"):
         try:
             told = asyncio.run(
-                _using(one, lambda http: start(one.settings, http, src=src, dst=dst, caller_id=caller_id))
+                _using(
+                    one,
+                    lambda http: vendor.start_call(one.settings, http, src=src, dst=dst, caller_id=caller_id),
+                )
             )
         except CollectError as error:
             raise _unsure(error) from error
@@ -58,19 +65,22 @@ def recording(
 
     Example: wfm recording pbx 9002-ffee
     """
-    one, resolve = _able(source, "recording_url", "resolve recordings")
+    one = _source(source)
+    vendor = one.vendor
+    if not isinstance(vendor, RecordingResolver):
+        raise _unable(one, "resolve recordings")
     with working("Asking"):
-        say(asyncio.run(_using(one, lambda http: resolve(one.settings, http, recording_id))))
+        say(asyncio.run(_using(one, lambda http: vendor.resolve_recording(one.settings, http, recording_id))))
 
 
-def _able(name: str, ability: str, words: str) -> tuple[Source, Callable[..., Awaitable[Any]]]:
-    """Return a configured source and what its vendor can do."""
+def _source(name: str) -> Source:
+    """Return a configured source."""
     here = centre()
-    source = pick(configured(here.settings.sources, here.settings.country), [name], None)[0][0]
-    able = getattr(source.vendor, ability, None)
-    if able is None:
-        raise UsageError(f"{source.name}: wfm cannot {words} at {source.vendor.TITLE}.")
-    return source, able
+    return pick(configured(here.settings.sources, here.settings.country), [name], None)[0][0]
+
+
+def _unable(source: Source, words: str) -> UsageError:
+    return UsageError(f"{source.name}: wfm cannot {words} at {source.vendor.TITLE}.")
 
 
 async def _using(source: Source, act: Callable[[Any], Awaitable[Any]]) -> Any:

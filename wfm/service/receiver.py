@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 
-from pydantic import SecretStr
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
@@ -24,7 +23,14 @@ from wfm.errors import OutputError
 from wfm.jobs.sources import Source
 from wfm.service.callers import Network, caller, inside
 from wfm.service.journal import Journal
-from wfm.vendors import CALL_EVENT, Delivery, pack
+from wfm.vendors import (
+    CALL_EVENT,
+    CallRouter,
+    Delivery,
+    DeliveryAcknowledger,
+    PushSettings,
+    pack_deliveries,
+)
 
 log = logging.getLogger("wfm.webhooks")
 METHODS: Final = ("GET", "POST")
@@ -59,10 +65,9 @@ def hooks(sources: Mapping[str, Source]) -> dict[str, Hook]:
     """Return the webhooks of the sources that have one."""
     found = {}
     for name, source in sources.items():
-        secret = getattr(source.settings, "webhook_secret", None)
-        if isinstance(secret, SecretStr) and CALL_EVENT in source.feeds:
-            networks = getattr(source.settings, "allowed_networks", ())
-            found[name] = Hook(source, digest(secret.get_secret_value()), networks)
+        own = source.settings
+        if isinstance(own, PushSettings) and own.webhook_secret and CALL_EVENT in source.feeds:
+            found[name] = Hook(source, digest(own.webhook_secret.get_secret_value()), own.allowed_networks)
     return found
 
 
@@ -75,8 +80,8 @@ NO_SECRET: Final = bytes(32)
 
 
 def record(source: str, delivery: Delivery) -> bytes:
-    """Encode a delivery for the write-ahead log: the source's name, then the line that `unpack` reads."""
-    return source.encode() + b"\n" + pack([delivery])
+    """Encode a delivery for the write-ahead log: the source's name, then the line that `unpack_deliveries` reads."""
+    return source.encode() + b"\n" + pack_deliveries([delivery])
 
 
 class Receiver:
@@ -167,21 +172,18 @@ class Receiver:
 
 def is_question(source: Source, delivery: Delivery) -> bool:
     """Say whether a delivery asks where to route a call, by the vendor's own ``question``."""
-    question = getattr(source.vendor, "question", None)
-    return question is not None and question(delivery) is not None
+    return isinstance(source.vendor, CallRouter) and source.vendor.read_question(delivery) is not None
 
 
 def acknowledged(source: Source, delivery: Delivery) -> Answer:
     """Return the vendor's own answer to a stored delivery; an empty 200 if it has none."""
-    answer = getattr(source.vendor, "acknowledge", None)
-    if answer is None:
+    if not isinstance(source.vendor, DeliveryAcknowledger):
         return HTTPStatus.OK, TEXT, b""
     try:
-        said: Answer = answer(delivery, source.settings)
+        return source.vendor.acknowledge_delivery(delivery, source.settings)
     except Exception:  # the delivery is stored: making the vendor send it again would not help
         log.exception("%s: the answer to a delivery could not be made", source.name)
         return HTTPStatus.OK, TEXT, b""
-    return said
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 import polars as pl
 
 from wfm import schema
-from wfm.vendors import CALL_EVENT, Delivery, Feed, Limits, Payload, PushSettings, unpack
+from wfm.vendors import CALL_EVENT, Delivery, Feed, Limits, Payload, PushSettings, unpack_deliveries
 
 NAME, TITLE = "bell", "Bell"
 FEEDS = (Feed(CALL_EVENT, "push", 2),)
@@ -31,7 +31,7 @@ def session(settings: Settings, client: object) -> None:
 def parse(feed: str, payload: Payload, settings: Settings) -> pl.DataFrame:
     """Read what can be read."""
     own = {name: dtype for name, dtype in schema.table(feed).own.items() if name != "source"}
-    return pl.DataFrame([row for one in unpack(payload) if (row := _row(one))], schema=own)
+    return pl.DataFrame([row for one in unpack_deliveries(payload) if (row := _row(one))], schema=own)
 
 
 def _row(delivery: Delivery) -> dict[str, Any] | None:
@@ -48,7 +48,7 @@ def _row(delivery: Delivery) -> dict[str, Any] | None:
         return None
 
 
-def legs(events: pl.DataFrame, now: datetime, settings: Settings) -> pl.DataFrame:
+def assemble_legs(events: pl.DataFrame, now: datetime, settings: Settings) -> pl.DataFrame:
     """Make one leg a call, from dial to hangup."""
     at = {kind: pl.col("at").filter(pl.col("kind") == kind).min() for kind in ("dial", "hangup")}
     made = events.group_by("call_id").agg(
@@ -58,6 +58,6 @@ def legs(events: pl.DataFrame, now: datetime, settings: Settings) -> pl.DataFram
     return made.with_columns(pl.lit(None, t).alias(n) for n, t in own.items() if n not in made.columns)
 
 
-def acknowledge(delivery: Delivery, settings: Settings) -> tuple[int, str, bytes]:
+def acknowledge_delivery(delivery: Delivery, settings: Settings) -> tuple[int, str, bytes]:
     """Answer as this vendor wants it."""
     return 200, "application/json", b'{"ok":true}'

@@ -21,7 +21,7 @@ from wfm.jobs.sources import configured
 from wfm.jobs.when import DAY
 from wfm.report import Report
 from wfm.sandbox import Clock, Manners, Truth, running, settings
-from wfm.vendors import vendors
+from wfm.vendors import load_vendor
 
 VENDOR: Final = "__VENDOR"
 ENDED: Final = (
@@ -98,7 +98,7 @@ def _lines(url: str) -> list[str]:
         f"{source}__{key}={value}"
         for source, vendor in vendor_of.items()
         for key, value in own.items()
-        if key.lower() in vendors()[vendor].Settings.model_fields
+        if key.lower() in load_vendor(vendor).Settings.model_fields
     ]
     return [ENDED, *given, ASKED, *more]
 
