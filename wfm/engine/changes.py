@@ -145,8 +145,8 @@ def stretches(before: Score, after: Score) -> pl.DataFrame:
         ``…_before …_after``; null where a score has nothing there. In order of agent and time. For every agent and
         workday the seconds of a class after, less those before, are the difference of the totals.
     """
-    sides = [_select_scheduled_or_worked(score.dated_slices()) for score in (before, after)]
-    cells = overlay_scores(*sides, FACETS)
+    old, new = (_select_scheduled_or_worked(score.dated_slices()) for score in (before, after))
+    cells = overlay_scores(old, new, FACETS)
     differs = pl.any_horizontal(pl.col(f"{f}_before").ne_missing(pl.col(f"{f}_after")) for f in FACETS)
     return _join_equal_cells(cells.filter(differs))
 

@@ -81,9 +81,8 @@ class Live:
         self._timezone = inputs.zone(timezone, "timezone")
         self._options = options or Options()
         self._rules = adherence.rule_table(inputs.rules(inputs.take(frames.rule, "rule")))
-        growing = {"call_leg": None, "exemption": None, "coverage": None}
         empty = {name: schema.empty(name) for name in ("schedule", "agent_state")}
-        fixed = Facts.read(replace(frames, **empty, **growing))
+        fixed = Facts.read(replace(frames, **empty, call_leg=None, exemption=None, coverage=None))
         self._known = Known(fixed, inputs.take(frames.activity, "activity"), checked)
         self._watch: Watch | None = None
         self._standing: pl.DataFrame | None = None

@@ -118,11 +118,11 @@ def _crosses(target: float | None) -> pl.Expr:
 
 def _find_moved_time(before: Score, after: Score, by: Sequence[str]) -> pl.DataFrame:
     """Return the time whose class or group differs, with what both scores have of it: see `overlay_scores`."""
-    sides = [
+    old, new = (
         score.scheduled(by).with_columns(pl.col(name).cast(pl.String) for name in FACTS)
         for score in (before, after)
-    ]
-    cut = overlay_scores(*sides, list(dict.fromkeys([*FACTS, *by])))
+    )
+    cut = overlay_scores(old, new, list(dict.fromkeys([*FACTS, *by])))
     cut = cut.with_columns(pl.col(f"class_{side}").fill_null(NOT_COUNTED) for side in SIDES)
     differs = [pl.col(f"{name}_before").ne_missing(pl.col(f"{name}_after")) for name in ("class", *by)]
     return cut.filter(pl.any_horizontal(differs))

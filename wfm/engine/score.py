@@ -491,8 +491,8 @@ def compare(
     """
     zone_of = facts.zones(axis, timezone)
     placed = facts.schedule.with_columns(agent=pl.col("agent_id").cast(axis.agents))
-    held = in_force(placed, zone_of, as_of)
-    segs = segments(held, facts.activity, zone_of, axis)
+    in_force_rows = in_force(placed, zone_of, as_of)
+    segs = segments(in_force_rows, facts.activity, zone_of, axis)
     logins = facts.slots(axis)
     lines = state_lines(facts.coded_states(), logins, facts.coverage, axis, renewal=options.state_renewal)
     excused, labels = _exemptions(facts, axis, as_of)
