@@ -127,7 +127,7 @@ def test_no_arguments_are_a_question(run):
         (("forecast", "--horizon", "9999w"), "is not within 366 days ahead"),
         (("forecast", "--origin", "noon"), "--origin 'noon' is neither a day"),
         (("report", *WINDOW, "--out", "x.pdf"), "a report ends in .html, .xlsx, .csv"),
-        (("report", "--from", f"{DAY}T08:00Z", "--to", NEXT), "A report is about whole days"),
+        (("report", "--from", f"{DAY}T08:00Z", "--to", NEXT), "A report covers whole days"),
         (("adherence", *WINDOW, "--out", "x.pdf"), "use the ending .csv, .json, .parquet or .xlsx"),
         (("adherence", *WINDOW, "--out", "x.csv", "--format", "table"), "a table is for the screen"),
         (("--settings", "no.env", "export", "agent"), "No settings file no.env"),

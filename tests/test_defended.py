@@ -41,19 +41,19 @@ def configure(monkeypatch, *settings: dict[str, str]) -> None:
 def test_a_broken_source_stops_no_score_and_is_told_once(tiny, monkeypatch):
     configure(monkeypatch, BROKEN, POLLED)
     told: list[str] = []
-    centre = wfm.open(tiny / "wfm.duckdb", tell=told.append)
+    centre = wfm.open(tiny / "wfm.duckdb", warn=told.append)
     assert centre.options().state_delay.total_seconds() == 45
     assert centre.adherence(DAY, NEXT)["in_s"].to_list() == [465 * 60]
     assert centre.explain("ann", DAY).totals["in_s"].to_list() == [465 * 60]
     assert len(told) == 1
     assert "source ncc cannot be read (WFM_SOURCES__NCC__" in told[0]
-    assert "up to 45 s late" in told[0]
+    assert "at most 45 s late" in told[0]
 
 
 def test_who_says_the_delay_hears_nothing_of_sources(tiny, monkeypatch):
     configure(monkeypatch, BROKEN, {"WFM_STATE_DELAY_S": "20"})
     told: list[str] = []
-    assert wfm.open(tiny / "wfm.duckdb", tell=told.append).options().state_delay.total_seconds() == 20
+    assert wfm.open(tiny / "wfm.duckdb", warn=told.append).options().state_delay.total_seconds() == 20
     assert told == []
 
 

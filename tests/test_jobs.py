@@ -314,7 +314,7 @@ def test_a_window_ends_after_it_starts_and_holds_something(centre):
         centre.adherence("2030-01-01", "2030-01-02", agents=["ann"])
     with pytest.raises(NoDataError, match="No interval volume and no calls are known from 2030"):
         centre.intervals("2030-01-01", "2030-01-02")
-    with pytest.raises(UsageError, match="A report is about whole days"):
+    with pytest.raises(UsageError, match="A report covers whole days"):
         centre.report(f"{DAY}T08:00Z", NEXT)
     with pytest.raises(UsageError, match="explain takes a day"):
         centre.explain("ann", f"{DAY}T08:00Z")

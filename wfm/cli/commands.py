@@ -141,7 +141,7 @@ def _before(
 def centre() -> jobs.Centre:
     """Open what the settings, or the options before the command, name."""
     return jobs.open_centre(
-        given.database, settings_file=given.settings_file, tell=lambda text: remark(f"note: {text}")
+        given.database, settings_file=given.settings_file, warn=lambda text: remark(f"note: {text}")
     )
 
 

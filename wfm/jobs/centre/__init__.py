@@ -1,4 +1,4 @@
-"""A contact centre: everything that can be asked of its database, by chapters."""
+"""The contact centre that `wfm.open` returns: everything that can be asked of its database."""
 
 from __future__ import annotations
 
@@ -14,20 +14,30 @@ from wfm.jobs.centre.tables import Tables
 
 
 class Centre(Tables, Scores, Defence, Doubts, Reports):
-    """A contact centre: its database and how to read it. Holds no lock between calls."""
+    """A contact centre: its database, and every question that can be asked of it.
+
+    It holds no lock between calls. Tables are returned as polars DataFrames with instants in UTC. Where a method takes
+    a window, days are local workdays and instants need an offset; the end is not included.
+
+    settings: the settings of the installation.
+    store: the database.
+    """
 
 
 def open_centre(
     database: Path | str | None = None,
     *,
     settings_file: Path | str | None = None,
-    tell: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Centre:
-    """Open the configured database, or another; nothing is held until something is asked.
+    """Open a contact centre's database; the file is not touched before something is asked of it.
 
-    ``tell`` is called with what one should know about an answer; None: it is logged.
+    Args:
+        database: the DuckDB file; None: the configured one.
+        settings_file: the settings; None: the file that WFM_SETTINGS names, else settings.env, if there is one.
+        warn: called with a warning that qualifies an answer, such as a schedule not yet published; None: log it.
 
     Raises:
-        SettingsError: the settings are wrong.
+        SettingsError: a setting is wrong.
     """
-    return Centre(settings.load(settings_file, database=database), tell)
+    return Centre(settings.load(settings_file, database=database), warn)

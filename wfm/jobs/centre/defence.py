@@ -1,4 +1,4 @@
-"""A chapter of `Centre`: why a score is as it is, who excused what, and what has changed since."""
+"""The part of `Centre` that defends a score: explanations, exemptions, and what changed."""
 
 from __future__ import annotations
 
@@ -18,37 +18,60 @@ from wfm.jobs.when import When
 
 
 class Defence(Place):
-    """Why a score is as it is, who excused what, and what has changed since."""
+    """Explanations of scores, exemptions, and what changed between two knowledge times."""
 
     def explain(self, agent: str, day: When, *, as_of: When | None = None) -> Explanation:
-        """Explain one agent's workday down to the raw rows.
+        """Explain one agent's workday down to the stored rows.
+
+        Args:
+            agent: an agent_id.
+            day: the workday, a date like 2026-03-02.
+            as_of: use only what was known at this instant; None: everything.
+
+        Returns:
+            The explanation: ``slices`` (start_at end_at seconds activity state vendor_state class reason leg_id, the
+            texts rule told plan, source login, and ids of rows), ``exceptions``, ``totals`` (one row of `adherence`)
+            and ``rows`` (the stored rows behind the day).
 
         Raises:
             UsageError: the day is not a date.
-            NoDataError: nobody knows the agent, or nothing is known of the day.
+            NoDataError: the agent does not exist, or nothing is known of the day.
         """
         on, instant = self._workday(day), self._instant(as_of)
         return explaining.explain(self.store, self.settings, self.options(), agent, on, instant)
 
     def explain_instant(self, agent: str, day: When, at: When, *, as_of: When | None = None) -> Instant:
-        """Explain one instant of a workday (or a local time, like 10:16): what every rule found, and what it lacked.
+        """Explain one instant of a workday: the result of every rule, and what a rule lacked to apply.
+
+        Args:
+            agent: an agent_id.
+            day: the workday, a date like 2026-03-02.
+            at: an instant with an offset, or a local time of the workday, like 10:16.
+            as_of: use only what was known at this instant; None: everything.
+
+        Returns:
+            The explanation: ``slice`` (one row, as in `explain`), ``rule_results``, ``login_states`` and ``rows``.
 
         Raises:
-            UsageError: the day is not a date, or the instant not in it.
-            NoDataError: nobody knows the agent, or nothing is known of the day.
+            UsageError: the day is not a date, or the instant is outside the workday.
+            NoDataError: the agent does not exist, or nothing is known of the day.
         """
         on, instant = self._workday(day), self._instant(as_of)
         return explaining.explain_instant(self.store, self.settings, self.options(), agent, on, at, instant)
 
     def payload(self, where: str, *, as_of: When | None = None) -> bytes:
-        """Return a raw payload as it came, by where it stands: collection/position.
+        """Return a vendor's raw payload unchanged.
+
+        Args:
+            where: the payload's id (collection/position), from the column payload_in of an explanation's ``rows``.
+            as_of: use only what was known at this instant; None: everything.
 
         Raises:
-            UsageError: that is no such place.
-            NoDataError: nothing is kept there, or no longer.
+            UsageError: that is not a payload id.
+            NoDataError: no payload is stored under that id, or no longer (WFM_PAYLOAD_DAYS).
         """
-        with self.store.reading(self._instant(as_of)) as known:
-            return evidence.whole(known, where)
+        with self.store.reading(self._instant(as_of)) as reader:
+            return evidence.whole(reader, where)
 
     def exempt(
         self,
@@ -64,20 +87,25 @@ class Defence(Place):
         code: str | None = None,
         dry_run: bool = False,
     ) -> Decision:
-        """Exempt agents, teams or everybody, and return what that does to the scores.
+        """Exempt agents, teams or everybody, and return the effect on the scores.
 
         Args:
-            from_, to: two days or two instants with an offset; ``to`` is not included.
+            from_, to: two days, or two instants with an offset; ``to`` is not included.
             by, reason: who approves it, and why.
-            agents, teams, everybody: for whom.
-            kind: approved (somebody excused it) or system (an outage).
-            code: a short reason.
-            dry_run: store nothing; `Decision.save` does it later.
+            agents, teams, everybody: for whom: agent_ids and teams, or everybody.
+            kind: approved (an approved absence) or system (an outage).
+            code: a short reason code.
+            dry_run: store nothing; ``save()`` of the returned decision does so later.
+
+        Returns:
+            The decision: ``rows`` (the exemptions, with ids), ``figures`` (scores before and after per agent and
+            workday), ``team_figures``, ``moves`` (which seconds change class) and ``notes``.
 
         Raises:
-            UsageError: it is not said when, for whom, by whom or why.
-            NoDataError: an agent or a team is not known.
-            InputError: the same is exempted already.
+            UsageError: it does not say when, for whom, by whom or why.
+            NoDataError: an agent or a team does not exist.
+            InputError: an exemption in force already says the same.
+            DatabaseBusyError, StoreError: the database cannot be written.
         """
         rows = exempting.requested(
             self.bounds(self.window(from_, to)),
@@ -89,8 +117,8 @@ class Defence(Place):
             by=by,
             reason=reason,
         )
-        made = exempting.plan(self.store, self.basis, rows, by=by, reason=reason)
-        return made if dry_run else made.save()
+        decision = exempting.plan(self.store, self.basis, rows, by=by, reason=reason)
+        return decision if dry_run else decision.save()
 
     def exempt_file(
         self,
@@ -101,56 +129,76 @@ class Defence(Place):
         timezone: str | None = None,
         dry_run: bool = False,
     ) -> Decision:
-        """Exempt what a file (csv, parquet, xlsx) with the columns of table exemption says, all or nothing.
+        """Store the exemptions of a file, all or nothing, and return the effect on the scores.
 
         Args:
-            path: the file.
-            by, reason: for the rows that do not say.
-            timezone: what times without an offset mean.
-            dry_run: store nothing; `Decision.save` does it later.
+            path: a csv, parquet or xlsx file with start_at end_at [kind agent_id team code note by].
+            by, reason: for rows that do not say by whom (by) or why (note).
+            timezone: the zone of times without an offset.
+            dry_run: store nothing; ``save()`` of the returned decision does so later.
+
+        Returns:
+            The decision, as for `exempt`.
 
         Raises:
-            InputError, BadRowsError: the file, or a row of it, is wrong.
-            NoDataError: an agent or a team is not known.
+            InputError, BadRowsError: the file, or a row of it, is wrong; nothing is stored.
+            NoDataError: an agent or a team does not exist.
+            DatabaseBusyError, StoreError: the database cannot be written.
         """
         path = Path(path)
-        said = {"by": (by or "").strip(), "note": (reason or "").strip()}
+        given = {"by": (by or "").strip(), "note": (reason or "").strip()}
         reading = files.read(
             path,
             "exemption",
             timezone=timezone,
             defaults={"kind": "approved"},
-            filling={name: text for name, text in said.items() if text},
+            filling={name: text for name, text in given.items() if text},
         )
         importing.set_aside(
             reading, path, None, "Correct them; --by and --reason are for rows without by and note."
         )
         rows = exempting.checked(reading.frame, where=str(path))
-        who = by or ", ".join(rows["by"].unique(maintain_order=True))
-        made = exempting.plan(self.store, self.basis, rows, by=who, reason=reason, file_name=path.name)
-        return made if dry_run else made.save()
+        approver = by or ", ".join(rows["by"].unique(maintain_order=True))
+        decision = exempting.plan(
+            self.store, self.basis, rows, by=approver, reason=reason, file_name=path.name
+        )
+        return decision if dry_run else decision.save()
 
     def revoke(
         self, ids: str | Sequence[str], *, by: str, reason: str | None = None, dry_run: bool = False
     ) -> Decision:
-        """Revoke exemptions by their ids, all or none; ``--as-of`` before still counts them.
+        """Revoke exemptions, all or none; scores as of an earlier knowledge time still count them.
+
+        Args:
+            ids: one or several ids, or at least their first 4 characters.
+            by: who decides.
+            reason: why.
+            dry_run: store nothing; ``save()`` of the returned decision does so later.
+
+        Returns:
+            The decision, as for `exempt`.
 
         Raises:
-            UsageError, NoDataError, InputError: as `wfm.jobs.exempting.plan_again`.
+            UsageError: no id is given, or not by whom.
+            NoDataError: there is no exemption with that id.
+            InputError: one is already revoked, or an id matches several.
+            DatabaseBusyError, StoreError: the database cannot be written.
         """
         return self._again("revoke", ids, by, reason, dry_run)
 
     def restore(
         self, ids: str | Sequence[str], *, by: str, reason: str | None = None, dry_run: bool = False
     ) -> Decision:
-        """Put revoked exemptions in force again; as `revoke`."""
+        """Put revoked exemptions in force again; arguments, return value and errors as for `revoke`."""
         return self._again("restore", ids, by, reason, dry_run)
 
     def _again(
         self, action: str, ids: str | Sequence[str], by: str, reason: str | None, dry_run: bool
     ) -> Decision:
-        made = exempting.plan_again(self.store, self.basis, names(ids) or (), action, by=by, reason=reason)
-        return made if dry_run else made.save()
+        decision = exempting.plan_again(
+            self.store, self.basis, names(ids) or (), action, by=by, reason=reason
+        )
+        return decision if dry_run else decision.save()
 
     def exemptions(
         self,
@@ -162,19 +210,30 @@ class Defence(Place):
         revoked: bool = False,
         as_of: When | None = None,
     ) -> pl.DataFrame:
-        """List exemptions; columns as in `wfm.jobs.exempting.listed`.
+        """List exemptions in order of time.
+
+        Args:
+            from_, to: only those that overlap this window; None is an open end.
+            agents: only those that apply to one of these: their own, their team's and everybody's.
+            teams: only those of these teams.
+            revoked: include revoked ones.
+            as_of: use only what was known at this instant; None: everything.
+
+        Returns:
+            id state (in_force or revoked) start_at end_at kind agent_id team code note by made_at revoked_at revoked_by
+            decision (the last one: by whom and why).
 
         Raises:
-            UsageError: an instant is none.
-            NoDataError: an agent or a team is not known.
+            UsageError: the window is wrong.
+            NoDataError: an agent or a team does not exist.
         """
         if from_ is not None and to is not None:
             self.window(from_, to)
         zone, instant = self.settings.timezone, self._instant(as_of)
         span = (when.instant(from_, zone, "--from"), when.instant(to, zone, "--to"))
-        with self.store.reading(instant) as known:
+        with self.store.reading(instant) as reader:
             return exempting.listed(
-                known,
+                reader,
                 instant,
                 span=span,
                 agents=names(agents) or (),
@@ -192,16 +251,20 @@ class Defence(Place):
         by: str | Sequence[str] = ("agent_id", "workday"),
         agents: str | Sequence[str] | None = None,
     ) -> Changes:
-        """Say how the answer about a window differs between two instants of knowledge, and because of which rows.
+        """Compare the scores of a window as of two knowledge times, and find the rows that changed them.
 
         Args:
             from_, to: the window, as for `score`.
-            then, now: the two instants; without the second: with all that is known.
-            by: what figures are grouped by.
-            agents: only these.
+            then, now: the two knowledge times; ``now`` None: everything known today.
+            by: what to group the figures by, as for `adherence`.
+            agents: one or several agent_ids; None: all.
+
+        Returns:
+            The changes: ``figures`` (scores before and after), ``stretches`` (time that differs), ``moves`` (seconds
+            by class before and after), ``causes`` (the rows added, corrected or retired) and ``unexplained``.
 
         Raises:
-            UsageError: ``now`` is not after ``then``, or nothing was recorded yet then.
-            NoDataError: nothing is known of the window at either instant.
+            UsageError: ``now`` is not after ``then``, or the database did not exist at ``then``.
+            NoDataError: nothing is known of the window today.
         """
         return changes.what_changed(self, (from_, to), (then, now), names(by) or [], names(agents))

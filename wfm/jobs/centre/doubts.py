@@ -1,4 +1,4 @@
-"""A chapter of `Centre`: what may be wrong, what a change would do, and whether the sources agree."""
+"""The part of `Centre` on data quality: outages, dry runs, reconciliation and clock skew."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wfm.storage.database import Written
 
 
 class Doubts(Place):
-    """What may be wrong, what a change would do, and whether the sources agree."""
+    """Outage proposals, dry runs, reconciliation of sources, and clock skew."""
 
     def outages(
         self,
@@ -31,20 +31,32 @@ class Doubts(Place):
         history: timedelta = outages.HISTORY,
         as_of: When | None = None,
     ) -> pl.DataFrame:
-        """Propose what may have failed: outages nobody declared, feeds that failed, states nobody mapped.
+        """Propose undeclared outages, failed feeds and missing mappings; nothing is changed.
 
-        Nothing is changed; columns as in `wfm.jobs.outages.propose`.
+        Args:
+            from_, to: two days (workdays), or two instants with an offset; ``to`` is not included.
+            teams, sources: only these; None: all.
+            history: how long before the window is scored as well, to learn what is normal.
+            as_of: use only what was known at this instant; None: everything.
+
+        Returns:
+            kind (outage, joint_absence, feed_gap, silent_feed, unmapped) start_at end_at scope agents seconds
+            (concerned) share share_normal (of the group out: then, and usually; 0..1) chance (upper bound of the
+            probability that it is a coincidence) evidence examples apply (the command that would record it); the most
+            seconds first.
 
         Raises:
             UsageError: the window is wrong.
-            NoDataError: nothing is known of it, or of a team or source.
+            NoDataError: nothing is known about it, or a team or source does not exist.
         """
         window = self.bounds(self.window(from_, to))
         try:
             basis = self.basis(window[0] - history, window[1], as_of=as_of)
         except NoDataError as nothing:
-            raise nothing_known(f" from {from_} to {to}, nor of the {history.days} days before") from nothing
-        with self.store.reading(self._instant(as_of)) as known:
+            raise nothing_known(
+                f" from {from_} to {to}, nor of the {history.days} days before it"
+            ) from nothing
+        with self.store.reading(self._instant(as_of)) as reader:
             search = outages.Search(
                 window,
                 window[0] - history,
@@ -52,9 +64,9 @@ class Doubts(Place):
                 self.settings.timezone,
                 names(teams),
                 names(sources),
-                outages.closed_days(known),
+                outages.closed_days(reader),
             )
-            agent = people(known)
+            agent = people(reader)
         return outages.propose(basis, agent, search)
 
     def dry_run(
@@ -73,26 +85,38 @@ class Doubts(Place):
         agents: str | Sequence[str] | None = None,
         as_of: When | None = None,
     ) -> Rehearsal:
-        """Score a window as is and with new rows or options, and store nothing.
+        """Score a window with and without new mappings, rules, activities or options; store nothing.
 
         Args:
-            from_, to: the window; None: the last ``days`` of which states are known.
-            tables, maps, fits, misfits, options: what to try, as for `wfm.jobs.rehearsing.change`.
-            by: what to group by, as for `Score.adherence`.
-            target: an adherence of which it is counted who would cross it.
-            agents, as_of: as for `score`.
+            from_, to: as for `score`; None: the last ``days`` for which agent states are covered.
+            days: how many, if no window is given.
+            tables: state_map, rule or activity → a file, or a frame with the table's columns.
+            maps: mappings like ``ncc:Coffee=break``; without a source, for every source; ``ncc:Aux|lunch=meal`` with a
+                reason.
+            fits: rules like ``break:training``: the state is in adherence with the category.
+            misfits: rules likewise, but out of adherence.
+            options: scoring option → its value: true or false; seconds, or a duration like 2m or 16h.
+            by: what to group by, as for `adherence`.
+            target: an adherence (0..1): report who would cross it.
+            agents: one or several agent_ids; None: all.
+            as_of: use only what was known at this instant; None: everything.
+
+        Returns:
+            The effect: ``overall`` and ``groups`` (adherence before and after), ``moves`` (which seconds change class,
+            and because of what), ``agents`` (who moves, or crosses the target) and ``notes``.
 
         Raises:
-            UsageError, InputError, BadRowsError: the window, or what to try, is wrong.
-            NoDataError: nothing is known of the window.
+            UsageError: the window, an option or a rule is wrong, or there is no change to try.
+            InputError, BadRowsError: a file, or a row of it, is wrong.
+            NoDataError: nothing is known about the window.
         """
         tried = rehearsing.change(tables or {}, maps=maps, fits=fits, misfits=misfits, options=options or {})
         if (from_ is None) != (to is None):
             raise UsageError("Give both --from and --to, or neither and --days.")
         window: Window
         if from_ is None or to is None:
-            with self.store.reading(self._instant(as_of)) as known:
-                window = rehearsing.last_days(known, days, self.settings.timezone, datetime.now(UTC))
+            with self.store.reading(self._instant(as_of)) as reader:
+                window = rehearsing.last_days(reader, days, self.settings.timezone, datetime.now(UTC))
         else:
             window = self.window(from_, to)
         basis = self.basis(*window, agents=agents, as_of=as_of)
@@ -106,20 +130,29 @@ class Doubts(Place):
         queues: str | Sequence[str] | None = None,
         as_of: When | None = None,
     ) -> Reconciliation:
-        """Hold vendors' buckets, call logs and agent states against each other; see `wfm.engine.reconcile`.
+        """Compare interval volume, call log and agent states, and find the causes of differences.
+
+        Args:
+            from_, to: two days (workdays), or two instants with an offset; ``to`` is not included.
+            queues: one or several queue_ids; None: all.
+            as_of: use only what was known at this instant; None: everything.
+
+        Returns:
+            The reconciliation: ``findings`` has source queue_id figure cause intervals amount (calls or seconds)
+            evidence; its methods sum figures, residuals and agreement (0..1) up by group and overall.
 
         Raises:
             UsageError: the window is wrong.
-            NoDataError: nothing is known of it, or of the queue.
+            NoDataError: there is no volume in it, or a queue does not exist.
         """
         window = self.window(from_, to)
         try:
             state = self.score(*reconciling.around(window, self.settings.timezone), as_of=as_of).slices()
-        except NoDataError:  # then two accounts are compared
+        except NoDataError:  # without states, interval volume and call log are compared
             state = None
-        with self.store.reading(self._instant(as_of)) as known:
+        with self.store.reading(self._instant(as_of)) as reader:
             return reconciling.compare(
-                known,
+                reader,
                 window,
                 self.settings.timezone,
                 queues=names(queues),
@@ -128,35 +161,48 @@ class Doubts(Place):
             )
 
     def skew(self, from_: When, to: When, *, as_of: When | None = None) -> pl.DataFrame:
-        """Estimate how far the clocks of call logs and state logs are apart; columns as in `wfm.engine.skew.skew`.
+        """Estimate how far the clocks of call logs and state logs are apart.
+
+        Args:
+            from_, to: two days (workdays), or two instants with an offset; ``to`` is not included.
+            as_of: use only what was known at this instant; None: everything.
+
+        Returns:
+            One row per call_source, state_source and day: skew_s (seconds by which the state log's clock is ahead of
+            the call log's; negative: behind) low_s high_s (95 % confidence interval) pairs (of events it is estimated
+            from) events share (of the events that were paired) method delay_s (by how much states are late at most)
+            reason (why there is no estimate); drift_s drift_low_s drift_high_s (change of skew_s per day over all
+            days; null with fewer than three).
 
         Raises:
             UsageError: the window is wrong.
-            NoDataError: there are no calls in it, or no states.
+            NoDataError: it has no answered calls, or no agent states.
         """
-        with self.store.reading(self._instant(as_of)) as known:
-            return clocks.estimate(known, self.window(from_, to), self.settings.timezone)
+        with self.store.reading(self._instant(as_of)) as reader:
+            return clocks.estimate(reader, self.window(from_, to), self.settings.timezone)
 
     def put_clocks_right(
         self, from_: When, to: When, *, by: str, reference: str | None = None
     ) -> tuple[pl.DataFrame, Written | None]:
-        """Store the differences found in table clock: from then on scoring reads those sources by the right time.
+        """Store the estimated clock skew as corrections in table clock, which scoring then applies.
 
         Args:
-            from_, to: as for `skew`.
-            by: who decides that.
-            reference: the source whose clock is right; None: the state logs'.
+            from_, to: as for `estimate_clock_skew`.
+            by: who decides it.
+            reference: the source whose clock is right; None: the state logs.
 
         Returns:
-            The rows (source offset_s from_at to_at by note), and what was new of them; None if no clock differs.
+            The corrections (source offset_s from_at to_at by note; offset in seconds, positive where the clock is
+            ahead), and how many rows were new; the latter None if no clock needs a correction.
 
         Raises:
             UsageError: the window or the reference is wrong.
-            NoDataError: there are no calls in it, or no states.
+            NoDataError: the window has no answered calls, or no agent states.
+            DatabaseBusyError, StoreError: the database cannot be written.
         """
         window = self.window(from_, to)
-        with self.store.reading() as known:
-            found, clock = clocks.estimate(known, window, self.settings.timezone), known.table("clock")
+        with self.store.reading() as reader:
+            found, clock = clocks.estimate(reader, window, self.settings.timezone), reader.table("clock")
         rows = clocks.to_put_right(found, clock, self.settings.timezone, by, reference)
         if rows.is_empty():
             return rows, None

@@ -1,4 +1,4 @@
-"""A chapter of `Centre`: a contact centre's database, and how windows and instants are read."""
+"""What every part of `Centre` needs: the database, the settings, and how windows are parsed and scored."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from wfm.storage.reader import Span
 
 
 class Place:
-    """A contact centre's database, and how windows and instants are read."""
+    """The database and settings of a contact centre, and the scoring of a window."""
 
-    def __init__(self, configured: Settings, tell: Callable[[str], None] | None = None) -> None:
+    def __init__(self, configured: Settings, warn: Callable[[str], None] | None = None) -> None:
         self.settings = configured
-        self._tell, self._told = tell or logging.getLogger("wfm").warning, set[str]()
+        self._tell, self._told = warn or logging.getLogger("wfm").warning, set[str]()
         self.store = Store(configured.database, wait_s=configured.database_wait_s)
 
     def window(self, from_: When, to: When, *, names: tuple[str, str] = ("--from", "--to")) -> Window:
-        """Read a window: two dates (workdays) or two instants; a date beside an instant is its midnight.
+        """Parse a window: two days (workdays) or two instants; next to an instant, a day means its local midnight.
 
         Raises:
             UsageError: it is neither, or the end is not after the start.
@@ -34,7 +34,7 @@ class Place:
         return when.window(from_, to, self.settings.timezone, names)
 
     def bounds(self, window: Window) -> Span:
-        """Give a window's first and last instant; a day begins at its local midnight."""
+        """Return the instants at which a window starts and ends; a day starts at its local midnight."""
         return when.bounds(window, self.settings.timezone)
 
     def _instant(self, as_of: When | None) -> datetime | None:
@@ -47,9 +47,10 @@ class Place:
         return on
 
     def options(self) -> Options:
-        """Return what the settings say about scoring.
+        """Return the scoring options of the settings.
 
-        How late states may be told is taken from the sources whose settings hold; that others do not is told once.
+        Unless WFM_STATE_DELAY_S is set, the longest time by which states can be late is derived from the sources with
+        valid settings; a warning names the others once.
         """
         own = self.settings
         delay = self._delay_s() if own.state_delay_s == AUTO else int(own.state_delay_s)
@@ -66,12 +67,12 @@ class Place:
         )
 
     def _delay_s(self) -> int:
-        known, wrong = sources.readable(self.settings.sources, self.settings.country)
-        delay = sources.longest_delay_s(known)
-        for name, error in wrong.items():
+        valid, invalid = sources.readable(self.settings.sources, self.settings.country)
+        delay = sources.longest_delay_s(valid)
+        for name, error in invalid.items():
             text = (
-                f"the settings of source {name} cannot be read ({error}); scored as if states were told up to "
-                f"{delay} s late, as the other sources' are: set {PREFIX}STATE_DELAY_S if {name} polls more slowly."
+                f"the settings of source {name} cannot be read ({error}); scored as if its states were at most "
+                f"{delay} s late, like those of the others: set {PREFIX}STATE_DELAY_S if {name} polls more slowly."
             )
             self._tell_once(text)
         return delay
@@ -89,11 +90,11 @@ class Place:
         agents: str | Sequence[str] | None = None,
         as_of: When | None = None,
     ) -> Basis:
-        """Read everything that decides the scores of a window; arguments and errors as for `score`."""
+        """Read everything that decides the scores of a window; arguments and errors as for `Centre.score`."""
         window, instant = self.window(from_, to), self._instant(as_of)
-        with self.store.reading(instant) as known:
+        with self.store.reading(instant) as reader:
             basis = read_basis(
-                known, window, instant, self.settings.timezone, self.options(), agents=names(agents)
+                reader, window, instant, self.settings.timezone, self.options(), agents=names(agents)
             )
         first = unpublished(basis)
         if first is not None:
@@ -111,12 +112,21 @@ class Place:
         agents: str | Sequence[str] | None = None,
         as_of: When | None = None,
     ) -> Score:
-        """Score a window: whole workdays if given as dates, else to the microsecond; ``to`` is not included.
+        """Score a window.
 
-        With ``agents``, only their schedules; a login they shared may still bring the states of another.
+        Args:
+            from_, to: two days (workdays), or two instants with an offset; ``to`` is not included.
+            agents: one or several agent_ids, whose schedules are scored; None: all. A shared login can still bring in
+                the states of other agents.
+            as_of: use only what was known at this instant; None: everything.
+
+        Returns:
+            The score, whose methods ``adherence``, ``exceptions``, ``slices``, ``bridge`` and ``shrinkage`` return
+            DataFrames; all views are computed from the same slices.
 
         Raises:
             UsageError: the window is wrong.
-            NoDataError: nothing is known about it, or about one of the agents.
+            NoDataError: nothing is known about it, or an agent does not exist.
+            DatabaseBusyError, StoreError: the database cannot be read.
         """
         return self.basis(from_, to, agents=agents, as_of=as_of).score()

@@ -1,4 +1,4 @@
-"""A chapter of `Centre`: bringing tables in and out."""
+"""The part of `Centre` on data: import a file into a table, and read a table."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IMPORT_SOURCE = "import"
 
 
 class Tables(Place):
-    """Bringing tables in and out."""
+    """Import and export of a contact centre's tables."""
 
     def put(
         self,
@@ -38,23 +38,30 @@ class Tables(Place):
         skip_bad: Path | None = None,
         covers: tuple[When, When] | None = None,
     ) -> Imported:
-        """Import a file into a table, all or nothing; doing it twice changes nothing.
+        """Import a file into a table, all or nothing; importing it twice changes nothing.
 
         Args:
-            table: one of `wfm.files.importable()`.
+            table: a table such as agent, login, schedule, agent_state, call_leg or exemption.
             path: csv, parquet, xlsx, or ics for schedule.
-            source: the account the rows are from, where the file does not say.
+            source: the source (account) of the rows, for tables that have one, where the file does not say.
             timezone: what a time without an offset means.
-            fold: which of two equal local times is meant when clocks go back.
-            renames: their column → ours.
+            fold: which of two equal local times is meant when the clocks go back; None: refuse them.
+            renames: column in the file → column of the table.
             sheet: which sheet of a workbook.
-            values: a column → its value in every row, for columns the file does not have.
+            values: column → its value in every row, for columns that the file lacks.
             skip_bad: write the bad rows to this file and import the others.
-            covers: for agent_state: the span that was watched; None: the local days the rows touch.
+            covers: for agent_state: the span that the log covers; None: the local days on which it has states.
+
+        Returns:
+            What was imported: ``written`` (rows read, new, replaced), ``skipped`` (bad rows), ``note``.
 
         Raises:
-            UsageError: the table, or what was said about it, is wrong.
-            InputError, BadRowsError, OutputError, StoreError: nothing was imported.
+            UsageError: the table, or an argument, is wrong.
+            InputError: the file cannot be read as the table.
+            BadRowsError: rows are wrong, and there is no ``skip_bad``.
+            OutputError: ``skip_bad`` cannot be written.
+            DatabaseBusyError, StoreError: the database cannot be written.
+            In every case nothing is imported.
         """
         path = Path(path)
         importing.check(table, path, skip_bad, covers)
@@ -62,7 +69,7 @@ class Tables(Place):
         given = dict(values or {})
         if "source" in schema.table(table).own:
             given.setdefault("source", source or ("*" if table == "state_map" else IMPORT_SOURCE))
-        known = self._activities() if table == "schedule" else None
+        activities = self._activities() if table == "schedule" else None
         reading = files.read(
             path,
             table,
@@ -70,7 +77,7 @@ class Tables(Place):
             timezone=timezone,
             fold=fold,
             renames=renames or {},
-            activities=known,
+            activities=activities,
             sheet=sheet,
         )
         skipped = importing.set_aside(reading, path, skip_bad)
@@ -89,26 +96,34 @@ class Tables(Place):
         return Imported(table, path, written, skipped, written.note)
 
     def get(self, table: str, *, as_of: When | None = None) -> pl.DataFrame:
-        """Return a table as it was stored: its own columns, in the order in which the rows came.
+        """Return the rows of a table in force.
+
+        Args:
+            table: any table, such as schedule or collection (the ledger).
+            as_of: use only what was known at this instant; None: everything.
+
+        Returns:
+            The table's own columns, in order of arrival; call_leg also has ``agent_id``.
 
         Raises:
             UsageError: there is no such table.
-            NoDataError, StoreError.
+            NoDataError: there is no database.
+            DatabaseBusyError, StoreError: the database cannot be read.
         """
         if table not in schema.tables():
             raise UsageError(f"There is no table {table!r}: choose from {', '.join(schema.tables())}.")
-        with self.store.reading(self._instant(as_of)) as known:
-            frame = known.table(table)
-            return frame if table != "call_leg" else _with_agent(frame, known.table("login"))
+        with self.store.reading(self._instant(as_of)) as reader:
+            frame = reader.table(table)
+            return frame if table != "call_leg" else _with_agent(frame, reader.table("login"))
 
     def _activities(self) -> list[str]:
         own = self.get("activity") if self.store.path.exists() else schema.empty("activity")
         return with_defaults("activity", own)["activity"].unique(maintain_order=True).to_list()
 
     def _published(
-        self, known: Reader, frame: pl.DataFrame, now: datetime
+        self, reader: Reader, frame: pl.DataFrame, now: datetime
     ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-        return publication.publish(known, frame, now, self.settings.timezone)
+        return publication.publish(reader, frame, now, self.settings.timezone)
 
     def _covered(self, covers: tuple[When, When]) -> Span:
         return self.bounds(self.window(*covers, names=("--covers", "its end")))
@@ -120,7 +135,7 @@ class Tables(Place):
 
 
 def _with_agent(legs: pl.DataFrame, login: pl.DataFrame) -> pl.DataFrame:
-    """Add ``agent_id``: whose login it was when the call came."""
+    """Add ``agent_id``: the agent who held the login when the call was answered, or else started or ended."""
     at = pl.coalesce("answered_at", "started_at", "ended_at")
     owners = (
         legs.with_row_index("row")

@@ -1,4 +1,4 @@
-"""A chapter of `Centre`: volume and forecast."""
+"""The part of `Centre` on volume: intervals, forecasts and their accuracy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wfm.jobs.when import DAY, When, Window
 
 
 class Volumes(Place):
-    """Volume and forecast."""
+    """Interval volume, forecasts and their accuracy."""
 
     def intervals(
         self,
@@ -34,16 +34,26 @@ class Volumes(Place):
     ) -> pl.DataFrame:
         """Return volume, handle time, abandonment, service level and occupancy per queue and 15 minutes.
 
-        Columns as in `wfm.engine.volume.intervals`.
+        Args:
+            from_, to: two days (workdays), or two instants with an offset; ``to`` is not included.
+            queues: one or several queue_ids; None: all.
+            as_of: use only what was known at this instant; None: everything.
+
+        Returns:
+            source queue_id interval_start; entered handled abandoned (calls) sum_handle_time_s handle_unknown (handled
+            calls without a handle time) aht_s abandonment (abandoned / entered, 0..1) origin (vendor or calls). From
+            the call log, null without one: calls calls_answered calls_abandoned answered_within abandoned_within
+            abandoned_short (calls) wait_s asa_s service_level (0..1) service_level_variant service_level_target_s
+            service_level_origin. From the states, null without them: handling_s staffed_s occupancy (0..1).
 
         Raises:
             UsageError: the window is wrong.
-            NoDataError: nothing is known of it, or of the queue.
+            NoDataError: there is no volume in it, or a queue does not exist.
         """
         window = self.window(from_, to)
         try:
             state = self.score(*self.bounds(window), as_of=as_of).slices()
-        except NoDataError:  # calls without states: then nobody knows how occupied agents were
+        except NoDataError:  # calls without states: occupancy is unknown then
             state = None
         return self._intervals(window, names(queues), as_of, state)
 
@@ -51,12 +61,12 @@ class Volumes(Place):
         self, window: Window, chosen: Sequence[str] | None, as_of: When | None, state: pl.DataFrame | None
     ) -> pl.DataFrame:
         span = self.bounds(window)
-        wide = (span[0] - DAY, span[1] + DAY)  # who staffed a queue is decided by whole local days
-        with self.store.reading(self._instant(as_of)) as known:
-            check_names(known, "queue", chosen or ())
-            buckets, legs = known.table("interval_volume", span=wide), known.table("call_leg", span=wide)
-            login, queue = known.table("login"), known.table("queue")
-            legs = put_right(legs, known.table("clock"), ["started_at", "answered_at", "ended_at"])
+        wide = (span[0] - DAY, span[1] + DAY)  # a queue's staff is decided per whole local day
+        with self.store.reading(self._instant(as_of)) as reader:
+            check_names(reader, "queue", chosen or ())
+            buckets, legs = reader.table("interval_volume", span=wide), reader.table("call_leg", span=wide)
+            login, queue = reader.table("login"), reader.table("queue")
+            legs = put_right(legs, reader.table("clock"), ["started_at", "answered_at", "ended_at"])
         found = volume.intervals(
             call_leg=legs,
             interval_volume=buckets,
@@ -84,30 +94,31 @@ class Volumes(Place):
         as_of: When | None = None,
         keep: bool = True,
     ) -> pl.DataFrame:
-        """Forecast volume and handle time from the origin on and keep the snapshot.
+        """Forecast volume and handle time from the origin on, and store the snapshot.
 
         Args:
-            queues: which; None: all.
-            horizon: how far.
-            origin: only intervals that ended by it are used; None: the last interval there is.
-            as_of: learn only from what was known then.
+            queues: one or several queue_ids; None: all.
+            horizon: how far ahead, up to 366 days.
+            origin: a day or instant; only intervals that ended by it are used; None: the end of the last interval.
+            as_of: learn only from what was known at this instant; None: everything.
             keep: store the snapshot in table forecast.
 
         Returns:
             queue_id interval_start volume volume_p10 volume_p50 volume_p90 aht_s aht_p10 aht_p90 model origin
-            made_at.
+            made_at: volume in calls per 15 minutes with 10 %, 50 % and 90 % quantiles; aht_s in seconds likewise.
 
         Raises:
             UsageError: the horizon is wrong.
-            NoDataError: there is no volume to learn from.
+            InputError: the history is too short.
+            NoDataError: there is no volume before the origin, or a queue does not exist.
         """
         ahead.check_horizon(horizon)
         start = when.instant(origin, self.settings.timezone, "--origin")
-        with self.store.reading(self._instant(as_of)) as known:
-            history = ahead.history(known, names(queues))
+        with self.store.reading(self._instant(as_of)) as reader:
+            history = ahead.history(reader, names(queues))
             first, end = ahead.extent(history)
             start = start or end
-            special = ahead.special_days(known, self.settings, first, start + horizon)
+            special = ahead.special_days(reader, self.settings, first, start + horizon)
         if first + ahead.INTERVAL > start:
             raise NoDataError(f"No interval ended by {start.isoformat()}; the first is {first.isoformat()}.")
         snapshot = self._forecast(history, start, horizon, special)
@@ -131,17 +142,25 @@ class Volumes(Place):
         weeks: int = 8,
         as_of: When | None = None,
     ) -> pl.DataFrame:
-        """Measure the forecast over the last weeks, beside simple rivals and the noise floor.
+        """Backtest the forecast over the last weeks, against simple baselines and the noise floor.
 
-        Columns as in `wfm.engine.forecast.accuracy`, per queue.
+        Args:
+            queues: one or several queue_ids; None: all.
+            weeks: how many weekly origins to forecast from.
+            as_of: use only what was known at this instant; None: everything.
+
+        Returns:
+            One row per queue_id, model and measure (volume, handle_s, aht_s): wape15 (weighted absolute percentage
+            error per 15 minutes, 0..) bias (relative) pinball (calls or seconds) coverage (0..1, of the 10 % to 90 %
+            prediction interval) noise_floor (of wape15, for volume) intervals (how many were measured).
 
         Raises:
-            NoDataError: there is no volume.
-            UsageError, InputError: there is too little of it.
+            NoDataError: there is no volume, or a queue does not exist.
+            UsageError, InputError: the history is too short.
         """
-        with self.store.reading(self._instant(as_of)) as known:
-            history = ahead.history(known, names(queues))
-            special = ahead.special_days(known, self.settings, *ahead.extent(history))
+        with self.store.reading(self._instant(as_of)) as reader:
+            history = ahead.history(reader, names(queues))
+            special = ahead.special_days(reader, self.settings, *ahead.extent(history))
         return self._accuracy(history, weeks, special)
 
     def _accuracy(self, past: pl.DataFrame, weeks: int, special: pl.DataFrame | None) -> pl.DataFrame:
