@@ -21,7 +21,7 @@ from wfm.jobs.collect import Cycle
 from wfm.jobs.demo import Demo, demo, live, simulated
 from wfm.jobs.demo.place import FILES, prepare
 from wfm.sandbox import Truth
-from wfm.vendors import vendors
+from wfm.vendors import find_vendor_names
 
 POLL = timedelta(seconds=simulated.POLL_S)
 COMMAND = """
@@ -108,7 +108,7 @@ def test_every_feed_of_every_source_is_collected(shown: Demo) -> None:
         for feed in source.feeds.values()
         if feed.kind != "push"
     }
-    assert {source.vendor.NAME for source in sources.values()} == set(vendors())
+    assert {source.vendor.NAME for source in sources.values()} == set(find_vendor_names())
 
 
 def test_a_look_sees_the_state_that_there_was(shown: Demo, truth: Truth) -> None:
@@ -175,7 +175,7 @@ def test_the_settings_lead_back_to_it_when_the_sandbox_is_gone(shown: Demo, fold
     done = run("--settings", folder / "settings.env", "doctor", "--format", "csv")
     found = pl.read_csv(done.raw).rows_by_key("check", named=True, unique=True)
     assert done.code == 0
-    assert "nobody listens at 127.0.0.1:" in found["ncc"]["finding"]
+    assert "nothing listens at 127.0.0.1:" in found["ncc"]["finding"]
     assert "wfm sandbox --port" in found["xsi"]["to do"]
 
 

@@ -1,4 +1,4 @@
-"""The tables wfm brings along: vendors' words, activities, and what is in adherence."""
+"""The default tables that come with wfm: state mappings, activities and adherence rules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TABLES = ("state_map", "activity", "rule")
 
 @cache
 def folder() -> Path:
-    """Return the folder `data`: inside the installed package, or beside it in a checkout."""
+    """Return the folder `data`: inside the installed package, or next to it in a checkout."""
     package = Path(str(files("wfm")))
     inside = package / "data"
     return inside if inside.is_dir() else package.parent / "data"
@@ -23,7 +23,7 @@ def folder() -> Path:
 
 @cache
 def frame(table: str) -> pl.DataFrame:
-    """Return one of `TABLES` with the table's columns."""
+    """Return one of `DEFAULT_TABLES` with the table's own columns."""
     wanted = schema.table(table).own
     text = pl.read_csv(folder() / f"{table}.csv", infer_schema=False)
     columns = [

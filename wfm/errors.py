@@ -1,4 +1,4 @@
-"""Every error wfm raises on purpose, drawn once.
+"""The errors that wfm raises on purpose.
 
 ::
 
@@ -7,20 +7,19 @@
     ├── SettingsError            a setting is missing or wrong                        exit 2
     ├── InputError               a file or frame is not what its table needs          exit 1
     │   └── BadRowsError         some of its rows are wrong; carries them
-    ├── NoDataError              nothing is known about what was asked                exit 1
-    ├── StoreError               the database cannot do it                            exit 1
+    ├── NoDataError              there are no data on what was asked fo               exit 1
+    ├── StoreError               the database cannot be used                          exit 1
     │   ├── NotADatabaseError    the file is something else
     │   ├── NewerDatabaseError   written by a newer wfm
-    │   └── DatabaseBusyError    another process holds it             (transient)
-    ├── CollectError             a vendor did not give what was asked for             exit 1
+    │   └── DatabaseBusyError    another process uses it              (transient)
+    ├── CollectError             a vendor did not return what was asked               exit 1
     │   ├── AuthError            it refuses the credentials
-    │   ├── ThrottledError       it asks for patience                 (transient)
-    │   ├── UnreachableError     no connection, a time-out, a 5xx     (transient)
-    │   └── BadReplyError        an answer that cannot be read
-    └── OutputError              a result cannot be written where it was asked for    exit 1
+    │   ├── ThrottledError       it limits the request rate           (transient)
+    │   ├── UnreachableError     no connection, a timeout, a 5xx      (transient)
+    │   └── BadReplyError        a response that cannot be parsed
+    └── OutputError              a result cannot be written                           exit 1
 
-``transient`` says whether the same call can succeed later with nothing changed; it is decided here and
-nowhere else.
+``transient`` says whether the same call can succeed later without any change. Only this module decides that.
 """
 
 from __future__ import annotations
@@ -34,30 +33,30 @@ SHOWN_BAD_ROWS = 20
 
 
 class WfmError(Exception):
-    """Say what went wrong, where, and what to do about it."""
+    """Base of all errors of wfm; the text says what went wrong, where, and what to do."""
 
     exit_code: ClassVar[int] = 1
     transient: ClassVar[bool] = False
 
 
 class UsageError(WfmError, ValueError):
-    """Refuse an argument or option."""
+    """An argument or option is wrong."""
 
     exit_code = 2
 
 
 class SettingsError(WfmError):
-    """Refuse a setting."""
+    """A setting is missing or wrong."""
 
     exit_code = 2
 
 
 class InputError(WfmError, ValueError):
-    """Refuse a file or a frame as a whole."""
+    """A file or frame is not what its table needs."""
 
 
 class BadRowsError(InputError):
-    """Refuse a file for some of its rows.
+    """Some rows of a file are wrong.
 
     ``rows`` is a frame: row (1-based as the file's reader counts, the header is row 1), column, value,
     expected.
@@ -79,39 +78,39 @@ class BadRowsError(InputError):
 
 
 class NoDataError(WfmError, LookupError):
-    """Say that nothing is known about an agent, queue or window."""
+    """There are no data on an agent, queue or window."""
 
 
 class StoreError(WfmError):
-    """Say that the database cannot do what was asked."""
+    """The database cannot do what was asked."""
 
 
 class NotADatabaseError(StoreError):
-    """Refuse a file that is not a wfm database."""
+    """A file is not a wfm database."""
 
 
 class NewerDatabaseError(StoreError):
-    """Refuse a database that a newer wfm has written."""
+    """A database was written by a newer wfm or DuckDB."""
 
 
 class DatabaseBusyError(StoreError):
-    """Give up on a database that another process holds."""
+    """Another process or thread uses the database."""
 
     transient = True
 
 
 class CollectError(WfmError):
-    """Say that a vendor did not give what was asked for; no secret is in the text."""
+    """A vendor did not return what was asked for; the text contains no secret."""
 
 
 class AuthError(CollectError):
-    """Say that a vendor refuses the credentials."""
+    """A vendor refuses the credentials."""
 
 
 class ThrottledError(CollectError):
-    """Give up, for now, on a vendor that asks for patience.
+    """A vendor limits the request rate (429), or another process holds the request slot for too long.
 
-    ``retry_after_s``: how long it asked for, if it said.
+    ``retry_after_s``: seconds to wait before the next request; None: the vendor gave none.
     """
 
     transient = True
@@ -122,14 +121,14 @@ class ThrottledError(CollectError):
 
 
 class UnreachableError(CollectError):
-    """Say that a vendor cannot be reached: no connection, a time-out, an error on its side."""
+    """A vendor cannot be reached: no connection, a timeout, or a server error (5xx)."""
 
     transient = True
 
 
 class BadReplyError(CollectError):
-    """Say that a vendor's answer cannot be read: HTML, cut short, too long, or of another shape."""
+    """A vendor's response cannot be parsed: HTML, truncated, too long, or of another structure."""
 
 
 class OutputError(WfmError, OSError):
-    """Say that a result cannot be written where it was asked for."""
+    """A result cannot be written where it was asked for."""

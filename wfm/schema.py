@@ -1,4 +1,4 @@
-"""Turn `schema.sql` into polars schemas, keys and column comments."""
+"""The tables as `schema.sql` declares them: polars types, keys, required columns and column comments."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POLARS: dict[str, pl.DataType] = {
     "TIMESTAMP WITH TIME ZONE": pl.Datetime("us", "UTC"),
 }
 KNOWLEDGE = ("collection_id", "row_no", "recorded_at", "replaced_at")
-"""Columns every versioned table carries beside its own."""
+"""Columns that every versioned table has as well as its own: where a row came from and when it was in force."""
 
 _SECTION = re.compile(r"^-- migration (\d+): (.+)$", re.MULTILINE)
 _TABLE = re.compile(r"CREATE TABLE (\w+) \(\s*-- key: (.+?)\n(.*?)\n\);", re.DOTALL)
@@ -40,7 +40,7 @@ class Migration:
 
 @dataclass(frozen=True)
 class Table:
-    """What `schema.sql` says of one table."""
+    """One table as `schema.sql` declares it."""
 
     name: str
     key: tuple[str, ...]
@@ -50,12 +50,12 @@ class Table:
 
     @property
     def versioned(self) -> bool:
-        """Whether a later row takes the place of an earlier one without erasing it."""
+        """Whether a later row replaces an earlier one with the same key without deleting it."""
         return "replaced_at" in self.columns
 
     @property
     def own(self) -> dict[str, pl.DataType]:
-        """The columns without those that only say where a row came from."""
+        """The columns without those of `PROVENANCE_COLUMNS` (unless they belong to the key)."""
         drop = set(KNOWLEDGE) - set(self.key)
         return {name: dtype for name, dtype in self.columns.items() if name not in drop}
 
@@ -71,14 +71,17 @@ def _text() -> str:
 
 @cache
 def migrations() -> tuple[Migration, ...]:
-    """Split `schema.sql` into its numbered sections, in order."""
+    """Return the numbered sections of `schema.sql`, in order."""
     parts = _SECTION.split(_text())[1:]
     return tuple(Migration(int(parts[i]), parts[i + 1], parts[i + 2]) for i in range(0, len(parts), 3))
 
 
 @cache
 def tables() -> dict[str, Table]:
-    """Read every table by creating it in an empty database and asking what came out."""
+    """Return every table, by name.
+
+    The types come from DuckDB itself, which creates the tables in memory: no second parser of SQL types is needed.
+    """
     declared = {m[1]: m for m in _TABLE.finditer(_text())}
     added = [(m[1], m[2], m[3]) for m in _ADDED.finditer(_text())]
     with duckdb.connect(":memory:") as con:
@@ -90,19 +93,20 @@ def tables() -> dict[str, Table]:
         ).fetchall()
     out = {}
     for name, match in declared.items():
-        mine = [row for row in rows if row[0] == name]
+        table_rows = [row for row in rows if row[0] == name]
         out[name] = Table(
             name=name,
             key=tuple(match[2].replace(" ", "").split(",")),
-            columns={column: POLARS[kind] for _, column, kind, _ in mine},
-            required=frozenset(column for _, column, _, nullable in mine if not nullable) - set(KNOWLEDGE),
+            columns={column: POLARS[kind] for _, column, kind, _ in table_rows},
+            required=frozenset(column for _, column, _, nullable in table_rows if not nullable)
+            - set(KNOWLEDGE),
             comments=dict(_COLUMN.findall(match[3])) | {c: text for t, c, text in added if t == name},
         )
     return out
 
 
 def table(name: str) -> Table:
-    """Return one table's schema; KeyError if there is none of that name."""
+    """Return the schema of a table; raise KeyError if there is no such table."""
     return tables()[name]
 
 

@@ -1,4 +1,4 @@
-"""The only reader of the environment: `WFM_…` variables and a settings file become one checked object."""
+"""The settings: `WFM_…` variables and a settings file, checked. No other module reads the environment."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _database(path: Any) -> Any:
 
 
 def _networks(given: Any) -> Any:
-    """Read networks in CIDR notation, separated by commas."""
+    """Parse networks in CIDR notation, separated by commas."""
     if not isinstance(given, str):
         return given
     try:
@@ -80,7 +80,7 @@ def _networks(given: Any) -> Any:
 
 
 class EdgeTolerance(BaseModel):
-    """What is tolerated at the edges of one scheduled activity (see `wfm.engine.tolerance.Tolerance`)."""
+    """The tolerance at the edges of one scheduled activity (see `wfm.engine.adherence.tolerance`)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -90,7 +90,7 @@ class EdgeTolerance(BaseModel):
 
 
 def _tolerance(given: Any) -> Any:
-    """Read JSON like {"break": {"end_s": 60}}; nothing stands for none."""
+    """Parse JSON like {"break": {"end_s": 60}}; an empty text means no tolerance."""
     if not isinstance(given, str):
         return given
     try:
@@ -100,7 +100,7 @@ def _tolerance(given: Any) -> Any:
 
 
 class Settings(BaseSettings):
-    """What an operator may set; every field is a line `WFM_<FIELD>=…`, explained in settings.example.env."""
+    """The settings of wfm; every field is a variable `WFM_<FIELD>`, explained in settings.example.env."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True
@@ -124,16 +124,16 @@ class Settings(BaseSettings):
     ] = ()
     log_numbers: bool = False
     sources: dict[str, dict[str, Any]] = Field({}, repr=False)
-    """Per source what its vendor's own model checks (`wfm.jobs.sources`); it may hold secrets."""
+    """Settings per source, unchecked: the vendor's own model checks them later. They may contain secrets."""
 
     @property
     def state_renewal(self) -> timedelta:
-        """Return how long a state holds that nothing renews."""
+        """Return how long a state stays valid without being renewed."""
         return timedelta(seconds=self.state_renewal_s)
 
     @property
     def wrapup_grace(self) -> timedelta:
-        """Return how much wrap-up after a call that overran counts as call driven."""
+        """Return how much wrap-up after a call that overran counts as call-driven."""
         return timedelta(seconds=self.wrapup_grace_s)
 
     @property
@@ -143,11 +143,11 @@ class Settings(BaseSettings):
 
 
 def load(path: Path | str | None = None, **over: Any) -> Settings:
-    """Read the settings: arguments win over the environment, the environment over the file.
+    """Read the settings; arguments override the environment, and the environment overrides the file.
 
     Args:
-        path: the file; None: what WFM_SETTINGS names, else settings.env in the working directory, if any.
-        over: fields that the caller decides; None means not decided.
+        path: the file; None: the one that WFM_SETTINGS names, else settings.env in the working directory, if any.
+        over: fields that the caller sets; None means not set.
 
     Raises:
         SettingsError: the named file is missing, a line is not a setting, or a value is wrong.
@@ -166,25 +166,25 @@ def load(path: Path | str | None = None, **over: Any) -> Settings:
 
 
 def quoted(value: str) -> str:
-    """Write a value so that a settings file gives it back, whatever blanks, # or quotes it has."""
+    """Quote a value for a settings file, so that blanks, # and quotes in it are kept."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _refuse_unknown(file: Path | None) -> None:
-    """Refuse a setting with a typing error, which must not be ignored in silence."""
+    """Raise SettingsError for a misspelt setting, which would be ignored otherwise."""
     known = {PREFIX + name.upper() for name in Settings.model_fields} | {FILE_VARIABLE}
-    places = {name: "the environment" for name in os.environ if name.upper().startswith(PREFIX)}
+    origins = {name: "the environment" for name in os.environ if name.upper().startswith(PREFIX)}
     if file is not None:
-        places |= dict.fromkeys(_names_in(file), str(file))
-    for name, place in places.items():
+        origins |= dict.fromkeys(_names_in(file), str(file))
+    for name, origin in origins.items():
         if name.upper() not in known and not name.upper().startswith(SOURCE_PREFIX):
             near = difflib.get_close_matches(PREFIX + name.upper().removeprefix(PREFIX), known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}."
-            raise SettingsError(f"{name} in {place} is not a setting; {hint}")
+            raise SettingsError(f"{name} in {origin} is not a setting; {hint}")
 
 
 def _names_in(file: Path) -> list[str]:
-    """Return the names that a settings file sets."""
+    """Return the names that a settings file sets; raise SettingsError for a line that is not NAME=value."""
     names = []
     try:
         with file.open(encoding="utf-8") as lines:

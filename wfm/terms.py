@@ -1,4 +1,4 @@
-"""The glossary as code: the words every other module uses, and nothing that computes.
+"""The glossary: states, activity categories, classes and reasons as every other module names them.
 
 All instants are UTC; all sums are whole microseconds inside and seconds (``_s``) outside; ratios are 0..1.
 """
@@ -7,10 +7,10 @@ from typing import Final
 
 # --- states ---------------------------------------------------------------------------------------------
 QUEUE_STATES: Final = ("busy", "hold", "ringing", "wrapup", "available", "working")
-"""States in which an agent serves a queue; they win over every other state when an agent has several logins."""
+"""States in which an agent serves a queue; they take precedence when an agent has several logins."""
 
 HANDLING_STATES: Final = ("busy", "hold", "wrapup")
-"""States in which an agent handles a call or what it left to do."""
+"""States in which an agent handles a call or its wrap-up."""
 
 WAITING_STATES: Final = ("available", "ringing")
 """States in which the queue can give an agent the next call."""
@@ -18,10 +18,10 @@ WAITING_STATES: Final = ("available", "ringing")
 REST_STATES: Final = ("meal", "break", "away", "logged_out")
 
 UNMAPPED: Final = "unmapped"
-"""A vendor state that no mapping knows: kept, counted, shown; neither in nor out."""
+"""The state of a vendor state without a mapping: counted and shown, neither in nor out of adherence."""
 
 UNKNOWN: Final = "unknown"
-"""Nobody watched, so nobody can say. Never "out"."""
+"""The state of time without coverage; never out of adherence."""
 
 STATES: Final = (
     *QUEUE_STATES,
@@ -36,7 +36,7 @@ STATES: Final = (
     UNKNOWN,
     "logged_out",
 )
-"""Every state, the one that wins between an agent's logins first."""
+"""Every state, in order of precedence between the logins of an agent."""
 
 # --- activities -----------------------------------------------------------------------------------------
 CATEGORIES: Final = (
@@ -66,11 +66,11 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
     "training": ("training", "meeting", "working", "away"),
     "meeting": ("meeting", "training", "working", "away"),
 }
-"""Per category the states that are in adherence with it; `data/rules.csv` holds the same table for users to edit."""
+"""Category → the states that are in adherence with it; `data/rule.csv` has the same table for users to edit."""
 
 # --- classes and reasons --------------------------------------------------------------------------------
 CLASSES: Final = ("unknown", "in", "system", "approved", "call_driven", "controllable")
-"""Where a counted second goes, in the order in which they are tested."""
+"""The classes of a counted second, in the order in which they are tested."""
 
 REASONS: Final = (
     "absent",
@@ -101,7 +101,7 @@ REASON_MEANING: Final[dict[str, str]] = {
 }
 
 IMPACTS: Final = ("positive", "negative", "neutral")
-"""positive: scheduled off queue but on it; negative: scheduled on queue but not on it; neutral: neither."""
+"""positive: on queue though scheduled off it; negative: off queue though scheduled on it; neutral: neither."""
 
 EVIDENCE_KINDS: Final = ("call", "state", "exemption")
 

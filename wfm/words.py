@@ -1,4 +1,4 @@
-"""Text made of columns: a sentence with gaps, filled in for every row."""
+"""Text expressions: a sentence with gaps that are filled in row by row."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ GAP = "{}"
 
 
 def worded(sentence: str, *parts: str | pl.Expr) -> pl.Expr:
-    """Fill the gaps ``{}`` of a sentence, row by row; null wherever a part is.
+    """Return an expression that fills the gaps ``{}`` of a sentence; null wherever a part is null.
 
-    polars has `polars.format` for it, which panics on a column whose first chunk is empty (2.1.0; a filter of
-    a concatenation leaves such), so nothing in wfm calls it.
+    Used in place of `polars.format`, which panics on a column whose first chunk is empty (polars 2.1.0), as a filter
+    of a concatenation leaves it.
 
     Args:
         sentence: as many gaps as there are parts.

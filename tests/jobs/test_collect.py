@@ -243,10 +243,10 @@ def test_a_window_is_asked_for_as_far_as_it_is_over(collector: Collector, source
     window = Window(START, START + 24 * HOUR)
     cycles = run(collector, source, toy, settling, window)
     assert toy.asked == [cycle.window for cycle in cycles] == [Window(START, START + 2 * HOUR)]
-    assert cycles[-1].note == "asked up to 2026-03-02 02:00 UTC, the rest is not over yet"
+    assert cycles[-1].note == "collected up to 2026-03-02 02:00 UTC, the rest is not over yet"
     (again,) = run(collector, source, toy, settling, window)
     assert again.window == Window(START, START + 2 * HOUR)
-    assert again.note == "already complete; asked up to 2026-03-02 02:00 UTC, the rest is not over yet"
+    assert again.note == "already complete; collected up to 2026-03-02 02:00 UTC, the rest is not over yet"
     (later,) = run(collector, source, toy, settling, Window(START + 2 * HOUR, START + 3 * HOUR))
     assert later.result == "failed"
     assert "not over yet" in later.note

@@ -1,11 +1,11 @@
-"""Collect: ask vendors for what is due, and store it so that a crash at any instant loses nothing and doubles nothing.
+"""The collector: fetches what is due from vendors and stores it, losing and doubling nothing in a crash.
 
 ::
 
-    due windows → fetch → payloads → [read → rows, audit] → one transaction: rows + payloads + ledger line
-                                  \\→ database taken → spool → drained before the next cycle
+    due windows → fetch → payloads → [parse → rows, audit] → one transaction: rows + payloads + ledger line
+                                  \\→ database in use → spool → drained before the next cycle
 
-A window counts as done only by the ledger line that is stored with its rows: the cursor cannot pass what is not there.
+A window counts as complete only by the ledger line stored with its rows: the watermark cannot pass missing rows.
 """
 
 from __future__ import annotations
@@ -45,27 +45,26 @@ from wfm.storage.database import Store
 from wfm.storage.ledger import read_feed_ledger
 from wfm.storage.payloads import iterate_payloads
 from wfm.storage.recent_activity import read_last_states
-from wfm.vendors import CALL_EVENT, Feed, Payload, Session, Trouble, Window
+from wfm.vendors import CALL_EVENT, Feed, LegAssembler, Payload, Session, Trouble, Window
 
 log = logging.getLogger("wfm.collect")
-AUDIT = "call_audit"
 FIRST_LOOK = timedelta(days=1)
-"""How far back the first cycle of a feed reaches."""
+"""How far back the first cycle of a feed collects."""
 CHUNK_BYTES = 48_000_000
-"""A long window is stored in parts of about this size, so that memory stays bounded."""
+"""Size of the parts in which a long window is stored, so that memory stays bounded."""
 LONGEST_NOTE = 240
 UNAVAILABLE = (DatabaseBusyError, NewerDatabaseError, NotADatabaseError)
-"""The database as a whole cannot be had now: what comes meanwhile is kept beside it, as a snapshot comes only once."""
+"""Errors after which a batch is spooled: the database as a whole cannot be used, and a snapshot comes only once."""
 MOST_UNREAD = 12
-"""So many windows in a row that cannot be read are the source's fault and not theirs; three weeks halve as often."""
+"""After this many unreadable windows in a row the source itself is at fault; halving three weeks takes as many."""
 
 
 @dataclass(frozen=True)
 class Cycle:
-    """What asking for one window (or snapshot, or list) came to.
+    """The outcome of collecting one window (or snapshot, or list).
 
-    result: complete, partial or failed. spooled: the database was taken, the batch waits. of_source: not this window
-    but the source as a whole failed, so that asking for the next one would only add to it.
+    result: complete, partial or failed. spooled: the database was in use, the batch waits. of_source: the source as a
+    whole failed and not only this window, so that the next one would fail as well.
     """
 
     source: str
@@ -82,9 +81,9 @@ class Cycle:
 
 @dataclass
 class Collector:
-    """Collects from sources into a store; keeps what it must remember between two polls.
+    """Collects from sources into the database; keeps the agent states between two polls.
 
-    clock: what time it is (UTC); tests and the sandbox give their own.
+    clock: returns the present (UTC); tests and the sandbox pass their own.
     """
 
     store: Store
@@ -96,7 +95,7 @@ class Collector:
 
     @property
     def folder(self) -> Path:
-        """Return where batches wait while the database is taken."""
+        """Return the folder of batches that wait while the database is in use."""
         return self.store.path.with_name(self.store.path.name + ".spool")
 
     # --- cycles -----------------------------------------------------------------------------------------
@@ -109,12 +108,15 @@ class Collector:
         *,
         again: bool = False,
     ) -> list[Cycle]:
-        """Ask a feed for everything that is due, or for the missing parts of a window, as far as it is over.
+        """Collect everything that is due of a feed, or the missing parts of a window up to the present.
 
-        ``again``: for all of the window, whatever is stored of it. While the database cannot be had, what is due cannot
-        be known either: the newest period and the overlap are asked for then, and wait in the spool.
+        ``again``: collect all of the window, whatever is stored of it. While the database cannot be used, the ledger
+        cannot be read: then only the newest period and the overlap are collected, into the spool.
 
-        Failures are results, not exceptions; only a store that cannot even be spooled to raises.
+        Failures of a vendor are results, not exceptions.
+
+        Raises:
+            OutputError: neither the database nor the spool can be written.
         """
         await asyncio.to_thread(self.drain, {source.name: source})
         if feed.kind == "push":
@@ -126,10 +128,10 @@ class Collector:
         return cycles if window is None else self._told(source, feed, window, cycles)
 
     async def _ask(self, source: Source, feed: Feed, session: Session, todo: list[Window]) -> list[Cycle]:
-        """Ask for window after window, until the source as a whole fails.
+        """Collect window after window, until the source as a whole fails.
 
-        A window that cannot be read fails alone: it is asked for in halves, down to the quarter of an hour, and the
-        others go on.
+        A window whose reply cannot be parsed fails alone: it is collected in halves, down to a quarter of an hour, and
+        the others go on.
         """
         cycles: list[Cycle] = []
         todo, unread = list(todo), 0
@@ -146,15 +148,20 @@ class Collector:
     def _due(self, source: Source, feed: Feed, window: Window | None, again: bool) -> list[Window]:
         now = self.clock()
         try:
-            asked = self._ledger(source, feed)
+            attempts = self._ledger(source, feed)
         except UNAVAILABLE as wrong:
-            if window is not None:  # what of it is stored cannot be known
+            if window is not None:  # which parts of it are stored cannot be known
                 raise
-            log.warning("%s %s: asked for what is new, without the ledger: %s", source.name, feed.name, wrong)
+            log.warning(
+                "%s %s: collecting only the newest period, without the ledger: %s",
+                source.name,
+                feed.name,
+                wrong,
+            )
             return due(feed, [], settled(feed, now) - timedelta(seconds=feed.overlap_s + feed.every_s), now)
-        done = _with(asked, "complete")
+        done = _with(attempts, "complete")
         stored = union(done)
-        failed = [one for one in _with(asked, "partial", "failed") if without(one, stored)]
+        failed = [one for one in _with(attempts, "partial", "failed") if without(one, stored)]
         if window is None:
             first = floor(now - max(FIRST_LOOK, timedelta(seconds=feed.overlap_s)))
             return due(feed, done, beginning(done, failed, first), now, failed)
@@ -164,25 +171,25 @@ class Collector:
         return fairly(pieces, failed)
 
     def _told(self, source: Source, feed: Feed, window: Window, cycles: list[Cycle]) -> list[Cycle]:
-        """Say of a window that was asked for why nothing, or not all of it, was asked of the vendor."""
+        """Add notes on why nothing, or only a part, of a window was collected."""
         over = settled(feed, self.clock())
         if window.start >= over:
             note = f"not over yet: nothing after {over:%Y-%m-%d %H:%M} UTC can be complete"
             return [Cycle(source.name, feed.name, window, "failed", note=note)]
         if not cycles:
-            known = Window(window.start, min(window.end, over))
-            cycles = [Cycle(source.name, feed.name, known, "complete", note="already complete")]
+            stored = Window(window.start, min(window.end, over))
+            cycles = [Cycle(source.name, feed.name, stored, "complete", note="already complete")]
         if window.end > over:
-            cut = f"asked up to {over:%Y-%m-%d %H:%M} UTC, the rest is not over yet"
+            cut = f"collected up to {over:%Y-%m-%d %H:%M} UTC, the rest is not over yet"
             cycles[-1] = replace(cycles[-1], note="; ".join(filter(None, (cycles[-1].note, cut))))
         return cycles
 
     def complete(self, source: Source, feed: Feed) -> list[Window]:
-        """Return the windows of a feed that are stored whole."""
+        """Return the windows of a feed that are stored completely."""
         return _with(self._ledger(source, feed), "complete")
 
     def _ledger(self, source: Source, feed: Feed) -> pl.DataFrame:
-        """Return what came of every window that was asked for: from_at to_at result, oldest asking first."""
+        """Return the attempts to collect windows of a feed: from_at to_at result, oldest first."""
         columns = ("from_at", "to_at", "result")
         try:
             with self.store.reading() as reader:
@@ -227,7 +234,7 @@ class Collector:
     def _kept_if_stopped(
         self, source: Source, feed: Feed, window: Window | None, waiting: list[Payload]
     ) -> Iterator[None]:
-        """Spool what was received whole and is not on its way into the store, if the service stops meanwhile."""
+        """Spool the payloads that are received but not being stored yet, if the service stops meanwhile."""
         try:
             yield
         except asyncio.CancelledError:
@@ -257,10 +264,10 @@ class Collector:
 
     # --- storing ----------------------------------------------------------------------------------------
     def _store(self, source: Source, batch: spool.Batch, reading: Reading | None = None) -> Cycle:
-        """Store a batch, or spool it while the database cannot be had; ``reading``: if it is read yet."""
-        if self._before_it(source):  # keep the order in which things came
+        """Store a batch, or spool it while the database cannot be used; ``reading``: its parsed payloads, if any."""
+        if self._before_it(source):  # batches are stored in the order in which they were collected
             spool.put(self.folder, batch)
-            return _spooled(batch, "others wait to be stored before it")
+            return _spooled(batch, "earlier batches wait in the spool")
         try:
             return self._write(source, batch, reading)
         except UNAVAILABLE as wrong:
@@ -271,32 +278,36 @@ class Collector:
             return _spooled(batch, "the database is in use" if wrong.transient else str(wrong).rstrip("."))
 
     def drain(self, sources: dict[str, Source]) -> int:
-        """Store what waits in the spool, oldest first, as long as the database can be had; returns how many batches.
+        """Store the batches in the spool, oldest first, while the database can be used; return how many.
 
-        Batches of sources or feeds that are not given stay where they are, and so does one that cannot be read at all:
-        none of them keeps others waiting.
+        Batches of sources or feeds that are not given stay in the spool, and so does one that cannot be stored at all:
+        none of them delays others.
         """
         drained = 0
-        with self._draining:  # a snapshot that two threads drain would be watched twice
+        with self._draining:  # a snapshot that two threads drain would be applied twice
             for path in spool.waiting(self.folder):
                 batch = spool.take(path)
                 if batch is None or batch.source not in sources:
                     continue
                 source = sources[batch.source]
                 if batch.feed not in source.feeds:
-                    log.warning("%s is of a feed that %s has no more; it stays", path.name, source.name)
+                    log.warning(
+                        "%s is of a feed that %s no longer has; it stays in the spool", path.name, source.name
+                    )
                     self._left.add(path)
                     continue
                 try:
                     self._write(source, batch)
                 except UNAVAILABLE as wrong:
                     if not wrong.transient:
-                        log.error("%s What was collected waits in %s.", wrong, self.folder)
+                        log.error("%s Collected batches wait in %s.", wrong, self.folder)
                     break
-                except WfmError:  # the disk, the database: so it would be with the next one
+                except WfmError:  # the disk or the database: the next batch would fail as well
                     raise
                 except Exception:
-                    log.exception("%s could not be stored; it stays, and the others go on", path.name)
+                    log.exception(
+                        "%s could not be stored; it stays in the spool, and the others go on", path.name
+                    )
                     self._left.add(path)
                     continue
                 self._left.discard(path)
@@ -305,7 +316,7 @@ class Collector:
         return drained
 
     def _before_it(self, source: Source) -> bool:
-        """Say whether batches of a source wait that will be stored before a new one."""
+        """Return whether batches of a source wait that must be stored before a new one."""
         return not self._left.issuperset(spool.waiting(self.folder, source.name))
 
     def _write(self, source: Source, batch: spool.Batch, reading: Reading | None = None) -> Cycle:
@@ -340,32 +351,33 @@ class Collector:
         counts = (written.read, written.added, written.replaced) if written else (0, 0, 0)
         return Cycle(source.name, batch.feed, batch.window, result, *counts, note=note)
 
-    # --- calls told bit by bit --------------------------------------------------------------------------
+    # --- calls assembled from events --------------------------------------------------------------------
     def receive(self, source: Source, payloads: Sequence[Payload], name: str | None = None) -> Cycle:
-        """Store deliveries of a webhook (or spool them), and put together anew the legs of the calls they are about.
+        """Store (or spool) deliveries of a webhook, and assemble the legs of their calls again.
 
-        ``name``: of the batch, which is stored once however often it is received; None: a new one.
+        ``name``: of the batch, which is stored once however often it is delivered; None: a new one.
         """
         batch = self._batch(source, source.feeds[CALL_EVENT], None, "complete", "", list(payloads))
         return self._store(source, replace(batch, name=name) if name else batch)
 
     def settle(self, source: Source) -> int:
-        """Look again at the calls that have not ended: what never said so is given up in time; returns how many calls.
+        """Assemble the calls that have not ended again, giving up those without an end in time; return how many calls.
 
         Raises:
-            DatabaseBusyError: the database is taken; nothing was done.
+            DatabaseBusyError: the database is in use; nothing was done.
         """
         assemble = self._legs(source)
         return batches.reassemble_open_calls(self.store, source.name, assemble) if assemble else 0
 
     def _legs(self, source: Source) -> Callable[[pl.DataFrame], pl.DataFrame] | None:
-        """Return how the legs of some calls are put together from all that was said of them, if the vendor says how."""
-        legs = getattr(source.vendor, "legs", None)
-        if legs is None:
+        """Return what assembles the legs of calls from all their events, if the vendor can."""
+        vendor = source.vendor
+        if not isinstance(vendor, LegAssembler):
             return None
 
         def assemble(events: pl.DataFrame) -> pl.DataFrame:
-            made = legs(events, self.clock(), source.settings).with_columns(source=pl.lit(source.name))
+            made = vendor.assemble_legs(events, self.clock(), source.settings)
+            made = made.with_columns(source=pl.lit(source.name))
             alarm = [name for name in ("alarm",) if name in made.columns]
             return spelt(made, source).select([*schema.table("call_leg").own, *alarm])
 
@@ -386,22 +398,22 @@ class Collector:
 
     # --- replay -----------------------------------------------------------------------------------------
     def replay(self, source: Source, feed: Feed) -> Cycle:
-        """Read the kept payloads of a feed again and let the tables say what the new reading says.
+        """Parse the stored payloads of a feed again and update the tables accordingly.
 
-        Rows that only the old reading had are retired, not erased. Nothing is asked of the vendor.
+        Rows that the parser no longer gives are marked as replaced, not deleted. The vendor is not asked.
         """
         reading = Reading(source, feed)
-        numbers, first = [], None
+        collections, first = [], None
         for kept in iterate_payloads(self.store, source.name, feed.name):
-            numbers.append(kept.collection_id)
+            collections.append(kept.collection_id)
             first = first or kept.received_at
             reading.add(Payload(feed.name, kept.received_at, kept.body, kept.context))
         if first is None:
-            return Cycle(source.name, feed.name, None, "complete", note="no payload is kept")
-        reads = {table: reading.told(table) for table in (feed.name, *feed.fills)}
-        rows, notes = {table: read.rows for table, read in reads.items()}, reads[feed.name].notes
+            return Cycle(source.name, feed.name, None, "complete", note="no payload is stored")
+        parsed = {table: reading.told(table) for table in (feed.name, *feed.fills)}
+        rows, notes = {table: read.rows for table, read in parsed.items()}, parsed[feed.name].notes
         if feed.kind == "snapshot":
-            _, watched = follow(self._before(source, first), reads[feed.name], source, feed)
+            _, watched = follow(self._before(source, first), parsed[feed.name], source, feed)
             rows[feed.name] = watched[feed.name]
         written = batches.store_batch(
             self.store,
@@ -416,9 +428,9 @@ class Collector:
             legs=self._legs(source),
             origin="replay",
         )
-        again = sorted(set(numbers))
+        replayed = sorted(set(collections))
         retired = sum(
-            batches.retire_missing_rows(self.store, table, source.name, again, kept)
+            batches.retire_missing_rows(self.store, table, source.name, replayed, kept)
             for table, kept in rows.items()
         )
         counts = (written.read, written.added, written.replaced + retired) if written else (0, 0, 0)
@@ -430,7 +442,7 @@ class Collector:
 
 
 def _summed(parts: Sequence[Cycle]) -> Cycle:
-    """Return what a cycle came to of which parts were stored; the last part says how it ended."""
+    """Return the outcome of a cycle stored in parts: their sums, and the result of the last."""
     last = parts[-1]
     if last.result != "complete":
         log.warning("%s %s: %s %s", last.source, last.feed, last.result, last.note)
@@ -453,8 +465,8 @@ def _with(asked: pl.DataFrame, *results: str) -> list[Window]:
 
 
 def _note(ended: CollectError | None, troubles: Sequence[Trouble]) -> str:
-    told = [str(ended)] if ended else []
-    told += [textwrap.shorten(trouble.what, LONGEST_NOTE) for trouble in troubles[:MOST_NOTES]]
+    notes = [str(ended)] if ended else []
+    notes += [textwrap.shorten(trouble.what, LONGEST_NOTE) for trouble in troubles[:MOST_NOTES]]
     if len(troubles) > MOST_NOTES:
-        told.append(f"and {len(troubles) - MOST_NOTES} more")
-    return "; ".join(told)
+        notes.append(f"and {len(troubles) - MOST_NOTES} more")
+    return "; ".join(notes)

@@ -1,4 +1,4 @@
-"""Collect from configured sources over HTTP: the piece between the collector, the vendors and the client."""
+"""Running a collection over HTTP: connects the collector, the vendors and the HTTP client."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger("wfm.collect")
 def client(
     source: Source, state: Path, clock: Callable[[], datetime], patience: Patience | None = None
 ) -> Client:
-    """Make the HTTP client of a source: its limits, its secrets to hide, and where turns are kept between processes."""
+    """Build the HTTP client of a source: its rate limit, secrets to redact, and the state shared between processes."""
     limits, own = source.vendor.LIMITS, source.settings
     rate = own.requests_per_minute
     return Client(
@@ -41,7 +41,7 @@ def client(
 
 
 def state_folder(database: Path) -> Path:
-    """Return where rate limits and lock-out counters live: beside the database, shared by all who use it."""
+    """Return the folder of rate limits and lockout counters: next to the database, which all its users share."""
     return database.with_name(database.name + ".state")
 
 
@@ -53,9 +53,9 @@ async def collect(
     *,
     again: bool = False,
 ) -> list[Cycle]:
-    """Run one cycle of every feed; sources at the same time, the feeds of one source after another.
+    """Run one cycle of every feed: sources concurrently, the feeds of one source one after another.
 
-    ``patience``: of retries; None: the client's own. ``again``: ask for all of the window, whatever is stored of it.
+    ``patience``: of retries; None: the client's own. ``again``: collect all of the window, whatever is stored of it.
     """
 
     async def one(source: Source, feeds: list[Feed]) -> list[Cycle]:
@@ -71,7 +71,7 @@ async def collect(
             cycles.append(Cycle(source.name, feeds[0].name, window, "failed", note=str(error)))
         except Exception as bug:
             log.exception("%s: the cycle failed", source.name)
-            note = f"a fault of the collector ({type(bug).__name__}); the log says where"
+            note = f"an error in the collector ({type(bug).__name__}); see the log"
             cycles.append(Cycle(source.name, feeds[0].name, window, "failed", note=note))
         return cycles
 
@@ -82,9 +82,9 @@ async def collect(
 
 
 def forget(collector: Collector, days: int) -> int:
-    """Drop raw payloads past their days, and what a crash left half-written in the spool, after a day.
+    """Delete raw payloads older than ``days``, and half-written spool files after a day; return how many payloads.
 
-    A database that is taken is left for the next time.
+    Nothing happens while the database is in use: the next run does it.
     """
     spool.tidy(collector.folder, (collector.clock() - timedelta(days=1)).timestamp())
     try:

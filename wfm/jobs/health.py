@@ -1,4 +1,4 @@
-"""How every feed is, how old, what is missing, and what to do about it."""
+"""Health of collection: how old and how complete every feed is, and the checks of `wfm doctor`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from wfm.jobs import spool
 from wfm.jobs.sources import Source
 from wfm.storage.database import Store
 from wfm.storage.ledger import summarise_feeds, summarise_imports
-from wfm.vendors import Feed
+from wfm.vendors import Feed, HasBaseUrl
 
 FEEDS: Final = {
     "source": pl.String(),
@@ -41,13 +41,13 @@ FEEDS: Final = {
 ROOM: Final = 1_000_000_000
 LOOPBACK_S: Final = 2.0
 LATE: Final = 3
-"""A feed is late when its last success is more than so many of its periods ago."""
+"""A feed is late when its last success is more than this many polling intervals ago."""
 Grade = Literal["ok", "warn", "bad"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing the doctor looked at: how it is, and what to do if it is not well."""
+    """The result of one check of `wfm doctor`: a grade, what was found, and what to do."""
 
     check: str
     grade: Grade
@@ -56,19 +56,19 @@ class Finding:
 
 
 def feeds(store: Store, sources: Mapping[str, Source], folder: Path, now: datetime) -> pl.DataFrame:
-    """Return a row per feed of every configured source and of every source that files were imported for.
+    """Return a row per feed of every configured source and of every imported table.
 
     Columns: source vendor feed last_success_at age_s (since then) complete_until lag_s (behind now) missing_s (in gaps
-    before it) spooled (batches that wait) result note (of the last cycle).
+    before it) spooled (waiting batches) result note (of the last cycle).
     """
     try:
         with store.reading() as reader:
             asked, files = summarise_feeds(reader), summarise_imports(reader)
     except NoDataError:
         asked = files = pl.DataFrame()
-    known = {(row["source"], row["feed"]): row for row in asked.iter_rows(named=True)}
+    ledgers = {(row["source"], row["feed"]): row for row in asked.iter_rows(named=True)}
     rows = [
-        _row(source, feed, known.get((source.name, feed.name)), folder, now)
+        _row(source, feed, ledgers.get((source.name, feed.name)), folder, now)
         for source in sources.values()
         for feed in source.feeds.values()
     ]
@@ -76,7 +76,7 @@ def feeds(store: Store, sources: Mapping[str, Source], folder: Path, now: dateti
 
 
 def unread(sources: Mapping[str, Source], folder: Path) -> pl.DataFrame:
-    """Return the rows of `feeds` while the database cannot be read: what waits in the spool, and nothing else."""
+    """Return the rows of `build_feed_table` while the database cannot be read: only the spool is known."""
     rows = [
         _never(source, feed, folder) | {"result": "unknown"}
         for source in sources.values()
@@ -86,23 +86,23 @@ def unread(sources: Mapping[str, Source], folder: Path) -> pl.DataFrame:
 
 
 def _row(
-    source: Source, feed: Feed, known: dict[str, Any] | None, folder: Path, now: datetime
+    source: Source, feed: Feed, ledger: dict[str, Any] | None, folder: Path, now: datetime
 ) -> dict[str, object]:
     row = _never(source, feed, folder)
-    if known is None:
+    if ledger is None:
         return row
-    row |= {name: known[name] for name in ("last_success_at", "complete_until", "missing_s", "result")}
-    row["note"] = known["note"] or ""
-    row["age_s"] = _since(known["last_success_at"], now)
-    row["lag_s"] = _since(known["complete_until"], now)
+    row |= {name: ledger[name] for name in ("last_success_at", "complete_until", "missing_s", "result")}
+    row["note"] = ledger["note"] or ""
+    row["age_s"] = _since(ledger["last_success_at"], now)
+    row["lag_s"] = _since(ledger["complete_until"], now)
     return row
 
 
 def _never(source: Source, feed: Feed, folder: Path) -> dict[str, object]:
-    """Make the row of a feed of which nothing is known but what waits."""
-    told = {"source": source.name, "vendor": source.vendor.NAME, "feed": feed.name}
+    """Return the row of a feed that was never collected; batches may wait in the spool."""
+    names = {"source": source.name, "vendor": source.vendor.NAME, "feed": feed.name}
     waiting = len(spool.waiting(folder, source.name))
-    return dict.fromkeys(FEEDS) | told | {"spooled": waiting, "result": "never asked", "note": ""}
+    return dict.fromkeys(FEEDS) | names | {"spooled": waiting, "result": "never asked", "note": ""}
 
 
 def _since(at: datetime | None, now: datetime) -> float | None:
@@ -110,7 +110,7 @@ def _since(at: datetime | None, now: datetime) -> float | None:
 
 
 def _imported(files: pl.DataFrame, now: datetime) -> list[dict[str, object]]:
-    """List what came in files: it ages too."""
+    """Return the rows of imported tables: imports grow old as well."""
     return [
         {
             **dict.fromkeys(FEEDS),
@@ -129,10 +129,10 @@ def _imported(files: pl.DataFrame, now: datetime) -> list[dict[str, object]]:
 
 
 def examine(store: Store, sources: Mapping[str, Source], folder: Path, now: datetime) -> list[Finding]:
-    """Look at the database, the disk, the spool, the feeds and the mappings.
+    """Check the disk, the database, the spool, the feeds, the state mappings and the clocks.
 
     Raises:
-        StoreError: the database cannot be read; `beside` looks at the rest.
+        StoreError: the database cannot be read; see `check_without_database`.
     """
     found = [_disk(store), *_database(store), *_spool(folder, sources)]
     if not sources:
@@ -158,14 +158,15 @@ def examine(store: Store, sources: Mapping[str, Source], folder: Path, now: date
 
 
 def beside(store: Store, sources: Mapping[str, Source], folder: Path, why: StoreError) -> list[Finding]:
-    """Look at what can be looked at while the database cannot be read: the disk and the spool."""
-    todo = "what is collected meanwhile waits in the spool; nothing else can be looked at before"
+    """Check what can be checked while the database cannot be read: the disk and the spool."""
+    todo = "what is collected meanwhile waits in the spool; the other checks need the database"
     return [_disk(store), Finding("database", "bad", str(why), todo), *_spool(folder, sources)]
 
 
 def _nobody_at(source: Source) -> str | None:
-    """Return the address of a source on this machine at which nobody listens, if that is so."""
-    url = urlsplit(str(getattr(source.settings, "base_url", None) or ""))
+    """Return the address of a source on this machine if nothing listens there; else None."""
+    settings = source.settings
+    url = urlsplit((settings.base_url or "") if isinstance(settings, HasBaseUrl) else "")
     try:
         if url.hostname != "localhost" and not ip_address(url.hostname or "").is_loopback:
             return None
@@ -182,7 +183,7 @@ def _ended(source: Source, address: str) -> Finding:
     return Finding(
         source.name,
         "warn",
-        f"nobody listens at {address} on this machine; what was collected stays",
+        f"nothing listens at {address} on this machine; what was collected stays available",
         f"if it is the sandbox: wfm sandbox --port {port}",
     )
 
@@ -200,7 +201,7 @@ def _disk(store: Store) -> Finding:
             "disk",
             "bad",
             f"{free / 1e6:,.0f} MB are free in {folder}",
-            "make room: collecting stops when it is full",
+            "free some space: collecting stops when the disk is full",
         )
     return Finding("disk", "ok", f"{free / 1e9:,.0f} GB are free")
 
@@ -238,7 +239,7 @@ def _spool(folder: Path, sources: Mapping[str, Source]) -> list[Finding]:
                 "spool",
                 "bad",
                 f"{len(damaged)} damaged batches in {folder}",
-                "ask for their windows again: wfm collect --from --to --again",
+                "collect their windows again: wfm collect --from --to --again",
             )
         )
     return found or [Finding("spool", "ok", "empty")]
@@ -247,7 +248,7 @@ def _spool(folder: Path, sources: Mapping[str, Source]) -> list[Finding]:
 def _feed(row: Mapping[str, Any], feed: Feed) -> Finding:
     name = f"{row['source']} {row['feed']}"
     age, missing = row["age_s"], row["missing_s"]
-    if feed.kind == "push":  # nobody calls at night
+    if feed.kind == "push":  # no deadline: nobody calls at night
         said = "nothing was delivered yet" if age is None else f"last delivery stored {_ago(age)} ago"
         return Finding(name, "warn" if row["note"] else "ok", f"{said}; {row['note']}".rstrip("; "))
     if age is None:
@@ -266,14 +267,14 @@ def _feed(row: Mapping[str, Any], feed: Feed) -> Finding:
             f"run wfm collect {row['source']} every {_ago(feed.every_s)}",
         )
     if missing:
-        return Finding(name, "warn", f"{said}; {_ago(missing)} are missing", "the next cycles ask again")
+        return Finding(name, "warn", f"{said}; {_ago(missing)} are missing", "the next cycles collect it")
     if row["note"]:
         return Finding(name, "warn", f"{said}; {row['note']}", "")
     return Finding(name, "ok", said)
 
 
 def _mappings(store: Store, now: datetime) -> list[Finding]:
-    """Look for vendor states without a mapping in the last week."""
+    """Check for vendor states without a mapping in the last week."""
     week = (now - timedelta(days=7), now + timedelta(days=1))
     try:
         with store.reading() as reader:
@@ -296,7 +297,7 @@ def _mappings(store: Store, now: datetime) -> list[Finding]:
 
 
 def _clocks(store: Store, now: datetime) -> list[Finding]:
-    """A row from the future says that a clock, or a time unit, is wrong."""
+    """Check for states in the future: a clock or a time unit is wrong then."""
     try:
         with store.reading() as reader:
             ahead = reader.table(

@@ -1,4 +1,4 @@
-"""Fetch, read and store at the same time, so that a long window takes as long as the slowest of the three."""
+"""Fetching, parsing and storing at the same time: a long window takes as long as the slowest of the three."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 MOST_UNREAD = 2
-"""So many payloads may wait to be read before no more are fetched."""
+"""Most payloads that wait to be parsed; fetching pauses meanwhile, so that memory stays bounded."""
 
 Stored = TypeVar("Stored")
 
 
 class Line(Generic[Stored]):
-    """Two threads behind a fetch: one reads payloads as they come, one stores the parts that they make; each in order.
+    """Two threads that serve a fetch: one parses payloads as they arrive, one stores the parts; each in order.
 
-    At most two parts are in memory, one that is stored and one that is read. Whoever leaves, leaves no thread behind
-    that still writes.
+    At most two parts are in memory: one being stored and one being parsed. Leaving the context waits for both threads,
+    so that nothing is written afterwards.
     """
 
     def __init__(self) -> None:
@@ -28,20 +28,20 @@ class Line(Generic[Stored]):
         self._stored: list[Stored] = []
 
     async def read(self, payload: Callable[[], None]) -> None:
-        """Have a payload read; waits while too many are unread."""
+        """Parse a payload; waits while too many are unparsed."""
         self._unread.append(asyncio.get_running_loop().run_in_executor(self._reader, payload))
         await self._until(MOST_UNREAD)
 
     async def store(self, part: Callable[[], Stored]) -> None:
-        """Begin to store what was read; waits for the part before, and raises what went wrong with that."""
+        """Start to store what was parsed; waits for the part before, and raises its error."""
         await self._until(0)
         await self.stored()
         self._now = asyncio.get_running_loop().run_in_executor(self._storer, part)
 
     async def stored(self) -> list[Stored]:
-        """Wait for the last part; return what became of all."""
+        """Wait for the last part and return the outcomes of all."""
         if self._now is not None:
-            # whoever is stopped here leaves it going, and waits for it on the way out
+            # shielded: a cancelled fetch lets the part finish and waits for it in __aexit__
             self._stored.append(await asyncio.shield(self._now))
             self._now = None
         return self._stored

@@ -1,4 +1,4 @@
-"""Read what vendors sent: payloads → rows of their tables. One that cannot be read is noted, and the others go on."""
+"""Parsing payloads into rows of their tables; one that cannot be parsed is noted, and the others go on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wfm.errors import BadReplyError
 from wfm.jobs.snapshots import Watch, observe
 from wfm.jobs.sources import Source
 from wfm.numbers import e164
-from wfm.vendors import Feed, Payload
+from wfm.vendors import Feed, HasLogoutRule, Payload
 
 log = logging.getLogger("wfm.collect")
 MOST_NOTES = 5
@@ -23,7 +23,11 @@ MOST_NOTES = 5
 
 @dataclass(frozen=True)
 class Read:
-    """What payloads say: rows with the table's own columns; snapshots one by one; audit rows; what to note."""
+    """The rows of one table in some payloads.
+
+    rows: the table's own columns. snapshots: the rows of each payload, with when it was received. audit: leg_id payload
+    seen_at, if the vendor gives them. notes: for the ledger. unreadable: how many payloads could not be parsed.
+    """
 
     rows: pl.DataFrame
     snapshots: tuple[tuple[datetime, pl.DataFrame], ...]
@@ -34,9 +38,9 @@ class Read:
 
 @dataclass
 class Reading:
-    """Payloads of a feed, read one by one as they come; `told` puts together what they say of a table.
+    """Parses the payloads of a feed one by one as they arrive; `combine_table` joins their rows.
 
-    What is the same work for one row as for a million (spelling numbers, typing columns) is left for the end.
+    Work that costs as much for one row as for a million (number formats, column types) is left for the end.
     """
 
     source: Source
@@ -47,26 +51,28 @@ class Reading:
         self._tables = {table: _Parsed() for table in (self.feed.name, *self.feed.fills)}
 
     def add(self, payload: Payload) -> None:
-        """Read a payload into every table that the feed fills."""
+        """Parse a payload into every table that the feed fills."""
         for table, parsed in self._tables.items():
             try:
                 rows = self.source.vendor.parse(table, payload, self.source.settings)
                 parsed.add(payload, _as_declared(rows, table))
             except BadReplyError as wrong:
                 parsed.refuse(str(wrong))
-            except Exception as bug:  # the bytes are kept: a mended parser can read them again (wfm replay)
+            except (
+                Exception
+            ) as bug:  # the bytes are stored: a corrected parser can read them again (wfm replay)
                 log.exception("%s %s: the parser failed on a payload", self.source.name, self.feed.name)
-                told = f"the parser failed on a payload ({type(bug).__name__}); it is kept for wfm replay"
-                parsed.refuse(told)
+                note = f"the parser failed on a payload ({type(bug).__name__}); it is stored for wfm replay"
+                parsed.refuse(note)
 
     def told(self, table: str) -> Read:
-        """Put together what the payloads said of a table."""
+        """Return the rows of a table from all payloads so far."""
         return self._tables[table].together(table, self.source)
 
 
 @dataclass
 class _Parsed:
-    """What a vendor's parser made of payloads, for one table."""
+    """What a vendor's parser returned for payloads, for one table."""
 
     frames: list[pl.DataFrame] = field(default_factory=list)
     came_at: list[datetime] = field(default_factory=list)
@@ -91,7 +97,7 @@ class _Parsed:
         return Read(rows, tuple(self._one_by_one(rows)), audit, _first(notes), len(self.refused))
 
     def _seen_at(self) -> pl.Series:
-        """Return when the payload of each row came."""
+        """Return when the payload of each row was received."""
         lengths = [frame.height for frame in self.frames]
         at = pl.DataFrame({"seen_at": self.came_at, "n": lengths}, schema_overrides={"seen_at": INSTANT})
         return at.select(pl.col("seen_at").repeat_by("n").explode(empty_as_null=False))["seen_at"]
@@ -104,7 +110,7 @@ class _Parsed:
 
 
 def read_payloads(source: Source, feed: Feed, payloads: Iterable[Payload]) -> Reading:
-    """Read payloads that are all there."""
+    """Parse payloads that are all at hand."""
     reading = Reading(source, feed)
     for payload in payloads:
         reading.add(payload)
@@ -116,24 +122,24 @@ def _first(notes: Iterable[str]) -> tuple[str, ...]:
 
 
 def _doubted(rows: pl.DataFrame, refused: list[str]) -> list[str]:
-    """Tell how much a parser kept but hardly believes, what it refused, and what it hardly believes."""
+    """Return notes on implausible values that were kept, and on payloads that were refused."""
     alarms = rows["alarm"].drop_nulls() if "alarm" in rows.columns else pl.Series(dtype=pl.String)
     if alarms.is_empty():
         return refused
     first = alarms.unique(maintain_order=True).head(MOST_NOTES)
-    told = [f"implausible: {text}" for text in first]
-    return [f"{alarms.len():,} implausible values, stored as received", *refused, *told]
+    examples = [f"implausible: {text}" for text in first]
+    return [f"{alarms.len():,} implausible values, stored as received", *refused, *examples]
 
 
 def _as_declared(rows: pl.DataFrame, table: str) -> pl.DataFrame:
-    """Return what a parser made, its columns of the table's types; most parsers make them so."""
+    """Return rows with the table's column types; most parsers return them so already."""
     own = schema.table(table).own
     wrong = [name for name, dtype in rows.schema.items() if own.get(name, dtype) != dtype]
     return rows.with_columns(pl.col(name).cast(own[name]) for name in wrong) if wrong else rows
 
 
 def _completed(rows: pl.DataFrame, table: str, source: Source) -> pl.DataFrame:
-    """Return a table's own columns of what a parser made; legs with their numbers in international spelling."""
+    """Return a table's own columns of parsed rows; legs with their numbers in international format."""
     own = rows.with_columns(source=pl.lit(source.name))
     if table == "call_leg":
         own = spelt(own, source)
@@ -141,24 +147,24 @@ def _completed(rows: pl.DataFrame, table: str, source: Source) -> pl.DataFrame:
 
 
 def spelt(legs: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """Add the numbers of legs in their international spelling."""
+    """Add the numbers of legs in international format (E.164)."""
     return legs.with_columns(
         e164(legs[f"{side}_number"], source.settings.country).alias(f"{side}_e164") for side in ("from", "to")
     )
 
 
 def follow(watch: Watch, read: Read, source: Source, feed: Feed) -> tuple[Watch, dict[str, pl.DataFrame]]:
-    """Follow snapshots one by one: the new watch, and the tables agent_state and coverage they fill."""
-    said, covered = [], []
-    absent_after = int(getattr(source.settings, "absent_after", 3))
+    """Apply snapshots one by one; return the states after them, and rows of agent_state and coverage."""
+    transactions, covered = [], []
+    absent_after = source.settings.absent_after if isinstance(source.settings, HasLogoutRule) else 3
     for at, snapshot in read.snapshots:
-        watch, news, span = observe(
+        watch, changes, span = observe(
             watch, snapshot, at, absent_after=absent_after, poll=timedelta(seconds=feed.every_s)
         )
-        said.append(news)
+        transactions.append(changes)
         covered += [span] if span else []
     name = pl.lit(source.name).alias("source")
-    states = pl.concat(said).with_columns(name) if said else schema.empty("agent_state")
+    states = pl.concat(transactions).with_columns(name) if transactions else schema.empty("agent_state")
     spans = pl.DataFrame(covered, schema={"start_at": INSTANT, "end_at": INSTANT}, orient="row")
     return watch, {
         "agent_state": states.select(list(schema.table("agent_state").own)),

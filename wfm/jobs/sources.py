@@ -1,4 +1,4 @@
-"""Configured sources: their settings, checked by the vendor's own model, and a session to use each."""
+"""Configured sources: their settings, checked by the vendor's own model, and the feeds they have."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from pydantic import SecretStr, ValidationError
 from wfm.errors import SettingsError, UsageError
 from wfm.numbers import REGIONS
 from wfm.settings import PREFIX
-from wfm.vendors import Feed, SourceSettings, Vendor, vendors
+from wfm.vendors import Feed, SourceSettings, Vendor, find_vendor_names, list_feeds, load_vendor
 
 PLAIN: Final = {
     "missing": "is missing",
     "tuple_type": 'is not a JSON list; give one like ["…", "…"]',
     "model_type": 'is not a JSON object; give one like {"…": "…"}',
-    "ip_v4_network": "has what is no network; give ones like 10.0.0.0/24, with zeros after the network's own bits",
+    "ip_v4_network": "contains something that is no network; give some like 10.0.0.0/24, with zeros after the prefix",
 }
 PLAIN["ip_v6_network"] = PLAIN["ip_v4_network"]
 
 
 @dataclass(frozen=True)
 class Source:
-    """One configured account at a vendor."""
+    """A configured account at a vendor."""
 
     name: str
     vendor: Vendor
@@ -34,13 +34,12 @@ class Source:
 
     @property
     def feeds(self) -> dict[str, Feed]:
-        """Return its feeds by name, as its settings make them."""
-        made = getattr(self.vendor, "feeds", None)
-        return {feed.name: feed for feed in (made(self.settings) if made else self.vendor.FEEDS)}
+        """Return its feeds by name; some depend on its settings."""
+        return {feed.name: feed for feed in list_feeds(self.vendor, self.settings)}
 
     @property
     def secrets(self) -> list[str]:
-        """Return every secret of its settings, for redaction."""
+        """Return the secrets of its settings, for redaction."""
         return [
             value.get_secret_value()
             for value in dict(self.settings).values()
@@ -49,10 +48,10 @@ class Source:
 
 
 def configured(raw: Mapping[str, Mapping[str, Any]], country: str = "") -> dict[str, Source]:
-    """Check the settings of every source; ``country`` is that of those that name none.
+    """Check the settings of every source; ``country`` applies to those that name none.
 
     Raises:
-        SettingsError: a vendor does not exist, or a setting of a source is missing or wrong; no secret is in the text.
+        SettingsError: a vendor does not exist, or a setting of a source is missing or wrong; the text has no secret.
     """
     usual = {"country": country[:2] if country[:2] in REGIONS else ""}
     return {name: _source(name, {**usual, **values}) for name, values in sorted(raw.items())}
@@ -61,7 +60,7 @@ def configured(raw: Mapping[str, Mapping[str, Any]], country: str = "") -> dict[
 def readable(
     raw: Mapping[str, Mapping[str, Any]], country: str = ""
 ) -> tuple[dict[str, Source], dict[str, str]]:
-    """Check the settings of every source as `configured`; return those that hold, and what is wrong with the others."""
+    """Check the settings of every source; return the valid sources, and the error of each of the others."""
     sources: dict[str, Source] = {}
     wrong: dict[str, str] = {}
     for name, values in sorted(raw.items()):
@@ -73,7 +72,7 @@ def readable(
 
 
 def longest_delay_s(sources: Mapping[str, Source]) -> int:
-    """Return how late agent states may be told: the longest time between two polls of any source; 0 without one."""
+    """Return how many seconds late agent states may be reported: the longest polling interval of any source, or 0."""
     feeds = [feed for source in sources.values() for feed in source.feeds.values()]
     return max((feed.delay_s for feed in feeds if feed.name == "agent_state"), default=0)
 
@@ -81,10 +80,10 @@ def longest_delay_s(sources: Mapping[str, Source]) -> int:
 def pick(
     sources: Mapping[str, Source], names: list[str] | None, feed: str | None
 ) -> list[tuple[Source, Feed]]:
-    """Choose sources and feeds by name; all if none is named.
+    """Return the sources and feeds of some names; all if none is named.
 
     Raises:
-        UsageError: no source is configured, or there is none, or no feed, of that name.
+        UsageError: no source is configured, or there is no source or feed of that name.
     """
     if not sources:
         raise UsageError(
@@ -97,22 +96,22 @@ def pick(
     chosen = [sources[name.lower()] for name in names] if names else list(sources.values())
     pairs = [(source, one) for source in chosen for one in source.feeds.values() if feed in (None, one.name)]
     if not pairs:
-        known = sorted({name for source in chosen for name in source.feeds})
-        raise UsageError(f"No feed {feed!r} there; choose from {', '.join(known)}.")
+        names_of_feeds = sorted({name for source in chosen for name in source.feeds})
+        raise UsageError(f"There is no feed {feed!r}; choose from {', '.join(names_of_feeds)}.")
     return pairs
 
 
 def _source(name: str, values: Mapping[str, Any]) -> Source:
     prefix = f"{PREFIX}SOURCES__{name.upper()}__"
     given = {key.lower(): _read(value) for key, value in values.items()}
-    known = vendors()
+    known = find_vendor_names()
     wanted = given.get("vendor")
     if wanted not in known:
         near = difflib.get_close_matches(str(wanted), known, n=1)
         hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}."
         what = f"{prefix}VENDOR is missing" if wanted is None else f"{prefix}VENDOR={wanted} is not a vendor"
         raise SettingsError(what + hint)
-    vendor = known[wanted]
+    vendor = load_vendor(wanted)
     given = {name: value for name, value in given.items() if not _is_unset(name, value, vendor.Settings)}
     try:
         return Source(name, vendor, vendor.Settings(**given))
@@ -121,7 +120,7 @@ def _source(name: str, values: Mapping[str, Any]) -> Source:
 
 
 def _read(value: Any) -> Any:
-    """Read lists and objects, which an environment can only hold as JSON."""
+    """Parse lists and objects, which environment variables can only hold as JSON."""
     if isinstance(value, str) and value.strip()[:1] in ("[", "{"):
         try:
             return json.loads(value)
@@ -131,14 +130,14 @@ def _read(value: Any) -> Any:
 
 
 def _is_unset(name: str, value: Any, model: type[SourceSettings]) -> bool:
-    """Say whether a setting is a line that was left empty, of one that may be absent."""
+    """Return whether an optional setting was left empty, as in a copied example file."""
     known = model.model_fields.get(name)
     return value == "" and known is not None and not known.is_required() and known.default is None
 
 
 def _explain(error: ValidationError, prefix: str, model: type[SourceSettings]) -> str:
-    """Say what is wrong without repeating a value, which may be a secret."""
-    told: dict[str, None] = {}
+    """Return what is wrong without repeating a value, which may be a secret."""
+    problems: dict[str, None] = {}
     for one in error.errors(include_url=False, include_input=False)[:3]:
         name = str(one["loc"][0]) if one["loc"] else ""
         text = PLAIN.get(one["type"], one["msg"].removeprefix("Value error, "))
@@ -147,5 +146,5 @@ def _explain(error: ValidationError, prefix: str, model: type[SourceSettings]) -
         elif one["type"] == "extra_forbidden":
             near = difflib.get_close_matches(name, model.model_fields, n=1)
             text = "is not a setting" + (f"; did you mean {prefix}{near[0].upper()}?" if near else "")
-        told[f"{prefix}{name.upper()}: {text}"] = None
-    return "; ".join(told)
+        problems[f"{prefix}{name.upper()}: {text}"] = None
+    return "; ".join(problems)

@@ -1,7 +1,7 @@
-"""A durable place for what was collected while the database was taken by somebody else.
+"""The spool: batches on disk that could not be stored because the database was in use.
 
-A batch is one parquet file, whole or not there, beside the database. It is drained in the order in which batches came;
-a batch knows its name, so that one stored just before a crash is not stored twice.
+A batch is one parquet file in a folder next to the database, complete or absent. Batches are drained in the order in
+which they were made; each has a name, so that one stored just before a crash is not stored twice.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ DAMAGED = ".damaged"
 
 @dataclass(frozen=True)
 class Batch:
-    """What one cycle, or a part of it, brought: enough to store it now or later.
+    """What one cycle, or a part of it, collected: enough to store it now or later.
 
-    result: complete, partial or failed; only a complete one moves the cursor. name: unique, in order of making.
+    result: complete, partial or failed; only a complete one moves the watermark. name: unique, sorts by time.
     """
 
     name: str
@@ -44,10 +44,10 @@ class Batch:
 
 
 def put(folder: Path, batch: Batch) -> Path:
-    """Write a batch durably.
+    """Write a batch durably and return its file.
 
     Raises:
-        OutputError: it cannot be written; nothing of it is left.
+        OutputError: it cannot be written; no part of it is left.
     """
     header = {
         "name": batch.name,
@@ -81,12 +81,12 @@ def put(folder: Path, batch: Batch) -> Path:
 
 
 def waiting(folder: Path, source: str | None = None) -> list[Path]:
-    """Return the batches that wait, of one source or of all, oldest first."""
+    """Return the files of the waiting batches, of one source or of all, oldest first."""
     return sorted(folder.glob(f"*.{source or '*'}{ENDING}")) if folder.is_dir() else []
 
 
 def take(path: Path) -> Batch | None:
-    """Read a batch back; None if another process has drained it, or if it is damaged and was set aside."""
+    """Read a batch; None if another process has drained it, or if it is damaged (it is renamed then)."""
     try:
         frame = pl.read_parquet(path)
         header = json.loads(frame["header"][0])
@@ -116,7 +116,7 @@ def take(path: Path) -> Batch | None:
 
 
 def tidy(folder: Path, before: float) -> int:
-    """Remove what a crash left half-written before an instant (seconds since 1970); returns how many files."""
+    """Remove half-written files older than an instant (seconds since 1970) and return how many."""
     left = [path for path in folder.glob(f"*{TEMPORARY_ENDING}") if path.stat().st_mtime < before]
     for path in left:
         path.unlink(missing_ok=True)
@@ -124,6 +124,6 @@ def tidy(folder: Path, before: float) -> int:
 
 
 def drop(path: Path) -> None:
-    """Forget a batch that is stored."""
+    """Remove a batch that is stored."""
     path.unlink(missing_ok=True)
     sync_directory(path.parent)

@@ -1,4 +1,4 @@
-"""Which windows to ask a feed for: what is new, what may have changed, what was missed. Spans in, spans out."""
+"""Which windows to collect from a feed: what is new, what may have changed, and gaps. Windows in, windows out."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from wfm.vendors import Feed, Window
 
 GRID = timedelta(minutes=15)
 MOST_PER_CYCLE = 400
-"""A cycle asks for so many slices at most; the rest waits for the next."""
+"""Most slices of one cycle; the others wait for the next."""
 
 
 def floor(at: datetime) -> datetime:
-    """Return the last quarter of an hour not after an instant."""
+    """Return an instant rounded down to a quarter of an hour."""
     start = datetime(1970, 1, 1, tzinfo=UTC)
     return at - (at - start) % GRID
 
 
 def union(windows: Iterable[Window]) -> list[Window]:
-    """Join windows that touch or overlap, in order."""
+    """Merge windows that touch or overlap, in order."""
     joined: list[Window] = []
     for window in sorted(windows, key=lambda w: w.start):
         if joined and window.start <= joined[-1].end:
@@ -30,40 +30,42 @@ def union(windows: Iterable[Window]) -> list[Window]:
 
 
 def without(whole: Window, done: Sequence[Window]) -> list[Window]:
-    """Return what of a window is in none of the (joined) others."""
-    left, at = [], whole.start
+    """Return the parts of a window that are in none of the others (merged, in order)."""
+    missing, at = [], whole.start
     for window in done:
         if window.end <= at or window.start >= whole.end:
             continue
         if window.start > at:
-            left.append(Window(at, window.start))
+            missing.append(Window(at, window.start))
         at = max(at, window.end)
     if at < whole.end:
-        left.append(Window(at, whole.end))
-    return left
+        missing.append(Window(at, whole.end))
+    return missing
 
 
 def beginning(complete: Sequence[Window], failed: Sequence[Window], first: datetime) -> datetime:
-    """Return since when everything is wanted: the oldest that is stored, and what failed right before it.
+    """Return the start of collection: that of the oldest stored window and of failed ones right before it.
 
-    As long as nothing is stored it is the oldest that failed, at the latest ``first``.
+    While nothing is stored it is the start of the oldest failed window, at the latest ``first``.
     """
     if not complete:
         return min([first, *(window.start for window in failed)])
     oldest = min(window.start for window in complete)
-    asked = union([*complete, *failed])
-    return next(window.start for window in asked if window.start <= oldest <= window.end)
+    attempted = union([*complete, *failed])
+    return next(window.start for window in attempted if window.start <= oldest <= window.end)
 
 
 def settled(feed: Feed, now: datetime) -> datetime:
-    """Return up to where a feed may be asked: what is later can still change."""
+    """Return up to when a feed may be collected: later data can still change (settling time)."""
     return floor(now - timedelta(seconds=feed.settle_s))
 
 
 def due(
     feed: Feed, complete: Sequence[Window], since: datetime, now: datetime, failed: Iterable[Window] = ()
 ) -> list[Window]:
-    """Return the slices a cycle asks for: gaps since ``since``, and the overlap behind the newest end.
+    """Return the slices to collect in a cycle: gaps since ``since``, and the overlap before the watermark.
+
+    The watermark is the end of the newest complete window; what lies shortly before it may have been corrected since.
 
     ::
 
@@ -74,10 +76,10 @@ def due(
 
     Args:
         feed: its overlap, settling time and longest slice.
-        complete: windows already stored whole.
-        since: nothing before it is wanted.
+        complete: windows that are stored completely.
+        since: start of collection.
         now: the present.
-        failed: windows that were asked for in vain, in the order of asking; see `fairly`.
+        failed: windows whose collection failed, oldest attempt first; see `put_failed_last`.
     """
     end = settled(feed, now)
     if end <= since:
@@ -91,29 +93,28 @@ def due(
 
 
 def fairly(pieces: Iterable[Window], failed: Iterable[Window]) -> list[Window]:
-    """Put what was never asked for in vain first, and last what failed last; of equals the first stays first.
+    """Sort windows: those that never failed first, and those that failed last at the end.
 
-    So windows that fail for ever cannot keep any other from its turn.
+    So windows that fail again and again cannot keep others from being collected.
     """
-    last_asked = {window: turn for turn, window in enumerate(failed, 1)}
+    attempts = {window: number for number, window in enumerate(failed, 1)}
 
-    def turn(piece: Window) -> int:
-        return max(
-            (at for w, at in last_asked.items() if w.start < piece.end and piece.start < w.end), default=0
-        )
+    def last_attempt(piece: Window) -> int:
+        overlapping = (n for w, n in attempts.items() if w.start < piece.end and piece.start < w.end)
+        return max(overlapping, default=0)
 
-    return sorted(pieces, key=turn)
+    return sorted(pieces, key=last_attempt)
 
 
 def halves(window: Window) -> list[Window]:
-    """Cut a window in two on the grid; nothing is left to cut of a quarter of an hour."""
+    """Split a window in two on the grid; return nothing for a quarter of an hour."""
     middle = floor(window.start + (window.end - window.start) / 2)
     middle = middle if middle > window.start else middle + GRID
     return [Window(window.start, middle), Window(middle, window.end)] if middle < window.end else []
 
 
 def slices(window: Window, length: timedelta) -> list[Window]:
-    """Cut a window into pieces of at most a length, on the grid of that length where it can be."""
+    """Split a window into slices of at most a length, counted from its start."""
     pieces, at = [], window.start
     while at < window.end:
         pieces.append(Window(at, min(at + length, window.end)))

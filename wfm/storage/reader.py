@@ -57,7 +57,7 @@ NAMED_IN: Final = {
 class Reader:
     """Read access to the tables within one unit of work, now or as of an instant.
 
-    Made by `Store.reading`. Rows come in order of arrival.
+    Made by `Database.open_reader`. Rows come in order of arrival.
     """
 
     def __init__(self, con: duckdb.DuckDBPyConnection, as_of: datetime | None) -> None:
@@ -207,7 +207,7 @@ class Reader:
         return int(number), ended
 
     def names(self, kind: str) -> list[str]:
-        """Return, in order, every agent, queue, team or person named in any table; ``kind``: a key of `NAMED_IN`."""
+        """Return, in order, all agents, queues, teams or persons named in any table; ``kind``: of `NAME_COLUMNS`."""
         parts, values = [], []
         for table, column in NAMED_IN[kind]:
             where, parameters = self._in_force_terms(table)
