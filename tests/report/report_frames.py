@@ -1,4 +1,4 @@
-"""A small contact centre for the tests of the report: frames as the engine gives them, made by hand."""
+"""A small contact centre for the tests of the report: frames like the engine's, written by hand."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def slices() -> pl.DataFrame:
     """Make a night shift of agent a2 with a state that has no mapping."""
     start = datetime(2026, 3, 2, 20, tzinfo=UTC)
     marks = [0, 60, 120, 150, 480]
-    told = [
+    columns_of_slices = [
         ("on_queue", "available", "Available", "in", None),
         ("on_queue", "away", EVIL, "controllable", "wrong_state"),
         ("on_queue", "unmapped", "Quality <b>review</b>", "unknown", None),
@@ -129,7 +129,7 @@ def slices() -> pl.DataFrame:
             **dict(zip(columns, row, strict=True)),
             "leg_id": None,
         }
-        for i, row in enumerate(told)
+        for i, row in enumerate(columns_of_slices)
     ]
     types = {"activity": pl.String, "reason": pl.String, "leg_id": pl.String}
     return pl.DataFrame(rows, schema_overrides={**types, "start_at": UTC_US, "end_at": UTC_US})
@@ -224,7 +224,7 @@ def report(**changes: Any) -> Report:
     return build_report(**arguments(**changes))
 
 
-def nothing() -> Report:
+def empty_report() -> Report:
     """Assemble a report of a window in which nothing was scheduled and nothing is known."""
     overall = pl.DataFrame([score(0, 0, 0, 0, 0, 0, work=0, worked=0)])
     overall = overall.with_columns(pl.col(pl.Null).cast(pl.Float64))

@@ -1,4 +1,4 @@
-"""The workbook and csv hold what the frames hold, typed; and a file is written whole or not at all."""
+"""The workbook and csv hold the frames' values, typed, and a file is replaced as a whole or not at all."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import openpyxl
 import polars as pl
 import pytest
-from report_frames import EVIL, exception, exceptions, nothing, report
+from report_frames import EVIL, empty_report, exception, exceptions, report
 
 from wfm.errors import OutputError, UsageError
 from wfm.report import to_csv, to_html, to_xlsx, write_report
@@ -79,7 +79,7 @@ def test_text_is_text_and_never_a_formula(tmp_path: Path) -> None:
     assert all(cell.data_type in ("s", "inlineStr") for cell in cells)
 
 
-def test_agents_in_several_zones_are_said_to_be(tmp_path: Path) -> None:
+def test_exceptions_of_several_zones_name_the_zone(tmp_path: Path) -> None:
     agents = pl.DataFrame({"agent_id": ["a1", "a2"], "timezone": ["Asia/Jerusalem", "Europe/London"]})
     to_xlsx(report(agent=agents), tmp_path / "r.xlsx")
     read = columns(openpyxl.load_workbook(tmp_path / "r.xlsx")["Exceptions"])
@@ -96,7 +96,7 @@ def test_what_a_sheet_cannot_hold_is_counted(tmp_path: Path, monkeypatch: pytest
 
 
 def test_an_empty_report_is_a_workbook_too(tmp_path: Path) -> None:
-    to_xlsx(nothing(), tmp_path / "r.xlsx")
+    to_xlsx(empty_report(), tmp_path / "r.xlsx")
     assert openpyxl.load_workbook(tmp_path / "r.xlsx").sheetnames == SHEETS
 
 
@@ -124,13 +124,15 @@ def test_another_ending_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["r.html", "r.xlsx", "r.csv"])
-def test_no_directory_is_an_error_that_says_so(tmp_path: Path, name: str) -> None:
+def test_a_missing_directory_is_an_output_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(OutputError, match="the directory does not exist"):
         write_report(report(), tmp_path / "nowhere" / name)
 
 
 @pytest.mark.parametrize("name", ["r.html", "r.xlsx", "r.csv"])
-def test_a_failure_leaves_what_was_there(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_leaves_the_earlier_file(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / name).write_text("before")
 
     def full(*_: object) -> None:
@@ -143,7 +145,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, name: str, monkeypatch:
     assert (tmp_path / name).read_text() == "before"
 
 
-def test_two_files_are_replaced_together_or_not_at_all(tmp_path: Path) -> None:
+def test_two_files_are_replaced_together_or_neither(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text("before")
     (tmp_path / "r-exceptions.csv").mkdir()
     with pytest.raises(OutputError, match="directory"):

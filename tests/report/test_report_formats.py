@@ -1,4 +1,4 @@
-"""Numbers are spelt so that nobody reads more or less into them than there is."""
+"""Numbers, durations and dates are written without suggesting more precision or less."""
 
 from datetime import UTC, date, datetime
 
@@ -29,7 +29,7 @@ def test_percent(ratio: float | None, text: str) -> None:
 
 
 @given(st.floats(0, 1))
-def test_only_all_reads_as_all_and_only_nothing_as_nothing(ratio: float) -> None:
+def test_only_exact_ends_read_as_0_and_100(ratio: float) -> None:
     assert (formats.percent(ratio) == "100.0 %") == (ratio == 1)
     assert (formats.percent(ratio) == "0.0 %") == (ratio == 0)
 
@@ -61,7 +61,7 @@ def test_exact_seconds_keep_every_microsecond(seconds: float | None, text: str) 
     assert formats.exact(seconds) == text
 
 
-def test_a_range_is_told_with_decimals_enough() -> None:
+def test_range_has_enough_decimals_to_differ() -> None:
     assert formats.between(0.88, 0.9) == "88.0 % and 90.0 %"
     assert formats.between(0.889067, 0.889319) == "88.91 % and 88.93 %"
     assert formats.between(0.5, 0.5) == "50.0000 % and 50.0000 %"

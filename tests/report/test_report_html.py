@@ -1,11 +1,11 @@
-"""What a person reads on the page is what the frames say, and text from outside never becomes markup."""
+"""The page shows what the frames hold, and text from outside never becomes markup."""
 
 import re
 from datetime import timedelta
 
 import polars as pl
 import pytest
-from report_frames import EVIL, EXCEPTION, Page, exception, exceptions, nothing, report, score
+from report_frames import EVIL, EXCEPTION, Page, empty_report, exception, exceptions, report, score
 
 from wfm import terms
 from wfm.report import build_headline_sentence, build_headline_text, to_html
@@ -33,10 +33,12 @@ def test_the_headline_is_the_frame(page: Page) -> None:
 
 def test_the_split_is_exact_and_adds_up(page: Page) -> None:
     total = report().total
-    told = dict(zip(page.column("split", "Class"), page.column("split", "Exactly"), strict=True))
+    seconds_of_class = dict(zip(page.column("split", "Class"), page.column("split", "Exactly"), strict=True))
     for name in CLASS_ORDER:
-        assert told[f"{CLASS_LABELS[name].letter} {CLASS_LABELS[name].word}"] == exact(total[f"{name}_s"])
-    numbers = [float(text.removesuffix(" s").replace(",", "")) for text in told.values()]
+        assert seconds_of_class[f"{CLASS_LABELS[name].letter} {CLASS_LABELS[name].word}"] == exact(
+            total[f"{name}_s"]
+        )
+    numbers = [float(text.removesuffix(" s").replace(",", "")) for text in seconds_of_class.values()]
     assert sum(numbers) == total["scheduled_s"]
     assert page.tables["split"][-1][:3] == [
         "Scheduled",
@@ -74,7 +76,7 @@ def test_reasons_are_summed_with_their_words(page: Page) -> None:
     assert page.tables["reasons"][-1][4] == "–"
 
 
-def test_exceptions_show_local_times_evidence_and_the_vendors_word(page: Page, html: str) -> None:
+def test_exceptions_show_local_times_evidence_and_vendor_state(page: Page, html: str) -> None:
     row = next(row for row in page.tables["exceptions-table"] if "Call overran" in row)
     assert row[2:4] == ["10:00:00", "10:06:00"]
     assert "call leg leg-7, leg-8" in row
@@ -82,7 +84,7 @@ def test_exceptions_show_local_times_evidence_and_the_vendors_word(page: Page, h
     assert any(f"away“{EVIL}”" in cell for row in page.tables["exceptions-table"] for cell in row)
 
 
-def test_nothing_from_outside_becomes_markup(html: str, page: Page) -> None:
+def test_text_from_outside_is_never_markup(html: str, page: Page) -> None:
     assert "<script>alert" not in html
     assert "<b>review" not in html
     assert "<i>service" not in html
@@ -147,7 +149,7 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def test_letters_stand_out_from_their_colours_in_light_and_dark(html: str) -> None:
+def test_letters_contrast_with_their_colours_in_both_themes(html: str) -> None:
     themes = [
         dict(re.findall(r"--([\w-]+): (#\w+)", part))
         for part in re.findall(r":root \{(.*?)\}", html, re.DOTALL)
@@ -167,7 +169,7 @@ def test_day_strips_keep_a_night_shift_whole(page: Page) -> None:
     )
 
 
-def test_volume_is_summed_and_typical_is_of_earlier_weeks_only(page: Page) -> None:
+def test_typical_volume_uses_earlier_weeks_only(page: Page) -> None:
     assert page.tables["volume-table"][1] == [
         "Sales & <i>service</i>PS",
         "60",
@@ -182,7 +184,7 @@ def test_volume_is_summed_and_typical_is_of_earlier_weeks_only(page: Page) -> No
     assert "Service level here is: answered within the target ÷ all that entered." in page.text
 
 
-def test_service_level_is_named_and_summed_by_its_variant() -> None:
+def test_service_level_is_summed_by_its_variant() -> None:
     counts = {"calls": 10, "calls_answered": 8, "calls_abandoned": 2, "answered_within": 6}
     rows = report().intervals.select(
         "source", "queue_id", "interval_start", "entered", "abandoned", "sum_handle_time_s"
@@ -216,13 +218,13 @@ def test_the_forecast_names_model_origin_and_error(page: Page) -> None:
     assert bands["IN"] == ["1", "–", "–"]
 
 
-def test_a_column_per_model_will_do_for_the_error() -> None:
+def test_accuracy_may_have_a_column_per_model() -> None:
     wide = pl.DataFrame({"queue_id": "PS", "measure": "volume", "model": 0.3, "last_week": 0.4, "floor": 0.2})
     page = Page(to_html(report(accuracy=wide)))
     assert page.tables["accuracy-table"][1][2:] == ["30.0 %", "40.0 %", "20.0 %"]
 
 
-def test_notes_say_what_was_not_seen(page: Page) -> None:
+def test_notes_say_what_is_not_covered(page: Page) -> None:
     assert f"Calls of {EVIL} have no agent." in page.text
     assert "The vendor state “Quality <b>review</b>” has no mapping: 1 time, 30 min 00 s." in page.text
     assert "is unknown: not covered" in page.text
@@ -249,7 +251,7 @@ def test_every_word_is_defined(page: Page) -> None:
     assert "in + approved + call-driven + system + unknown + controllable = scheduled" in page.text
 
 
-def test_other_products_definitions_stand_beside_ours() -> None:
+def test_other_products_definitions_are_listed() -> None:
     overall = pl.DataFrame([{**score(90, 0, 0, 0, 0, 10), "genesys": 0.9, "genesys_threshold(300)": 0.95}])
     rows = [row for table in Page(to_html(report(overall=overall))).tables.values() for row in table]
     assert [
@@ -259,22 +261,22 @@ def test_other_products_definitions_stand_beside_ours() -> None:
     ] in rows
 
 
-def test_an_empty_window_is_a_page_that_says_so() -> None:
-    page = Page(to_html(nothing()))
+def test_an_empty_window_gives_a_page_saying_so() -> None:
+    page = Page(to_html(empty_report()))
     for words in (
         "Nothing was scheduled",
         "no adherence exception",
         "No scores by agent",
-        "No interval volume",
+        "There is no interval volume",
         "No forecast is stored",
     ):
         assert words in page.text
     assert "nan" not in page.text.lower().replace("unscheduled", "")
     assert "None" not in page.text
-    assert "Nothing was scheduled" in build_headline_text(nothing())
+    assert "Nothing was scheduled" in build_headline_text(empty_report())
 
 
-def test_scheduled_but_never_watched_is_no_zero() -> None:
+def test_adherence_without_coverage_is_not_zero() -> None:
     overall = pl.DataFrame([score(0, 0, 0, 0, 3600, 0, worked=0)]).with_columns(
         pl.col(pl.Null).cast(pl.Float64)
     )
@@ -286,12 +288,12 @@ def test_scheduled_but_never_watched_is_no_zero() -> None:
     assert percent(made.total["adherence"]) == "–"
 
 
-def test_missing_parts_are_said_to_be_missing() -> None:
+def test_missing_parts_are_reported_as_missing() -> None:
     only = dict.fromkeys(
         ("slices", "agent", "queue", "interval", "history", "forecast", "accuracy", "by_team", "by_day")
     )
     page = Page(to_html(report(**only)))
-    assert "No interval volume is known" in page.text
+    assert "There is no interval volume" in page.text
     no_error = Page(to_html(report(accuracy=None)))
     assert "error has not been measured" in no_error.text
     no_past = Page(to_html(report(history=None)))
@@ -311,7 +313,7 @@ def test_what_does_not_fit_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "1 more in the spreadsheet (sheet Agents)." in cut.text
 
 
-def test_the_terminal_says_the_same() -> None:
+def test_terminal_text_agrees_with_the_page() -> None:
     text = build_headline_text(report())
     total = report().total
     assert f"Adherence{percent(total['adherence']):>15}" in text

@@ -73,7 +73,7 @@ def test_every_roll_up_adds_up_to_the_headline() -> None:
         assert rows["scheduled_s"].sum() == report.total["scheduled_s"]
 
 
-def test_the_page_tells_the_published_figures() -> None:
+def test_the_page_shows_the_published_figures() -> None:
     page, report = Page(to_html(made())), made()
     assert percent(report.total["adherence"]) == "88.9 %"
     assert page.tables["split"][-1][2] == exact(report.total["scheduled_s"])
@@ -97,8 +97,8 @@ def test_drawn_days_lie_on_their_workday() -> None:
         .group_by("agent_id", "workday")
         .agg(pl.col("s").sum())
     )
-    told = own.join(made().by_agent_day, on=["agent_id", "workday"])
-    assert told["s"].to_list() == told["controllable_s"].to_list()
+    joined = own.join(made().by_agent_day, on=["agent_id", "workday"])
+    assert joined["s"].to_list() == joined["controllable_s"].to_list()
 
 
 def copies(rows: pl.DataFrame) -> pl.DataFrame:

@@ -86,7 +86,7 @@ def test_text_from_outside_is_shown_as_it_is(hostile_html: str) -> None:
     assert not any(str(link["href"])[:1] != "#" for link in page.all("a"))
 
 
-def test_every_template_compiles_and_every_static_file_is_in_the_package() -> None:
+def test_every_template_compiles_and_static_files_exist() -> None:
     environment = get_environment()
     names = environment.list_templates()
     assert {"base.html", "report.html", "macros/tables.html", "sections/headline.html"} <= set(names)
@@ -96,14 +96,14 @@ def test_every_template_compiles_and_every_static_file_is_in_the_package() -> No
         assert files(PACKAGE).joinpath("static", name).is_file()
 
 
-def test_a_name_that_a_template_lacks_is_an_error() -> None:
+def test_an_undefined_name_in_a_template_fails() -> None:
     with pytest.raises(UndefinedError, match="nowhere"):
         get_environment().from_string("{{ nowhere }}").render()
     with pytest.raises(UndefinedError, match="no attribute 'nowhere'"):
         get_environment().from_string("{{ row.nowhere }}").render(row={"here": 1})
 
 
-def test_a_column_named_like_a_method_is_the_column() -> None:
+def test_columns_win_over_methods_of_dict() -> None:
     template = get_environment().from_string("{{ row.items }} {{ row.get('items') }}")
     assert template.render(row={"items": 3}) == "3 3"
 

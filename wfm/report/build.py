@@ -1,4 +1,4 @@
-"""Build the report from the frames of scores, volume and forecast: the one place where its figures come together."""
+"""Build the report from the frames of scores, volume and forecast: the only module that combines them."""
 
 from __future__ import annotations
 

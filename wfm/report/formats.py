@@ -1,4 +1,4 @@
-"""How a number, a duration or an instant is spelt, on every screen; nothing else in wfm formats one."""
+"""How numbers, durations, dates and instants are written, on every screen; nothing else in wfm formats one."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 NOTHING: Final = "–"
-"""Stands where a ratio has no denominator or a value is not known; never a zero."""
+"""Written where a ratio has no denominator or a value is missing; never a zero."""
 
+# strftime's names would depend on the machine's locale.
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
+MAX_RANGE_DECIMALS: Final = 4
+WHOLE_HOURS_FROM_S: Final = 36_000
+
 
 def _half_up(value: float) -> int:
+    # round() rounds halves to even: 0.5 to 0 and 1.5 to 2.
     return floor(value + 0.5)
 
 
 def percent(ratio: float | None) -> str:
-    """Write a ratio 0..1 as percent; only all is written as 100.0, only nothing as 0.0."""
+    """Write a ratio 0..1 in percent; only 1 is written as 100.0, and only 0 as 0.0."""
     if ratio is None or ratio != ratio:
         return NOTHING
     if 0 < ratio < 0.0005:
@@ -30,10 +35,10 @@ def percent(ratio: float | None) -> str:
 
 
 def between(low: float | None, high: float | None) -> str:
-    """Write a range of ratios with as many decimals as it takes to tell its ends apart, at most four."""
+    """Write a range of ratios with as many decimals as show that its ends differ, at most four."""
     if low is None or high is None:
         return NOTHING
-    for decimals in range(1, 5):
+    for decimals in range(1, MAX_RANGE_DECIMALS + 1):
         ends = [f"{100 * ratio:.{decimals}f} %" for ratio in (low, high)]
         if ends[0] != ends[1]:
             break
@@ -51,7 +56,7 @@ def change(ratio: float | None) -> str:
 
 
 def clock(seconds: float | None) -> str:
-    """Write a duration for reading: ``45 s``, ``12 min 05 s``, ``1 h 05 min``; the exact value is `exact`."""
+    """Write a duration for reading: ``45 s``, ``12 min 05 s``, ``1 h 05 min``; see also `format_exact_seconds`."""
     if seconds is None:
         return NOTHING
     whole = _half_up(abs(seconds))
@@ -72,14 +77,14 @@ def exact(seconds: float | None) -> str:
 
 
 def hours(seconds: float | None) -> str:
-    """Write a long duration in whole hours, a short one as `clock` does."""
-    if seconds is None or seconds < 36_000:
+    """Write a duration of ten hours or more in whole hours, a shorter one as `format_duration` does."""
+    if seconds is None or seconds < WHOLE_HOURS_FROM_S:
         return clock(seconds)
     return f"{_half_up(seconds / 3600):,} h"
 
 
 def count(number: float | None) -> str:
-    """Write a count; an expected one with a decimal while it is small."""
+    """Write a count; an expected one below 100 with a decimal, if it has one."""
     if number is None:
         return NOTHING
     if number == int(number) or abs(number) >= 100:
@@ -93,33 +98,33 @@ def format_whole_count(number: float | None) -> str:
 
 
 def day(on: date, year: bool = True) -> str:
-    """Write a local date the same in every locale: ``Sun 20 Jun 1999``."""
+    """Write a local date, the same in every locale: ``Sun 20 Jun 1999``."""
     text = f"{DAYS[on.weekday()]} {on.day} {MONTHS[on.month - 1]}"
     return f"{text} {on.year}" if year else text
 
 
 def moment(at: datetime, timezone: str) -> str:
-    """Write an instant in a zone, with its offset."""
+    """Write an instant in a time zone, with its offset: ``Sun 20 Jun 1999, 09:05 (UTC+03:00)``."""
     local = at.astimezone(ZoneInfo(timezone))
     offset = local.strftime("%z")
     return f"{day(local.date())}, {local:%H:%M} (UTC{offset[:3]}:{offset[3:5]})"
 
 
 def short_day(on: date) -> str:
-    """Write a local date under an axis: ``20 Jun``."""
+    """Write a local date for an axis: ``20 Jun``."""
     return f"{on.day} {MONTHS[on.month - 1]}"
 
 
 def iso(at: datetime) -> str:
-    """Write an instant for machines: ISO 8601 in UTC."""
+    """Write an instant for machines: ISO 8601 in UTC, with Z."""
     return at.astimezone(ZoneInfo("UTC")).isoformat().replace("+00:00", "Z")
 
 
-def spoken(word: str | None) -> str:
-    """Write a name of ours without its underscores."""
-    return NOTHING if word is None else word.replace("_", " ")
+def spoken(code: str | None) -> str:
+    """Write a state, activity, class or reason without underscores: ``wrong state``."""
+    return NOTHING if code is None else code.replace("_", " ")
 
 
 def plural(n: int, one: str, many: str | None = None) -> str:
-    """Write a count with its noun."""
+    """Write a count with its noun: ``1 agent``, ``1,200 agents``."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-
-import polars as pl
 
 from wfm import terms
 from wfm.report.formats import clock, spoken
@@ -80,10 +79,11 @@ class DayStrip:
     hours: tuple[StripText, ...]
 
 
-def build_day_strip(slices: pl.DataFrame) -> DayStrip:
-    """Build the strip of the slices of one shift; the text alternative names what counted against the agent."""
-    first: datetime = slices["start_at"][0]
-    length: float = (slices["end_at"][-1] - first).total_seconds()
+def build_day_strip(slices: Sequence[dict[str, Any]]) -> DayStrip:
+    """Build the strip of one shift, of rows of `Report.day_slices`; the text alternative sums its classes."""
+    # Of rows, because for a few dozen of them the calls of polars would take longer than the work.
+    first: datetime = slices[0]["start_at"]
+    length: float = (slices[-1]["end_at"] - first).total_seconds()
 
     def to_x(instant: datetime) -> float:
         return LABEL_WIDTH + (100 - LABEL_WIDTH) * (instant - first).total_seconds() / length
@@ -105,10 +105,10 @@ def _find_appearance(word: str | None) -> tuple[str, str]:
     return _APPEARANCES.get(word or "", ("–", "other"))
 
 
-def _join_runs(slices: pl.DataFrame, column: str) -> list[dict[str, Any]]:
+def _join_runs(slices: Sequence[dict[str, Any]], column: str) -> list[dict[str, Any]]:
     """Join neighbours that look the same in a lane."""
     joined: list[dict[str, Any]] = []
-    for row in slices.iter_rows(named=True):
+    for row in slices:
         appearance = (row["class"],) if column == "class" else _find_appearance(row[column])
         last = joined[-1] if joined else None
         if last and last["appearance"] == appearance and last["end_at"] == row["start_at"]:
@@ -138,10 +138,9 @@ def _build_block(run: dict[str, Any], column: str, y: int, to_x: Callable[[datet
     )
 
 
-def _build_hours(slices: pl.DataFrame, to_x: Callable[[datetime], float]) -> list[StripText]:
+def _build_hours(slices: Sequence[dict[str, Any]], to_x: Callable[[datetime], float]) -> list[StripText]:
     """Build a clock time under every second hour, or every one of a short shift."""
-    first, last = slices["start_local"][0], slices["end_local"][-1]
-    start = slices["start_at"][0]
+    first, last, start = slices[0]["start_local"], slices[-1]["end_local"], slices[0]["start_at"]
     step = timedelta(hours=1 if last - first <= SHORT_SHIFT else 2)
     tick = first.replace(minute=0, second=0, microsecond=0)
     hours = []
@@ -152,17 +151,13 @@ def _build_hours(slices: pl.DataFrame, to_x: Callable[[datetime], float]) -> lis
     return hours
 
 
-def _describe_shift(slices: pl.DataFrame) -> str:
-    first, last = slices["start_local"][0], slices["end_local"][-1]
-    seconds = (pl.col("end_at") - pl.col("start_at")).dt.total_seconds().sum().alias("seconds")
-    # Classes of equal time keep the order in which they come, so that a report is drawn the same every time.
-    sums = (
-        slices.drop_nulls("class")
-        .group_by("class", maintain_order=True)
-        .agg(seconds)
-        .sort("seconds", descending=True, maintain_order=True)
-    )
-    parts = ", ".join(
-        f"{CLASS_LABELS[name].word.lower()} {clock(length)}" for name, length in sums.iter_rows()
-    )
+def _describe_shift(slices: Sequence[dict[str, Any]]) -> str:
+    first, last = slices[0]["start_local"], slices[-1]["end_local"]
+    seconds: defaultdict[str, int] = defaultdict(int)
+    for row in slices:
+        if row["class"] is not None:
+            seconds[row["class"]] += (row["end_at"] - row["start_at"]) // timedelta(seconds=1)
+    # Classes of equal time keep the order in which they come: the sort is stable.
+    longest_first = sorted(seconds.items(), key=lambda item: -item[1])
+    parts = ", ".join(f"{CLASS_LABELS[name].word.lower()} {clock(length)}" for name, length in longest_first)
     return f"Shift from {first:%H:%M} to {last:%H:%M}: {parts}. The list of exceptions has every one."

@@ -1,9 +1,10 @@
-"""Figures by agent: the table, and for each agent the days and exceptions behind it."""
+"""Figures by agent: the table, and for each agent the workdays and exceptions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
 from typing import Any, Final
 
 import polars as pl
@@ -54,10 +55,10 @@ def build_agents(report: Report) -> AgentFigures:
         {**row, "anchor": f"agent-{i}" if i < n_details else None}
         for i, row in enumerate(report.by_agent.head(MAX_AGENTS).iter_rows(named=True))
     ]
-    # One pass over each frame; a filter per agent would be as many passes as agents.
-    exceptions = _split_by_agent(report.exceptions)
-    workdays = _split_by_agent(report.by_agent_day)
-    slices = _split_by_agent(report.day_slices)
+    detailed = [score["agent_id"] for score in scores[:n_details]]
+    exceptions = _group_by_agent(report.exceptions, detailed)
+    workdays = _group_by_agent(report.by_agent_day, detailed)
+    slices = _group_by_agent(report.day_slices, detailed)
     is_cut = report.exceptions.height > MAX_EXCEPTIONS
     return AgentFigures(
         rows=scores,
@@ -65,9 +66,9 @@ def build_agents(report: Report) -> AgentFigures:
         details=[
             _build_detail(
                 score,
-                exceptions.get(score["agent_id"], report.exceptions.clear()),
-                workdays.get(score["agent_id"], report.by_agent_day.clear()),
-                slices.get(score["agent_id"], report.day_slices.clear()),
+                exceptions[score["agent_id"]],
+                workdays[score["agent_id"]],
+                slices[score["agent_id"]],
                 is_cut,
             )
             for score in scores[:n_details]
@@ -87,30 +88,32 @@ def _count_details(report: Report) -> int:
     )
 
 
-def _split_by_agent(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    parts = rows.partition_by("agent_id", as_dict=True, maintain_order=True)
-    return {str(agent_id): part for (agent_id,), part in parts.items()}
+def _group_by_agent(rows: pl.DataFrame, agent_ids: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of each agent, in their order; none is an empty list."""
+    # One pass over the rows; a filter per agent would be as many passes as agents.
+    grouped: dict[str, list[dict[str, Any]]] = {agent_id: [] for agent_id in agent_ids}
+    for row in rows.filter(pl.col("agent_id").is_in(agent_ids)).iter_rows(named=True):
+        grouped[row["agent_id"]].append(row)
+    return grouped
 
 
 def _build_detail(
     score: dict[str, Any],
-    exceptions: pl.DataFrame,
-    workdays: pl.DataFrame,
-    slices: pl.DataFrame,
+    exceptions: list[dict[str, Any]],
+    workdays: list[dict[str, Any]],
+    slices: list[dict[str, Any]],
     is_cut: bool,
 ) -> AgentDetail:
     shown = exceptions
-    if is_cut and exceptions.height > MAX_EXCEPTIONS_PER_AGENT:
-        longest = exceptions.sort("seconds", descending=True, maintain_order=True)
-        shown = longest.head(MAX_EXCEPTIONS_PER_AGENT).sort("start_at", maintain_order=True)
+    if is_cut and len(exceptions) > MAX_EXCEPTIONS_PER_AGENT:
+        longest = sorted(exceptions, key=lambda row: -row["seconds"])[:MAX_EXCEPTIONS_PER_AGENT]
+        shown = sorted(longest, key=lambda row: row["start_at"])
+    days = groupby(slices, key=lambda row: row["workday"])
     return AgentDetail(
         score=score,
-        strips=[
-            (on, build_day_strip(part))
-            for (on,), part in slices.partition_by("workday", as_dict=True, maintain_order=True).items()
-        ],
-        workdays=workdays.to_dicts(),
-        exceptions=shown.to_dicts(),
-        n_exceptions=exceptions.height,
-        zone=None if shown.is_empty() else shown["zone"][0],
+        strips=[(on, build_day_strip(list(rows))) for on, rows in days],
+        workdays=workdays,
+        exceptions=shown,
+        n_exceptions=len(exceptions),
+        zone=shown[0]["zone"] if shown else None,
     )

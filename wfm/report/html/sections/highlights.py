@@ -44,7 +44,7 @@ def build_highlights(report: Report) -> HighlightFigures:
 
 
 def _select_days(report: Report) -> list[FeaturedDay]:
-    # A day on which nobody came has nothing to show but one block; the reasons count it.
+    # A day of absence would be drawn as a single block; the table of reasons counts it.
     is_absence = (pl.col("reason") == "absent").fill_null(False)
     days = (
         report.day_slices.filter(~is_absence.any().over("agent_id", "workday"))
@@ -61,7 +61,7 @@ def _select_days(report: Report) -> list[FeaturedDay]:
             build_day_strip(
                 report.day_slices.filter(
                     pl.col("agent_id") == row["agent_id"], pl.col("workday") == row["workday"]
-                )
+                ).to_dicts()
             ),
         )
         for row in days.iter_rows(named=True)

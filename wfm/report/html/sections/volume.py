@@ -58,15 +58,15 @@ def build_volume(report: Report) -> VolumeFigures:
 def _build_chart(label: str, rows: pl.DataFrame) -> Chart:
     entered, typical = rows["entered"].to_list(), rows["typical"].to_list()
     days = rows["on"].to_list()
-    known = [value for value in typical if value is not None]
-    scale = ChartScale(0, round_up(max([*entered, *known, 1])), max(len(entered), 1))
+    typical_known = [value for value in typical if value is not None]
+    scale = ChartScale(0, round_up(max([*entered, *typical_known, 1])), max(len(entered), 1))
     titles = [
         f"{day(on)}: {count(came)} entered, typical {count(usual)}"
         for on, came, usual in zip(days, entered, typical, strict=True)
     ]
     text = f"{label}: {count(sum(entered))} calls entered in {len(entered)} days"
-    if sum(known):
-        text += f"; {count(sum(known))} would be typical"
+    if sum(typical_known):
+        text += f"; {count(sum(typical_known))} would be typical"
     return Chart(
         caption=label,
         label=f"{text}.",
