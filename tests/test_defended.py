@@ -1,18 +1,14 @@
-"""What an analyst meets while defending a number: broken sources, logins, unsigned approvals, narrow screens."""
+"""What an analyst meets while defending a number: broken sources, logins and unsigned approvals."""
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import polars as pl
 import pytest
-from rich.console import Console
-from rich.text import Text
 from tiny_centre import DAY, NEXT, rows
 
 import wfm
-from wfm.cli.columns import Column, draw
 from wfm.errors import BadRowsError, InputError, NoDataError
 
 BROKEN = {"WFM_SOURCES__NCC__VENDOR": "nextiva_ncc"}
@@ -197,39 +193,3 @@ def test_a_quarter_of_an_hour_that_is_none_is_named_among_good_rows(centre, tiny
         BadRowsError, match=r"row 3, interval_start: .* expected the start of a quarter of an hour"
     ):
         centre.put("interval_volume", path)
-
-
-# --- narrow screens -----------------------------------------------------------------------------------------
-def drawn(width: int, columns: list[Column], names: int) -> list[str]:
-    page = Console(width=width, file=io.StringIO(), color_system=None)
-    draw(page, columns, names)
-    return page.file.getvalue().splitlines()
-
-
-def wide(rows: int, figures: int) -> list[Column]:
-    names = Column("agent id", [Text(f"agent-{row:03}") for row in range(rows)])
-    return [
-        names,
-        *(
-            Column(f"figure {place}", [Text(f"{place}.{row}") for row in range(rows)], right=True, whole=True)
-            for place in range(figures)
-        ),
-    ]
-
-
-@pytest.mark.parametrize("width", [40, 60, 80, 120])
-def test_a_narrow_screen_loses_no_cell_and_names_every_row(width):
-    lines = drawn(width, wide(45, 30), 1)
-    assert max(map(len, lines)) <= width
-    assert "…" not in "".join(lines)
-    words = [line.split() for line in lines]
-    for row in range(45):
-        mine = [line for line in words if f"agent-{row:03}" in line]
-        assert all(line[0] == str(row + 1) for line in mine)
-        assert {f"{place}.{row}" for place in range(30)} <= {word for line in mine for word in line}
-
-
-def test_a_screen_with_room_shows_one_table_without_numbers():
-    lines = drawn(200, wide(3, 5), 1)
-    assert len(lines) == 5
-    assert lines[0].split()[:2] == ["agent", "id"]

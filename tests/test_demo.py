@@ -184,10 +184,10 @@ def test_what_the_command_prints_is_computed(shown: Demo, folder: Path, run, mon
     done = run("demo", "--directory", folder)
     whole = shown.proof.whole  # type: ignore[union-attr]
     for text in (
-        f"of its {whole.planted:,} planted exceptions wfm found {whole.right:,} (precision 100.0 %",
+        f"wfm found {whole.right:,} of {whole.planted:,} exceptions (precision 100.0 %",
         f"differ by {whole.off_s:,.0f} of {whole.true_in_s:,.0f}.",
         "rows from xsi:",
-        "looks in 68,580 s of virtual time",
+        "polls in 68,580 s of simulated time",
     ):
         assert text in done.out
     agent, day = done.out.split()[-2:]

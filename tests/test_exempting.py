@@ -11,7 +11,7 @@ import pytest
 from tiny_centre import DAY, NEXT, rows
 
 import wfm
-from wfm.cli import commands
+from wfm.cli import main
 from wfm.errors import InputError, NoDataError, UsageError
 
 LATE = (f"{DAY}T08:00Z", f"{DAY}T08:30Z")
@@ -266,12 +266,12 @@ class Terminal:
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize(("said", "stored"), [("y", True), ("n", False)])
 def test_at_a_terminal_somebody_is_asked(run, monkeypatch, said, stored):
-    from wfm.cli import exempting
+    from wfm.cli.commands import exempt
 
     asked = []
     monkeypatch.setattr(sys, "stdin", Terminal())
-    monkeypatch.setattr(exempting.typer, "confirm", lambda text, **_: asked.append(text) or said == "y")
-    commands.main([str(word) for word in ADD])
+    monkeypatch.setattr(exempt.typer, "confirm", lambda text, **_: asked.append(text) or said == "y")
+    main([str(word) for word in ADD])
     assert asked == ["Store 1 exemption?"]
     assert ("bus strike" in run("exempt", "list").out) == stored
 
@@ -301,7 +301,7 @@ def test_add_revoke_restore_and_list_from_the_command_line(run):
         ),
         (("add", "--from", DAY, "--to", NEXT, "--all", "--reason", "y"), "Say who decides: --by WHO"),
         (("add", "--from", DAY, "--to", NEXT, "--all", "--by", "y"), "Say why: --reason TEXT"),
-        (("add", "--file", "a.csv", "--all", "--by", "y"), "--file says when"),
+        (("add", "--file", "a.csv", "--all", "--by", "y"), "--file itself says when"),
         (("revoke", "x12345"), "Say who decides: --by WHO"),
         (("revoke", "x", "--by", "me"), "give at least the first 4 characters"),
     ],

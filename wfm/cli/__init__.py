@@ -1,31 +1,5 @@
-"""The command line `wfm`."""
+"""The command line `wfm`; each command is loaded when it is named."""
 
-from wfm.cli import (
-    bridging,
-    changes,
-    collecting,
-    exempting,
-    explaining,
-    outages,
-    reconciling,
-    rehearsing,
-    serving,
-    shrinkage,
-    telephony,
-)
-from wfm.cli.commands import main
+from wfm.cli.app import main
 
-__all__ = [
-    "bridging",
-    "changes",
-    "collecting",
-    "exempting",
-    "explaining",
-    "main",
-    "outages",
-    "reconciling",
-    "rehearsing",
-    "serving",
-    "shrinkage",
-    "telephony",
-]
+__all__ = ["main"]

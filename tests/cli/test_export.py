@@ -1,0 +1,12 @@
+"""`wfm export`: every table."""
+
+from __future__ import annotations
+
+from wfm import schema
+
+
+def test_every_table_can_be_exported(tiny, run):
+    for table in schema.tables():
+        for form in ("csv", "parquet"):
+            assert run("export", table, "--format", form).code == 0, table
+    assert (tiny / "wfm.duckdb").exists()

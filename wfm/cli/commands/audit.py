@@ -1,0 +1,60 @@
+"""`wfm audit`: the audit chain over what the phone systems sent about every call."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+
+from wfm.cli.help import HelpfulCommand, make_group
+from wfm.cli.options import open_centre
+from wfm.cli.output import print_line, print_note, show_progress
+from wfm.errors import UsageError
+
+group = make_group("Verify the audit chain of call records.")
+
+
+@group.command("verify", cls=HelpfulCommand)
+def verify_chain(
+    end: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HASH",
+            help="A last hash that an earlier run printed: it must still be in the chain; may be repeated.",
+        ),
+    ] = None,
+) -> None:
+    """Verify the chain of hashes over all audit records.
+
+    Prints the last hash of every source: keep it elsewhere and pass it as --end later, because nothing else shows that
+    the last records were removed or that all were written again. Exit code 1 names the first record that does not fit.
+
+    Example: wfm audit verify --end 3c1f6a…
+    """
+    from wfm.storage.audit import verify_audit_chains
+
+    noted = [_parse_hash(one) for one in end or ()]
+    with show_progress("Verifying"):
+        chain = verify_audit_chains(open_centre().store, noted)
+    if chain.wrong is not None:
+        source, leg = chain.wrong
+        print_note(
+            f"error: record {chain.rows:,} ({source} {leg}) does not fit the chain: it, or one before it, was changed."
+        )
+        raise typer.Exit(1)
+    for lost in chain.lost:
+        print_note(
+            f"error: no record ends the chain at {lost}: records were removed, or the chain was written again."
+        )
+    if chain.lost:
+        raise typer.Exit(1)
+    print_line(f"{chain.rows:,} audit records, the chain is intact.")
+    for source, last in sorted(chain.ends.items()):
+        print_line(f"{source} ends at {last}")
+
+
+def _parse_hash(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", text.lower()):
+        raise UsageError(f"--end {text}: give the 64 hexadecimal digits that wfm audit verify printed.")
+    return text.lower()

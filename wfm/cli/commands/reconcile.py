@@ -1,0 +1,114 @@
+"""`wfm reconcile`: whether interval volume, call log and agent states agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wfm.cli import choices, completion
+from wfm.cli.options import (
+    AsOfOption,
+    FormatOption,
+    FromOption,
+    OutOption,
+    QueuesOption,
+    ToOption,
+    open_centre,
+    parse_groups,
+)
+from wfm.cli.output import OutputTarget, print_frame, print_line, print_note, show_progress
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from wfm.engine.reconcile import Reconciliation
+
+SCREEN_COLUMNS = (
+    "source",
+    "queue_id",
+    "interval_start",
+    "day",
+    "week",
+    "booking",
+    "handle_agreement",
+    "states_agreement",
+    "entered_vendor",
+    "entered_legs",
+    "abandoned_vendor",
+    "abandoned_legs",
+    "handle_vendor_s",
+    "handle_legs_s",
+    "handle_states_s",
+    "causes",
+)
+ALIASES = {"queue": ("source", "queue_id"), "interval": ("interval_start",)}
+"""Short names of groups and the columns that they stand for."""
+
+
+def run(
+    from_: FromOption,
+    to: ToOption,
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help=f"Group by these, separated by commas: queue, interval, {', '.join(choices.RECONCILE_GROUPS)}; "
+            "empty: one row for everything.",
+            autocompletion=completion.complete_reconcile_groups,
+        ),
+    ] = "queue",
+    queue: QueuesOption = None,
+    findings: Annotated[
+        bool, typer.Option("--findings", help="List the causes with their evidence instead of the figures.")
+    ] = False,
+    as_of: AsOfOption = None,
+    format: FormatOption = None,
+    out: OutOption = None,
+) -> None:
+    """Compare interval volume, call log and agent states.
+
+    Where they differ, the likely causes are named: clock skew, late booking, transfers counted twice and others.
+
+    Example: wfm reconcile --from 2026-03-02 --to 2026-03-09 --by queue,day
+    """
+    from wfm.engine.causes import CAUSES
+
+    target, groups = OutputTarget.choose(format, out), _expand_groups(by)
+    with show_progress("Reconciling"):
+        result = open_centre().reconcile(from_, to, queues=queue, as_of=as_of)
+        rows = result.findings if findings else result.by(groups)
+    if not target.is_screen:
+        print_frame(rows, target)
+        return
+    _print_headline(result)
+    print_frame(rows, target, None if findings else SCREEN_COLUMNS)
+    if not findings and result.findings.height:
+        print_line()
+        print_frame(result.findings, target)
+    print_meanings(CAUSES, result.findings, "cause")
+
+
+def print_meanings(meanings: Mapping[str, str], rows: pl.DataFrame, column: str) -> None:
+    """Print what the codes in a column mean."""
+    for code in rows[column].drop_nulls().unique().sort():
+        print_note(f"{code}: {meanings[code]}.")
+
+
+def _expand_groups(by: str) -> list[str]:
+    """Read what to group by; the engine refuses names that it does not know."""
+    return list(dict.fromkeys(name for word in parse_groups(by) for name in ALIASES.get(word, (word,))))
+
+
+def _print_headline(result: Reconciliation) -> None:
+    from wfm.report import formats
+
+    total = result.headline().row(0, named=True)
+    print_line(
+        f"{total['agree']:,} of {total['figures']:,} figures agree ({formats.percent(total['agreement'])}); "
+        f"{total['explained']:,} more differ for a named reason: {formats.percent(total['accounted'])} accounted for."
+    )
+    handle, states = (formats.percent(total[name]) for name in ("handle_agreement", "states_agreement"))
+    print_line(f"Handle time: vendor and calls agree by {handle}, states and calls by {states}.")
+    print_line()

@@ -1,0 +1,30 @@
+"""`wfm replay`: the stored raw payloads, read again."""
+
+from __future__ import annotations
+
+from wfm.cli.commands.collect import SCREEN_COLUMNS, tabulate_cycles
+from wfm.cli.options import FeedOption, FormatOption, OutOption, SourcesArgument, open_centre
+from wfm.cli.output import OutputTarget, print_frame, show_progress
+
+
+def run(
+    source: SourcesArgument = None,
+    feed: FeedOption = None,
+    format: FormatOption = None,
+    out: OutOption = None,
+) -> None:
+    """Read stored payloads again after a parser or unit change.
+
+    Nothing is asked of the phone systems.
+
+    Example: wfm replay ncc --feed interval_volume
+    """
+    from wfm.jobs.collect import Collector
+    from wfm.jobs.sources import configured, pick
+
+    target, centre = OutputTarget.choose(format, out), open_centre()
+    pairs = pick(configured(centre.settings.sources, centre.settings.country), source, feed)
+    collector = Collector(centre.store)
+    with show_progress("Replaying"):
+        cycles = [collector.replay(one, what) for one, what in pairs]
+    print_frame(tabulate_cycles(cycles), target, SCREEN_COLUMNS)

@@ -1,0 +1,272 @@
+"""Everything that is printed: lines, notes, progress, and frames as a table on the screen or in a file's format."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from wfm.cli import choices
+from wfm.errors import UsageError
+
+if TYPE_CHECKING:
+    import polars as pl
+    from rich.console import Console
+
+    from wfm.jobs import Imported
+
+MAX_SCREEN_ROWS: Final = 200
+PIPE_WIDTH: Final = 500
+RATIO_COLUMNS: Final = (
+    "adherence",
+    "adherence_adjusted",
+    "adherence_low",
+    "adherence_high",
+    "coverage",
+    "conformance",
+    "abandonment",
+    "service_level",
+    "occupancy",
+    "utilisation",
+    "shrinkage",
+    "shrinkage_scheduled",
+    "shrinkage_planned",
+    "shrinkage_unplanned",
+    "shrinkage_high",
+    "wape15",
+    "bias",
+    "noise_floor",
+    "change",
+    "share",
+    "handle_agreement",
+    "states_agreement",
+    "adherence_tolerant",
+    "adherence_adjusted_tolerant",
+    "score_from",
+    "score_to",
+    *choices.DEFINITIONS,
+)
+"""Columns of ratios, 0..1 in a file and percent on a screen."""
+CLASSES: Final = ("in", "call_driven", "approved", "system", "unknown", "controllable")
+"""The classes of scheduled time in the order in which a summary names them."""
+
+
+class Format(StrEnum):
+    """How a table is written."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+    xlsx = "xlsx"
+
+
+@dataclass(frozen=True)
+class OutputTarget:
+    """Where an answer goes and how it is written."""
+
+    format: Format
+    out: Path | None
+
+    @classmethod
+    def choose(cls, format: Format | None, out: Path | None) -> OutputTarget:
+        """Decide before anything is computed: without ``format``, by the ending of ``out``, else a table.
+
+        Raises:
+            UsageError: the two do not go together.
+        """
+        if out is None:
+            if format in (Format.parquet, Format.xlsx) and sys.stdout.isatty():
+                raise UsageError(f"--format {format.value} is not for a screen: add --out FILE.")
+            return cls(format or Format.table, out)
+        if format == Format.table:
+            raise UsageError(
+                f"--out {out}: a table is for the screen; use --format csv, json, parquet or xlsx."
+            )
+        ending = out.suffix.lower().lstrip(".")
+        if format is None and (ending == Format.table or ending not in list(Format)):
+            raise UsageError(f"--out {out}: use the ending .csv, .json, .parquet or .xlsx, or say --format.")
+        return cls(format or Format(ending), out)
+
+    @property
+    def is_screen(self) -> bool:
+        """Whether a person reads the answer: then it may be shortened and summarised."""
+        return self.format == Format.table
+
+
+SCREEN: Final = OutputTarget(Format.table, None)
+
+
+# --- lines ----------------------------------------------------------------------------------------------
+def print_line(text: str = "") -> None:
+    """Print a line of the answer."""
+    print(text)
+
+
+def print_note(text: str) -> None:
+    """Print a line about the answer on stderr, where it does not mix with the answer."""
+    print(text, file=sys.stderr)
+
+
+@contextmanager
+def show_progress(what: str) -> Iterator[None]:
+    """Show on a terminal that something is going on; print nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(f"{what} …"):
+        yield
+
+
+def print_import(done: Imported) -> None:
+    """Print how many rows an import added, corrected and knew already."""
+    written = done.written
+    parts = [f"{written.added:,} new"]
+    if written.replaced:
+        parts.append(f"{written.replaced:,} corrected")
+    if written.same:
+        parts.append(f"{written.same:,} known already")
+    print_line(f"{done.table:<16} {written.read:>9,} rows from {done.path.name}: {', '.join(parts)}")
+
+
+# --- frames ---------------------------------------------------------------------------------------------
+def print_frame(frame: pl.DataFrame, target: OutputTarget, columns: Sequence[str] | None = None) -> None:
+    """Write a frame to a file, or print it.
+
+    Args:
+        frame: the answer.
+        target: where it goes.
+        columns: what a table on a screen shows, in this order; None: everything. Files always get everything.
+    """
+    if target.is_screen:
+        _print_table(frame.select([c for c in columns if c in frame.columns]) if columns else frame)
+        return
+    from wfm.files import FORMATS, write
+
+    if target.format in (Format.csv, Format.json):
+        frame = _drop_needless_fractions(frame)
+    names = {str(name): name for name in FORMATS}
+    write(frame, target.out or sys.stdout.buffer, names[target.format.value])
+    if target.out is not None:
+        print_note(f"Wrote {frame.height:,} rows to {target.out}.")
+
+
+def order_score_columns(frame: pl.DataFrame) -> list[str]:
+    """Return the columns of scores for a screen: what they are grouped by, the percentages, then the seconds.
+
+    A narrow screen shows the first columns first, so the answer must not come after what it was computed from.
+    """
+    start = frame.columns.index("scheduled_s")
+    groups, figures = frame.columns[:start], frame.columns[start:]
+    ratios = [name for name in figures if not name.endswith("_s")]
+    bounds = ("coverage", "conformance", "adherence_low", "adherence_high")
+    ratios.sort(key=lambda name: bounds.index(name) if name in bounds else -1)
+    return [*groups, *ratios, *(name for name in figures if name not in ratios)]
+
+
+def print_score_summary(frame: pl.DataFrame) -> None:
+    """Print adherence over all rows of a table of scores; a long table then ends with it."""
+    if frame.height < 2:
+        return
+    from wfm.engine.adherence import SUMS, ratios
+
+    sums = frame.select(SUMS).sum()
+    screen = open_console(PIPE_WIDTH)
+    screen.print(f"\nAll {frame.height:,} rows:")
+    # `ratios` expects microseconds: its ratios are right for any unit, its seconds are not
+    for line in describe_score({**ratios(sums).row(0, named=True), **sums.row(0, named=True)}):
+        screen.print(line)
+
+
+def describe_score(row: dict[str, float | None]) -> tuple[str, str]:
+    """Return the percentages of a score in one line, and where its scheduled time went in another."""
+    from wfm.report import formats
+
+    percentages = (
+        f"adherence {formats.percent(row['adherence'])}, adjusted {formats.percent(row['adherence_adjusted'])}, "
+        f"conformance {formats.percent(row['conformance'])}, coverage {formats.percent(row['coverage'])}"
+    )
+    parts = [
+        f"{formats.spoken(name)} {formats.clock(row[f'{name}_s'])}" for name in CLASSES if row[f"{name}_s"]
+    ]
+    return percentages, f"scheduled {formats.clock(row['scheduled_s'])} = {' + '.join(parts)}"
+
+
+def open_console(width: int) -> Console:
+    """Return the screen; in a pipe, plain text of a width that does not depend on who reads it."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=width, color_system=None)
+
+
+def _drop_needless_fractions(frame: pl.DataFrame) -> pl.DataFrame:
+    """Write columns of whole seconds as integers: text has no types, and its bytes must not change between runs."""
+    import polars as pl
+
+    whole = [
+        name
+        for name in frame.columns
+        if _is_duration(name)
+        and frame.schema[name] == pl.Float64
+        and (frame[name] == frame[name].round()).fill_null(True).all()
+    ]
+    return frame.with_columns(pl.col(whole).cast(pl.Int64))
+
+
+def _is_duration(name: str) -> bool:
+    return name == "seconds" or name.endswith("_s")
+
+
+def _print_table(frame: pl.DataFrame) -> None:
+    """Print a frame for reading: percentages, hours and minutes, a dash for null."""
+    from rich.text import Text
+
+    from wfm.cli.wide_tables import TableColumn, print_wide_table
+
+    shown = frame.head(MAX_SCREEN_ROWS)
+    columns = [
+        TableColumn(
+            name.removesuffix("_s").replace("_", " "),
+            [Text(_format_cell(name, value)) for value in shown[name].to_list()],
+            right=dtype.is_numeric(),
+            unbroken=dtype.is_numeric() or dtype.is_temporal(),
+        )
+        for name, dtype in shown.schema.items()
+    ]
+    if columns:
+        figures = [column.right for column in columns]
+        print_wide_table(open_console(PIPE_WIDTH), columns, figures.index(True) if True in figures else 2)
+    if frame.height > MAX_SCREEN_ROWS:
+        rest = frame.height - MAX_SCREEN_ROWS
+        print_note(f"{rest:,} more rows: --format csv or --out FILE gives all {frame.height:,}.")
+    if frame.is_empty():
+        print_note("No rows.")
+
+
+def _format_cell(name: str, value: object) -> str:
+    from wfm.report import formats
+
+    if value is None:
+        return formats.NOTHING
+    if name == "points" and isinstance(value, float):
+        return formats.change(value)
+    plain = re.sub("_(before|after)$", "", name)
+    if plain.partition("(")[0] in RATIO_COLUMNS and isinstance(value, (int, float)):
+        return formats.percent(value)
+    if _is_duration(name) and isinstance(value, (int, float)):
+        return formats.clock(value)
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    if name.endswith(("_at", "_start", "_until")) or name in ("at", "origin"):
+        return f"{value:%Y-%m-%d %H:%M:%S}Z" if hasattr(value, "strftime") else str(value)
+    return str(value)
