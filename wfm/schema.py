@@ -10,6 +10,8 @@ from importlib.resources import files
 import duckdb
 import polars as pl
 
+from wfm.core.time import INSTANT
+
 POLARS: dict[str, pl.DataType] = {
     "VARCHAR": pl.String(),
     "BIGINT": pl.Int64(),
@@ -18,7 +20,7 @@ POLARS: dict[str, pl.DataType] = {
     "BOOLEAN": pl.Boolean(),
     "BLOB": pl.Binary(),
     "DATE": pl.Date(),
-    "TIMESTAMP WITH TIME ZONE": pl.Datetime("us", "UTC"),
+    "TIMESTAMP WITH TIME ZONE": INSTANT,
 }
 KNOWLEDGE = ("collection_id", "row_no", "recorded_at", "replaced_at")
 """Columns that every versioned table has as well as its own: where a row came from and when it was in force."""

@@ -15,7 +15,8 @@ from typing import Final
 
 import polars as pl
 
-INSTANT: Final = pl.Datetime("us", "UTC")
+from wfm.core.time import INSTANT
+
 LOGGED_OUT: Final = "Logged out"
 NOT_THERE: Final = "not in snapshot"
 """The vendor_reason of a logout that was inferred, not reported."""

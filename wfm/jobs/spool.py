@@ -15,6 +15,7 @@ from uuid import uuid4
 import polars as pl
 
 from wfm.core.atomic_files import TEMPORARY_ENDING, explained_errors, replace_file, sync_directory
+from wfm.core.time import INSTANT
 from wfm.vendors import Payload, Window
 
 ENDING = ".batch.parquet"
@@ -68,7 +69,7 @@ def put(folder: Path, batch: Batch) -> Path:
         },
         schema={
             "header": pl.String,
-            "received_at": pl.Datetime("us", "UTC"),
+            "received_at": INSTANT,
             "context": pl.String,
             "body": pl.Binary,
         },

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from wfm.core.time import EPOCH
 from wfm.vendors import Feed, Window
 
 GRID = timedelta(minutes=15)
@@ -14,8 +15,7 @@ MOST_PER_CYCLE = 400
 
 def floor(at: datetime) -> datetime:
     """Return an instant rounded down to a quarter of an hour."""
-    start = datetime(1970, 1, 1, tzinfo=UTC)
-    return at - (at - start) % GRID
+    return at - (at - EPOCH) % GRID
 
 
 def union(windows: Iterable[Window]) -> list[Window]:

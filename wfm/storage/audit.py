@@ -5,21 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import duckdb
 import polars as pl
 
 from wfm import schema
+from wfm.core.time import to_epoch_us
 from wfm.storage.connection import query_frame
 from wfm.storage.database import Store
 from wfm.storage.reader import Reader
 
 FIRST_HASH: Final = ""
 """The hash that the first row of a source's chain is chained to."""
-
-_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -107,8 +106,7 @@ def compute_link_hash(before: str, source: str, leg_id: str, seen_at: datetime, 
 
     Each value is preceded by its length, so that moving text from one value to the next changes the hash.
     """
-    micros = (seen_at - _EPOCH) // _MICROSECOND
-    parts = [part.encode() for part in (before, source, leg_id, str(micros), payload)]
+    parts = [part.encode() for part in (before, source, leg_id, str(to_epoch_us(seen_at)), payload)]
     content = b"".join([piece for part in parts for piece in (len(part).to_bytes(8, "big"), part)])
     return hashlib.sha256(content).hexdigest()
 

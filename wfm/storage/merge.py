@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import duckdb
 import polars as pl
 
 from wfm import schema
+from wfm.core.time import MICROSECOND
 from wfm.storage.connection import query_frame, quote_name, quote_names, registered_frames
 
 IGNORED_COLUMNS: Final = {"report_row": ("execution_id",)}
 """Columns that only name the run a row came from: a row that differs in nothing else is unchanged."""
-SMALLEST_STEP: Final = timedelta(microseconds=1)
 
 
 def allocate_collection(con: duckdb.DuckDBPyConnection) -> tuple[int, datetime]:
@@ -27,7 +27,7 @@ def allocate_collection(con: duckdb.DuckDBPyConnection) -> tuple[int, datetime]:
         "SELECT coalesce(max(collection_id), 0) + 1, "
         "greatest(max(made_at), (SELECT max(applied_at) FROM migration)) FROM collection",
     ).row(0)
-    return number, max(datetime.now(UTC), last + SMALLEST_STEP)
+    return number, max(datetime.now(UTC), last + MICROSECOND)
 
 
 def merge_rows(
