@@ -17,27 +17,30 @@ import pkgutil
 from importlib import import_module
 from typing import Final, cast
 
-from wfm.vendors.contract import (
-    CALL_EVENT,
+from wfm.vendors.abilities import (
     CallQuestion,
     CallRouter,
     CallStarter,
-    Delivery,
     DeliveryAcknowledger,
     EvidenceFinder,
+    FeedConfigurer,
+    LegAssembler,
+    RecordingResolver,
+    list_feeds,
+)
+from wfm.vendors.contract import (
+    CALL_EVENT,
+    Delivery,
     ExpiringToken,
     Feed,
-    FeedConfigurer,
     FeedKind,
     HasBaseUrl,
     HasLogoutRule,
     HttpClient,
     HttpReply,
-    LegAssembler,
     Limits,
     Payload,
     PushSettings,
-    RecordingResolver,
     Session,
     SourceSettings,
     TokenHolder,
@@ -46,7 +49,6 @@ from wfm.vendors.contract import (
     WebhookAnswer,
     Window,
     is_pushed,
-    list_feeds,
     pack_deliveries,
     unpack_deliveries,
 )
@@ -87,7 +89,7 @@ __all__ = [
     "unpack_deliveries",
 ]
 
-SHARED_MODULES: Final = frozenset({"contract", "setting_types", "values"})
+SHARED_MODULES: Final = frozenset({"abilities", "contract", "setting_types", "values"})
 """The modules of this folder that are no vendors."""
 REQUIRED_NAMES: Final = ("NAME", "TITLE", "Settings", "FEEDS", "LIMITS", "STATES", "session", "parse")
 

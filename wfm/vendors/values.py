@@ -76,10 +76,10 @@ def encode_json(value: Any, *, spaced: bool = False) -> str | None:
     ``spaced``: with blanks after the separators. Audit hashes are of this text, so a vendor must not change its style.
     """
     try:
-        told = (_encode_spaced if spaced else _encode_compact)(value)
+        text = (_encode_spaced if spaced else _encode_compact)(value)
     except (ValueError, RecursionError):
         return None
-    return told if told.isascii() else _storable(told)
+    return text if text.isascii() else _make_storable(text)
 
 
 # --- text -----------------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ def read_text(value: Any) -> str | None:
         value = int(value) if value.is_integer() else value
     if not isinstance(value, str | int | float):
         return None
-    return _storable(str(value)).strip() or None
+    return _make_storable(str(value)).strip() or None
 
 
 def read_texts(values: Sequence[Any]) -> list[str | None]:
@@ -105,7 +105,7 @@ def read_texts(values: Sequence[Any]) -> list[str | None]:
     return [read_text(value) for value in values]
 
 
-def _storable(text: str) -> str:
+def _make_storable(text: str) -> str:
     """Replace half a surrogate pair, which is JSON but no text, and drop NUL, which no database holds."""
     return text.encode("utf-8", "replace").decode().replace("\x00", "")
 
@@ -262,11 +262,11 @@ def add_notes(frame: pl.DataFrame, notes: Iterable[str]) -> pl.DataFrame:
     Raises:
         BadReplyError: there is no row to carry a note, which must not get lost.
     """
-    told = [note for note in notes if note]
-    if not told:
+    filled = [note for note in notes if note]
+    if not filled:
         return frame
-    text = "; ".join(told[:MOST_NOTES])
-    text += f"; and {len(told) - MOST_NOTES} more" if len(told) > MOST_NOTES else ""
+    text = "; ".join(filled[:MOST_NOTES])
+    text += f"; and {len(filled) - MOST_NOTES} more" if len(filled) > MOST_NOTES else ""
     if frame.is_empty():
         raise BadReplyError(text)
     first = "; ".join([*filter(None, frame["alarm"].head(1)), text])

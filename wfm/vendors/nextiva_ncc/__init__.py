@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from wfm.errors import BadReplyError
-from wfm.vendors.contract import EvidenceFinder, FeedConfigurer, HasBaseUrl, HasLogoutRule, Payload, Vendor
+from wfm.vendors.abilities import EvidenceFinder, FeedConfigurer
+from wfm.vendors.contract import HasBaseUrl, HasLogoutRule, Payload, Vendor
 from wfm.vendors.nextiva_ncc.agent_state import find_element, parse_agent_state
 from wfm.vendors.nextiva_ncc.directory import parse_directory
 from wfm.vendors.nextiva_ncc.fetch import session

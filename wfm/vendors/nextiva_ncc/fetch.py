@@ -33,7 +33,7 @@ DAY: Final = timedelta(days=1)
 NIGHTLY_AT: Final = timedelta(hours=2)
 """The quarter of an hour (UTC) after which yesterday is read again."""
 REFUSED_REST_S: Final = 300.0
-"""A path that refuses a new token is asked with the same one for so long, lest every poll costs a login."""
+"""A path that refuses a new token is asked with the same one for so long; else every poll would cost a login."""
 MOST_PAGES, MOST_WALKS = 1000, 2
 
 
@@ -138,7 +138,7 @@ class NccSession:
         return Payload("interval_volume", reply.received_at, reply.body, span)
 
     def _describe_left_out(self, payload: Payload) -> str:
-        """Describe the rows that cannot be parsed: their window is not complete, lest they count as zeros."""
+        """Describe the rows that cannot be parsed: their window is not complete, as they would count as zeros."""
         with contextlib.suppress(BadReplyError):  # `parse` will raise it where it is counted
             return describe_left_out(parse_intervals(payload, self._settings).left_out)
         return ""

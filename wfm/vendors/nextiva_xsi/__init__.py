@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from wfm.vendors.contract import FeedConfigurer, HasBaseUrl, Payload, Vendor
+from wfm.vendors.abilities import FeedConfigurer
+from wfm.vendors.contract import HasBaseUrl, Payload, Vendor
 from wfm.vendors.nextiva_xsi.agent import parse_agent
 from wfm.vendors.nextiva_xsi.call_leg import parse_call_leg
 from wfm.vendors.nextiva_xsi.fetch import session

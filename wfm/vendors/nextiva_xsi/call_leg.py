@@ -149,7 +149,7 @@ def _build_leg_columns(name: str) -> list[pl.Expr]:
         if placed
         else pl.coalesce(_hide_number(*CALLER_FIELDS), _hide_number("phoneNumber", CALLER_FIELDS[1])),
         "to_number": pl.coalesce("calledNumber", connected, *([other] if placed else [])),
-        "alarm": _describe_doubts(name, start, ring, talk, end),
+        "alarm": _describe_warnings(name, start, ring, talk, end),
         **{one: pl.col(one) for one in ("leg_id", "login", "queue_id", "payload")},
     }
     columns = {**list_own_columns("call_leg"), "payload": pl.String(), "alarm": pl.String()}
@@ -186,11 +186,11 @@ def _classify_outcome(name: str) -> pl.Expr:
     )
 
 
-def _describe_doubts(name: str, start: pl.Expr, ring: pl.Expr, talk: pl.Expr, end: pl.Expr) -> pl.Expr:
+def _describe_warnings(name: str, start: pl.Expr, ring: pl.Expr, talk: pl.Expr, end: pl.Expr) -> pl.Expr:
     """Return what is implausible about a row."""
     # short entries have no times but one, so only a long one can lack its answer
     long_entry, unanswered = pl.col("startTime").is_not_null(), pl.col("answerTime_us").is_null()
-    doubts = {
+    warnings = {
         "no startTime, and no time with an offset": start.is_null(),
         "answered or ended before it started": ring < 0,
         "released before it was answered": talk < 0,
@@ -200,9 +200,9 @@ def _describe_doubts(name: str, start: pl.Expr, ring: pl.Expr, talk: pl.Expr, en
     for one in TIME_FIELDS:
         # 0 is how some servers write that there is no such time
         wrong = pl.col(one).is_not_null() & (pl.col(one) != "0") & pl.col(f"{one}_us").is_null()
-        doubts[f"{one} is not an instant"] = wrong
-    told = [pl.when(doubt).then(pl.lit(text)) for text, doubt in doubts.items()]
-    joined = pl.concat_str(told, separator="; ", ignore_nulls=True)
+        warnings[f"{one} is not an instant"] = wrong
+    texts = [pl.when(condition).then(pl.lit(text)) for text, condition in warnings.items()]
+    joined = pl.concat_str(texts, separator="; ", ignore_nulls=True)
     return pl.when(joined != "").then(joined)
 
 

@@ -41,7 +41,7 @@ REFUSED = "refused: "
 FetchedPart = Payload | Trouble
 
 
-class _RefusedError(Exception):
+class _UserRefusedError(Exception):
     """A user has no log to give: unknown, without the service, or not ours to read."""
 
 
@@ -110,7 +110,7 @@ class XsiSession:
             try:
                 async for page in self._fetch_directory_pages(kind, found):
                     yield page
-            except _RefusedError as wrong:
+            except _UserRefusedError as wrong:
                 refusal = str(wrong)
                 continue
             self._members, self._members_at = tuple(found.values()), time.monotonic()
@@ -123,7 +123,7 @@ class XsiSession:
         for _ in range(self._settings.max_pages):
             reply = await self._get_page(user, f"directories/{kind}", {}, start)
             if reply.status != 200:
-                raise _RefusedError(f"{kind}: {reply.status} {describe_error(reply.body)}".strip())
+                raise _UserRefusedError(f"{kind}: {reply.status} {describe_error(reply.body)}".strip())
             people, total = parse_directory(reply.body, _read_charset(reply))
             before = len(found)
             for id_ in filter(None, (get_text(get_child(one, "userId")) for one in people)):
@@ -179,7 +179,7 @@ class XsiSession:
             try:
                 async for part in self._fetch_list(user, name, window):
                     yield part
-            except _RefusedError as wrong:
+            except _UserRefusedError as wrong:
                 self._unanswered = 0
                 yield Trouble(REFUSED + str(wrong), True)
                 return
@@ -286,7 +286,7 @@ def _check_reply(reply: HttpReply, user: str, name: str) -> None:
     what = f"{user} {name}: {reply.status} {describe_error(reply.body)}".strip()
     if reply.status == 400:
         raise BadReplyError(what)
-    raise _RefusedError(what)
+    raise _UserRefusedError(what)
 
 
 def _read_charset(reply: HttpReply) -> str:

@@ -21,18 +21,15 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from wfm.errors import BadReplyError
-from wfm.vendors.contract import (
+from wfm.vendors.abilities import (
     CallRouter,
     CallStarter,
     DeliveryAcknowledger,
     EvidenceFinder,
-    HasBaseUrl,
     LegAssembler,
-    Payload,
     RecordingResolver,
-    Vendor,
-    is_pushed,
 )
+from wfm.vendors.contract import HasBaseUrl, Payload, Vendor, is_pushed
 from wfm.vendors.telphin.call_history import find_entry, parse_history
 from wfm.vendors.telphin.call_routing import (
     acknowledge_delivery,

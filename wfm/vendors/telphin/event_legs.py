@@ -61,9 +61,9 @@ LEG_COLUMNS: Final = (
     "linked_call_id",
     "whole",
     "phone",
-    "doubt",
+    "warning",
 )
-"""whole: nothing of the leg is missing. phone: it is of a phone, not of a queue or IVR. doubt: what is implausible."""
+"""whole: nothing of the leg is missing. phone: it is of a phone, no queue or IVR. warning: what is implausible."""
 
 
 class LegRules(Protocol):
@@ -208,7 +208,7 @@ def _build_phone_legs(parts: pl.DataFrame, queue_legs: pl.DataFrame) -> pl.DataF
         _find_linked_call().alias("linked_call_id"),
         "whole",
         pl.lit(True).alias("phone"),
-        _check_duration().alias("doubt"),
+        _check_duration().alias("warning"),
     )
 
 
@@ -314,5 +314,5 @@ def _build_queue_legs(parts: pl.DataFrame, settings: LegRules) -> pl.DataFrame:
         linked_call_id=nothing,
         whole=pl.col("shows") & pl.col("entered").is_not_null(),
         phone=pl.lit(False),
-        doubt=nothing,
+        warning=nothing,
     )

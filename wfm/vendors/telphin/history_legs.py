@@ -91,8 +91,8 @@ def _classify_direction() -> pl.Expr:
         pl.coalesce(f"leg_{side}username", f"{side}username").str.contains(r"^\d+\*\d+").fill_null(False)
         for side in ("from", "to")
     )
-    known = pl.when(own.is_in(["in", "out"])).then(own).otherwise(pl.lit("unknown"))
-    return pl.when(inside).then(pl.lit("internal")).otherwise(known)
+    way = pl.when(own.is_in(["in", "out"])).then(own).otherwise(pl.lit("unknown"))
+    return pl.when(inside).then(pl.lit("internal")).otherwise(way)
 
 
 def _classify_outcome() -> pl.Expr:
@@ -126,7 +126,7 @@ def _build_phone_legs(legs: pl.DataFrame, queue_legs: pl.DataFrame) -> pl.DataFr
         pl.lit(None, pl.String).alias("linked_call_id"),
         pl.lit(True).alias("whole"),
         pl.lit(True).alias("phone"),
-        pl.lit(None, pl.String).alias("doubt"),
+        pl.lit(None, pl.String).alias("warning"),
     )
 
 
@@ -170,5 +170,5 @@ def _build_queue_legs(legs: pl.DataFrame, ivrs: Sequence[str]) -> pl.DataFrame:
         nothing.alias("linked_call_id"),
         pl.lit(True).alias("whole"),
         pl.lit(False).alias("phone"),
-        nothing.alias("doubt"),
+        nothing.alias("warning"),
     )

@@ -127,11 +127,11 @@ def _describe_differences(reported: pl.DataFrame, logged: pl.DataFrame) -> pl.Da
             worded("ended {} s later in the history", later.round(1))
         ),
     ]
-    doubts = reported.group_by(CALL).agg(doubt=pl.col("doubt").drop_nulls().first())
+    warnings = reported.group_by(CALL).agg(warning=pl.col("warning").drop_nulls().first())
     found = both.select(CALL, differs=pl.concat_str(texts, separator=", ", ignore_nulls=True))
     named = pl.when(pl.col("differs") != "").then(worded("call {}: {}", CALL, "differs"))
     return (
-        doubts.join(found, on=CALL, how="left")
-        .select(CALL, alarm=pl.concat_str([named, "doubt"], separator="; ", ignore_nulls=True))
+        warnings.join(found, on=CALL, how="left")
+        .select(CALL, alarm=pl.concat_str([named, "warning"], separator="; ", ignore_nulls=True))
         .filter(pl.col("alarm") != "")
     )

@@ -83,7 +83,7 @@ def read_head(body: bytes) -> Row:
 
 
 def read_head_count(head: Row, key: str) -> int:
-    """Return a count of the head, 0 without one; an ERROR_NUMBER that is no number is -1, lest it count as none."""
+    """Return a count of the head, 0 without one; an ERROR_NUMBER that is no number is -1, as 0 means success."""
     value = head.get(key)
     if value is None or isinstance(value, bool):
         return 0

@@ -177,7 +177,8 @@ class VoicenterSession:
         yield Payload("agent", reply.received_at, reply.body)
         if not list_extensions(reply.body):
             yield Trouble(
-                "no extension is listed, as also with a wrong CODE; those known stay", permanent=True
+                "no extension is listed, which is also the answer to a wrong CODE; stored agents stay",
+                permanent=True,
             )
 
 

@@ -21,7 +21,8 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from wfm.errors import BadReplyError
-from wfm.vendors.contract import EvidenceFinder, FeedConfigurer, HasBaseUrl, Payload, Vendor
+from wfm.vendors.abilities import EvidenceFinder, FeedConfigurer
+from wfm.vendors.contract import HasBaseUrl, Payload, Vendor
 from wfm.vendors.values import build_table
 from wfm.vendors.xima.fetch import session
 from wfm.vendors.xima.lists import parse_agent, parse_call_leg, parse_queue

@@ -26,7 +26,7 @@ from wfm.vendors.xima.values import read_cell
 SUMMARY_ROW: Final = -1
 """The row of a report's summary items."""
 OTHER_TIMEFRAME: Final = "it is about"
-"""How the doubt begins that a report is about other times than were asked for."""
+"""How the warning begins which says that a report is about other times than were asked for."""
 CELL_COLUMNS: Final = (
     "report_id",
     "execution_id",
@@ -63,7 +63,7 @@ class ReportResult:
     columns: tuple[ReportColumn, ...]
     rows: tuple[Row, ...]
     summary: tuple[Row, ...]
-    doubts: tuple[str, ...]
+    warnings: tuple[str, ...]
 
     def list_values(self, title: str) -> list[Any]:
         """Return a column's values by its title, None where a cell is missing or there is no such column."""
@@ -82,16 +82,16 @@ def read_report(payload: Payload) -> ReportResult:
         isinstance(document.get("columns"), list) and isinstance(document.get("rows"), list)
     ):
         raise BadReplyError("the reply is not a report: no columns and rows")
-    doubts: list[str] = []
-    start, end = _read_timeframe(payload, document.get("timeframe"), doubts)
+    warnings: list[str] = []
+    start, end = _read_timeframe(payload, document.get("timeframe"), warnings)
     columns = [one for one in map(_read_column, document["columns"]) if one]
     rows = [_read_row(row) for row in document["rows"]]
     if len(columns) < len(document["columns"]) or len({one.key for one in columns}) < len(columns):
-        doubts.append("columns without a key and title of their own")
+        warnings.append("columns without a key and title of their own")
     if None in rows:
-        doubts.append(f"{rows.count(None):,} rows without values")
+        warnings.append(f"{rows.count(None):,} rows without values")
     if document.get("dataFlag") not in (None, "INCLUDED"):
-        doubts.append(f"dataFlag is {read_text(document['dataFlag'])!r:.40}")
+        warnings.append(f"dataFlag is {read_text(document['dataFlag'])!r:.40}")
     summary = document.get("summaryItems")
     return ReportResult(
         payload.context.get("key") or read_text(document.get("reportId")) or "report",
@@ -101,11 +101,11 @@ def read_report(payload: Payload) -> ReportResult:
         tuple({one.key: one for one in columns}.values()),
         tuple(row or {} for row in rows),
         tuple(item for item in summary if isinstance(item, dict)) if isinstance(summary, list) else (),
-        tuple(doubts),
+        tuple(warnings),
     )
 
 
-def _read_timeframe(payload: Payload, echo: Any, doubts: list[str]) -> tuple[datetime, datetime]:
+def _read_timeframe(payload: Payload, echo: Any, warnings: list[str]) -> tuple[datetime, datetime]:
     """Return what was asked for; the reply says it too, to the second."""
     said = [
         read_instant(echo.get(name), "ms") if isinstance(echo, dict) else None for name in ("start", "end")
@@ -117,7 +117,7 @@ def _read_timeframe(payload: Payload, echo: Any, doubts: list[str]) -> tuple[dat
         return said[0], said[1].replace(microsecond=0) + timedelta(seconds=1)
     for at, wanted in zip(said, (asked[0], asked[1] - LAST_INSTANT), strict=True):
         if at is not None and abs(at - wanted) >= timedelta(seconds=1):
-            doubts.append(f"{OTHER_TIMEFRAME} {at.isoformat()} instead of {wanted.isoformat()}")
+            warnings.append(f"{OTHER_TIMEFRAME} {at.isoformat()} instead of {wanted.isoformat()}")
     return asked[0], asked[1]
 
 
@@ -143,7 +143,7 @@ def check_report(report: ReportResult, mapping: ColumnMapping) -> list[str]:
     """Return in what a report is not what its mapping expects; nothing is mapped from one that has changed."""
     titles = [one.title for one in report.columns]
     formats = {one.title: one.format for one in report.columns}
-    changes = [doubt for doubt in report.doubts if doubt.startswith(OTHER_TIMEFRAME)]
+    changes = [warning for warning in report.warnings if warning.startswith(OTHER_TIMEFRAME)]
     for title, wanted in mapping.expected_formats.items():
         if title not in formats:
             changes.append(f"no column {title!r} among {', '.join(titles)[:200]}")
@@ -190,7 +190,7 @@ def parse_report_row(report: ReportResult, mapping: ColumnMapping | None) -> pl.
     rows += [(*about, *_parse_summary(at, item, durations)) for at, item in enumerate(report.summary)]
     changes = check_report(report, mapping) if mapping else []
     notes = [
-        *(one for one in report.doubts if one not in changes),
+        *(one for one in report.warnings if one not in changes),
         *(f"not mapped: {one}" for one in changes),
     ]
     table = build_table("report_row", CELL_COLUMNS, rows)

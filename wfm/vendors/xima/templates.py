@@ -87,7 +87,7 @@ class ColumnMapping(BaseModel):
         except ValueError:
             read = time()
         if (read.hour, read.minute) != (SAMPLE_INSTANT.hour, SAMPLE_INSTANT.minute):
-            raise ValueError("does not tell hour and minute; give one like %m/%d/%Y %I:%M %p")
+            raise ValueError("has no hour and minute; give one like %m/%d/%Y %I:%M %p")
         return label
 
     @model_validator(mode="after")
