@@ -29,11 +29,10 @@ HOOK = f"/hooks/bell/{SECRET}"
 
 
 @pytest.fixture(autouse=True)
-def _bell(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _bell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         wfm.vendors, "__path__", [*wfm.vendors.__path__, str(Path(__file__).parent / "vendor")]
     )
-    yield
 
 
 @contextmanager
@@ -281,9 +280,9 @@ def test_an_answer_that_cannot_be_made_is_no_reason_to_repeat(
 ) -> None:
     with door(tmp_path) as (client, service):
         bell = wfm.vendors.load_vendor("bell")
-        monkeypatch.setattr(bell, "acknowledge", divmod)
+        monkeypatch.setattr(bell, "acknowledge_delivery", divmod)
         assert (client.get(HOOK, params=event(1)).status_code, client.get(HOOK).content) == (200, b"")
         assert "answer" in caplog.text
-        monkeypatch.delattr(bell, "acknowledge")
+        monkeypatch.delattr(bell, "acknowledge_delivery")
         assert (client.get(HOOK, params=event(2)).status_code, client.get(HOOK).content) == (200, b"")
         assert stored(service) == ["e1", "e2"]
