@@ -14,7 +14,6 @@ import polars as pl
 
 from wfm.core.atomic_files import explained_errors, replace_file
 from wfm.errors import UsageError
-from wfm.files.workbook import workbook
 
 Format = Literal["csv", "json", "parquet", "xlsx"]
 FORMATS: tuple[Format, ...] = ("csv", "json", "parquet", "xlsx")
@@ -72,6 +71,8 @@ def _parquet(frame: pl.DataFrame, file: BinaryIO) -> None:
 
 
 def _xlsx(frame: pl.DataFrame, file: BinaryIO) -> None:
+    from wfm.files.workbook import workbook  # xlsxwriter takes longer to load than a score to read
+
     file.write(workbook(joined(frame)))
 
 

@@ -14,7 +14,6 @@ from wfm.core.time import INSTANT
 from wfm.errors import BadReplyError
 from wfm.jobs.snapshots import Watch, observe
 from wfm.jobs.sources import Source
-from wfm.numbers import e164
 from wfm.vendors import Feed, HasLogoutRule, Payload
 
 log = logging.getLogger("wfm.collect")
@@ -148,6 +147,8 @@ def _completed(rows: pl.DataFrame, table: str, source: Source) -> pl.DataFrame:
 
 def spelt(legs: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Add the numbers of legs in international format (E.164)."""
+    from wfm.numbers import e164  # phonenumbers is slow to load, and only calls need it
+
     return legs.with_columns(
         e164(legs[f"{side}_number"], source.settings.country).alias(f"{side}_e164") for side in ("from", "to")
     )

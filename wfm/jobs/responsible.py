@@ -28,7 +28,6 @@ from wfm.engine.timeline import map_states
 from wfm.errors import DatabaseBusyError, NoDataError
 from wfm.jobs.scoring import with_defaults
 from wfm.jobs.sources import Source
-from wfm.numbers import e164
 from wfm.storage.database import Store
 from wfm.storage.reader import Reader, Span
 from wfm.storage.recent_activity import (
@@ -133,6 +132,8 @@ def known_of(reader: Reader, source: Source, caller: str, now: datetime, renewal
         now: the current instant.
         renewal: how long a state is valid without being renewed (``WFM_STATE_RENEWAL_S``).
     """
+    from wfm.numbers import e164  # phonenumbers is slow to load, and only calls need it
+
     number = e164(pl.Series([caller]), source.settings.country)[0]
     login = _owners(reader.table("login"), now)
     talk = find_recent_talks(reader, source.name, number, (now - REMEMBERED, now))

@@ -11,7 +11,6 @@ from typing import Any, Final
 from pydantic import SecretStr, ValidationError
 
 from wfm.errors import SettingsError, UsageError
-from wfm.numbers import REGIONS
 from wfm.settings import PREFIX
 from wfm.vendors import Feed, SourceSettings, Vendor, find_vendor_names, list_feeds, load_vendor
 
@@ -53,7 +52,11 @@ def configured(raw: Mapping[str, Mapping[str, Any]], country: str = "") -> dict[
     Raises:
         SettingsError: a vendor does not exist, or a setting of a source is missing or wrong; the text has no secret.
     """
-    usual = {"country": country[:2] if country[:2] in REGIONS else ""}
+    if country:
+        from wfm.numbers import REGIONS  # slow to load, and only needed where a country is named
+
+        country = country[:2] if country[:2] in REGIONS else ""
+    usual = {"country": country}
     return {name: _source(name, {**usual, **values}) for name, values in sorted(raw.items())}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -14,7 +14,9 @@ from wfm.jobs import ahead, provenance
 from wfm.jobs.centre.volumes import Volumes
 from wfm.jobs.scoring import people
 from wfm.jobs.when import When
-from wfm.report import Report, build_report
+
+if TYPE_CHECKING:
+    from wfm.report import Report
 
 
 class Reports(Volumes):
@@ -46,6 +48,8 @@ class Reports(Volumes):
             UsageError: the window is not two days, or a definition does not exist.
             NoDataError: nothing is known about the window.
         """
+        from wfm.report import build_report
+
         start, end = self.window(from_, to)
         if isinstance(start, datetime) or isinstance(end, datetime):
             raise UsageError("A report covers whole days: give dates like 2026-03-02.")
