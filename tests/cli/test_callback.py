@@ -44,7 +44,7 @@ def pbx(truth: Truth, faults: Faults, place: Path) -> Iterator[str]:
 def test_a_call_is_started_and_no_more_is_claimed(run: Run, faults: Faults) -> None:
     done = run(*CALL, "--yes")
     assert done.code == 0, done.err
-    assert "taken the order (call cb-1): it calls 2000 now, and +15555550177 if that answers." in done.out
+    assert "accepted the order (call cb-1): it calls 2000 now, and +15555550177 if that answers." in done.out
     assert faults.served["telphin", "callback", 201] == 1
 
 
