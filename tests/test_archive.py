@@ -179,7 +179,7 @@ def test_rows_that_were_removed_at_the_end_are_missed_by_who_noted_it(
     first = run("audit", "verify").out.split()[-1]
     keep(store, "2", audit=said(("c", "v1"), at=START + timedelta(hours=1)))
     done = run("audit", "verify", "--end", first)
-    assert (done.code, done.out.splitlines()[0]) == (0, "3 audit rows, the chain holds.")
+    assert (done.code, done.out.splitlines()[0]) == (0, "3 audit records, the chain is intact.")
     last = done.out.split()[-1]
     with duckdb.connect(str(store.path)) as con:
         con.execute("DELETE FROM call_audit WHERE leg_id = 'c'")
@@ -188,7 +188,7 @@ def test_rows_that_were_removed_at_the_end_are_missed_by_who_noted_it(
     assert verify_audit_chains(store, [first]).lost == ()
     done = run("audit", "verify", "--end", first, "--end", last.upper())
     assert done.code == 1
-    assert f"no row ends the chain at {last}" in done.err
+    assert f"no record ends the chain at {last}" in done.err
 
 
 def test_an_end_that_is_no_hash_is_refused(run) -> None:
