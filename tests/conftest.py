@@ -17,7 +17,7 @@ from hypothesis import settings
 
 import wfm
 from wfm.cli import main
-from wfm.jobs.demo import SAMPLE
+from wfm.demo import SAMPLE
 
 settings.register_profile("wfm", deadline=None)  # a slow machine is no failure
 settings.load_profile("wfm")
@@ -76,7 +76,7 @@ def _tiny(tmp_path_factory) -> Path:
     tiny_centre.write(home / "files")
     centre = wfm.open(home / "wfm.duckdb")
     for table in tiny_centre.FILES:
-        centre.put(table, home / "files" / f"{table}.csv", source="pbx")
+        centre.import_file(table, home / "files" / f"{table}.csv", source="pbx")
     return home
 
 
@@ -95,7 +95,7 @@ def _sample(tmp_path_factory) -> Path:
     object.__setattr__(centre.settings, "timezone", "Asia/Jerusalem")
     for table in SAMPLE:
         for file in sorted(SAMPLE_FILES.glob(f"{table}.*")):
-            centre.put(table, file, source="bank")
+            centre.import_file(table, file, source="bank")
     return database
 
 

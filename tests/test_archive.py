@@ -12,11 +12,11 @@ import duckdb
 import polars as pl
 import pytest
 
-from wfm import schema
-from wfm.errors import StoreError
+from wfm.core import schema
+from wfm.core.errors import StoreError
 from wfm.storage.audit import verify_audit_chains
 from wfm.storage.batches import retire_missing_rows, store_batch
-from wfm.storage.database import Store
+from wfm.storage.database import Database
 from wfm.storage.ledger import read_feed_ledger
 from wfm.storage.payloads import delete_old_payloads, iterate_payloads
 from wfm.storage.recent_activity import read_last_states
@@ -26,15 +26,15 @@ INSTANT = pl.Datetime("us", "UTC")
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "wfm.duckdb", wait_s=1)
+def store(tmp_path: Path) -> Database:
+    return Database(tmp_path / "wfm.duckdb", wait_s=1)
 
 
 def legs(*ids: str, talk: float = 60.0) -> pl.DataFrame:
     rows = pl.DataFrame({"leg_id": list(ids)}).with_columns(
         source=pl.lit("xsi"), started_at=pl.lit(START, INSTANT), talk_s=pl.lit(talk)
     )
-    own = schema.table("call_leg").own
+    own = schema.get_table("call_leg").own_columns
     lacking = [pl.lit(None, dtype).alias(name) for name, dtype in own.items() if name not in rows.columns]
     return rows.with_columns(lacking).select(list(own))
 
@@ -46,7 +46,7 @@ def said(*pairs: tuple[str, str], at: datetime = START) -> pl.DataFrame:
     )
 
 
-def keep(store: Store, name: str, **more: object) -> object:
+def keep(store: Database, name: str, **more: object) -> object:
     given: dict[str, object] = {
         "source": "xsi",
         "feed": "call_leg",
@@ -59,18 +59,20 @@ def keep(store: Store, name: str, **more: object) -> object:
     return store_batch(store, name=name, **{**given, **more})  # type: ignore[arg-type]
 
 
-def test_a_batch_is_stored_once(store: Store) -> None:
+def test_a_batch_is_stored_once(store: Database) -> None:
     first = keep(
         store, "one", tables={"call_leg": legs("a", "b")}, payloads=[(START, {"user": "u"}, b"body")]
     )
     assert (first.read, first.added) == (2, 2)  # type: ignore[attr-defined]
     assert keep(store, "one", tables={"call_leg": legs("a", "b", "c")}) is None
-    with store.reading() as reader:
-        assert reader.table("call_leg").height == 2
+    with store.open_reader() as reader:
+        assert reader.read_table("call_leg").height == 2
         assert read_feed_ledger(reader, "xsi", "call_leg").height == 1
 
 
-def test_a_batch_that_cannot_be_stored_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_that_cannot_be_stored_leaves_nothing(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keep(store, "one")
 
     def breaks(*_: object) -> None:
@@ -81,9 +83,9 @@ def test_a_batch_that_cannot_be_stored_leaves_nothing(store: Store, monkeypatch:
         keep(
             store, "two", tables={"call_leg": legs("a")}, audit=said(("a", "x")), payloads=[(START, {}, b"x")]
         )
-    with store.reading() as reader:
-        assert reader.table("call_leg").is_empty()
-        assert reader.table("call_audit").is_empty()
+    with store.open_reader() as reader:
+        assert reader.read_table("call_leg").is_empty()
+        assert reader.read_table("call_audit").is_empty()
         assert read_feed_ledger(reader, "xsi", "call_leg").height == 1
 
 
@@ -106,16 +108,16 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("batches", [1, 7])
-def test_what_was_kept_outlives_a_kill(store: Store, batches: int) -> None:
+def test_what_was_kept_outlives_a_kill(store: Database, batches: int) -> None:
     done = subprocess.run([sys.executable, "-c", KILLED, str(store.path), str(batches)], check=False)
     assert done.returncode == -signal.SIGKILL
-    with store.reading() as reader:
-        names = reader.query("SELECT name FROM batch ORDER BY collection_id")["name"].to_list()
+    with store.open_reader() as reader:
+        names = reader.run_query("SELECT name FROM batch ORDER BY collection_id")["name"].to_list()
     assert names == [f"b{k}" for k in range(batches)]
     assert len(list(iterate_payloads(store, "xsi", "call_leg"))) == batches
 
 
-def test_payloads_come_back_as_they_came_and_in_order(store: Store) -> None:
+def test_payloads_come_back_as_they_came_and_in_order(store: Database) -> None:
     bodies = [b"", b"\x00\xff" * 1000, "ümlaut".encode()]
     for n, body in enumerate(bodies):
         keep(store, f"batch {n}", payloads=[(START + timedelta(minutes=n), {"user": f"u{n}"}, body)])
@@ -131,7 +133,7 @@ def test_payloads_come_back_as_they_came_and_in_order(store: Store) -> None:
     assert [one.body for one in iterate_payloads(store, "xsi", "call_leg")] == bodies[2:]
 
 
-def test_the_payloads_of_a_collection_are_forgotten_together(store: Store) -> None:
+def test_the_payloads_of_a_collection_are_forgotten_together(store: Database) -> None:
     first, last = START, START + timedelta(minutes=9)
     keep(store, "1", payloads=[(first, {}, b"a"), (first, {}, b"b")])
     keep(store, "2", payloads=[(first, {}, b"c"), (last, {}, b"d")])
@@ -140,15 +142,15 @@ def test_the_payloads_of_a_collection_are_forgotten_together(store: Store) -> No
     assert delete_old_payloads(store, last + timedelta(microseconds=1)) == 2
 
 
-def test_the_audit_keeps_every_version_once_and_the_chain_holds(store: Store) -> None:
+def test_the_audit_keeps_every_version_once_and_the_chain_holds(store: Database) -> None:
     keep(store, "1", audit=said(("a", "v1"), ("b", "v1")))
     keep(store, "2", audit=said(("a", "v1"), ("b", "v2"), ("b", "v2"), at=START + timedelta(hours=1)))
     keep(store, "3", audit=said(("a", "v1"), ("b", "v1"), at=START + timedelta(hours=2)))
-    with store.reading() as reader:
-        rows = reader.table("call_audit")
+    with store.open_reader() as reader:
+        rows = reader.read_table("call_audit")
     assert rows.select("leg_id", "payload").rows() == [("a", "v1"), ("b", "v1"), ("b", "v2"), ("b", "v1")]
     chain = verify_audit_chains(store)
-    assert (chain.rows, chain.wrong, chain.ends) == (4, None, {"xsi": rows["hash"][-1]})
+    assert (chain.row_count, chain.first_mismatch, chain.last_hashes) == (4, None, {"xsi": rows["hash"][-1]})
 
 
 @pytest.mark.parametrize(
@@ -160,19 +162,19 @@ def test_the_audit_keeps_every_version_once_and_the_chain_holds(store: Store) ->
         "UPDATE call_audit SET leg_id = 'z' WHERE leg_id = 'b'",
     ],
 )
-def test_a_row_that_was_tampered_with_is_found(store: Store, tamper: str) -> None:
+def test_a_row_that_was_tampered_with_is_found(store: Database, tamper: str) -> None:
     keep(store, "1", audit=said(("a", "v1"), ("b", "v1"), ("c", "v1")))
     with duckdb.connect(str(store.path)) as con:
         con.execute(tamper)
     chain = verify_audit_chains(store)
-    assert chain.wrong is not None
-    assert chain.wrong[1] in ("b", "z")
-    assert chain.rows < 3
+    assert chain.first_mismatch is not None
+    assert chain.first_mismatch[1] in ("b", "z")
+    assert chain.row_count < 3
 
 
 @pytest.mark.parametrize("anew", [False, True])
 def test_rows_that_were_removed_at_the_end_are_missed_by_who_noted_it(
-    store: Store, monkeypatch, run, anew: bool
+    store: Database, monkeypatch, run, anew: bool
 ) -> None:
     monkeypatch.setenv("WFM_DATABASE", str(store.path))
     keep(store, "1", audit=said(("a", "v1"), ("b", "v1")))
@@ -185,7 +187,7 @@ def test_rows_that_were_removed_at_the_end_are_missed_by_who_noted_it(
         con.execute("DELETE FROM call_audit WHERE leg_id = 'c'")
     if anew:
         keep(store, "3", audit=said(("c", "v2"), at=START + timedelta(hours=1)))
-    assert verify_audit_chains(store, [first]).lost == ()
+    assert verify_audit_chains(store, [first]).missing_hashes == ()
     done = run("audit", "verify", "--end", first, "--end", last.upper())
     assert done.code == 1
     assert f"no record ends the chain at {last}" in done.err
@@ -196,30 +198,30 @@ def test_an_end_that_is_no_hash_is_refused(run) -> None:
     assert (done.code, "give the 64 hexadecimal digits" in done.err) == (2, True)
 
 
-def test_two_sources_have_chains_of_their_own(store: Store) -> None:
+def test_two_sources_have_chains_of_their_own(store: Database) -> None:
     keep(store, "1", audit=said(("a", "v1")))
     keep(store, "2", source="other", audit=said(("a", "v1")))
     chain = verify_audit_chains(store)
-    assert (chain.rows, chain.wrong, sorted(chain.ends)) == (2, None, ["other", "xsi"])
+    assert (chain.row_count, chain.first_mismatch, sorted(chain.last_hashes)) == (2, None, ["other", "xsi"])
 
 
-def test_retiring_marks_what_a_new_reading_no_longer_has(store: Store) -> None:
+def test_retiring_marks_what_a_new_reading_no_longer_has(store: Database) -> None:
     first = keep(store, "1", tables={"call_leg": legs("a", "b")})
     gone = retire_missing_rows(store, "call_leg", "xsi", [first.collection_id], legs("a"))  # type: ignore[attr-defined]
     assert gone == 1
-    with store.reading() as reader:
-        assert reader.table("call_leg")["leg_id"].to_list() == ["a"]
+    with store.open_reader() as reader:
+        assert reader.read_table("call_leg")["leg_id"].to_list() == ["a"]
 
 
-def test_the_last_states_are_those_of_the_last_instant(store: Store) -> None:
-    columns = schema.table("agent_state").own
+def test_the_last_states_are_those_of_the_last_instant(store: Database) -> None:
+    columns = schema.get_table("agent_state").own_columns
     rows = [
         ("ncc", "u", START, "A", None),
         ("ncc", "u", START + timedelta(hours=1), "B", None),
         ("ncc", "v", START, "C", None),
     ]
     keep(store, "1", source="ncc", tables={"agent_state": pl.DataFrame(rows, schema=columns, orient="row")})
-    with store.reading() as reader:
+    with store.open_reader() as reader:
         states, seen = read_last_states(reader, "ncc")
         assert states.select("login", "vendor_state").rows() == [("u", "B"), ("v", "C")]
         assert seen is None
@@ -227,11 +229,11 @@ def test_the_last_states_are_those_of_the_last_instant(store: Store) -> None:
         assert before["vendor_state"].to_list() == ["A", "C"]
 
 
-def test_a_vendors_list_leaves_alone_what_it_does_not_know(store: Store) -> None:
-    columns = schema.table("agent").own
+def test_a_vendors_list_leaves_alone_what_it_does_not_know(store: Database) -> None:
+    columns = schema.get_table("agent").own_columns
     full = pl.DataFrame([("u", "Ada", "Sales", "Haifa", "Asia/Jerusalem")], schema=columns, orient="row")
-    store.write("agent", full, source="import", origin="import")
+    store.write_table("agent", full, source="import", origin="import")
     bare = pl.DataFrame([("u", "Ada F.", None, None, None)], schema=columns, orient="row")
     keep(store, "1", feed="agent", tables={"agent": bare})
-    with store.reading() as reader:
-        assert reader.table("agent").rows() == [("u", "Ada F.", "Sales", "Haifa", "Asia/Jerusalem")]
+    with store.open_reader() as reader:
+        assert reader.read_table("agent").rows() == [("u", "Ada F.", "Sales", "Haifa", "Asia/Jerusalem")]

@@ -386,12 +386,13 @@ def test_a_full_disk_while_importing(tiny, run, room):
         room(size)
         done = run("import", "agent", "big.csv")
         room(resource.RLIM_INFINITY)
-        assert (done.code, "the disk is full, nothing was stored; free some space" in done.err) == (1, True), (
-            done.err
-        )
+        assert (done.code, "the disk is full, nothing was stored; free some space" in done.err) == (
+            1,
+            True,
+        ), done.err
         assert knows(tiny / "wfm.duckdb") == before
     assert run("import", "agent", "big.csv").code == 0
-    assert wfm.open(tiny / "wfm.duckdb").get("agent").height == 50_001
+    assert wfm.open(tiny / "wfm.duckdb").read_table("agent").height == 50_001
 
 
 @pytest.mark.usefixtures("tiny")

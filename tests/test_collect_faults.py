@@ -18,22 +18,22 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from wfm.http import Patience
-from wfm.jobs import collecting
-from wfm.jobs.collect import Collector, Cycle
-from wfm.jobs.sources import Source, configured
+from wfm.collect import run
+from wfm.collect.collector import CollectionCycle, Collector
+from wfm.collect.sources import ConfiguredSource, check_sources
+from wfm.http import RetryPolicy
 from wfm.sandbox.centre import simulate
 from wfm.sandbox.clock import Clock
 from wfm.sandbox.faults import DEFAULTS, Faults
 from wfm.sandbox.manners import Manners
 from wfm.sandbox.serve import running, settings
 from wfm.sandbox.truth import Truth
-from wfm.storage.database import Store
+from wfm.storage.database import Database
 
 ZONE = "Asia/Jerusalem"
 PASSWORD = "correct-horse-9-battery"
 MANNERS = Manners(password=PASSWORD)
-HURRY = Patience(attempts=2, first_wait_s=0.002, longest_wait_s=0.01, total_s=0.6)
+HURRY = RetryPolicy(attempts=2, first_wait_s=0.002, longest_wait_s=0.01, total_s=0.6)
 NOON, NIGHT = 14 * 3600, 40 * 3600
 """Seconds after the first local midnight: in the middle of the shifts, and long after everything."""
 IMPATIENT, PATIENT = "0.5", "20"
@@ -60,7 +60,7 @@ class Site:
     clock: Clock
     faults: Faulty
     url: str
-    store: Store
+    store: Database
 
     @property
     def collector(self) -> Collector:
@@ -69,20 +69,20 @@ class Site:
     @property
     def state(self) -> Path:
         """Return where turns and refusals are kept."""
-        return collecting.state_folder(self.store.path)
+        return run.locate_state_folder(self.store.path)
 
     @property
     def asked(self) -> int:
         return sum(self.faults.served.values())
 
-    def source(self, name: str, **more: str) -> Source:
+    def source(self, name: str, **more: str) -> ConfiguredSource:
         values: dict[str, str] = {}
         for line in settings(self.url, ZONE, MANNERS):
             key, _, value = line.partition("=")
             if key.startswith(f"WFM_SOURCES__{name.upper()}__"):
                 values[key.lower().rpartition("__")[2]] = value
         timeout_s = IMPATIENT if "hang" in self.faults.on else PATIENT
-        return configured({name: {**values, "requests_per_minute": "0", "timeout_s": timeout_s, **more}})[
+        return check_sources({name: {**values, "requests_per_minute": "0", "timeout_s": timeout_s, **more}})[
             name
         ]
 
@@ -90,14 +90,14 @@ class Site:
         """Set the clock to so long after the first midnight."""
         self.clock.move_to(self.truth.begins + seconds)
 
-    def collect(self, name: str, *feeds: str, **more: str) -> list[Cycle]:
+    def collect(self, name: str, *feeds: str, **more: str) -> list[CollectionCycle]:
         source = self.source(name, **more)
         pairs = [(source, source.feeds[feed]) for feed in feeds]
-        return asyncio.run(collecting.collect(self.collector, pairs, patience=HURRY))
+        return asyncio.run(run.collect_feeds(self.collector, pairs, patience=HURRY))
 
     def stored(self, table: str) -> pl.DataFrame:
-        with self.store.reading() as reader:
-            return reader.table(table)
+        with self.store.open_reader() as reader:
+            return reader.read_table(table)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def site(truth: Truth, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iter
     clock, faults = Clock(truth.begins + NOON), Faulty(seed=1)
     caplog.set_level(logging.DEBUG)
     with running(truth, clock, faults, MANNERS) as url:
-        here = Site(truth, clock, faults, url, Store(tmp_path / "wfm.duckdb"))
+        here = Site(truth, clock, faults, url, Database(tmp_path / "wfm.duckdb"))
         yield here
         told = "\n".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
         if here.store.path.exists():
@@ -151,7 +151,7 @@ def is_the_truth(site: Site, name: str) -> bool:
 def holds(site: Site, name: str) -> None:
     """Check that every window that counts as complete is stored whole, and nothing else is claimed."""
     source = site.source(name)
-    for window in site.collector.complete(source, source.feeds[FEEDS[name]]):
+    for window in site.collector.list_complete_windows(source, source.feeds[FEEDS[name]]):
         inside = pl.col("interval_start" if name == "ncc" else "started_at").is_between(
             window.start, window.end, closed="left"
         )
@@ -209,7 +209,7 @@ def test_a_failure_is_told_moves_nothing_and_is_made_good(
         assert re.search(told, cycle.note), cycle.note
         assert len(cycle.note) < 1_500
     source = site.source(name)
-    assert site.collector.complete(source, source.feeds[FEEDS[name]]) == []
+    assert site.collector.list_complete_windows(source, source.feeds[FEEDS[name]]) == []
     assert site.stored(FEEDS[name]).is_empty()
     assert len(cycles) <= 12
     site.faults.clear()
@@ -400,7 +400,7 @@ def test_users_without_a_log_are_told_and_hold_nobody_up(truth: Truth, tmp_path:
     users = [agent.xsi for agent in truth.agents]
     clock, faults = Clock(truth.begins + NIGHT), Faulty()
     with running(truth, clock, faults, replace(MANNERS, forbidden=(users[0],))) as url:
-        site = Site(truth, clock, faults, url, Store(tmp_path / "wfm.duckdb"))
+        site = Site(truth, clock, faults, url, Database(tmp_path / "wfm.duckdb"))
         named = json.dumps([*users, "gone@centre.example"])
         (cycle,) = site.collect("xsi", "call_leg", users=named)
     assert cycle.result == "complete"
@@ -465,17 +465,17 @@ def test_a_spool_that_cannot_be_written_is_told_and_loses_nothing_that_was_there
     site.collect("ncc", "agent_state")
     site.store.wait_s = 0.05
     site.at(NOON + 60)
-    with site.store.writing():
+    with site.store.open_transaction():
         (cycle,) = site.collect("ncc", "agent_state")
-        assert cycle.spooled
-        site.collector.folder.rename(kept := site.collector.folder.with_name("kept"))
-        site.collector.folder.write_text("in the way")
+        assert cycle.is_spooled
+        site.collector.spool_folder.rename(kept := site.collector.spool_folder.with_name("kept"))
+        site.collector.spool_folder.write_text("in the way")
         site.at(NOON + 120)
         (cycle,) = site.collect("ncc", "agent_state")
     assert cycle.result == "failed"
     assert re.search(r"is in use by .* Cannot write .*\.spool: a file with the name", cycle.note), cycle.note
-    site.collector.folder.unlink()
-    kept.rename(site.collector.folder)
+    site.collector.spool_folder.unlink()
+    kept.rename(site.collector.spool_folder)
     site.at(NOON + 180)
     (cycle,) = site.collect("ncc", "agent_state")
     assert cycle.result == "complete"

@@ -14,18 +14,18 @@ import polars as pl
 import pytest
 
 import wfm
-from wfm import schema
-from wfm.engine.score import Options
-from wfm.engine.volume import intervals
-from wfm.jobs import collecting
-from wfm.jobs.collect import Collector, Cycle
-from wfm.jobs.sources import Source, configured
+from wfm.collect import run
+from wfm.collect.collector import CollectionCycle, Collector
+from wfm.collect.sources import ConfiguredSource, check_sources
+from wfm.core import schema
+from wfm.engine.adherence.scoring import ScoreOptions
+from wfm.engine.volume.intervals import measure_intervals
 from wfm.sandbox.centre import simulate
 from wfm.sandbox.clock import Clock
 from wfm.sandbox.serve import running, settings
 from wfm.sandbox.truth import Truth
 from wfm.storage.audit import verify_audit_chains
-from wfm.storage.database import Store
+from wfm.storage.database import Database
 from wfm.vendors import Window
 
 ZONE = "Asia/Jerusalem"
@@ -48,23 +48,27 @@ def url(truth: Truth, clock: Clock) -> Iterator[str]:
 
 
 @pytest.fixture
-def sources(url: str) -> dict[str, Source]:
+def sources(url: str) -> dict[str, ConfiguredSource]:
     raw: dict[str, dict[str, str]] = {}
     for line in settings(url, ZONE):
         name, _, value = line.partition("=")
         if name.startswith("WFM_SOURCES__"):
             _, source, key = name.lower().split("__")
             raw.setdefault(source, {"requests_per_minute": "0"})[key] = value
-    return configured(raw)
+    return check_sources(raw)
 
 
 @pytest.fixture
 def collector(tmp_path: Path, clock: Clock) -> Collector:
-    return Collector(Store(tmp_path / "wfm.duckdb"), clock=lambda: datetime.fromtimestamp(clock.now(), UTC))
+    return Collector(
+        Database(tmp_path / "wfm.duckdb"), clock=lambda: datetime.fromtimestamp(clock.now(), UTC)
+    )
 
 
-def collect(collector: Collector, source: Source, feed: str, window: Window | None = None) -> list[Cycle]:
-    return asyncio.run(collecting.collect(collector, [(source, source.feeds[feed])], window))
+def collect(
+    collector: Collector, source: ConfiguredSource, feed: str, window: Window | None = None
+) -> list[CollectionCycle]:
+    return asyncio.run(run.collect_feeds(collector, [(source, source.feeds[feed])], window))
 
 
 def whole(truth: Truth) -> Window:
@@ -72,11 +76,13 @@ def whole(truth: Truth) -> Window:
     return Window(datetime.fromtimestamp(truth.begins, UTC), ends.replace(minute=0, second=0, microsecond=0))
 
 
-def test_volume_is_what_happened(truth: Truth, collector: Collector, sources: dict[str, Source]) -> None:
+def test_volume_is_what_happened(
+    truth: Truth, collector: Collector, sources: dict[str, ConfiguredSource]
+) -> None:
     cycles = collect(collector, sources["ncc"], "interval_volume", whole(truth))
     assert {cycle.result for cycle in cycles} == {"complete"}, cycles
-    with collector.store.reading() as reader:
-        got = reader.table("interval_volume")
+    with collector.store.open_reader() as reader:
+        got = reader.read_table("interval_volume")
     key = ["queue_id", "interval_start", "entered", "abandoned"]
     some = (pl.col("entered") > 0) | (pl.col("sum_handle_time_s") > 0)
     wanted = truth.interval.with_columns(sum_handle_time_s=pl.col("sum_handle_ms") / 1000).filter(some)
@@ -84,44 +90,46 @@ def test_volume_is_what_happened(truth: Truth, collector: Collector, sources: di
     assert got["sum_handle_time_s"].sum() == pytest.approx(wanted["sum_handle_time_s"].sum())
 
 
-def test_the_lists_are_the_centre(truth: Truth, collector: Collector, sources: dict[str, Source]) -> None:
+def test_the_lists_are_the_centre(
+    truth: Truth, collector: Collector, sources: dict[str, ConfiguredSource]
+) -> None:
     for feed in ("agent", "queue"):
         assert [cycle.result for cycle in collect(collector, sources["ncc"], feed)] == ["complete"]
-    with collector.store.reading() as reader:
-        agents, queues = reader.table("agent"), reader.table("queue")
+    with collector.store.open_reader() as reader:
+        agents, queues = reader.read_table("agent"), reader.read_table("queue")
     assert agents.height == truth.agent.height
     assert queues.height == truth.queue.height
 
 
 def test_every_leg_is_collected_audited_and_chained(
-    truth: Truth, collector: Collector, sources: dict[str, Source]
+    truth: Truth, collector: Collector, sources: dict[str, ConfiguredSource]
 ) -> None:
     cycles = collect(collector, sources["xsi"], "call_leg", whole(truth))
     assert {cycle.result for cycle in cycles} == {"complete"}, cycles
-    with collector.store.reading() as reader:
-        legs = reader.table("call_leg")
+    with collector.store.open_reader() as reader:
+        legs = reader.read_table("call_leg")
     second = pl.col("started_at", "answered_at").dt.truncate("1s")
     told = ["login", "started_at", "answered_at"]
     there, here = (set(frame.with_columns(second).select(told).rows()) for frame in (truth.leg, legs))
     assert there == here
     assert legs.height == truth.leg.height
     chain = verify_audit_chains(collector.store)
-    assert (chain.rows, chain.wrong) == (legs.height, None)
+    assert (chain.row_count, chain.first_mismatch) == (legs.height, None)
     again = collect(collector, sources["xsi"], "call_leg")
-    assert sum(cycle.added + cycle.replaced for cycle in again) == 0
-    replayed = collector.replay(sources["xsi"], sources["xsi"].feeds["call_leg"])
-    assert (replayed.added, replayed.replaced) == (0, 0)
-    assert set(schema.table("call_leg").own) == set(legs.columns)
+    assert sum(cycle.added_count + cycle.replaced_count for cycle in again) == 0
+    replayed = collector.replay_feed(sources["xsi"], sources["xsi"].feeds["call_leg"])
+    assert (replayed.added_count, replayed.replaced_count) == (0, 0)
+    assert set(schema.get_table("call_leg").own_columns) == set(legs.columns)
 
 
 def test_a_customers_call_is_counted_once_however_many_agents_logged_it(
-    truth: Truth, collector: Collector, sources: dict[str, Source]
+    truth: Truth, collector: Collector, sources: dict[str, ConfiguredSource]
 ) -> None:
     numbers = {queue.number: queue.queue_id for queue in truth.queues}
     own = sources["xsi"].settings.model_copy(update={"queue_numbers": numbers})
-    collect(collector, Source("xsi", sources["xsi"].vendor, own), "call_leg", whole(truth))
-    with collector.store.reading() as reader:
-        found = intervals(call_leg=reader.table("call_leg"))
+    collect(collector, ConfiguredSource("xsi", sources["xsi"].vendor, own), "call_leg", whole(truth))
+    with collector.store.open_reader() as reader:
+        found = measure_intervals(call_leg=reader.read_table("call_leg"))
     counts = found.group_by("queue_id").agg(pl.col("entered", "handled").sum())
     for queue, entered, handled in counts.iter_rows():
         really = truth.interval.filter(queue_id=queue)
@@ -131,7 +139,7 @@ def test_a_customers_call_is_counted_once_however_many_agents_logged_it(
 
 
 def test_states_followed_poll_by_poll_are_the_states_there_were(
-    truth: Truth, collector: Collector, sources: dict[str, Source], clock: Clock
+    truth: Truth, collector: Collector, sources: dict[str, ConfiguredSource], clock: Clock
 ) -> None:
     begin = truth.begins + 9.5 * 3600
     polls = 60
@@ -139,8 +147,8 @@ def test_states_followed_poll_by_poll_are_the_states_there_were(
         clock.move_to(begin + 10 * poll)
         (cycle,) = collect(collector, sources["ncc"], "agent_state")
         assert cycle.result == "complete", cycle
-    with collector.store.reading() as reader:
-        states, coverage = reader.table("agent_state"), reader.table("coverage")
+    with collector.store.open_reader() as reader:
+        states, coverage = reader.read_table("agent_state"), reader.read_table("coverage")
     start = datetime.fromtimestamp(begin, UTC)
     for login, mine in states.group_by("login"):
         told = mine.sort("at").select("at", "vendor_state").rows()
@@ -203,7 +211,7 @@ def test_polling_makes_nobody_guilty_of_a_call() -> None:
             agent=week.agent,
             login=week.login,
             timezone=ZONE,
-            options=Options(state_delay=delay),
+            options=ScoreOptions(state_delay=delay),
         )
         return float(scored.adherence([])["call_driven_s"].item())
 
@@ -246,12 +254,12 @@ def test_killed_at_any_instant_nothing_is_lost_and_nothing_doubled(
     assert killed
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    store = Store(tmp_path / "wfm.duckdb")
-    with store.reading() as reader:
-        legs, volume = reader.table("call_leg"), reader.table("interval_volume")
-        versions = reader.query("SELECT count(*) AS n FROM call_leg")["n"][0]
+    store = Database(tmp_path / "wfm.duckdb")
+    with store.open_reader() as reader:
+        legs, volume = reader.read_table("call_leg"), reader.read_table("interval_volume")
+        versions = reader.run_query("SELECT count(*) AS n FROM call_leg")["n"][0]
     assert legs.height == legs["leg_id"].n_unique() == truth.leg.height
     assert versions == legs.height
     assert volume["entered"].sum() == truth.interval["entered"].sum()
     chain = verify_audit_chains(store)
-    assert (chain.rows, chain.wrong) == (legs.height, None)
+    assert (chain.row_count, chain.first_mismatch) == (legs.height, None)

@@ -10,10 +10,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from wfm.engine import volume
-from wfm.jobs import collecting
-from wfm.jobs.collect import Collector, Cycle
-from wfm.jobs.sources import Source, configured
+from wfm.collect import run
+from wfm.collect.collector import CollectionCycle, Collector
+from wfm.collect.sources import ConfiguredSource, check_sources
+from wfm.engine.volume import intervals
 from wfm.sandbox.centre import simulate
 from wfm.sandbox.clock import Clock
 from wfm.sandbox.faults import Faults
@@ -22,7 +22,7 @@ from wfm.sandbox.people import PHONE_IDS
 from wfm.sandbox.serve import running, settings
 from wfm.sandbox.telphin_events import QUEUE_IDS, Calls, Push, delivered
 from wfm.sandbox.truth import Truth
-from wfm.storage.database import Store
+from wfm.storage.database import Database
 from wfm.storage.ledger import read_feed_ledger
 from wfm.vendors import Delivery, Payload, Window, pack_deliveries
 
@@ -47,7 +47,7 @@ def faults() -> Faults:
 
 
 @pytest.fixture
-def source(truth: Truth, clock: Clock, faults: Faults) -> Iterator[Source]:
+def source(truth: Truth, clock: Clock, faults: Faults) -> Iterator[ConfiguredSource]:
     with running(truth, clock, faults) as url:
         given = {
             name.rpartition("__")[2].lower(): value
@@ -55,18 +55,20 @@ def source(truth: Truth, clock: Clock, faults: Faults) -> Iterator[Source]:
             if "__TELPHIN__" in name
         }
         assert given["base_url"] == url + TELPHIN_BASE
-        yield configured({"pbx": {**given, "requests_per_minute": "0", "country": "US"}})["pbx"]
+        yield check_sources({"pbx": {**given, "requests_per_minute": "0", "country": "US"}})["pbx"]
 
 
 @pytest.fixture
 def collector(tmp_path: Path, clock: Clock) -> Collector:
-    return Collector(Store(tmp_path / "wfm.duckdb"), clock=lambda: datetime.fromtimestamp(clock.now(), UTC))
+    return Collector(
+        Database(tmp_path / "wfm.duckdb"), clock=lambda: datetime.fromtimestamp(clock.now(), UTC)
+    )
 
 
 def collect(
-    collector: Collector, source: Source, feed: str = "call_event", window: Window | None = None
-) -> list[Cycle]:
-    return asyncio.run(collecting.collect(collector, [(source, source.feeds[feed])], window))
+    collector: Collector, source: ConfiguredSource, feed: str = "call_event", window: Window | None = None
+) -> list[CollectionCycle]:
+    return asyncio.run(run.collect_feeds(collector, [(source, source.feeds[feed])], window))
 
 
 def whole(truth: Truth) -> Window:
@@ -81,17 +83,17 @@ def as_delivery(push: Push, at: datetime) -> Delivery:
     return Delivery(at, "POST", "", form, push.text.encode())
 
 
-def receive(collector: Collector, source: Source, pushes: list[Push]) -> None:
+def receive(collector: Collector, source: ConfiguredSource, pushes: list[Push]) -> None:
     now = collector.clock()
     for first in range(0, len(pushes), AT_ONCE):
         body = pack_deliveries(as_delivery(push, now) for push in pushes[first : first + AT_ONCE])
-        cycle = collector.receive(source, [Payload("call_event", now, body, {"by": "webhook"})])
+        cycle = collector.store_deliveries(source, [Payload("call_event", now, body, {"by": "webhook"})])
         assert cycle.result == "complete", cycle
 
 
 def stored(collector: Collector) -> pl.DataFrame:
-    with collector.store.reading() as reader:
-        return reader.table("call_leg")
+    with collector.store.open_reader() as reader:
+        return reader.read_table("call_leg")
 
 
 def happened(truth: Truth) -> list[tuple[object, ...]]:
@@ -114,7 +116,7 @@ def told(legs: pl.DataFrame) -> list[tuple[object, ...]]:
 def assert_is_what_happened(collector: Collector, truth: Truth) -> None:
     legs = stored(collector)
     assert told(legs) == happened(truth)
-    counted = volume.intervals(call_leg=legs, timezone=ZONE)
+    counted = intervals.measure_intervals(call_leg=legs, timezone=ZONE)
     queues = {str(QUEUE_IDS + i): one.queue_id for i, one in enumerate(truth.queues)}
     key = ["queue_id", "interval_start"]
     counts = ["entered", "abandoned", "handled"]
@@ -126,7 +128,9 @@ def assert_is_what_happened(collector: Collector, truth: Truth) -> None:
     assert counted["wait_s"].sum() == pytest.approx(seconds, abs=0.01 * waited.height)
 
 
-def test_what_is_pushed_is_what_happened(truth: Truth, collector: Collector, source: Source) -> None:
+def test_what_is_pushed_is_what_happened(
+    truth: Truth, collector: Collector, source: ConfiguredSource
+) -> None:
     receive(collector, source, delivered(Calls(truth), Faults(), truth.ends))
     assert_is_what_happened(collector, truth)
     before = stored(collector)
@@ -136,13 +140,13 @@ def test_what_is_pushed_is_what_happened(truth: Truth, collector: Collector, sou
 
 
 def test_without_any_event_the_history_tells_the_same(
-    truth: Truth, collector: Collector, source: Source
+    truth: Truth, collector: Collector, source: ConfiguredSource
 ) -> None:
     cycles = collect(collector, source, window=whole(truth))
     assert {cycle.result for cycle in cycles} == {"complete"}, cycles
     assert_is_what_happened(collector, truth)
-    replayed = collector.replay(source, source.feeds["call_event"])
-    assert (replayed.added, replayed.replaced) == (0, 0)
+    replayed = collector.replay_feed(source, source.feeds["call_event"])
+    assert (replayed.added_count, replayed.replaced_count) == (0, 0)
     assert_is_what_happened(collector, truth)
 
 
@@ -152,7 +156,7 @@ def test_without_any_event_the_history_tells_the_same(
     ids=lambda one: one[0],
 )
 def test_order_and_repeats_do_not_matter(
-    truth: Truth, collector: Collector, source: Source, specs: list[str]
+    truth: Truth, collector: Collector, source: ConfiguredSource, specs: list[str]
 ) -> None:
     faults = Faults(specs, seed=2)
     receive(collector, source, delivered(Calls(truth), faults, truth.ends))
@@ -161,7 +165,7 @@ def test_order_and_repeats_do_not_matter(
 
 
 def test_what_was_lost_is_open_then_incomplete_then_filled_by_the_history(
-    truth: Truth, clock: Clock, collector: Collector, source: Source
+    truth: Truth, clock: Clock, collector: Collector, source: ConfiguredSource
 ) -> None:
     noon = truth.begins + 12 * 3600
     clock.move_to(noon)
@@ -171,8 +175,8 @@ def test_what_was_lost_is_open_then_incomplete_then_filled_by_the_history(
     lost = stored(collector).filter(pl.col("ended_at").is_null())
     assert lost["outcome"].null_count() > 0
     clock.move_to(truth.ends)
-    assert collector.settle(source) > 0
-    assert collector.settle(source) == 0
+    assert collector.reassemble_open_calls(source) > 0
+    assert collector.reassemble_open_calls(source) == 0
     lost = stored(collector).filter(pl.col("ended_at").is_null())
     assert set(lost["outcome"]) == {"incomplete"}
     assert lost["talk_s"].null_count() == lost.height
@@ -182,7 +186,7 @@ def test_what_was_lost_is_open_then_incomplete_then_filled_by_the_history(
 
 
 def test_what_differs_from_the_history_stands_and_is_noted(
-    truth: Truth, collector: Collector, source: Source
+    truth: Truth, collector: Collector, source: ConfiguredSource
 ) -> None:
     pushes = delivered(Calls(truth), Faults(), truth.ends)
     place = next(
@@ -194,7 +198,7 @@ def test_what_differs_from_the_history_stands_and_is_noted(
     before = stored(collector)
     assert {cycle.result for cycle in collect(collector, source, window=whole(truth))} == {"complete"}
     assert stored(collector).sort("leg_id").equals(before.sort("leg_id"))
-    with collector.store.reading() as reader:
+    with collector.store.open_reader() as reader:
         notes = " ".join(read_feed_ledger(reader, source.name, "call_event")["note"].drop_nulls())
     call = pushes[place].said["CallID"]
     assert f"call {call}: " in notes
@@ -202,7 +206,7 @@ def test_what_differs_from_the_history_stands_and_is_noted(
 
 
 def test_a_history_that_is_late_is_read_again(
-    truth: Truth, clock: Clock, collector: Collector, source: Source, faults: Faults
+    truth: Truth, clock: Clock, collector: Collector, source: ConfiguredSource, faults: Faults
 ) -> None:
     clock.move_to(truth.begins + 14 * 3600)
     faults.add("late@telphin=7200")
@@ -222,7 +226,7 @@ def test_a_history_that_is_late_is_read_again(
     ["throttle:2x=0", "expired_token:1x", "stats_busy:1x", "server_error:1x", "gzip", "unauthorized:1x"],
 )
 def test_passing_faults_of_the_wire_pass(
-    truth: Truth, collector: Collector, source: Source, faults: Faults, spec: str
+    truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults, spec: str
 ) -> None:
     faults.add(spec)
     feed = "agent"
@@ -234,24 +238,24 @@ def test_passing_faults_of_the_wire_pass(
         assert cycles[-1].result == "failed"
         cycles = collect(collector, source, feed)
     assert [one.result for one in cycles] == ["complete"], cycles
-    with collector.store.reading() as reader:
-        assert reader.table("agent").height == len(truth.agents)
+    with collector.store.open_reader() as reader:
+        assert reader.read_table("agent").height == len(truth.agents)
 
 
 @pytest.mark.parametrize("spec", ["html", "truncated=0.5"])
 def test_what_is_no_answer_is_no_empty_list(
-    truth: Truth, collector: Collector, source: Source, faults: Faults, spec: str
+    truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults, spec: str
 ) -> None:
     faults.add(spec)
     assert {one.result for one in collect(collector, source, "queue")} == {"failed"}
     faults.clear()
     assert {one.result for one in collect(collector, source, "queue")} == {"complete"}
-    with collector.store.reading() as reader:
-        assert reader.table("queue")["name"].sort().to_list() == sorted(one.name for one in truth.queues)
+    with collector.store.open_reader() as reader:
+        assert reader.read_table("queue")["name"].sort().to_list() == sorted(one.name for one in truth.queues)
 
 
 def test_the_last_requests_of_the_hour_are_left_to_others(
-    truth: Truth, collector: Collector, source: Source, faults: Faults
+    truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults
 ) -> None:
     faults.add("budget=3")
     cycles = collect(collector, source, window=whole(truth))

@@ -14,19 +14,19 @@ import httpx
 import polars as pl
 import pytest
 
-from wfm.engine import volume
-from wfm.errors import AuthError, ThrottledError
-from wfm.http import Client, Patience
-from wfm.jobs import collecting
-from wfm.jobs.collect import Collector, Cycle
-from wfm.jobs.sources import Source, configured
+from wfm.collect import run as collecting
+from wfm.collect.collector import CollectionCycle, Collector
+from wfm.collect.sources import ConfiguredSource, check_sources
+from wfm.core.errors import AuthError, ThrottledError
+from wfm.engine.volume import intervals
+from wfm.http import Client, RetryPolicy
 from wfm.sandbox.centre import simulate
 from wfm.sandbox.clock import Clock
 from wfm.sandbox.faults import Faults
 from wfm.sandbox.serve import running, settings
 from wfm.sandbox.truth import Truth
 from wfm.sandbox.voicenter import Cdrs
-from wfm.storage.database import Store
+from wfm.storage.database import Database
 from wfm.vendors import CALL_EVENT, Delivery, Feed, Payload, Trouble, Window, pack_deliveries, voicenter
 from wfm.vendors.voicenter import fetch
 
@@ -60,18 +60,20 @@ def given(truth: Truth, clock: Clock, faults: Faults) -> Iterator[dict[str, Any]
 
 @pytest.fixture
 def collector(tmp_path: Path, clock: Clock) -> Collector:
-    return Collector(Store(tmp_path / "wfm.duckdb"), clock=lambda: datetime.fromtimestamp(clock.now(), UTC))
+    return Collector(
+        Database(tmp_path / "wfm.duckdb"), clock=lambda: datetime.fromtimestamp(clock.now(), UTC)
+    )
 
 
-def source(given: dict[str, Any], **more: str) -> Source:
-    return configured({"vc": {**given, **more}})["vc"]
+def source(given: dict[str, Any], **more: str) -> ConfiguredSource:
+    return check_sources({"vc": {**given, **more}})["vc"]
 
 
 def collect(
-    collector: Collector, of: Source, feed: str = "call_leg", window: Window | None = None
-) -> list[Cycle]:
-    hurry = Patience(attempts=2, first_wait_s=0.002, longest_wait_s=0.01)
-    return asyncio.run(collecting.collect(collector, [(of, of.feeds[feed])], window, patience=hurry))
+    collector: Collector, of: ConfiguredSource, feed: str = "call_leg", window: Window | None = None
+) -> list[CollectionCycle]:
+    hurry = RetryPolicy(attempts=2, first_wait_s=0.002, longest_wait_s=0.01)
+    return asyncio.run(collecting.collect_feeds(collector, [(of, of.feeds[feed])], window, patience=hurry))
 
 
 def whole(truth: Truth) -> Window:
@@ -80,8 +82,8 @@ def whole(truth: Truth) -> Window:
 
 
 def stored(collector: Collector) -> pl.DataFrame:
-    with collector.store.reading() as reader:
-        return reader.table("call_leg")
+    with collector.store.open_reader() as reader:
+        return reader.read_table("call_leg")
 
 
 def check(truth: Truth, legs: pl.DataFrame) -> None:
@@ -104,7 +106,7 @@ def check(truth: Truth, legs: pl.DataFrame) -> None:
         for row in real.iter_rows(named=True)
     }
     assert set(queued.select("started_at", "answered_at", "ended_at", "login").rows()) == there
-    counted = volume.intervals(call_leg=legs)
+    counted = intervals.measure_intervals(call_leg=legs)
     assert counted["entered"].sum() == truth.interval["entered"].sum()
     assert counted["abandoned"].sum() == truth.interval["abandoned"].sum()
 
@@ -190,13 +192,13 @@ def test_a_notification_is_a_leg_until_the_log_has_it(
     now = datetime.fromtimestamp(truth.ends, UTC)
     told = [Delivery(now, "POST", "", one.content_type, one.text.encode()) for one in pushed]
     for some in (told[::-1], told[:50]):  # in any order, and some again
-        collector.receive(of, [Payload(CALL_EVENT, now, pack_deliveries(some), {"by": "webhook"})])
+        collector.store_deliveries(of, [Payload(CALL_EVENT, now, pack_deliveries(some), {"by": "webhook"})])
     check(truth, stored(collector))
     collect(collector, of, window=whole(truth))
     legs = stored(collector)
     check(truth, legs)
     assert not legs["leg_id"].str.ends_with("|told").any()
-    collector.receive(of, [Payload(CALL_EVENT, now, pack_deliveries(told), {"by": "webhook"})])
+    collector.store_deliveries(of, [Payload(CALL_EVENT, now, pack_deliveries(told), {"by": "webhook"})])
     assert stored(collector).equals(legs)
 
 
@@ -206,8 +208,8 @@ def test_extensions_are_agents_and_an_empty_list_takes_none_away(
     collect(collector, source(given), "agent")
     (cycle,) = collect(collector, source(given, code="wrong-one"), "agent")
     assert (cycle.result, "no extension" in cycle.note) == ("complete", True)
-    with collector.store.reading() as reader:
-        agents = reader.table("agent")
+    with collector.store.open_reader() as reader:
+        agents = reader.read_table("agent")
     assert sorted(agents["agent_id"]) == sorted(agent.extension for agent in truth.agents)
 
 

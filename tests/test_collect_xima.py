@@ -10,16 +10,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from wfm.http import Client, Patience
-from wfm.jobs.collect import Collector, Cycle
-from wfm.jobs.sources import Source, configured
+from wfm.collect.collector import CollectionCycle, Collector
+from wfm.collect.sources import ConfiguredSource, check_sources
+from wfm.http import Client, RetryPolicy
 from wfm.sandbox.centre import simulate
 from wfm.sandbox.clock import Clock
 from wfm.sandbox.faults import Faults
 from wfm.sandbox.serve import running, settings
 from wfm.sandbox.truth import Truth
 from wfm.sandbox.xima_sheets import label
-from wfm.storage.database import Store
+from wfm.storage.database import Database
 from wfm.vendors import Window
 from wfm.vendors.xima import Settings
 from wfm.vendors.xima.fetch import XimaSession
@@ -44,17 +44,19 @@ def clock(truth: Truth) -> Clock:
 
 
 @pytest.fixture
-def source(truth: Truth, clock: Clock, faults: Faults) -> Iterator[Source]:
+def source(truth: Truth, clock: Clock, faults: Faults) -> Iterator[ConfiguredSource]:
     with running(truth, clock, faults) as url:
         start = "WFM_SOURCES__XIMA__"
         lines = [line.removeprefix(start) for line in settings(url, ZONE) if line.startswith(start)]
         raw = {name.lower(): value for name, _, value in (line.partition("=") for line in lines)}
-        yield configured({"xima": {**raw, "requests_per_minute": "0"}})["xima"]
+        yield check_sources({"xima": {**raw, "requests_per_minute": "0"}})["xima"]
 
 
 @pytest.fixture
 def collector(tmp_path: Path, clock: Clock) -> Collector:
-    return Collector(Store(tmp_path / "wfm.duckdb"), clock=lambda: datetime.fromtimestamp(clock.now(), UTC))
+    return Collector(
+        Database(tmp_path / "wfm.duckdb"), clock=lambda: datetime.fromtimestamp(clock.now(), UTC)
+    )
 
 
 class Waits(list[float]):
@@ -65,15 +67,19 @@ class Waits(list[float]):
 
 
 def collect(
-    collector: Collector, source: Source, feed: str, window: Window | None = None, waits: Waits | None = None
-) -> list[Cycle]:
-    async def run() -> list[Cycle]:
+    collector: Collector,
+    source: ConfiguredSource,
+    feed: str,
+    window: Window | None = None,
+    waits: Waits | None = None,
+) -> list[CollectionCycle]:
+    async def run() -> list[CollectionCycle]:
         assert isinstance(source.settings, Settings)
         pause = waits if waits is not None else Waits()
-        hurry = Patience(attempts=2, first_wait_s=0.002, longest_wait_s=0.01, total_s=1)
+        hurry = RetryPolicy(attempts=2, first_wait_s=0.002, longest_wait_s=0.01, total_s=1)
         async with Client("xima", secrets=source.secrets, retry_policy=hurry, sleep=pause) as client:
             session = XimaSession(source.settings, client, sleep=pause)
-            return await collector.collect(source, source.feeds[feed], session, window)
+            return await collector.collect_feed(source, source.feeds[feed], session, window)
 
     return asyncio.run(run())
 
@@ -84,8 +90,8 @@ def whole(truth: Truth) -> Window:
 
 
 def table(collector: Collector, name: str) -> pl.DataFrame:
-    with collector.store.reading() as reader:
-        return reader.table(name)
+    with collector.store.open_reader() as reader:
+        return reader.read_table(name)
 
 
 def volume(truth: Truth) -> set[tuple[object, ...]]:
@@ -108,7 +114,9 @@ def is_what_happened(truth: Truth, collector: Collector) -> bool:
     return stored_volume(collector) == volume(truth) and states == real
 
 
-def test_reports_become_volume_and_states(truth: Truth, collector: Collector, source: Source) -> None:
+def test_reports_become_volume_and_states(
+    truth: Truth, collector: Collector, source: ConfiguredSource
+) -> None:
     (cycle,) = collect(collector, source, "report_row", whole(truth))
     assert (cycle.result, cycle.note) == ("complete", "")
     assert is_what_happened(truth, collector)
@@ -117,11 +125,11 @@ def test_reports_become_volume_and_states(truth: Truth, collector: Collector, so
     summed = cells.filter(report_id="AGTTALK1", column_title="Talking", row_no=-1)
     assert talked["number"].sum() == truth.leg["talk_s"].sum() == summed["number"].sum()
     assert set(talked["unit"]) == set(summed["unit"]) == {"s"}
-    replayed = collector.replay(source, source.feeds["report_row"])
-    assert (replayed.added, replayed.replaced) == (0, 0)
+    replayed = collector.replay_feed(source, source.feeds["report_row"])
+    assert (replayed.added_count, replayed.replaced_count) == (0, 0)
 
 
-def test_recordings_and_lists(truth: Truth, collector: Collector, source: Source) -> None:
+def test_recordings_and_lists(truth: Truth, collector: Collector, source: ConfiguredSource) -> None:
     for feed in ("call_leg", "agent", "queue"):
         assert {c.result for c in collect(collector, source, feed, whole(truth))} == {"complete"}
     legs, real = table(collector, "call_leg"), truth.leg.drop_nulls("answered_at")
@@ -137,7 +145,7 @@ def test_recordings_and_lists(truth: Truth, collector: Collector, source: Source
 
 
 def test_a_report_in_the_making_is_waited_for(
-    truth: Truth, collector: Collector, source: Source, faults: Faults
+    truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults
 ) -> None:
     faults.add("cached=3")
     waits = Waits()
@@ -150,7 +158,7 @@ def test_a_report_in_the_making_is_waited_for(
 
 
 def test_a_report_that_is_never_ready_is_given_up_for_now(
-    truth: Truth, collector: Collector, source: Source, faults: Faults
+    truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults
 ) -> None:
     faults.add("cached=1000000")
     waits = Waits()
@@ -164,7 +172,7 @@ def test_a_report_that_is_never_ready_is_given_up_for_now(
 
 
 def test_a_renamed_column_is_kept_and_not_guessed(
-    truth: Truth, collector: Collector, source: Source, faults: Faults
+    truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults
 ) -> None:
     faults.add("renamed")
     (cycle,) = collect(collector, source, "report_row", whole(truth))
@@ -179,21 +187,23 @@ def test_a_renamed_column_is_kept_and_not_guessed(
     assert stored_volume(collector) <= volume(truth)
 
 
-def test_nothing_is_not_an_error(truth: Truth, collector: Collector, source: Source, faults: Faults) -> None:
+def test_nothing_is_not_an_error(
+    truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults
+) -> None:
     faults.add("no_content")
     (cycle,) = collect(collector, source, "report_row", whole(truth))
-    assert (cycle.result, cycle.read) == ("complete", 0)
+    assert (cycle.result, cycle.read_count) == ("complete", 0)
 
 
 def test_one_agent_who_may_not_be_seen_does_not_hide_the_rest(
-    truth: Truth, collector: Collector, source: Source, faults: Faults
+    truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults
 ) -> None:
     given = source.settings.model_dump()
     people = [{"key": label(one)} for one in truth.agents]
     users = {"name": "Rows", "valueType": "PBX_USERS", "value": {"type": "PBX_USERS", "pbxUsers": people}}
     for report in given["reports"]:
         report["parameters"] = [*report["parameters"], users]
-    listed = Source("xima", source.vendor, Settings(**given))
+    listed = ConfiguredSource("xima", source.vendor, Settings(**given))
     hidden = truth.agents[5]
     faults.add(f"hidden_agent={hidden.extension}")
     (cycle,) = collect(collector, listed, "report_row", whole(truth))
@@ -205,7 +215,7 @@ def test_one_agent_who_may_not_be_seen_does_not_hide_the_rest(
 
 
 def test_recordings_asked_for_too_soon_wait_their_turn(
-    truth: Truth, collector: Collector, source: Source, faults: Faults, clock: Clock
+    truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults, clock: Clock
 ) -> None:
     faults.add("paced=60")
     cycles = collect(collector, source, "call_leg", whole(truth), None)
@@ -219,7 +229,7 @@ def test_recordings_asked_for_too_soon_wait_their_turn(
 
 
 def test_bandwidth_that_is_used_up_ends_the_cycle(
-    truth: Truth, collector: Collector, source: Source, faults: Faults
+    truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults
 ) -> None:
     faults.add("bandwidth")
     for feed in ("report_row", "call_leg"):
@@ -234,7 +244,7 @@ def test_bandwidth_that_is_used_up_ends_the_cycle(
 
 @pytest.mark.parametrize("fault", ["html:2x", "truncated:2x", "gzip", "server_error:2x", "throttle:2x"])
 def test_the_wire_may_be_bad(
-    fault: str, truth: Truth, collector: Collector, source: Source, faults: Faults
+    fault: str, truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults
 ) -> None:
     faults.add(fault)
     collect(collector, source, "report_row", whole(truth))

@@ -9,7 +9,7 @@ import pytest
 from tiny_centre import DAY, NEXT, rows
 
 import wfm
-from wfm.errors import BadRowsError, InputError, NoDataError
+from wfm.core.errors import BadRowsError, InputError, NoDataError
 
 BROKEN = {"WFM_SOURCES__NCC__VENDOR": "nextiva_ncc"}
 """An account without address and password."""
@@ -38,7 +38,7 @@ def test_a_broken_source_stops_no_score_and_is_told_once(tiny, monkeypatch):
     configure(monkeypatch, BROKEN, POLLED)
     told: list[str] = []
     centre = wfm.open(tiny / "wfm.duckdb", warn=told.append)
-    assert centre.options().state_delay.total_seconds() == 45
+    assert centre.scoring_options().state_delay.total_seconds() == 45
     assert centre.adherence(DAY, NEXT)["in_s"].to_list() == [465 * 60]
     assert centre.explain("ann", DAY).totals["in_s"].to_list() == [465 * 60]
     assert len(told) == 1
@@ -49,7 +49,7 @@ def test_a_broken_source_stops_no_score_and_is_told_once(tiny, monkeypatch):
 def test_who_says_the_delay_hears_nothing_of_sources(tiny, monkeypatch):
     configure(monkeypatch, BROKEN, {"WFM_STATE_DELAY_S": "20"})
     told: list[str] = []
-    assert wfm.open(tiny / "wfm.duckdb", warn=told.append).options().state_delay.total_seconds() == 20
+    assert wfm.open(tiny / "wfm.duckdb", warn=told.append).scoring_options().state_delay.total_seconds() == 20
     assert told == []
 
 

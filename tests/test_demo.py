@@ -15,11 +15,12 @@ import polars as pl
 import pytest
 
 import wfm
-from wfm import jobs
-from wfm.errors import CollectError
-from wfm.jobs.collect import Cycle
-from wfm.jobs.demo import Demo, demo, live, simulated
-from wfm.jobs.demo.place import FILES, prepare
+from wfm.collect.collector import CollectionCycle
+from wfm.collect.sources import check_sources
+from wfm.core.errors import CollectError
+from wfm.demo import DemoResult, collect
+from wfm.demo import centre as simulated
+from wfm.demo.directory import FILES_FOLDER, prepare_directory
 from wfm.sandbox import Truth
 from wfm.vendors import find_vendor_names
 
@@ -53,42 +54,46 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shown(folder: Path) -> Iterator[Demo]:
+def shown(folder: Path) -> Iterator[DemoResult]:
     """Run the demo where another was killed, and where the environment knows accounts that it must not ask."""
     assert stopped(folder, signal.SIGKILL).returncode == -signal.SIGKILL
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("WFM_SOURCES__NCC__BASE_URL", "https://192.0.2.1")
         environment.setenv("WFM_SOURCES__REAL__VENDOR", "nextiva_xsi")
         environment.setenv("WFM_DATABASE", str(folder.parent / "mine.duckdb"))
-        yield demo(folder)
+        yield run_demo(folder)
 
 
 @pytest.fixture(scope="module")
 def truth() -> Truth:
-    return simulated.centre()
+    return simulated.simulate_demo_centre()
 
 
-def test_what_is_stored_is_what_was_told(shown: Demo, truth: Truth, folder: Path) -> None:
+def test_what_is_stored_is_what_was_told(shown: DemoResult, truth: Truth, folder: Path) -> None:
     assert not (folder.parent / "mine.duckdb").exists()
     read = {(one.source, one.feed): one for one in shown.collected}
     assert {one.rows for (_, feed), one in read.items() if feed == "agent"} == {truth.agent.height}
-    assert read["ncc", "queue"].rows == len(simulated.CARRIES["ncc"])
-    begin, end = simulated.watched(truth)
-    watched = read["ncc", "agent_state"]
-    assert watched.watched_s == (watched.looks - 1) * POLL.total_seconds()
-    assert end - begin - POLL < timedelta(seconds=watched.watched_s) <= end - begin
-    assert {one.table: one.written.read for one in shown.imported} == {
-        table: rows.height for table, rows in simulated.brought(truth).items()
+    assert read["ncc", "queue"].rows == len(simulated.QUEUES_OF_VENDOR["ncc"])
+    begin, end = simulated.find_polled_span(truth)
+    polls = read["ncc", "agent_state"]
+    assert polls.polled_s == (polls.polls - 1) * POLL.total_seconds()
+    assert end - begin - POLL < timedelta(seconds=polls.polled_s) <= end - begin
+    assert {one.table: one.written.read_count for one in shown.imported} == {
+        table: rows.height for table, rows in simulated.build_imported_tables(truth).items()
     }
 
 
-def test_the_calls_of_every_phone_system_are_counted_once(shown: Demo, truth: Truth) -> None:
+def test_the_calls_of_every_phone_system_are_counted_once(shown: DemoResult, truth: Truth) -> None:
     counted = (
-        shown.centre.intervals(*simulated.SCORED).group_by("source").agg(pl.col("entered", "abandoned").sum())
+        shown.centre.intervals(*simulated.SCORED_DAYS)
+        .group_by("source")
+        .agg(pl.col("entered", "abandoned").sum())
     )
-    inside = pl.col("interval_start").is_between(*shown.centre.bounds(simulated.SCORED), closed="left")
+    inside = pl.col("interval_start").is_between(
+        *shown.centre.compute_bounds(simulated.SCORED_DAYS), closed="left"
+    )
     real = truth.interval.filter(inside)
-    for source, places in simulated.CARRIES.items():
+    for source, places in simulated.QUEUES_OF_VENDOR.items():
         if source != "xsi":  # its calls are those that NCC counts
             queues = [truth.queues[place].queue_id for place in places]
             wanted = real.filter(pl.col("queue_id").is_in(queues)).select(
@@ -99,9 +104,9 @@ def test_the_calls_of_every_phone_system_are_counted_once(shown: Demo, truth: Tr
             )
 
 
-def test_every_feed_of_every_source_is_collected(shown: Demo) -> None:
+def test_every_feed_of_every_source_is_collected(shown: DemoResult) -> None:
     lists = {(one.source, one.feed) for one in shown.collected}
-    sources = jobs.sources.configured(shown.centre.settings.sources)
+    sources = check_sources(shown.centre.settings.sources)
     assert lists == {
         (name, feed.name)
         for name, source in sources.items()
@@ -111,11 +116,11 @@ def test_every_feed_of_every_source_is_collected(shown: Demo) -> None:
     assert {source.vendor.NAME for source in sources.values()} == set(find_vendor_names())
 
 
-def test_a_look_sees_the_state_that_there_was(shown: Demo, truth: Truth) -> None:
-    begin, end = simulated.watched(truth)
-    told = shown.centre.get("agent_state").sort("at")
+def test_a_look_sees_the_state_that_there_was(shown: DemoResult, truth: Truth) -> None:
+    begin, end = simulated.find_polled_span(truth)
+    told = shown.centre.read_table("agent_state").sort("at")
     real = truth.agent_state.sort("at")
-    looks = [begin + k * POLL for k in range(1, (end - begin) // POLL, 97)]
+    looks = [begin + k * POLL for k in range(1, (end - begin) // POLL, 31)]
     asked = truth.login.filter(source="ncc").join(pl.DataFrame({"at": looks}), how="cross").sort("at")
     seen, was = (
         asked.join_asof(
@@ -123,40 +128,40 @@ def test_a_look_sees_the_state_that_there_was(shown: Demo, truth: Truth) -> None
         )
         for frame in (told, real)
     )
-    assert seen.height == 30 * len(looks)
+    assert seen.height == simulated.AGENTS * len(looks)
     assert (
         seen["vendor_state"].fill_null("Logged out").to_list()
         == was["vendor_state"].fill_null("Logged out").to_list()
     )
 
 
-def test_imported_days_are_right_to_the_second(shown: Demo) -> None:
+def test_imported_days_are_right_to_the_second(shown: DemoResult) -> None:
     assert shown.proof is not None
     days = shown.proof.imported
-    assert (days.precision, days.recall, days.off_s) == (1, 1, 0)
-    assert days.planted > 1500
-    assert shown.proof.days == 11
+    assert (days.precision, days.recall, days.difference_s) == (1, 1, 0)
+    assert days.planted > 500
+    assert shown.proof.days == 4
 
 
-def test_the_polled_day_is_right_but_for_what_is_shorter_than_a_poll(shown: Demo, truth: Truth) -> None:
+def test_the_polled_day_is_right_but_for_what_is_shorter_than_a_poll(shown: DemoResult, truth: Truth) -> None:
     assert shown.proof is not None
     day = shown.proof.polled
-    mine = pl.col("workday") == simulated.POLLED, pl.col("reason").is_not_null()
+    mine = pl.col("workday") == simulated.POLLED_DAY, pl.col("reason").is_not_null()
     planted = truth.planted.filter(*mine)
     long = planted.filter(pl.col("end_at") - pl.col("start_at") > POLL).height
     assert day.planted == planted.height
-    assert long <= day.right == day.found < day.planted
-    assert 0 < day.off_s < 0.005 * day.true_in_s
+    assert long <= day.matched == day.found < day.planted
+    assert 0 < day.difference_s < 0.005 * day.true_in_s
 
 
-def test_the_report_says_whom_its_figures_are_from(shown: Demo) -> None:
+def test_the_report_says_whom_its_figures_are_from(shown: DemoResult) -> None:
     told = dict(shown.report.sources.iter_rows())
     assert "file agent_state.csv (" in told["Adherence, coverage, conformance"]
     assert "ncc (nextiva_ncc) (" in told["Adherence, coverage, conformance"]
     for source in ("telphin (telphin)", "voicenter (voicenter)", "xima (xima)", "xsi (nextiva_xsi)"):
         assert f"{source} (" in told["Call-driven time"]
     for account in (
-        "ncc (nextiva_ncc): 2 queues counted by itself",
+        "ncc (nextiva_ncc): 3 queues counted by itself",
         "voicenter (voicenter): 1 queue counted from",
     ):
         assert account in told["Forecast"]
@@ -165,7 +170,7 @@ def test_the_report_says_whom_its_figures_are_from(shown: Demo) -> None:
     assert not any("nothing scheduled" in note or "orecast" in note for note in shown.report.notes)
 
 
-def test_the_settings_lead_back_to_it_when_the_sandbox_is_gone(shown: Demo, folder: Path, run) -> None:
+def test_the_settings_lead_back_to_it_when_the_sandbox_is_gone(shown: DemoResult, folder: Path, run) -> None:
     done = run("--settings", folder / "settings.env", "sources", "--format", "csv")
     rows = pl.read_csv(done.raw)
     pushed = rows.filter(feed="call_event", source="voicenter")  # nobody pushed anything
@@ -179,15 +184,15 @@ def test_the_settings_lead_back_to_it_when_the_sandbox_is_gone(shown: Demo, fold
     assert "wfm sandbox --port" in found["xsi"]["to do"]
 
 
-def test_what_the_command_prints_is_computed(shown: Demo, folder: Path, run, monkeypatch) -> None:
-    monkeypatch.setattr("wfm.jobs.demo.demo", lambda _: shown)
+def test_what_the_command_prints_is_computed(shown: DemoResult, folder: Path, run, monkeypatch) -> None:
+    monkeypatch.setattr("wfm.demo.run_demo", lambda *_: shown)
     done = run("demo", "--directory", folder)
-    whole = shown.proof.whole  # type: ignore[union-attr]
+    whole = shown.proof.total  # type: ignore[union-attr]
     for text in (
-        f"wfm found {whole.right:,} of {whole.planted:,} exceptions (precision 100.0 %",
-        f"differ by {whole.off_s:,.0f} of {whole.true_in_s:,.0f}.",
+        f"wfm found {whole.matched:,} of {whole.planted:,} exceptions (precision 100.0 %",
+        f"differ by {whole.difference_s:,.0f} of {whole.true_in_s:,.0f}.",
         "rows from xsi:",
-        "polls in 68,580 s of simulated time",
+        " polls in 18,",
     ):
         assert text in done.out
     agent, day = done.out.split()[-2:]
@@ -202,10 +207,10 @@ def test_what_the_command_prints_is_computed(shown: Demo, folder: Path, run, mon
 @pytest.mark.usefixtures("shown")
 def test_every_vendors_own_words_are_behind_the_polled_day(folder: Path) -> None:
     centre = wfm.open(settings_file=folder / "settings.env")
-    begin, _ = simulated.watched(simulated.centre())
+    begin, _ = simulated.find_polled_span(simulated.simulate_demo_centre())
     day = begin.astimezone(ZoneInfo(centre.settings.timezone)).date()
-    legs = centre.get("call_leg").filter(
-        pl.col("started_at").is_between(*simulated.watched(simulated.centre()))
+    legs = centre.read_table("call_leg").filter(
+        pl.col("started_at").is_between(*simulated.find_polled_span(simulated.simulate_demo_centre()))
     )
     working = centre.adherence(day, day + timedelta(days=1)).select("agent_id")
     agents = (
@@ -239,22 +244,22 @@ def test_ctrl_c_stops_it_and_leaves_what_a_next_one_may_replace(tmp_path: Path) 
     folder = tmp_path / "demo"
     done = stopped(folder, signal.SIGINT)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: Stopped.\n")
-    prepare(folder, [])
+    prepare_directory(folder, [])
     assert {path.name for path in folder.iterdir()} == {"settings.env"}
 
 
 def test_files_of_others_are_not_replaced(tmp_path: Path, run) -> None:
-    (tmp_path / FILES).mkdir()
-    (tmp_path / FILES / "mine.csv").touch()
+    (tmp_path / FILES_FOLDER).mkdir()
+    (tmp_path / FILES_FOLDER / "mine.csv").touch()
     done = run("demo", "--directory", tmp_path)
     assert done.code == 1
     assert "files was not made by wfm demo: name another directory" in done.err
-    assert [path.name for path in tmp_path.rglob("*")] == [FILES, "mine.csv"]
+    assert [path.name for path in tmp_path.rglob("*")] == [FILES_FOLDER, "mine.csv"]
 
 
 def test_a_demo_without_a_part_of_it_is_none() -> None:
-    missing = Cycle("ncc", "queue", None, "failed", note="refused")
+    missing = CollectionCycle("ncc", "queue", None, "failed", note="refused")
     with pytest.raises(CollectError, match=r"did not get queue of ncc \(failed\): refused"):
-        live._insist([missing])
+        collect._require_complete([missing])
     with pytest.raises(CollectError, match="waits in the spool"):
-        live._insist([Cycle("ncc", "queue", None, "complete", spooled=True)])
+        collect._require_complete([CollectionCycle("ncc", "queue", None, "complete", is_spooled=True)])

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from wfm import schema
-from wfm.storage.database import Store
+from wfm.core import schema
+from wfm.storage.database import Database
 
 KILLS = 24
 BATCHES = 400
@@ -66,10 +66,10 @@ def killed(process: subprocess.Popen[str], after_s: float) -> list[int]:
 
 def stored(path: Path) -> set[int]:
     """Return the batches that are there, each of them whole."""
-    with Store(path).reading() as known:
-        ledger = known.table("collection")
-        rows = known.table("agent_state")["source"].value_counts(name="n")
-        coverage = known.table("coverage")["source"]
+    with Database(path).open_reader() as known:
+        ledger = known.read_table("collection")
+        rows = known.read_table("agent_state")["source"].value_counts(name="n")
+        coverage = known.read_table("coverage")["source"]
     assert set(rows["source"]) == set(ledger["source"]) == set(coverage)
     sizes = {source: 500 + 40 * (int(source[1:]) % 50) for source in rows["source"]}
     assert dict(rows.iter_rows()) == sizes
@@ -84,7 +84,7 @@ def chance() -> random.Random:
 
 def test_killed_while_it_writes(place, chance):
     path, reported, there = place / "wfm.duckdb", set(), set()
-    Store(path).append("forecast", schema.empty("forecast"))
+    Database(path).append_rows("forecast", schema.create_empty_frame("forecast"))
     interrupted = 0
     for _ in range(KILLS):
         first = max(there, default=-1) + 1
@@ -105,9 +105,9 @@ def test_killed_while_the_database_is_made(place, chance):
         path = place / f"{kill}.duckdb"
         done = killed(writer(path, 0, 1), chance.uniform(0, 0.15))
         if path.exists():
-            with Store(path).reading() as known:
-                assert known.table("collection").height in ((1,) if done else (0, 1))
+            with Database(path).open_reader() as known:
+                assert known.read_table("collection").height in ((1,) if done else (0, 1))
         else:
             assert done == []
-        Store(path).append("forecast", schema.empty("forecast"))
+        Database(path).append_rows("forecast", schema.create_empty_frame("forecast"))
         assert stored(path) == ({0} if done else stored(path) & {0})

@@ -12,7 +12,7 @@ from tiny_centre import DAY, NEXT, rows
 
 import wfm
 from wfm.cli import main
-from wfm.errors import InputError, NoDataError, UsageError
+from wfm.core.errors import InputError, NoDataError, UsageError
 
 LATE = (f"{DAY}T08:00Z", f"{DAY}T08:30Z")
 """The golden day's agent comes three minutes late: 180 s controllable."""
@@ -118,7 +118,7 @@ def test_the_id_is_the_same_in_another_database_and_its_first_letters_do(centre,
     (name,) = excuse(centre).rows["id"]
     centre.get("exemption").write_csv(tiny / "moved.csv")
     other = wfm.open(tiny / "other.duckdb")
-    other.put("exemption", tiny / "moved.csv")
+    other.import_file("exemption", tiny / "moved.csv")
     assert name in other.exemptions()["id"].to_list()
     assert centre.revoke(name[:6].upper(), by="Eve").rows["id"].to_list() == [name]
 

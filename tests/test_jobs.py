@@ -12,8 +12,8 @@ from tiny_centre import DAY, NEXT, rows
 
 import wfm
 from wfm import files, jobs
-from wfm.errors import BadRowsError, InputError, NoDataError, UsageError
-from wfm.jobs import when
+from wfm.analysis import time_args
+from wfm.core.errors import BadRowsError, InputError, NoDataError, UsageError
 
 HEADER = "agent_id,start_at,end_at,activity"
 DATED = "agent_id,start_at,end_at,activity,published_at"
@@ -26,10 +26,10 @@ def centre(tiny) -> wfm.Centre:
     return wfm.open(tiny / "wfm.duckdb")
 
 
-def put(centre: wfm.Centre, table: str, text: str, **more: object) -> jobs.Imported:
+def put(centre: wfm.Centre, table: str, text: str, **more: object) -> jobs.ImportResult:
     path = centre.store.path.parent / f"new-{table}.csv"
     path.write_text(text)
-    return centre.put(table, path, **{"source": "pbx"} | more)
+    return centre.import_file(table, path, **{"source": "pbx"} | more)
 
 
 def plan(centre: wfm.Centre, as_of: datetime | None = None) -> list[tuple[str, str, str]]:
@@ -45,9 +45,9 @@ def plan(centre: wfm.Centre, as_of: datetime | None = None) -> list[tuple[str, s
 # --- schedules ------------------------------------------------------------------------------------------
 def test_a_schedule_that_says_nothing_new_changes_nothing(centre, tiny):
     done = centre.put("schedule", tiny / "files" / "schedule.csv")
-    assert (done.written.read, done.written.same, done.note) == (4, 4, ())
+    assert (done.written.read, done.written.unchanged_count, done.note) == (4, 4, ())
     shuffled = rows(HEADER, *reversed((tiny / "files" / "schedule.csv").read_text().split()[1:]))
-    assert put(centre, "schedule", shuffled).written.same == 4
+    assert put(centre, "schedule", shuffled).written.unchanged_count == 4
 
 
 def test_a_changed_workday_is_replaced_whole_and_the_others_stay(centre):
@@ -56,7 +56,7 @@ def test_a_changed_workday_is_replaced_whole_and_the_others_stay(centre):
     text = rows(HEADER, f"ann,{DAY}T09:00Z,{DAY}T17:00Z,phone", f"ann,{NEXT}T08:00Z,{NEXT}T12:00Z,phone")
     done = put(centre, "schedule", text)
     assert done.note == ("1 workday(s) of 1 agent(s) replaced",)
-    assert (done.written.read, done.written.added, done.written.same) == (2, 1, 1)
+    assert (done.written.read_count, done.written.added_count, done.written.unchanged_count) == (2, 1, 1)
     assert plan(centre) == [("02 09:00", "12:00", "phone")] or plan(centre)[0][0] == "02 09:00"
     stored = centre.get("schedule")
     assert stored["published_at"].null_count() == 5
@@ -64,7 +64,7 @@ def test_a_changed_workday_is_replaced_whole_and_the_others_stay(centre):
         datetime(2026, 3, 2, 9, tzinfo=UTC)
     ]
     assert plan(centre, as_of=between)[0] == ("02 08:00", "10:00", "phone")
-    assert put(centre, "schedule", text).written.same == 2
+    assert put(centre, "schedule", text).written.unchanged_count == 2
 
 
 def test_going_back_to_what_was_planned_first_is_a_change_too(centre, tiny):
@@ -78,7 +78,7 @@ def test_going_back_to_what_was_planned_first_is_a_change_too(centre, tiny):
 
 def test_a_new_workday_needs_no_date(centre):
     done = put(centre, "schedule", rows(HEADER, f"bob,{DAY}T09:00Z,{DAY}T17:00Z,phone"))
-    assert (done.note, done.written.added) == ((), 1)
+    assert (done.note, done.written.added_count) == ((), 1)
     assert centre.get("schedule")["published_at"].null_count() == 5
 
 
@@ -101,35 +101,37 @@ def test_a_publication_from_the_future_is_replaced_all_the_same(centre):
 def test_dated_rows_are_taken_at_their_word(centre):
     text = rows(DATED, f"ann,{DAY}T07:00Z,{DAY}T15:00Z,phone,2026-03-01T10:00Z")
     done = put(centre, "schedule", text)
-    assert (done.note, done.written.added) == ((), 1)
+    assert (done.note, done.written.added_count) == ((), 1)
     assert plan(centre)[0][0] == "02 07:00"
-    assert put(centre, "schedule", text).written.same == 1
+    assert put(centre, "schedule", text).written.unchanged_count == 1
 
 
 def test_an_exported_history_comes_back_unchanged(centre, tiny):
     put(centre, "schedule", rows(HEADER, f"ann,{DAY}T09:00Z,{DAY}T17:00Z,phone"))
     centre.put("schedule", tiny / "files" / "schedule.csv")
     stored, held = centre.get("schedule"), plan(centre)
-    files.write(stored, tiny / "all.csv", "csv")
+    files.write_table(stored, tiny / "all.csv", "csv")
     done = centre.put("schedule", tiny / "all.csv")
-    assert (done.written.same, done.note) == (9, ())
+    assert (done.written.unchanged_count, done.note) == (9, ())
     assert centre.get("schedule").equals(stored)
     fresh = wfm.open(tiny / "fresh.duckdb")
     for table in ("agent", "login", "activity", "agent_state", "state_map"):
-        fresh.put(table, tiny / "files" / f"{table}.csv", source="pbx")
-    fresh.put("schedule", tiny / "all.csv")
+        fresh.import_file(table, tiny / "files" / f"{table}.csv", source="pbx")
+    fresh.import_file("schedule", tiny / "all.csv")
     assert plan(fresh) == held
 
 
 def test_an_activity_is_spelt_as_its_table_does(centre):
     done = put(centre, "schedule", rows(HEADER, f"ann,{NEXT}T09:00Z,{NEXT}T17:00Z,CHAT"))
-    assert done.written.added == 1
+    assert done.written.added_count == 1
     assert "chat" in centre.get("schedule")["activity"]
 
 
 # --- what was watched -----------------------------------------------------------------------------------
 def coverage(centre: wfm.Centre, source: str) -> list[tuple[datetime, datetime]]:
-    return centre.get("coverage").filter(pl.col("source") == source).select("start_at", "end_at").rows()
+    return (
+        centre.read_table("coverage").filter(pl.col("source") == source).select("start_at", "end_at").rows()
+    )
 
 
 def test_states_cover_the_local_days_they_touch(centre, monkeypatch):
@@ -273,12 +275,18 @@ def test_a_table_nobody_knows(centre):
 
 # --- windows --------------------------------------------------------------------------------------------
 def test_days_and_instants():
-    assert when.parse("2026-03-02", "x") == date(2026, 3, 2)
-    assert when.parse("2026-03-02T08:00:00+02:00", "x") == datetime(2026, 3, 2, 6, tzinfo=UTC)
-    assert when.parse(datetime(2026, 3, 2, 8, tzinfo=UTC), "x") == datetime(2026, 3, 2, 8, tzinfo=UTC)
-    assert when.midnight(date(2026, 3, 2), "Asia/Jerusalem") == datetime(2026, 3, 1, 22, tzinfo=UTC)
-    assert when.midnight(date(2026, 3, 29), "Asia/Beirut") == datetime(2026, 3, 28, 22, tzinfo=UTC)
-    both = when.window("2026-03-02", "2026-03-02T12:00Z", "Asia/Jerusalem")
+    assert time_args.parse_time("2026-03-02", "x") == date(2026, 3, 2)
+    assert time_args.parse_time("2026-03-02T08:00:00+02:00", "x") == datetime(2026, 3, 2, 6, tzinfo=UTC)
+    assert time_args.parse_time(datetime(2026, 3, 2, 8, tzinfo=UTC), "x") == datetime(
+        2026, 3, 2, 8, tzinfo=UTC
+    )
+    assert time_args.resolve_local_midnight(date(2026, 3, 2), "Asia/Jerusalem") == datetime(
+        2026, 3, 1, 22, tzinfo=UTC
+    )
+    assert time_args.resolve_local_midnight(date(2026, 3, 29), "Asia/Beirut") == datetime(
+        2026, 3, 28, 22, tzinfo=UTC
+    )
+    both = time_args.parse_window("2026-03-02", "2026-03-02T12:00Z", "Asia/Jerusalem")
     assert both == (datetime(2026, 3, 1, 22, tzinfo=UTC), datetime(2026, 3, 2, 12, tzinfo=UTC))
 
 
@@ -298,7 +306,7 @@ def test_days_and_instants():
 )
 def test_what_is_no_day_and_no_instant(at, words):
     with pytest.raises(UsageError, match=words):
-        when.parse(at, "--from")
+        time_args.parse_time(at, "--from")
 
 
 def test_a_window_ends_after_it_starts_and_holds_something(centre):
@@ -418,7 +426,7 @@ def test_a_report_stores_nothing(sample):
     made = wfm.open().report("1999-06-20", "1999-06-22")
     assert made.forecast.height
     assert made.accuracy.height
-    assert wfm.open().get("forecast").is_empty()
+    assert wfm.open().read_table("forecast").is_empty()
     assert sample.read_bytes() == before
 
 
@@ -441,23 +449,26 @@ def test_a_forecast_is_kept_as_a_snapshot_and_known_since_it_was_made(sample):
         "made_at",
     ]
     assert made.height == 96
-    assert centre.get("forecast").equals(made)
-    assert centre.get("forecast", as_of=between).is_empty()
+    assert centre.read_table("forecast").equals(made)
+    assert centre.read_table("forecast", as_of=between).is_empty()
     other = centre.forecast(queues=["PS"], horizon=timedelta(days=1), origin="1999-06-27", keep=False)
     assert_frame_equal(other.drop("made_at"), made.drop("made_at"))
-    assert centre.get("forecast").height == 96
+    assert centre.read_table("forecast").height == 96
 
 
 def test_holidays_come_from_the_country_and_the_table_wins(centre, monkeypatch):
     monkeypatch.setenv("WFM_COUNTRY", "IL")
     put(centre, "holiday", rows("on_date,name", "2026-04-02,Ours"))
-    from wfm.jobs import ahead
+    from wfm.analysis import forecast
 
-    with centre.store.reading() as known:
-        days = ahead.special_days(
-            known, wfm.open().settings, datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
+    with centre.store.open_reader() as known:
+        days = forecast.read_special_days(
+            known,
+            wfm.open().settings,
+            datetime(2026, 1, 1, tzinfo=UTC),
+            datetime(2026, 5, 1, tzinfo=UTC),
         )
-        none = ahead.special_days(known, centre.settings, TUESDAY, TUESDAY)
+        none = forecast.read_special_days(known, centre.settings, TUESDAY, TUESDAY)
     names = dict(days.iter_rows())
     assert names[date(2026, 4, 2)] == "Ours"
     assert names[date(2026, 3, 3)] == "Purim"
@@ -476,7 +487,7 @@ def test_frames_and_a_database_give_the_same_numbers(sample):
     centre = wfm.open(sample)
     stored = centre.score("1999-06-20", "1999-06-27")
     tables = {
-        name: centre.get(name)
+        name: centre.read_table(name)
         for name in ("schedule", "agent_state", "call_leg", "exemption", "agent", "login", "coverage")
     }
     alone = wfm.score(

@@ -14,9 +14,9 @@ from tiny_centre import DAY, NEXT, rows
 
 import wfm
 from wfm import files, report
-from wfm.engine.inputs import InputFrames
-from wfm.engine.score import score
-from wfm.jobs.scoring import stored, with_defaults
+from wfm.analysis.load import append_to_defaults, read_scoring_tables
+from wfm.engine.adherence.scoring import score
+from wfm.engine.inputs.frames import InputFrames
 from wfm.settings import Settings
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -40,7 +40,7 @@ def test_one_row(place):
     logins.write_text(rows("login,agent_id", "2001,ann"))
 
     # 2. `files.read` makes typed rows of text: the instant is UTC now, and the row remembers where it stood.
-    reading = files.read(states, "agent_state", defaults={"source": "pbx"})
+    reading = files.read_table(states, "agent_state", defaults={"source": "pbx"})
     assert reading.bad.is_empty()
     assert reading.frame.row(0, named=True) == {
         "source": "pbx",
@@ -53,24 +53,24 @@ def test_one_row(place):
 
     # 3. `Centre.put` does that and hands the batch to `Store.write`: a row with a number, a time, and a file.
     centre = wfm.Centre(Settings(database=place / "wfm.duckdb", timezone="UTC"))
-    done = centre.put("agent_state", states, source="pbx")
-    centre.put("schedule", plan)
-    centre.put("login", logins, source="pbx")
-    assert (done.written.collection_id, done.written.added) == (1, 2)
-    with centre.store.reading() as known:
+    done = centre.import_file("agent_state", states, source="pbx")
+    centre.import_file("schedule", plan)
+    centre.import_file("login", logins, source="pbx")
+    assert (done.written.collection_id, done.written.added_count) == (1, 2)
+    with centre.store.open_reader() as known:
         everything = ["login", "at", "collection_id", "row_no", "recorded_at", "replaced_at"]
-        row = known.table("agent_state", columns=everything).row(0, named=True)
+        row = known.read_table("agent_state", columns=everything).row(0, named=True)
         assert (row["login"], row["at"], row["collection_id"], row["row_no"]) == ("2001", LATE, 1, 2)
         assert row["recorded_at"] is not None  # since when we know
         assert row["replaced_at"] is None  # in force until a correction takes its place
         # An import of states also says what was watched: the local days its rows touch.
-        assert known.table("coverage").row(0)[1:] == (
+        assert known.read_table("coverage").row(0)[1:] == (
             datetime(2026, 3, 2, tzinfo=UTC),
             datetime(2026, 3, 3, tzinfo=UTC),
         )
 
         # 4. `stored` reads back whatever decides the scores of a span: frames, and no more database from here on.
-        frames = stored(known, (START, END + timedelta(hours=1)), None)
+        frames = read_scoring_tables(known, (START, END + timedelta(hours=1)), None)
     assert frames["agent_state"]["vendor_state"].to_list() == ["Available", "Logged out"]
 
     # 5. The engine overlays layers. Login 2001 is ann's; "Available" is our state available, one that belongs to the
@@ -98,7 +98,7 @@ def test_one_row(place):
     given = {name: frames[name] for name in ("schedule", "agent_state", "login", "coverage")}
     assert wfm.score(**given, window=(DAY, NEXT)).exceptions().equals(scored.exceptions())
     assert centre.exceptions(DAY, NEXT).equals(scored.exceptions())
-    assert frames["state_map"].equals(with_defaults("state_map", centre.get("state_map")))
+    assert frames["state_map"].equals(append_to_defaults("state_map", centre.read_table("state_map")))
 
     # 9. `Centre.report` assembles every figure once, and `report.write` draws them: one line on a screen.
     report.write(centre.report(DAY, NEXT), place / "report.html")

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from tiny_centre import rows
 
 import wfm
-from wfm import schema
-from wfm.engine.adherence import SPLIT, SUMS
-from wfm.errors import WfmError
-from wfm.jobs import Centre
+from wfm.centre import Centre
+from wfm.core import schema
+from wfm.core.errors import WfmError
+from wfm.engine.adherence.classify import ADHERENCE_SUMS, CLASS_SUMS
 from wfm.storage.batches import store_batch
 
 FROM, TO = "2026-03-02", "2026-03-05"
@@ -53,7 +53,7 @@ class Life:
     def put(self, table: str, header: str, *lines: str) -> None:
         path = self.home / f"{table}.csv"
         path.write_text(rows(header, *lines))
-        self.centre.put(table, path, source="pbx")
+        self.centre.import_file(table, path, source="pbx")
 
     def at(self, hours: tuple[float, float] = (0, 72)) -> str:
         whole = self.chance.randrange(int(hours[0] * 12), int(hours[1] * 12)) * 5
@@ -106,7 +106,7 @@ class Life:
         one, other = self.span()
         event = {"source": "pbx", "event_id": f"e{self.batches}", "call_id": f"c{self.chance.randrange(2)}"}
         event |= {"at": BEGIN, "kind": self.chance.choice(("up", "gone")), "said": f"{one} {other}"}
-        known = schema.table("call_event").own
+        known = schema.get_table("call_event").own_columns
         store_batch(
             self.centre.store,
             name=f"b{self.batches}",
@@ -211,7 +211,7 @@ class Life:
 def put_together(events: pl.DataFrame) -> pl.DataFrame:
     """Make a leg of every call whose last event does not say that it was none."""
     last = events.group_by("call_id", maintain_order=True).last().filter(pl.col("kind") == "up")
-    known = schema.table("call_leg").own
+    known = schema.get_table("call_leg").own_columns
     legs = [
         {"source": "pbx", "leg_id": f"{row['call_id']}-leg", "call_id": row["call_id"], "login": "ann"}
         | dict(
@@ -238,7 +238,7 @@ def answers(centre: Centre, as_of: datetime | None) -> list[bytes]:
         scored.slices(),
     ]
     frames += [centre.adherence(f"{FROM}T07:11Z", f"{FROM}T17:00Z", agents="bob", as_of=as_of)]
-    frames += [centre.exemptions(as_of=as_of, revoked=True), centre.get("schedule", as_of=as_of)]
+    frames += [centre.exemptions(as_of=as_of, revoked=True), centre.read_table("schedule", as_of=as_of)]
     for agent in ("ann", "cid"):
         try:
             told = centre.explain(agent, FROM, as_of=as_of)
@@ -279,10 +279,10 @@ def test_what_changed_adds_up_and_names_rows_that_explain_it(tmp_path_factory, s
     (old, then), (new, now) = told[0], told[-1]
     found = life.centre.what_changed(FROM, TO, then)
     assert life.centre.what_changed(FROM, TO, then, now=now).figures.equals(found.figures)
-    for name in SUMS:
+    for name in ADHERENCE_SUMS:
         difference = (new[name].sum() or 0) - (old[name].sum() or 0)
         assert abs(found.figures[f"{name.removesuffix('_s')}_change_s"].sum() - difference) < 1e-6
-    for name in (part.removesuffix("_s") for part in SPLIT):
+    for name in (part.removesuffix("_s") for part in CLASS_SUMS):
         came, went = (
             found.stretches.filter(pl.col(f"class_{which}").cast(pl.String) == name)["seconds"].sum()
             for which in ("after", "before")

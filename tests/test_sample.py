@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from wfm import schema, terms
+from wfm.core import glossary, schema
 
 DATA = Path(__file__).parents[1] / "data"
 SAMPLE = DATA / "sample"
@@ -45,7 +45,7 @@ def raw(path: Path) -> pl.DataFrame:
 def read(name: str) -> pl.DataFrame:
     """Read a table of the sample (or data/) with the types of schema.sql."""
     frame = raw(SAMPLE / FILES[name] if name in FILES else DATA / TABLES[name])
-    types = schema.table(name).own
+    types = schema.get_table(name).own_columns
     return frame.with_columns(typed(column, types[column]) for column in frame.columns)
 
 
@@ -106,8 +106,8 @@ def test_everything_is_there_and_small() -> None:
 @pytest.mark.parametrize("name", ["interval_volume", "call_leg", "agent_state"])
 def test_parquet_has_the_types_of_the_schema(name: str) -> None:
     """Every column is one of the table's, with its type; the required ones are full."""
-    table, frame = schema.table(name), parquet(name)
-    assert {column: table.own[column] for column in frame.columns} == dict(frame.schema)
+    table, frame = schema.get_table(name), parquet(name)
+    assert {column: table.own_columns[column] for column in frame.columns} == dict(frame.schema)
     required = table.required - {"source"}
     assert required <= set(frame.columns)
     assert frame.select(pl.col(sorted(required)).null_count().sum()).row(0) == (0,) * len(required)
@@ -116,8 +116,8 @@ def test_parquet_has_the_types_of_the_schema(name: str) -> None:
 @pytest.mark.parametrize("name", [n for n, f in (FILES | TABLES).items() if f.endswith("csv")])
 def test_csv_reads_as_the_schema_says(name: str) -> None:
     """Every column is one of the table's and every value reads as its type; required ones are full."""
-    table, frame = schema.table(name), read(name)
-    assert set(frame.columns) <= set(table.own)
+    table, frame = schema.get_table(name), read(name)
+    assert set(frame.columns) <= set(table.own_columns)
     assert table.required <= set(frame.columns)
     assert frame.select(pl.col(sorted(table.required)).is_null().any()).row(0) == (False,) * len(
         table.required
@@ -138,16 +138,20 @@ def test_rules_are_the_glossary_and_complete() -> None:
     """Every category meets every state an agent can be in; unmapped and unknown are neither in nor out."""
     rows = read("rule")
     said = {(category, state): in_adherence for category, state, in_adherence in rows.rows()}
-    states = [state for state in terms.STATES if state not in (terms.UNMAPPED, terms.UNKNOWN)]
-    expected = {(c, s): s in terms.RULES.get(c, ()) for c in terms.CATEGORIES for s in states}
+    states = [state for state in glossary.STATES if state not in (glossary.UNMAPPED, glossary.UNKNOWN)]
+    expected = {
+        (c, s): s in glossary.STATES_IN_ADHERENCE.get(c, ()) for c in glossary.CATEGORIES for s in states
+    }
     assert said == expected
 
 
 def test_activities_have_known_categories() -> None:
     """A category is an activity too, and counts as the glossary says."""
     rows = read("activity")
-    assert set(rows["category"]) == set(terms.CATEGORIES) <= set(rows["activity"])
-    assert rows.select((pl.col("counted") == pl.col("category").is_in(terms.COUNTED)).all()).item()
+    assert set(rows["category"]) == set(glossary.CATEGORIES) <= set(rows["activity"])
+    assert rows.select(
+        (pl.col("counted") == pl.col("category").is_in(glossary.COUNTED_CATEGORIES)).all()
+    ).item()
     assert set(rows["shrinkage"]) <= {"planned", "unplanned", "none"}
     assert dict(rows.select("activity", "category").rows()).items() >= {
         ("phone", "on_queue"),
@@ -160,7 +164,7 @@ def test_activities_have_known_categories() -> None:
 def test_states_are_mapped_once_to_known_ones() -> None:
     """However the words are folded, one word never means two states; ours mean themselves."""
     rows = read("state_map").with_columns(folded=fold("vendor_state"))
-    assert set(rows["state"]) == set(terms.STATES) - {terms.UNMAPPED, terms.UNKNOWN}
+    assert set(rows["state"]) == set(glossary.STATES) - {glossary.UNMAPPED, glossary.UNKNOWN}
     assert rows.group_by("source", "folded").agg(pl.col("state").n_unique())["state"].max() == 1
     meaning = dict(rows.select("folded", "state").iter_rows())
     assert all(meaning[state.replace("_", "")] == state for state in set(rows["state"]))
@@ -331,12 +335,12 @@ def test_one_workday_is_restated_afterwards() -> None:
 def test_every_reason_and_class_is_labelled_three_times() -> None:
     """Three of every reason, and of the classes that have none."""
     reasons = dict(labels().drop_nulls("reason").group_by("reason").len().rows())
-    assert set(reasons) == set(terms.REASONS)
+    assert set(reasons) == set(glossary.REASONS)
     assert min(reasons.values()) >= 3
     classes = dict(labels().filter(pl.col("reason").is_null()).group_by("class").len().rows())
     assert set(classes) == {"approved", "system", "unknown"}
     assert min(classes.values()) >= 3
-    assert set(labels()["class"].drop_nulls()) <= set(terms.CLASSES)
+    assert set(labels()["class"].drop_nulls()) <= set(glossary.CLASSES)
 
 
 def test_labels_lie_where_they_say() -> None:
@@ -406,6 +410,6 @@ def test_exemptions_cover_their_labels() -> None:
     )
     mine = (pl.col("agent_id") == pl.col("agent_id_exempt")) | (pl.col("team") == pl.col("team_exempt"))
     inside = (pl.col("start_at") >= pl.col("start_at_exempt")) & (pl.col("end_at") <= pl.col("end_at_exempt"))
-    exempt = labels().filter(pl.col("class").is_in(terms.EXEMPTION_KINDS))
+    exempt = labels().filter(pl.col("class").is_in(glossary.EXEMPTION_KINDS))
     assert both.filter(mine, inside).height == exempt.height
-    assert set(read("exemption")["kind"]) == set(terms.EXEMPTION_KINDS)
+    assert set(read("exemption")["kind"]) == set(glossary.EXEMPTION_KINDS)

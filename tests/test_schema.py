@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from wfm import defaults, files, schema, terms
+from wfm import defaults, files
+from wfm.core import glossary, schema
 
 PROMISED = {
     "agent": "agent_id! name team site timezone",
@@ -31,33 +32,35 @@ PROMISED = {
 
 @pytest.mark.parametrize("name", PROMISED)
 def test_every_promised_column_is_there(name):
-    table = schema.table(name)
+    table = schema.get_table(name)
     words = PROMISED[name].split()
-    assert {word.rstrip("!") for word in words} <= set(table.own)
+    assert {word.rstrip("!") for word in words} <= set(table.own_columns)
     if required := {word[:-1] for word in words if word.endswith("!")}:
         assert table.required == required
 
 
 def test_every_table_has_a_key_of_its_own_columns_and_says_what_each_means():
-    for name, table in schema.tables().items():
+    for name, table in schema.read_tables().items():
         assert table.key, name
-        assert set(table.key) <= set(table.own), name
-        assert set(table.values) == set(table.own) - set(table.key), name
-        assert set(table.own) <= set(table.comments), name
+        assert set(table.key) <= set(table.own_columns), name
+        assert set(table.value_columns) == set(table.own_columns) - set(table.key), name
+        assert set(table.own_columns) <= set(table.comments), name
         assert all(table.comments.values()), name
 
 
 def test_versioned_tables_say_which_knowledge_each_row_is():
-    versioned = {name for name, table in schema.tables().items() if table.versioned}
-    assert set(files.importable()) <= versioned
+    versioned = {name for name, table in schema.read_tables().items() if table.is_versioned}
+    assert set(files.list_importable_tables()) <= versioned
     for name in versioned:
-        assert set(schema.KNOWLEDGE) <= set(schema.table(name).columns)
-        assert not (set(schema.KNOWLEDGE) - set(schema.table(name).key)) & set(schema.table(name).own)
+        assert set(schema.PROVENANCE_COLUMNS) <= set(schema.get_table(name).columns)
+        assert not (set(schema.PROVENANCE_COLUMNS) - set(schema.get_table(name).key)) & set(
+            schema.get_table(name).own_columns
+        )
 
 
 def test_names_of_columns_say_their_kind():
     kinds = {"_at": pl.Datetime("us", "UTC"), "_on": pl.Date(), "_s": pl.Float64(), "_n": pl.Int64()}
-    for name, table in schema.tables().items():
+    for name, table in schema.read_tables().items():
         for column, dtype in table.columns.items():
             for ending, kind in kinds.items():
                 if column.endswith(ending):
@@ -65,40 +68,40 @@ def test_names_of_columns_say_their_kind():
 
 
 def test_migrations_are_numbered_from_one():
-    assert [m.version for m in schema.migrations()] == list(range(1, len(schema.migrations()) + 1))
-    assert all(m.name and m.sql.strip() for m in schema.migrations())
+    assert [m.version for m in schema.read_migrations()] == list(range(1, len(schema.read_migrations()) + 1))
+    assert all(m.name and m.sql.strip() for m in schema.read_migrations())
 
 
 def test_an_empty_frame_has_the_tables_columns():
-    for name, table in schema.tables().items():
-        assert dict(schema.empty(name).schema) == table.own
+    for name, table in schema.read_tables().items():
+        assert dict(schema.create_empty_frame(name).schema) == table.own_columns
 
 
 def test_a_table_that_does_not_exist():
     with pytest.raises(KeyError):
-        schema.table("orders")
+        schema.get_table("orders")
 
 
 # --- the tables wfm brings along ------------------------------------------------------------------------
-@pytest.mark.parametrize("name", defaults.TABLES)
+@pytest.mark.parametrize("name", defaults.DEFAULT_TABLES)
 def test_the_tables_wfm_brings_along_are_tables(name):
-    frame, table = defaults.frame(name), schema.table(name)
-    assert dict(frame.schema) == table.own
+    frame, table = defaults.read_default_table(name), schema.get_table(name)
+    assert dict(frame.schema) == table.own_columns
     assert frame.select(sorted(table.required)).null_count().row(0) == (0,) * len(table.required)
     assert not frame.select(list(table.key)).is_duplicated().any()
-    bad = files.read(defaults.folder() / f"{name}.csv", name).bad
+    bad = files.read_table(defaults.find_data_folder() / f"{name}.csv", name).bad
     assert bad.is_empty()
 
 
 def test_the_rules_are_those_of_the_glossary():
-    held = defaults.frame("rule").filter("in_adherence").group_by("category").agg("state")
+    held = defaults.read_default_table("rule").filter("in_adherence").group_by("category").agg("state")
     assert {category: set(states) for category, states in held.iter_rows()} == {
-        category: set(states) for category, states in terms.RULES.items()
+        category: set(states) for category, states in glossary.STATES_IN_ADHERENCE.items()
     }
 
 
 def test_every_category_is_an_activity_and_counts_as_the_glossary_says():
-    activity = defaults.frame("activity")
-    assert set(terms.CATEGORIES) <= set(activity["activity"])
+    activity = defaults.read_default_table("activity")
+    assert set(glossary.CATEGORIES) <= set(activity["activity"])
     for row in activity.iter_rows(named=True):
-        assert row["counted"] == (row["category"] in terms.COUNTED)
+        assert row["counted"] == (row["category"] in glossary.COUNTED_CATEGORIES)

@@ -12,9 +12,16 @@ from hypothesis import settings as pace
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from wfm.errors import SettingsError
-from wfm.jobs.sources import configured
-from wfm.settings import FILE, FILE_VARIABLE, PREFIX, Settings, load, quoted
+from wfm.collect.sources import check_sources
+from wfm.core.errors import SettingsError
+from wfm.settings import (
+    DEFAULT_SETTINGS_FILE,
+    SETTINGS_FILE_VARIABLE,
+    VARIABLE_PREFIX,
+    Settings,
+    load_settings,
+    quote_setting,
+)
 from wfm.vendors import find_vendor_names, load_vendor
 
 EXAMPLE = Path(__file__).parents[1] / "settings.example.env"
@@ -33,14 +40,18 @@ OTHER = {
 
 
 def write(**values: str) -> None:
-    Path(FILE).write_text("".join(f"{PREFIX}{name.upper()}={value}\n" for name, value in values.items()))
+    Path(DEFAULT_SETTINGS_FILE).write_text(
+        "".join(f"{VARIABLE_PREFIX}{name.upper()}={value}\n" for name, value in values.items())
+    )
 
 
 def test_the_defaults():
-    assert load().model_dump() == {name: field.default for name, field in Settings.model_fields.items()}
-    assert load().state_renewal == timedelta(hours=16)
-    assert load().wrapup_grace == timedelta(seconds=120)
-    assert load().service_level_s == 20
+    assert load_settings().model_dump() == {
+        name: field.default for name, field in Settings.model_fields.items()
+    }
+    assert load_settings().state_renewal == timedelta(hours=16)
+    assert load_settings().wrapup_grace == timedelta(seconds=120)
+    assert load_settings().service_level_s == 20
 
 
 def test_every_field_is_tried_here():
@@ -51,41 +62,41 @@ def test_every_field_is_tried_here():
 def test_a_field_from_a_file_the_environment_and_a_caller(field, monkeypatch):
     text, value = OTHER[field]
     write(**{field: text})
-    assert getattr(load(), field) == value
+    assert getattr(load_settings(), field) == value
     default = Settings.model_fields[field].default
-    monkeypatch.setenv(f"{PREFIX}{field.upper()}", str(default))
-    assert getattr(load(), field) == default
-    assert getattr(load(**{field: value}), field) == value
-    assert getattr(load(**{field: None}), field) == default
+    monkeypatch.setenv(f"{VARIABLE_PREFIX}{field.upper()}", str(default))
+    assert getattr(load_settings(), field) == default
+    assert getattr(load_settings(**{field: value}), field) == value
+    assert getattr(load_settings(**{field: None}), field) == default
 
 
 def test_the_file_can_be_another(monkeypatch, place):
     write(timezone="Asia/Tokyo")
     (place / "a.env").write_text("WFM_TIMEZONE=Asia/Kolkata\n")
     (place / "b.env").write_text("WFM_TIMEZONE=Asia/Seoul\n")
-    assert load().timezone == "Asia/Tokyo"
-    monkeypatch.setenv(FILE_VARIABLE, str(place / "a.env"))
-    assert load().timezone == "Asia/Kolkata"
-    assert load(place / "b.env").timezone == "Asia/Seoul"
-    monkeypatch.setenv(FILE_VARIABLE, "")
-    assert load().timezone == "Asia/Tokyo"
+    assert load_settings().timezone == "Asia/Tokyo"
+    monkeypatch.setenv(SETTINGS_FILE_VARIABLE, str(place / "a.env"))
+    assert load_settings().timezone == "Asia/Kolkata"
+    assert load_settings(place / "b.env").timezone == "Asia/Seoul"
+    monkeypatch.setenv(SETTINGS_FILE_VARIABLE, "")
+    assert load_settings().timezone == "Asia/Tokyo"
 
 
 def test_a_file_that_is_named_must_be_there(monkeypatch, place):
     with pytest.raises(
         SettingsError, match=r"No settings file no\.env: name another with --settings or WFM_SETTINGS"
     ):
-        load("no.env")
+        load_settings("no.env")
     with pytest.raises(SettingsError, match="No settings file"):
-        load(place)
-    monkeypatch.setenv(FILE_VARIABLE, "gone.env")
+        load_settings(place)
+    monkeypatch.setenv(SETTINGS_FILE_VARIABLE, "gone.env")
     with pytest.raises(SettingsError, match=r"No settings file gone\.env"):
-        load()
+        load_settings()
 
 
 def test_settings_do_not_change():
     with pytest.raises(ValidationError):
-        load().timezone = "UTC"
+        load_settings().timezone = "UTC"
 
 
 # --- what is wrong --------------------------------------------------------------------------------------
@@ -114,11 +125,11 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_value_is_named_with_its_setting_and_the_remedy(case, monkeypatch):
     field, value = case
-    monkeypatch.setenv(f"{PREFIX}{field.upper()}", value)
+    monkeypatch.setenv(f"{VARIABLE_PREFIX}{field.upper()}", value)
     with pytest.raises(SettingsError) as caught:
-        load()
+        load_settings()
     said = str(caught.value)
-    assert said.startswith(f"{PREFIX}{field.upper()}={value!r}: ")
+    assert said.startswith(f"{VARIABLE_PREFIX}{field.upper()}={value!r}: ")
     assert WRONG[case] in said
     assert "\n" not in said
 
@@ -128,7 +139,7 @@ def test_a_wrong_value_in_a_file_says_which_and_how_many_more():
     with pytest.raises(
         SettingsError, match=r"WFM_TIMEZONE='Mars' \(environment or settings.env\): .* \(2 more wrong\)"
     ):
-        load()
+        load_settings()
 
 
 @pytest.mark.parametrize(
@@ -141,46 +152,46 @@ def test_a_wrong_value_in_a_file_says_which_and_how_many_more():
     ],
 )
 def test_an_unknown_setting_is_an_error_with_a_suggestion(name, hint, monkeypatch, place):
-    (place / FILE).write_text(f"{name}=1\n")
+    (place / DEFAULT_SETTINGS_FILE).write_text(f"{name}=1\n")
     with pytest.raises(SettingsError) as caught:
-        load()
-    assert f"{name} in {FILE} is not a setting; " in str(caught.value)
+        load_settings()
+    assert f"{name} in {DEFAULT_SETTINGS_FILE} is not a setting; " in str(caught.value)
     assert hint in str(caught.value)
-    (place / FILE).unlink()
+    (place / DEFAULT_SETTINGS_FILE).unlink()
     monkeypatch.setenv(name, "1")
     with pytest.raises(SettingsError, match=f"{name} in the environment is not a setting"):
-        load()
+        load_settings()
 
 
 def test_a_setting_without_its_prefix_is_not_passed_over(place):
-    (place / FILE).write_text("TIMEZONE=UTC\n")
+    (place / DEFAULT_SETTINGS_FILE).write_text("TIMEZONE=UTC\n")
     with pytest.raises(
         SettingsError, match=r"TIMEZONE in settings.env is not a setting; did you mean WFM_TIMEZONE\?"
     ):
-        load()
+        load_settings()
 
 
 def test_a_line_that_sets_nothing_is_not_passed_over(place):
-    (place / FILE).write_text("# zone\nWFM_TIMEZONE=UTC\n\n!! what?\n")
+    (place / DEFAULT_SETTINGS_FILE).write_text("# zone\nWFM_TIMEZONE=UTC\n\n!! what?\n")
     with pytest.raises(SettingsError, match=r"settings.env, line 4: '!! what\?' is not NAME=value"):
-        load()
+        load_settings()
 
 
 def test_a_file_that_is_no_text(place):
-    (place / FILE).write_bytes(b"WFM_TIMEZONE=\xff\xfe\x00")
+    (place / DEFAULT_SETTINGS_FILE).write_bytes(b"WFM_TIMEZONE=\xff\xfe\x00")
     with pytest.raises(SettingsError, match=r"settings\.env is not a text file in UTF-8"):
-        load()
+        load_settings()
 
 
 def test_what_others_set_in_the_environment_is_none_of_our_business(monkeypatch):
     monkeypatch.setenv("TIMEZONE", "Mars")
     monkeypatch.setenv("XWFM_TIMEZONE", "Mars")
-    assert load().timezone == "UTC"
+    assert load_settings().timezone == "UTC"
 
 
 # --- the example ----------------------------------------------------------------------------------------
 def test_the_example_holds_every_setting_with_its_default_and_a_word_about_it():
-    assert load(EXAMPLE) == load()
+    assert load_settings(EXAMPLE) == load_settings()
     blocks = EXAMPLE.read_text(encoding="utf-8").strip().split("\n\n")
     names = []
     for block in blocks:
@@ -189,7 +200,7 @@ def test_the_example_holds_every_setting_with_its_default_and_a_word_about_it():
         if not last.startswith("#"):
             assert comments
             names.append(last.partition("=")[0])
-    fields = [PREFIX + name.upper() for name in Settings.model_fields if name != "sources"]
+    fields = [VARIABLE_PREFIX + name.upper() for name in Settings.model_fields if name != "sources"]
     assert [name for name in names if "__" not in name] == fields
 
 
@@ -199,8 +210,8 @@ def test_the_example_holds_every_setting_with_its_default_and_a_word_about_it():
 )
 def test_what_is_quoted_comes_back(text):
     if text.strip():
-        Path(FILE).write_text(f"WFM_DATABASE={quoted(text)}\n", encoding="utf-8")
-        assert str(load().database) == str(Path(text))
+        Path(DEFAULT_SETTINGS_FILE).write_text(f"WFM_DATABASE={quote_setting(text)}\n", encoding="utf-8")
+        assert str(load_settings().database) == str(Path(text))
 
 
 # --- what is wrong with a source ------------------------------------------------------------------------
@@ -211,7 +222,11 @@ PBX = {"vendor": "telphin", "client_id": "a", "client_secret": "b"}
     ("setting", "value", "said"),
     [
         ("allowed_networks", "10.0.0.0/8", 'is not a JSON list; give one like ["…", "…"]'),
-        ("allowed_networks", '["10.0.0.1/8"]', "contains something that is no network; give some like 10.0.0.0/24"),
+        (
+            "allowed_networks",
+            '["10.0.0.1/8"]',
+            "contains something that is no network; give some like 10.0.0.0/24",
+        ),
         ("ivr_extensions", "8000", "is not a JSON list"),
         ("webhook_secret", "short", "is too short; give at least 16 characters"),
         ("country", "UK", "is not a country whose numbers are known; give a code like IL, US or GB"),
@@ -220,27 +235,29 @@ PBX = {"vendor": "telphin", "client_id": "a", "client_secret": "b"}
 )
 def test_a_wrong_setting_of_a_source_says_what_to_give(setting: str, value: str, said: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        configured({"pbx": {**PBX, setting: value}})
+        check_sources({"pbx": {**PBX, setting: value}})
     assert str(caught.value).startswith(f"WFM_SOURCES__PBX__{setting.upper()}: ")
     assert str(caught.value).count(said) == 1
 
 
 def test_a_line_of_a_source_that_is_left_empty_is_as_good_as_none() -> None:
-    settings = configured({"pbx": {**PBX, "webhook_secret": "", "requests_per_minute": ""}})["pbx"].settings
+    settings = check_sources({"pbx": {**PBX, "webhook_secret": "", "requests_per_minute": ""}})[
+        "pbx"
+    ].settings
     assert (settings.webhook_secret, settings.requests_per_minute) == (None, None)
 
 
 def test_ids_and_numbers_may_be_written_without_quotes() -> None:
-    assert configured({"pbx": {**PBX, "ivr_extensions": "[8000]"}})["pbx"].settings.ivr_extensions == (
+    assert check_sources({"pbx": {**PBX, "ivr_extensions": "[8000]"}})["pbx"].settings.ivr_extensions == (
         "8000",
     )
     vc = {"vendor": "voicenter", "code": "x", "search": '{"phones": [972501234567]}'}
-    assert configured({"vc": vc})["vc"].settings.search.phones == ("972501234567",)
+    assert check_sources({"vc": vc})["vc"].settings.search.phones == ("972501234567",)
 
 
 @pytest.mark.parametrize(("country", "of_numbers"), [("DE-BY", "DE"), ("AQ", ""), ("", "")])
 def test_a_country_without_numbers_of_its_own_is_no_error(country: str, of_numbers: str) -> None:
-    assert configured({"pbx": PBX}, country)["pbx"].settings.country == of_numbers
+    assert check_sources({"pbx": PBX}, country)["pbx"].settings.country == of_numbers
 
 
 # --- the sources that are shown -------------------------------------------------------------------------
@@ -255,9 +272,9 @@ def test_the_sources_that_are_shown_can_be_configured(name: str) -> None:
     lines = shown((EXAMPLE.parent / name).read_text(encoding="utf-8"))
     # one of two ways to log in, and an empty fallback is none
     lines = [line for line in lines if not re.search(r"VC__TOKEN=|FALLBACK_EXTENSION=", line)]
-    Path(FILE).write_text("\n".join(lines), encoding="utf-8")
-    own = load()
-    found = configured(own.sources, own.country)
+    Path(DEFAULT_SETTINGS_FILE).write_text("\n".join(lines), encoding="utf-8")
+    own = load_settings()
+    found = check_sources(own.sources, own.country)
     assert sorted(source.vendor.NAME for source in found.values()) == list(find_vendor_names())
     if name == "settings.example.env":
         told = {line.partition("=")[0].rpartition("__")[2].lower() for line in lines}

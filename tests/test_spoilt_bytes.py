@@ -21,11 +21,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wfm import schema
-from wfm.errors import BadReplyError
-from wfm.jobs import collecting
-from wfm.jobs.collect import Collector
-from wfm.jobs.sources import Source, configured
+from wfm.collect import run
+from wfm.collect.collector import Collector
+from wfm.collect.sources import ConfiguredSource, check_sources
+from wfm.core import schema
+from wfm.core.errors import BadReplyError
 from wfm.sandbox.centre import simulate
 from wfm.sandbox.clock import Clock
 from wfm.sandbox.faults import Faults
@@ -34,15 +34,15 @@ from wfm.sandbox.serve import settings as lines
 from wfm.sandbox.telphin_events import Calls, delivered
 from wfm.sandbox.truth import Truth
 from wfm.sandbox.voicenter import Cdrs
-from wfm.storage.database import Store
+from wfm.storage.database import Database
 from wfm.storage.payloads import iterate_payloads
 from wfm.vendors import (
     CALL_EVENT,
     Delivery,
     Payload,
     Window,
-    pack_deliveries,
     find_vendor_names,
+    pack_deliveries,
     unpack_deliveries,
 )
 from wfm.vendors.nextiva_ncc.agent_state import NO_STATUS
@@ -56,7 +56,7 @@ BESIDE = ("payload", "alarm")
 class Kept(NamedTuple):
     """A payload and who sent it."""
 
-    source: Source
+    source: ConfiguredSource
     table: str
     payload: Payload
 
@@ -69,7 +69,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Kept]]:
     """Collect a small centre from every vendor: the payloads by vendor and feed."""
     truth = simulate(seed=3, start=date(2026, 3, 2), days=1, agents=6, queues=2, timezone=ZONE)
     clock = Clock(truth.ends)
-    store = Store(tmp_path_factory.mktemp("kept") / "wfm.duckdb")
+    store = Database(tmp_path_factory.mktemp("kept") / "wfm.duckdb")
     collector = Collector(store, clock=lambda: datetime.fromtimestamp(clock.now(), UTC))
     start = datetime.fromtimestamp(truth.begins, UTC)
     with running(truth, clock) as url:
@@ -79,11 +79,11 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Kept]]:
             if name.startswith("WFM_SOURCES__"):
                 _, source, key = name.split("__", 2)
                 given.setdefault(source.lower(), {})[key.lower()] = value
-        sources = configured({name: {**own, "requests_per_minute": "0"} for name, own in given.items()})
+        sources = check_sources({name: {**own, "requests_per_minute": "0"} for name, own in given.items()})
         for source in sources.values():
             feeds = [(source, feed) for feed in source.feeds.values() if feed.kind != "push"]
             asyncio.run(
-                collecting.collect(collector, feeds, Window(start, start + timedelta(days=1, hours=3)))
+                run.collect_feeds(collector, feeds, Window(start, start + timedelta(days=1, hours=3)))
             )
     found: dict[str, list[Kept]] = {}
     for name, source in sources.items():
@@ -217,15 +217,15 @@ def test_spoilt_bytes_are_read_or_refused(
         return
     finally:
         assert time.process_time() - began < MOST_S
-    columns = {name: kind for name, kind in schema.table(table).own.items() if name != "source"}
+    columns = {name: kind for name, kind in schema.get_table(table).own_columns.items() if name != "source"}
     assert {name: kind for name, kind in rows.schema.items() if name not in BESIDE} == columns
-    for key in schema.table(table).key:
+    for key in schema.get_table(table).key:
         if key in columns and columns[key] == pl.String:
             assert rows[key].str.len_chars().fill_null(0).max() is None or not (rows[key] == "").any()
     nothing_is_invented(rows, spoilt_one, source)
 
 
-def nothing_is_invented(rows: pl.DataFrame, payload: Payload, source: Source) -> None:
+def nothing_is_invented(rows: pl.DataFrame, payload: Payload, source: ConfiguredSource) -> None:
     r"""Only what came, or the settings, can have said it; "?" and \ufffd stand for what is no character."""
     told = [payload.body]
     if payload.feed == CALL_EVENT:

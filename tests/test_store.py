@@ -18,16 +18,10 @@ import duckdb
 import polars as pl
 import pytest
 
-from wfm import schema
-from wfm.errors import (
-    DatabaseBusyError,
-    NewerDatabaseError,
-    NoDataError,
-    NotADatabaseError,
-    StoreError,
-)
+from wfm.core import schema
+from wfm.core.errors import DatabaseBusyError, NewerDatabaseError, NoDataError, NotADatabaseError, StoreError
 from wfm.storage import merge
-from wfm.storage.database import Store, Written
+from wfm.storage.database import Database, WriteResult
 
 INSTANT = pl.Datetime("us", "UTC")
 HOUR = timedelta(hours=1)
@@ -36,7 +30,7 @@ MONDAY = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
 def agents(**team_of: str | None) -> pl.DataFrame:
     rows = [{"agent_id": who, "team": team} for who, team in team_of.items()]
-    return pl.concat([schema.empty("agent"), pl.DataFrame(rows)], how="diagonal_relaxed")
+    return pl.concat([schema.create_empty_frame("agent"), pl.DataFrame(rows)], how="diagonal_relaxed")
 
 
 def mapping(*rows: tuple[str, str | None, str]) -> pl.DataFrame:
@@ -65,50 +59,50 @@ def volumes(entered: int, *at: datetime) -> pl.DataFrame:
     )
 
 
-def put(door: Store, table: str, frame: pl.DataFrame, **more: object) -> Written:
-    return door.write(table, frame, source="pbx", origin="import", **more)
+def put(door: Database, table: str, frame: pl.DataFrame, **more: object) -> WriteResult:
+    return door.write_table(table, frame, source="pbx", origin="import", **more)
 
 
-def teams(door: Store, as_of: datetime | None = None) -> dict[str, str | None]:
-    with door.reading(as_of) as known:
-        return dict(known.table("agent").select("agent_id", "team").iter_rows())
+def teams(door: Database, as_of: datetime | None = None) -> dict[str, str | None]:
+    with door.open_reader(as_of) as known:
+        return dict(known.read_table("agent").select("agent_id", "team").iter_rows())
 
 
-def column(door: Store, sql: str) -> list[object]:
-    with door.writing() as con:
+def column(door: Database, sql: str) -> list[object]:
+    with door.open_transaction() as con:
         return con.sql(sql).pl().to_series().to_list()
 
 
 @pytest.fixture
-def door(place: Path) -> Store:
-    return Store(place / "wfm.duckdb", wait_s=0.1)
+def door(place: Path) -> Database:
+    return Database(place / "wfm.duckdb", wait_s=0.1)
 
 
 # --- what is written ------------------------------------------------------------------------------------
 def test_a_new_database_has_every_table_and_says_what_each_column_is(door):
     put(door, "agent", agents(ann="red"))
-    with door.writing() as con:
+    with door.open_transaction() as con:
         found = con.execute(
             "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE NOT internal"
         ).fetchall()
         versions = con.execute("SELECT version, name FROM migration ORDER BY version").fetchall()
     assert {(table, name) for table, name, _ in found} == {
-        (name, each) for name, table in schema.tables().items() for each in table.columns
+        (name, each) for name, table in schema.read_tables().items() for each in table.columns
     }
     comments = {(table, name): comment for table, name, comment in found if comment}
     assert comments == {
         (name, each): words
-        for name, table in schema.tables().items()
+        for name, table in schema.read_tables().items()
         for each, words in table.comments.items()
     }
-    assert versions == [(m.version, m.name) for m in schema.migrations()]
+    assert versions == [(m.version, m.name) for m in schema.read_migrations()]
 
 
 def test_the_same_again_changes_nothing(door):
     first = put(door, "agent", agents(ann="red", bob=None))
     again = put(door, "agent", agents(ann="red", bob=None))
-    assert (first.read, first.added, first.replaced, first.same) == (2, 2, 0, 0)
-    assert (again.read, again.added, again.replaced, again.same) == (2, 0, 0, 2)
+    assert (first.read_count, first.added_count, first.replaced_count, first.unchanged_count) == (2, 2, 0, 0)
+    assert (again.read_count, again.added_count, again.replaced_count, again.unchanged_count) == (2, 0, 0, 2)
     assert column(door, "SELECT count(*) FROM agent") == [2]
 
 
@@ -116,11 +110,11 @@ def test_a_correction_replaces_and_the_old_can_be_read_as_of_then(door):
     put(door, "agent", agents(ann="red", bob="red"))
     between = datetime.now(UTC)
     done = put(door, "agent", agents(ann="blue", cid="blue"))
-    assert (done.read, done.added, done.replaced, done.same) == (2, 1, 1, 0)
+    assert (done.read_count, done.added_count, done.replaced_count, done.unchanged_count) == (2, 1, 1, 0)
     assert teams(door) == {"ann": "blue", "bob": "red", "cid": "blue"}
     assert teams(door, as_of=between) == {"ann": "red", "bob": "red"}
     back = put(door, "agent", agents(ann="red"))
-    assert (back.added, back.replaced) == (0, 1)
+    assert (back.added_count, back.replaced_count) == (0, 1)
     assert teams(door)["ann"] == "red"
     assert column(door, "SELECT team FROM agent WHERE agent_id = 'ann' ORDER BY recorded_at") == [
         "red",
@@ -131,16 +125,16 @@ def test_a_correction_replaces_and_the_old_can_be_read_as_of_then(door):
 
 def test_a_value_can_become_empty_and_be_filled_again(door):
     put(door, "agent", agents(ann="red"))
-    assert put(door, "agent", agents(ann=None)).replaced == 1
+    assert put(door, "agent", agents(ann=None)).replaced_count == 1
     assert teams(door) == {"ann": None}
-    assert put(door, "agent", agents(ann="red")).replaced == 1
+    assert put(door, "agent", agents(ann="red")).replaced_count == 1
 
 
 def test_empty_equals_empty_in_a_key(door):
     put(door, "state_map", mapping(("Aux", None, "away"), ("Aux", "lunch", "meal")))
     done = put(door, "state_map", mapping(("Aux", None, "break"), ("Aux", "lunch", "meal")))
-    assert (done.added, done.replaced, done.same) == (0, 1, 1)
-    with door.reading() as known:
+    assert (done.added_count, done.replaced_count, done.unchanged_count) == (0, 1, 1)
+    with door.open_reader() as known:
         assert known.table("state_map").select("vendor_reason", "state").rows() == [
             ("lunch", "meal"),
             (None, "break"),
@@ -156,7 +150,7 @@ def test_of_two_rows_with_one_key_the_later_counts(door):
 def test_rows_remember_their_place_and_come_back_in_order_of_arrival(door):
     put(door, "agent", agents(zoe="red", ann="red").with_columns(row_no=pl.Series([7, 5])))
     put(door, "agent", agents(bob="red"))
-    with door.reading() as known:
+    with door.open_reader() as known:
         rows = known.table("agent", columns=["agent_id", "row_no"])
     assert rows.rows() == [("ann", 5), ("zoe", 7), ("bob", 1)]
 
@@ -165,7 +159,7 @@ def test_the_ledger_tells_every_batch(door):
     span = (MONDAY, MONDAY + HOUR)
     put(door, "agent", agents(ann="red"), file_name="a.csv", window=span, skipped=2, note=("one", "two"))
     put(door, "agent", agents(ann="blue", bob="blue"))
-    with door.reading() as known:
+    with door.open_reader() as known:
         one, two = known.table("collection").to_dicts()
     made = one.pop("made_at")
     assert one == {
@@ -194,7 +188,7 @@ def test_what_was_watched_is_stored_with_the_batch(door):
     )
     for _ in range(2):
         put(door, "agent_state", states("pbx", MONDAY), coverage=watched)
-    with door.reading() as known:
+    with door.open_reader() as known:
         assert known.table("coverage").equals(watched)
 
 
@@ -207,7 +201,7 @@ def test_a_batch_is_revised_against_what_is_in_force(door):
         return frame.filter(pl.col("agent_id") != "ann"), ("ann is left alone",)
 
     done = put(door, "agent", agents(ann="blue", bob="blue"), revise=revise)
-    assert (done.read, done.added, done.note) == (2, 1, ("ann is left alone",))
+    assert (done.read_count, done.added_count, done.notes) == (2, 1, ("ann is left alone",))
     assert teams(door) == {"ann": "red", "bob": "blue"}
     assert seen[0][0] == ["ann"]
     assert seen[0][1] == column(door, "SELECT recorded_at FROM agent WHERE agent_id = 'bob'")[0]
@@ -228,10 +222,10 @@ def test_rows_are_appended_to_tables_without_versions(door):
         "origin": MONDAY,
         "made_at": MONDAY,
     }
-    frame = pl.DataFrame([row], schema=schema.table("forecast").columns)
+    frame = pl.DataFrame([row], schema=schema.get_table("forecast").columns)
     door.append("forecast", frame)
     door.append("forecast", frame)
-    with door.reading() as known:
+    with door.open_reader() as known:
         assert known.table("forecast").equals(pl.concat([frame, frame]))
         assert known.table("forecast", span=(MONDAY + HOUR, MONDAY + 2 * HOUR)).is_empty()
 
@@ -240,7 +234,7 @@ def test_an_error_in_a_unit_of_work_takes_everything_back(door):
     put(door, "agent", agents(ann="red"))
 
     def work(then):
-        with door.writing() as con:
+        with door.open_transaction() as con:
             con.execute("DELETE FROM agent")
             then(con)
 
@@ -256,7 +250,7 @@ def test_ctrl_c_in_a_query_is_ctrl_c(door):
     put(door, "agent", agents(ann="red"))
 
     def work(error):
-        with door.writing() as con:
+        with door.open_transaction() as con:
             con.execute("DELETE FROM agent")
             raise error
 
@@ -272,7 +266,7 @@ def test_a_log_that_is_left_is_read_by_all_and_worked_in_by_the_next(door):
     log = door.path.with_name(door.path.name + ".wal")
     put(door, "agent", agents(ann="red"))
     assert not log.exists()
-    with door.writing(leave_log=True) as con:
+    with door.open_transaction(leave_log=True) as con:
         merge.merge_rows(con, "agent", agents(ann="blue", bob="red"), 2, datetime.now(UTC))
     assert log.stat().st_size > 0
     assert teams(door) == {"ann": "blue", "bob": "red"}
@@ -287,7 +281,7 @@ def test_a_log_that_is_left_does_not_grow_for_ever(door):
     log = door.path.with_name(door.path.name + ".wal")
     for k in range(40):
         many = [MONDAY + timedelta(minutes=k, microseconds=i) for i in range(500)]
-        with door.writing(leave_log=True) as con:
+        with door.open_transaction(leave_log=True) as con:
             assert merge.merge_rows(con, "agent_state", states("pbx", *many), k, datetime.now(UTC)) == (
                 500,
                 0,
@@ -302,8 +296,8 @@ def test_a_batch_far_from_what_is_known_replaces_by_key_and_by_nothing_else(door
     near, far = MONDAY, MONDAY + timedelta(days=400)
     put(door, "interval_volume", volumes(3, near, far))
     done = put(door, "interval_volume", volumes(4, far, far + HOUR))
-    assert (done.added, done.replaced) == (1, 1)
-    with door.reading() as known:
+    assert (done.added_count, done.replaced_count) == (1, 1)
+    with door.open_reader() as known:
         rows = known.table("interval_volume").sort("interval_start")
     assert rows["entered"].to_list() == [3, 4, 4]
 
@@ -319,9 +313,9 @@ def test_tables_without_versions_are_known_since_their_own_time(door):
     put(door, "agent", agents(ann="red"))
     between = datetime.now(UTC)
     put(door, "agent", agents(ann="blue"))
-    with door.reading(between) as known:
+    with door.open_reader(between) as known:
         assert known.table("collection")["collection_id"].to_list() == [1]
-        assert all(known.table(name) is not None for name in schema.tables())
+        assert all(known.table(name) is not None for name in schema.read_tables())
 
 
 def test_as_of_replays_even_if_the_clock_is_put_back(door, monkeypatch):
@@ -348,14 +342,14 @@ def test_as_of_replays_even_if_the_clock_is_put_back(door, monkeypatch):
 
 # --- reading --------------------------------------------------------------------------------------------
 def test_there_is_nothing_to_read_before_the_first_write(door):
-    with pytest.raises(NoDataError, match=r"No database at .*: import something first"), door.reading():
+    with pytest.raises(NoDataError, match=r"No database at .*: import something first"), door.open_reader():
         pass
     assert not door.path.exists()
 
 
 def test_spans_are_half_open(door):
     put(door, "agent_state", states("pbx", MONDAY, MONDAY + HOUR))
-    with door.reading() as known:
+    with door.open_reader() as known:
         assert known.table("agent_state", span=(MONDAY, MONDAY + HOUR))["at"].to_list() == [MONDAY]
         assert known.table("agent_state", span=(MONDAY - HOUR, MONDAY)).is_empty()
 
@@ -363,7 +357,7 @@ def test_spans_are_half_open(door):
 def test_the_state_before_a_span_is_part_of_it(door):
     put(door, "agent_state", states("pbx", *(MONDAY + i * HOUR for i in range(5))))
     put(door, "agent_state", states("later", MONDAY + 9 * HOUR))
-    with door.reading() as known:
+    with door.open_reader() as known:
         found = known.states((MONDAY + 2 * HOUR + HOUR / 2, MONDAY + 4 * HOUR))
         assert found.select("source", "at").rows() == [
             ("pbx", MONDAY + 2 * HOUR),
@@ -379,7 +373,7 @@ def test_of_the_states_before_a_span_the_last_to_arrive_counts_with_all_it_says(
     put(door, "agent_state", states("pbx", MONDAY).with_columns(vendor_reason=pl.lit("lunch")))
     put(door, "agent_state", states("pbx", MONDAY + HOUR).with_columns(vendor_reason=pl.lit("tea")))
     put(door, "agent_state", states("pbx", MONDAY + HOUR, word="Available"))
-    with door.reading() as known:
+    with door.open_reader() as known:
         found = known.states((MONDAY + 2 * HOUR, MONDAY + 3 * HOUR))
     assert found.select("at", "vendor_state", "vendor_reason").rows()[-1] == (
         MONDAY + HOUR,
@@ -398,10 +392,10 @@ def test_legs_reach_from_their_first_to_their_last_known_instant(door):
             "ended_at": [MONDAY + 2 * HOUR, MONDAY + 2 * HOUR, None],
         }
     )
-    put(door, "call_leg", pl.concat([schema.empty("call_leg"), legs], how="diagonal_relaxed"))
+    put(door, "call_leg", pl.concat([schema.create_empty_frame("call_leg"), legs], how="diagonal_relaxed"))
 
     def ids(start: float, end: float) -> list[str]:
-        with door.reading() as known:
+        with door.open_reader() as known:
             span = (MONDAY + start * HOUR, MONDAY + end * HOUR)
             return known.table("call_leg", span=span)["leg_id"].to_list()
 
@@ -420,8 +414,8 @@ def test_legs_for_scoring_are_the_answered_ones_and_one_per_log(door):
             "ended_at": [MONDAY + HOUR] * 2 + [MONDAY - 89 * HOUR],
         }
     )
-    put(door, "call_leg", pl.concat([schema.empty("call_leg"), legs], how="diagonal_relaxed"))
-    with door.reading() as known:
+    put(door, "call_leg", pl.concat([schema.create_empty_frame("call_leg"), legs], how="diagonal_relaxed"))
+    with door.open_reader() as known:
         assert known.legs((MONDAY, MONDAY + HOUR)).select("source", "leg_id").rows() == [
             ("a", "a1"),
             ("b", "b1"),
@@ -431,16 +425,16 @@ def test_legs_for_scoring_are_the_answered_ones_and_one_per_log(door):
 def test_names_are_found_wherever_they_are_written(door):
     put(door, "agent", agents(ann=None))
     put(door, "agent_state", states("pbx", MONDAY))
-    with door.reading() as known:
+    with door.open_reader() as known:
         assert known.names("agent") == ["1", "ann"]
         assert known.names("queue") == []
 
 
 # --- migrations -----------------------------------------------------------------------------------------
 @pytest.fixture
-def older(door) -> Store:
+def older(door) -> Database:
     """Give a database as the first wfm left it."""
-    first = schema.migrations()[0]
+    first = schema.read_migrations()[0]
     with duckdb.connect(str(door.path)) as con:
         con.execute(first.sql)
         con.execute("INSERT INTO migration VALUES (?, ?, ?)", [first.version, first.name, MONDAY])
@@ -456,9 +450,9 @@ def later(monkeypatch) -> int:
 
 
 def add_section(monkeypatch, sql: str) -> int:
-    known = schema.migrations()
+    known = schema.read_migrations()
     version = known[-1].version + 1
-    monkeypatch.setattr(schema, "migrations", lambda: (*known, schema.Migration(version, "pets", sql)))
+    monkeypatch.setattr(schema, "read_migrations", lambda: (*known, schema.Migration(version, "pets", sql)))
     return version
 
 
@@ -469,8 +463,8 @@ def versions(path: Path) -> list[int]:
 
 def test_the_first_database_there_ever_was_still_opens(older):
     assert teams(older) == {"ann": "red"}
-    assert versions(older.path) == [m.version for m in schema.migrations()]
-    assert put(older, "agent", agents(ann="blue")).replaced == 1
+    assert versions(older.path) == [m.version for m in schema.read_migrations()]
+    assert put(older, "agent", agents(ann="blue")).replaced_count == 1
 
 
 def test_an_older_database_is_migrated_by_reading(older, later):
@@ -591,18 +585,18 @@ def test_what_is_not_ours_is_refused_and_left_alone(door, case):
 # --- places where nothing can be written ----------------------------------------------------------------
 def test_a_directory_that_is_not_there(place):
     with pytest.raises(StoreError, match=r"cannot be opened: check that the directory .*no exists"):
-        put(Store(place / "no" / "wfm.duckdb"), "agent", agents(ann="red"))
+        put(Database(place / "no" / "wfm.duckdb"), "agent", agents(ann="red"))
 
 
 def test_a_file_where_a_directory_should_be(place):
     (place / "file").touch()
     with pytest.raises(StoreError, match=r"cannot be opened: check that the directory .*file exists"):
-        put(Store(place / "file" / "wfm.duckdb"), "agent", agents(ann="red"))
+        put(Database(place / "file" / "wfm.duckdb"), "agent", agents(ann="red"))
 
 
 def test_a_directory_in_which_nobody_may_write():
     with pytest.raises(StoreError, match=r"cannot be (written|opened): check"):
-        put(Store("/sys/wfm.duckdb"), "agent", agents(ann="red"))
+        put(Database("/sys/wfm.duckdb"), "agent", agents(ann="red"))
 
 
 def test_a_file_system_without_links_gets_its_database_too(door, monkeypatch):
@@ -620,7 +614,7 @@ def test_of_two_that_create_it_the_slower_takes_the_others(door, monkeypatch):
 
     def slow(beside, path):
         monkeypatch.setattr(os, "link", real)
-        put(Store(path.with_name("quick.duckdb")), "agent", agents(ann="red"))
+        put(Database(path.with_name("quick.duckdb")), "agent", agents(ann="red"))
         os.rename(path.with_name("quick.duckdb"), path)
         real(beside, path)
 
@@ -643,7 +637,7 @@ FILL = """
     import resource, sys
     import polars as pl
     from wfm import schema
-    from wfm.errors import StoreError
+    from wfm.core.errors import StoreError
     from wfm.storage.database import Store
     long = pl.DataFrame({"agent_id": pl.int_range(60_000, eager=True).cast(pl.String).str.pad_start(40, "x")})
     long = pl.concat([schema.empty("agent"), long], how="diagonal")
@@ -739,7 +733,7 @@ def test_whoever_waits_gets_its_turn(door, hold, monkeypatch, how, act):
             release(other)
 
     monkeypatch.setattr(time, "sleep", sleep)
-    patient = Store(door.path, wait_s=60)
+    patient = Database(door.path, wait_s=60)
     if act == "write":
         put(patient, "agent", agents(ann="blue"))
     assert teams(patient) == {"ann": "blue" if act == "write" else "red"}
@@ -790,13 +784,13 @@ def test_two_processes_write_by_turns(door):
     for each in pair:
         each.communicate()
         assert each.returncode == 0
-    patient = Store(door.path, wait_s=10)
+    patient = Database(door.path, wait_s=10)
     assert set(teams(patient)) == {f"{name}-{i}" for name in "ab" for i in range(10)}
     assert column(patient, "SELECT collection_id FROM collection ORDER BY 1") == list(range(1, 21))
 
 
 def test_threads_write_and_read_by_turns(door):
-    patient, failed = Store(door.path, wait_s=60), []
+    patient, failed = Database(door.path, wait_s=60), []
 
     def work(name: str) -> None:
         try:
@@ -824,7 +818,7 @@ def test_a_thread_that_holds_on_is_waited_for_and_then_given_up(door):
             teams(door)
         told.append(caught.value)
 
-    with door.writing():
+    with door.open_transaction():
         thread = threading.Thread(target=other)
         thread.start()
         thread.join()
@@ -835,6 +829,6 @@ def test_a_thread_that_holds_on_is_waited_for_and_then_given_up(door):
 def test_a_store_follows_links_and_moves(door, place):
     put(door, "agent", agents(ann="red"))
     (place / "link.duckdb").symlink_to(door.path)
-    put(Store(place / "link.duckdb"), "agent", agents(bob="red"))
+    put(Database(place / "link.duckdb"), "agent", agents(bob="red"))
     shutil.move(door.path, place / "moved.duckdb")
-    assert set(teams(Store(place / "moved.duckdb"))) == {"ann", "bob"}
+    assert set(teams(Database(place / "moved.duckdb"))) == {"ann", "bob"}

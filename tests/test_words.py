@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfm.words import worded
+from wfm.core.text import fill_sentence
 
 ROWS = st.lists(
     st.tuples(st.none() | st.text(max_size=3), st.none() | st.integers(0, 9), st.none() | st.floats(0, 9)),
@@ -22,7 +22,7 @@ def test_gaps_are_filled_as_by_polars(rows: list[tuple[str, int, float]], senten
         rows, schema={"word": pl.String, "count": pl.Int64, "seconds": pl.Float64}, orient="row"
     )
     parts = ("word", pl.col("count"), pl.col("seconds").round(1))
-    ours = frame.select(said=worded(sentence, *parts))
+    ours = frame.select(said=fill_sentence(sentence, *parts))
     assert ours.equals(frame.select(said=pl.format(sentence, *parts)))
 
 
@@ -34,7 +34,7 @@ def test_a_column_whose_first_chunk_is_empty() -> None:
     assert last["row_no"].chunk_lengths() == [0, 2], (
         "polars leaves no empty chunk any more: is worded needed?"
     )
-    assert last.select(said=worded("{}/{}", "table", "row_no"))["said"].to_list() == [
+    assert last.select(said=fill_sentence("{}/{}", "table", "row_no"))["said"].to_list() == [
         "default/3",
         "default/4",
     ]
@@ -43,4 +43,4 @@ def test_a_column_whose_first_chunk_is_empty() -> None:
 @pytest.mark.parametrize("parts", [(), ("a",), ("a", "b", "c")])
 def test_as_many_parts_as_gaps(parts: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="zip"):
-        worded("{} and {}", *parts)
+        fill_sentence("{} and {}", *parts)

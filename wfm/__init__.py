@@ -14,25 +14,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wfm.errors import WfmError
-    from wfm.jobs import Centre
-    from wfm.jobs import live_frames as live
-    from wfm.jobs import open_centre as open
-    from wfm.jobs import score_frames as score
+    from wfm.analysis.live import live_frames as live
+    from wfm.analysis.load import score_frames as score
+    from wfm.centre import Centre
+    from wfm.centre import open_centre as open
+    from wfm.core.errors import WfmError
 
 __all__ = ["Centre", "WfmError", "live", "open", "score"]
 
-_HOME = {
-    "Centre": ("wfm.jobs", "Centre"),
-    "WfmError": ("wfm.errors", "WfmError"),
-    "live": ("wfm.jobs", "live_frames"),
-    "open": ("wfm.jobs", "open_centre"),
-    "score": ("wfm.jobs", "score_frames"),
+_DEFINED_IN = {
+    "Centre": ("wfm.centre", "Centre"),
+    "WfmError": ("wfm.core.errors", "WfmError"),
+    "live": ("wfm.analysis.live", "live_frames"),
+    "open": ("wfm.centre", "open_centre"),
+    "score": ("wfm.analysis.load", "score_frames"),
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _DEFINED_IN:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, there = _HOME[name]
+    module, there = _DEFINED_IN[name]
     return getattr(import_module(module), there)

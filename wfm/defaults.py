@@ -8,13 +8,13 @@ from pathlib import Path
 
 import polars as pl
 
-from wfm import schema
+from wfm.core import schema
 
-TABLES = ("state_map", "activity", "rule")
+DEFAULT_TABLES = ("state_map", "activity", "rule")
 
 
 @cache
-def folder() -> Path:
+def find_data_folder() -> Path:
     """Return the folder `data`: inside the installed package, or next to it in a checkout."""
     package = Path(str(files("wfm")))
     inside = package / "data"
@@ -22,10 +22,10 @@ def folder() -> Path:
 
 
 @cache
-def frame(table: str) -> pl.DataFrame:
+def read_default_table(table: str) -> pl.DataFrame:
     """Return one of `DEFAULT_TABLES` with the table's own columns."""
-    wanted = schema.table(table).own
-    text = pl.read_csv(folder() / f"{table}.csv", infer_schema=False)
+    wanted = schema.get_table(table).own_columns
+    text = pl.read_csv(find_data_folder() / f"{table}.csv", infer_schema=False)
     columns = [
         (pl.col(name) == "true") if dtype == pl.Boolean else pl.col(name).cast(dtype)
         for name, dtype in wanted.items()

@@ -16,19 +16,19 @@ from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from wfm.errors import SettingsError
+from wfm.core.errors import SettingsError
 
-PREFIX = "WFM_"
-FILE = "settings.env"
-FILE_VARIABLE = "WFM_SETTINGS"
-SOURCE_PREFIX = f"{PREFIX}SOURCES__"
-
-
-AUTO = "auto"
-SERVICE_LEVEL = re.compile(r"(0(\.\d+)?|1(\.0+)?)/\d{1,4}")
+VARIABLE_PREFIX = "WFM_"
+DEFAULT_SETTINGS_FILE = "settings.env"
+SETTINGS_FILE_VARIABLE = "WFM_SETTINGS"
+SOURCE_VARIABLE_PREFIX = f"{VARIABLE_PREFIX}SOURCES__"
 
 
-def _zone(name: str) -> str:
+AUTO_DELAY = "auto"
+SERVICE_LEVEL_PATTERN = re.compile(r"(0(\.\d+)?|1(\.0+)?)/\d{1,4}")
+
+
+def _check_timezone(name: str) -> str:
     known = available_timezones() - {"Factory", "localtime"}
     if name not in known:
         near = difflib.get_close_matches(name.title(), known, n=1)
@@ -37,7 +37,7 @@ def _zone(name: str) -> str:
     return name
 
 
-def _country(code: str) -> str:
+def _check_country(code: str) -> str:
     if not code:
         return code
     import holidays  # slow to load, and only needed where a country is named
@@ -51,25 +51,25 @@ def _country(code: str) -> str:
     return code
 
 
-def _service_level(goal: str) -> str:
-    if SERVICE_LEVEL.fullmatch(goal) is None:
+def _check_service_level(goal: str) -> str:
+    if SERVICE_LEVEL_PATTERN.fullmatch(goal) is None:
         raise ValueError("not a share of calls / seconds; use one like 0.8/20")
     return goal
 
 
-def _delay(seconds: str) -> str:
-    if seconds != AUTO and not re.fullmatch(r"\d{1,4}", seconds):
-        raise ValueError(f"not a number of seconds below 10,000, nor {AUTO}")
+def _check_delay(seconds: str) -> str:
+    if seconds != AUTO_DELAY and not re.fullmatch(r"\d{1,4}", seconds):
+        raise ValueError(f"not a number of seconds below 10,000, nor {AUTO_DELAY}")
     return seconds
 
 
-def _database(path: Any) -> Any:
+def _check_database_path(path: Any) -> Any:
     if not str(path).strip():
         raise ValueError("names no file; use one like wfm.duckdb")
     return path
 
 
-def _networks(given: Any) -> Any:
+def _parse_networks(given: Any) -> Any:
     """Parse networks in CIDR notation, separated by commas."""
     if not isinstance(given, str):
         return given
@@ -89,7 +89,7 @@ class EdgeTolerance(BaseModel):
     smooth: bool = False
 
 
-def _tolerance(given: Any) -> Any:
+def _parse_tolerance(given: Any) -> Any:
     """Parse JSON like {"break": {"end_s": 60}}; an empty text means no tolerance."""
     if not isinstance(given, str):
         return given
@@ -103,24 +103,24 @@ class Settings(BaseSettings):
     """The settings of wfm; every field is a variable `WFM_<FIELD>`, explained in settings.example.env."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True
+        env_prefix=VARIABLE_PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True
     )
 
-    database: Annotated[Path, BeforeValidator(_database)] = Path("wfm.duckdb")
-    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
-    country: Annotated[str, AfterValidator(_country)] = ""
+    database: Annotated[Path, BeforeValidator(_check_database_path)] = Path("wfm.duckdb")
+    timezone: Annotated[str, AfterValidator(_check_timezone)] = "UTC"
+    country: Annotated[str, AfterValidator(_check_country)] = ""
     database_wait_s: float = Field(10.0, ge=0, le=3600)
     state_renewal_s: int = Field(16 * 3600, ge=60)
     wrapup_grace_s: int = Field(120, ge=0, le=3600)
-    state_delay_s: Annotated[str, AfterValidator(_delay)] = AUTO
+    state_delay_s: Annotated[str, AfterValidator(_check_delay)] = AUTO_DELAY
     state_evidence: bool = True
     threshold_s: int = Field(0, ge=0, le=86_400)
     threshold_smooth: bool = False
-    tolerance: Annotated[dict[str, EdgeTolerance], NoDecode, BeforeValidator(_tolerance)] = {}
-    service_level: Annotated[str, AfterValidator(_service_level)] = "0.8/20"
+    tolerance: Annotated[dict[str, EdgeTolerance], NoDecode, BeforeValidator(_parse_tolerance)] = {}
+    service_level: Annotated[str, AfterValidator(_check_service_level)] = "0.8/20"
     payload_days: int = Field(30, ge=0, le=36_500)
     trusted_proxies: Annotated[
-        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)
+        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_parse_networks)
     ] = ()
     log_numbers: bool = False
     sources: dict[str, dict[str, Any]] = Field({}, repr=False)
@@ -142,7 +142,7 @@ class Settings(BaseSettings):
         return int(self.service_level.split("/")[1])
 
 
-def load(path: Path | str | None = None, **over: Any) -> Settings:
+def load_settings(path: Path | str | None = None, **over: Any) -> Settings:
     """Read the settings; arguments override the environment, and the environment overrides the file.
 
     Args:
@@ -152,38 +152,42 @@ def load(path: Path | str | None = None, **over: Any) -> Settings:
     Raises:
         SettingsError: the named file is missing, a line is not a setting, or a value is wrong.
     """
-    named = path or os.environ.get(FILE_VARIABLE)
-    file = Path(named) if named else Path(FILE)
+    named = path or os.environ.get(SETTINGS_FILE_VARIABLE)
+    file = Path(named) if named else Path(DEFAULT_SETTINGS_FILE)
     if named and not file.is_file():
-        raise SettingsError(f"No settings file {file}: name another with --settings or {FILE_VARIABLE}.")
+        raise SettingsError(
+            f"No settings file {file}: name another with --settings or {SETTINGS_FILE_VARIABLE}."
+        )
     given = {name: value for name, value in over.items() if value is not None}
     env_file = file if file.is_file() else None
-    _refuse_unknown(env_file)
+    _refuse_unknown_settings(env_file)
     try:
         return Settings(_env_file=env_file, **given)  # type: ignore[call-arg]
     except ValidationError as error:
-        raise SettingsError(_explain(error, env_file)) from error
+        raise SettingsError(_explain_validation_error(error, env_file)) from error
 
 
-def quoted(value: str) -> str:
+def quote_setting(value: str) -> str:
     """Quote a value for a settings file, so that blanks, # and quotes in it are kept."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _refuse_unknown(file: Path | None) -> None:
+def _refuse_unknown_settings(file: Path | None) -> None:
     """Raise SettingsError for a misspelt setting, which would be ignored otherwise."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | {FILE_VARIABLE}
-    origins = {name: "the environment" for name in os.environ if name.upper().startswith(PREFIX)}
+    known = {VARIABLE_PREFIX + name.upper() for name in Settings.model_fields} | {SETTINGS_FILE_VARIABLE}
+    origins = {name: "the environment" for name in os.environ if name.upper().startswith(VARIABLE_PREFIX)}
     if file is not None:
-        origins |= dict.fromkeys(_names_in(file), str(file))
+        origins |= dict.fromkeys(_read_setting_names(file), str(file))
     for name, origin in origins.items():
-        if name.upper() not in known and not name.upper().startswith(SOURCE_PREFIX):
-            near = difflib.get_close_matches(PREFIX + name.upper().removeprefix(PREFIX), known, n=1)
+        if name.upper() not in known and not name.upper().startswith(SOURCE_VARIABLE_PREFIX):
+            near = difflib.get_close_matches(
+                VARIABLE_PREFIX + name.upper().removeprefix(VARIABLE_PREFIX), known, n=1
+            )
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}."
             raise SettingsError(f"{name} in {origin} is not a setting; {hint}")
 
 
-def _names_in(file: Path) -> list[str]:
+def _read_setting_names(file: Path) -> list[str]:
     """Return the names that a settings file sets; raise SettingsError for a line that is not NAME=value."""
     names = []
     try:
@@ -202,10 +206,10 @@ def _names_in(file: Path) -> list[str]:
     return names
 
 
-def _explain(error: ValidationError, file: Path | None) -> str:
+def _explain_validation_error(error: ValidationError, file: Path | None) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     setting, *inside = (str(part) for part in first["loc"])
-    name = PREFIX + setting.upper() + (f", {'.'.join(inside)}" if inside else "")
+    name = VARIABLE_PREFIX + setting.upper() + (f", {'.'.join(inside)}" if inside else "")
     more = f" ({error.error_count() - 1} more wrong)" if error.error_count() > 1 else ""
     where = f" (environment or {file})" if file else ""
     return f"{name}={first['input']!r}{where}: {first['msg'].removeprefix('Value error, ')}.{more}"

@@ -26,15 +26,15 @@ from xml.etree import ElementTree
 import duckdb
 import httpx
 import polars as pl
-from wfm.vendors.nextiva_xsi.nodes import ENTRY_KINDS
 
-from wfm.jobs import collecting
-from wfm.jobs.collect import Collector
-from wfm.jobs.sources import Source, configured
+from wfm.collect import run
+from wfm.collect.collector import Collector
+from wfm.collect.sources import ConfiguredSource, check_sources
 from wfm.sandbox.people import make_agents, make_queues
 from wfm.sandbox.xsi_writing import NAMESPACE
-from wfm.storage.database import Store
+from wfm.storage.database import Database
 from wfm.vendors import Feed, Payload, Window
+from wfm.vendors.nextiva_xsi.nodes import ENTRY_KINDS
 from wfm.vendors.nextiva_xsi.settings import ROOT_PATH
 
 WORDS = ("Available", "Busy", "Wrapup", "Logged out", "Break")
@@ -73,9 +73,9 @@ def bare(path: Path, rows: pl.DataFrame) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def beside(store: Store, states: int) -> None:
+def beside(store: Database, states: int) -> None:
     """Fill the database with states of the days before, in the order of time."""
-    with store.writing() as con:
+    with store.open_transaction() as con:
         con.execute(
             "INSERT INTO agent_state SELECT 'ncc', 'u-' || i * 7919 % 10000, told, 'Busy', NULL, 1, i, told, NULL "
             "FROM (SELECT i, ?::TIMESTAMPTZ - INTERVAL 1 SECOND * ((? - i) // 4) AS told FROM range(?) AS t(i))",
@@ -85,20 +85,20 @@ def beside(store: Store, states: int) -> None:
 
 def snapshots(agents: int, states: int, polls: int = 40) -> None:
     """Print the median time from a snapshot's bytes to its stored transactions."""
-    source = configured({"ncc": NCC})["ncc"]
+    source = check_sources({"ncc": NCC})["ncc"]
     session = Polled(agents, polls)
     took, alone = [], []
     with tempfile.TemporaryDirectory() as place:
-        collector = Collector(Store(Path(place) / "wfm.duckdb"))
+        collector = Collector(Database(Path(place) / "wfm.duckdb"))
         beside(collector.store, states)
         for poll in range(polls):
             began = time.perf_counter()
-            (cycle,) = asyncio.run(collector.collect(source, source.feeds["agent_state"], session))
+            (cycle,) = asyncio.run(collector.collect_feed(source, source.feeds["agent_state"], session))
             took.append((time.perf_counter() - began) * 1000)
-            with collector.store.reading() as reader:
+            with collector.store.open_reader() as reader:
                 at = DAY + timedelta(seconds=15 * (poll + 1))
-                rows = reader.table("agent_state", span=(at, at + timedelta(seconds=1)))
-            assert rows.height == cycle.added - (poll > 0), (
+                rows = reader.read_table("agent_state", span=(at, at + timedelta(seconds=1)))
+            assert rows.height == cycle.added_count - (poll > 0), (
                 cycle
             )  # which counts the span that was watched, too
             alone.append(bare(Path(place) / "bare.duckdb", rows))
@@ -152,15 +152,15 @@ def entries(n: int) -> None:
             "format": "xml",
             "confirm_end": "false",
         }
-        source = configured({"xsi": settings})["xsi"]
-        collector = Collector(Store(Path(place) / "wfm.duckdb"))
+        source = check_sources({"xsi": settings})["xsi"]
+        collector = Collector(Database(Path(place) / "wfm.duckdb"))
         long_ago = datetime(2000, 1, 1, tzinfo=UTC)
         endless = replace(source.feeds["call_leg"], slice_s=20_000 * 86_400)
         whole = Window(long_ago, long_ago + timedelta(days=20_000))
         began, before = time.perf_counter(), time.process_time()
-        cycles = asyncio.run(collecting.collect(collector, [(source, endless)], whole))
+        cycles = asyncio.run(run.collect_feeds(collector, [(source, endless)], whole))
         seconds, worked = time.perf_counter() - began, time.process_time() - before
-        read = sum(cycle.read for cycle in cycles)
+        read = sum(cycle.read_count for cycle in cycles)
         assert [cycle.result for cycle in cycles] == ["complete"], cycles
         assert read >= n
         print(
@@ -170,9 +170,12 @@ def entries(n: int) -> None:
         wire(source, endless, whole, url)
 
 
-def wire(source: Source, feed: Feed, window: Window, url: str) -> None:
+def wire(source: ConfiguredSource, feed: Feed, window: Window, url: str) -> None:
     """Print what HTTP alone, and reading alone, can do with the same pages."""
-    pages, asked = [], f"{url}/xsi{ROOT_PATH}/user/{{}}/directories/EnhancedCallLogs/Received?results=1000&start="
+    pages, asked = (
+        [],
+        f"{url}/xsi{ROOT_PATH}/user/{{}}/directories/EnhancedCallLogs/Received?results=1000&start=",
+    )
     users = make_agents(100, make_queues(1))
     with httpx.Client() as client:
         began = time.perf_counter()

@@ -19,7 +19,7 @@ import holidays
 import numpy as np
 import polars as pl
 
-from wfm.engine.forecast import accuracy, backtest, forecast
+from wfm.engine.forecast import run_backtest, forecast_intervals, summarise_accuracy
 
 
 def holiday_frame(country: str, years: range, categories: list[str]) -> pl.DataFrame:
@@ -46,7 +46,7 @@ def bank_calls(path: Path) -> dict[str, pl.DataFrame]:
         pl.lit(0).alias("abandoned"),
         pl.lit(0.0).alias("sum_handle_time_s"),
     )
-    rows = backtest(
+    rows = run_backtest(
         history,
         timezone="America/New_York",
         weeks=10,
@@ -67,7 +67,7 @@ def anonymous_bank(directory: Path, until: date) -> dict[str, pl.DataFrame]:
     holiday = holiday_frame("IL", range(1998, 2000), ["public", "optional"])
     tables = {}
     for title, history in (("one queue", whole), ("six queues", queues)):
-        rows = backtest(
+        rows = run_backtest(
             history, timezone="Asia/Jerusalem", weeks=10, until=until, holiday=holiday, missing=missing
         )
         tables[f"anonymous_bank, last 70 days, 07-24 h, {title}"] = rows.filter(pl.col("slot") >= 28)
@@ -105,7 +105,7 @@ def speed(queues: int) -> None:
     history = synthetic(queues, 730)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     began = time.perf_counter()
-    rows = forecast(
+    rows = forecast_intervals(
         history,
         origin=datetime(2025, 12, 31, tzinfo=UTC),
         horizon=timedelta(days=28),
@@ -139,7 +139,7 @@ def main() -> None:
         with pl.Config(
             tbl_rows=40, tbl_cols=12, tbl_width_chars=140, float_precision=2, tbl_hide_dataframe_shape=True
         ):
-            print(accuracy(rows).with_columns(percent))
+            print(summarise_accuracy(rows).with_columns(percent))
     if given.speed:
         speed(given.queues)
 

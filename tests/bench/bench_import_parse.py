@@ -41,11 +41,12 @@ def make(path: Path, rows: int, quoted: bool, naive: bool) -> None:
 def run(reader: str, path: Path) -> None:
     """Read once and print seconds and megabytes."""
     if reader == "wfm":
-        from wfm import files, schema
+        from wfm import files
+        from wfm.core import schema
 
-        schema.tables()
+        schema.read_tables()
         before = time.perf_counter()
-        height = files.read(path, "agent_state", timezone="UTC").frame.height
+        height = files.read_table(path, "agent_state", timezone="UTC").frame.height
     else:
         before = time.perf_counter()
         height = pl.read_csv(path, try_parse_dates=True).height

@@ -24,9 +24,9 @@ import polars as pl
 from centre import frames
 
 from wfm import defaults
-from wfm.engine.inputs import InputFrames
-from wfm.engine.live import Live
-from wfm.engine.score import score
+from wfm.engine.adherence.scoring import score
+from wfm.engine.inputs.frames import InputFrames
+from wfm.engine.realtime.live_score import Live
 
 POLL = timedelta(seconds=15)
 BEGIN = datetime(2026, 3, 1, 11, 30, tzinfo=UTC)
@@ -74,7 +74,7 @@ def run(agents: int, polls: int) -> None:
     made = frames(agents, 1)
     changed = agents // 50
     so_far = told(made, MIDNIGHT, BEGIN, 0)
-    words = {name: defaults.frame(name) for name in defaults.TABLES}
+    words = {name: defaults.read_default_table(name) for name in defaults.DEFAULT_TABLES}
     fixed = {**words, "agent": made["agent"]}
     before = memory_mb()
     begun: list[Live] = []

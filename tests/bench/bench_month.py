@@ -27,7 +27,7 @@ from centre import PLAN, frames, write
 import wfm
 from wfm import defaults
 from wfm.report import write_report
-from wfm.settings import load
+from wfm.settings import load_settings
 
 LAST = "2026-03-31"
 
@@ -38,17 +38,19 @@ def step_make(directory: Path, agents: int, days: int) -> None:
     for table, frame in made.items():
         frame.write_parquet(directory / f"{table}.parquet")
     print(", ".join(f"{frame.height:,} {table}" for table, frame in made.items()))
-    centre = wfm.Centre(load(database=directory / "month.duckdb"))
+    centre = wfm.Centre(load_settings(database=directory / "month.duckdb"))
     for table, path in write(made, directory).items():
-        centre.put(table, path)
+        centre.import_file(table, path)
 
 
 def step_import(directory: Path) -> int:
     """Import the agent states into a new database."""
     database = directory / "import.duckdb"
     database.unlink(missing_ok=True)
-    done = wfm.Centre(load(database=database)).put("agent_state", directory / "agent_state.csv")
-    return done.written.added
+    done = wfm.Centre(load_settings(database=database)).import_file(
+        "agent_state", directory / "agent_state.csv"
+    )
+    return done.written.added_count
 
 
 def step_import_peer(directory: Path) -> int:
@@ -105,8 +107,8 @@ def step_exceptions(directory: Path) -> int:
 
 def step_score_peer(directory: Path) -> int:
     """Find the seconds in adherence with a range join in DuckDB; breaks are laid over the shift by hand."""
-    rules = defaults.frame("rule").filter("in_adherence")
-    words = defaults.frame("state_map")
+    rules = defaults.read_default_table("rule").filter("in_adherence")
+    words = defaults.read_default_table("state_map")
     cuts = sorted({edge for start, end, _ in PLAN for edge in (start, end)})
     pieces = [
         (low, high, min((p for p in PLAN if p[0] <= low and p[1] >= high), key=lambda p: p[1] - p[0])[2])

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from wfm import schema
+from wfm.core import schema
 from wfm.vendors import Payload
 from wfm.vendors import nextiva_ncc as ncc
 
@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--queues", type=int, default=50)
     parser.add_argument("--repeat", type=int, default=50)
     given = parser.parse_args()
-    schema.tables()
+    schema.read_tables()
     for name, body in snapshots(given.agents).items():
         measure(name, given.agents, body, "agent_state", given.repeat)
     measure("day", 96 * given.queues, day(given.queues), "interval_volume", max(3, given.repeat // 5))

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "service"))
 
 from served import SECRET, Served, serving
 
-from wfm.storage.database import Store
+from wfm.storage.database import Database
 
 CONNECTIONS = 64
 ANSWER = b'{"ok":true}'
@@ -149,8 +149,8 @@ def on_core_0(served: Served) -> None:
 
 def stored(place: Path) -> list[str]:
     """Return the events in the database."""
-    with Store(place / "wfm.duckdb").reading() as reader:
-        return list(reader.table("call_event")["event_id"])
+    with Database(place / "wfm.duckdb").open_reader() as reader:
+        return list(reader.read_table("call_event")["event_id"])
 
 
 def measure(rate: int, seconds: float) -> None:

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import httpx
 
-from wfm.jobs import collecting
-from wfm.jobs.collect import Collector
-from wfm.jobs.sources import configured
-from wfm.storage.database import Store
+from wfm.collect import run
+from wfm.collect.collector import Collector
+from wfm.collect.sources import check_sources
+from wfm.storage.database import Database
 from wfm.vendors import Payload, Window, voicenter
 
 CAP = 10_000
@@ -111,15 +111,15 @@ def measure(cdrs: int) -> None:
             "requests_per_minute": "0",
             "country": "IL",
         }
-        source = configured({"vc": given})["vc"]
-        collector = Collector(Store(Path(place) / "wfm.duckdb"))
+        source = check_sources({"vc": given})["vc"]
+        collector = Collector(Database(Path(place) / "wfm.duckdb"))
         window = Window(START, START + timedelta(hours=HOURS))
         began = time.perf_counter()
-        cycles = asyncio.run(collecting.collect(collector, [(source, source.feeds["call_leg"])], window))
+        cycles = asyncio.run(run.collect_feeds(collector, [(source, source.feeds["call_leg"])], window))
         took = time.perf_counter() - began
         used = resource.getrusage(resource.RUSAGE_SELF)
-        with collector.store.reading() as reader:
-            stored = reader.query("SELECT count(*) AS n FROM call_leg")["n"][0]
+        with collector.store.open_reader() as reader:
+            stored = reader.run_query("SELECT count(*) AS n FROM call_leg")["n"][0]
         results = {cycle.result for cycle in cycles}
         print(
             f"{stored:,} CDRs ({', '.join(results)}): {took:.1f} s, {stored / took:,.0f} a second, "

@@ -11,10 +11,10 @@ from tiny_centre import DAY, NEXT
 
 import wfm
 from cli.answers import WINDOW, read_answer, write_csv
-from wfm.engine.definitions import DEFINITIONS
-from wfm.engine.tolerance import Threshold, Tolerance
-from wfm.errors import SettingsError, UsageError
-from wfm.settings import load
+from wfm.core.errors import SettingsError, UsageError
+from wfm.engine.adherence.definitions import DEFINITIONS
+from wfm.engine.adherence.tolerance import ExceptionThreshold, SegmentTolerance
+from wfm.settings import load_settings
 
 pytestmark = pytest.mark.usefixtures("tiny")
 CSV = ("--format", "csv")
@@ -157,14 +157,14 @@ def test_an_unknown_definition_is_refused_before_scoring(run):
 
 
 def test_settings_become_tolerances(monkeypatch):
-    assert wfm.open().options().tolerant is False
+    assert wfm.open().scoring_options().has_tolerance is False
     monkeypatch.setenv("WFM_TOLERANCE", EDGES)
     monkeypatch.setenv("WFM_THRESHOLD_S", "30")
-    options = wfm.open().options()
-    assert options.threshold == Threshold(timedelta(seconds=30))
+    options = wfm.open().scoring_options()
+    assert options.threshold == ExceptionThreshold(timedelta(seconds=30))
     assert options.tolerances == (
-        Tolerance("phone", start=timedelta(seconds=180)),
-        Tolerance("break", end=timedelta(seconds=60), smooth=True),
+        SegmentTolerance("phone", start=timedelta(seconds=180)),
+        SegmentTolerance("break", end=timedelta(seconds=60), smooth=True),
     )
 
 
@@ -174,7 +174,7 @@ def test_settings_become_tolerances(monkeypatch):
 def test_an_unreadable_tolerance_is_refused(monkeypatch, text):
     monkeypatch.setenv("WFM_TOLERANCE", text)
     with pytest.raises(SettingsError, match=r"WFM_TOLERANCE(=|, break)"):
-        load()
+        load_settings()
 
 
 def test_a_tolerance_for_an_unknown_activity_is_refused(run, monkeypatch):

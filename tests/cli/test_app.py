@@ -15,7 +15,7 @@ from cli.answers import WINDOW
 from wfm import jobs
 from wfm.cli import main
 from wfm.cli.app import COMMANDS
-from wfm.storage.database import Store
+from wfm.storage.database import Database
 
 
 def test_no_arguments_print_help_and_exit_2(run):
@@ -131,7 +131,7 @@ def test_a_closed_pipe_ends_it_quietly(form):
 
 def test_an_interrupt_stores_nothing_and_exits_130(tiny, monkeypatch, capsys):
     def stopped(*_, **__):
-        with Store(tiny / "wfm.duckdb").writing() as con:
+        with Database(tiny / "wfm.duckdb").open_transaction() as con:
             con.execute("DELETE FROM agent")
             raise KeyboardInterrupt
 
@@ -140,7 +140,7 @@ def test_an_interrupt_stores_nothing_and_exits_130(tiny, monkeypatch, capsys):
     assert capsys.readouterr() == ("", "error: Stopped.\n")
     monkeypatch.undo()
     os.chdir(tiny)
-    assert wfm.open().get("agent").height == 1
+    assert wfm.open().read_table("agent").height == 1
 
 
 def test_a_bug_is_reported_in_two_lines(monkeypatch, capsys):

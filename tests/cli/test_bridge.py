@@ -11,7 +11,7 @@ from tiny_centre import DAY, NEXT
 
 import wfm
 from cli.answers import WINDOW
-from wfm.engine.definitions import DEFINITIONS
+from wfm.engine.adherence.definitions import DEFINITIONS
 
 pytestmark = pytest.mark.usefixtures("tiny")
 BRIDGE = ("bridge", *WINDOW, "--definition", "adherence", "--definition")

@@ -15,8 +15,8 @@ def quick(monkeypatch, place) -> Path:
     """Let the bank's demo import a sample of one agent and three days."""
     from wfm import defaults
 
-    real = defaults.folder()
-    monkeypatch.setattr(defaults, "folder", lambda: place / "data")
+    real = defaults.find_data_folder()
+    monkeypatch.setattr(defaults, "find_data_folder", lambda: place / "data")
     target = place / "data" / "sample"
     target.mkdir(parents=True)
     for file in real.glob("**/*.csv"):

@@ -10,7 +10,7 @@ import pytest
 from tiny_centre import rows
 
 from cli.outage_week import OPTIONS, WINDOW
-from wfm.errors import UsageError
+from wfm.core.errors import UsageError
 
 
 def test_a_dry_run_equals_a_later_import(outage_centre):

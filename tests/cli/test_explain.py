@@ -15,7 +15,7 @@ from tiny_centre import DAY, rows
 
 import wfm
 from wfm.storage.batches import store_batch
-from wfm.storage.database import Store
+from wfm.storage.database import Database
 
 GOLDEN = Path(__file__).parents[1] / "recordings" / "explained"
 
@@ -34,7 +34,7 @@ def plain(text: str) -> str:
 def into(centre: wfm.Centre, table: str, *lines: str) -> None:
     path = Path(f"more-{table}.csv")
     path.write_text(rows(*lines))
-    centre.put(table, path, source="pbx")
+    centre.import_file(table, path, source="pbx")
 
 
 @pytest.mark.usefixtures("tiny")
@@ -154,7 +154,7 @@ def test_an_unknown_payload_is_reported(run) -> None:
 def test_a_payload_is_printed_as_received(tiny: Path, run) -> None:
     body = b'\xef\xbb\xbf{"a": [1, 2]}\r\n\x00'
     store_batch(
-        Store(tiny / "wfm.duckdb"),
+        Database(tiny / "wfm.duckdb"),
         name="one",
         source="pbx",
         feed="agent_state",
@@ -164,7 +164,7 @@ def test_a_payload_is_printed_as_received(tiny: Path, run) -> None:
         payloads=[(datetime(2026, 3, 2, tzinfo=UTC), {}, body)],
         tables={},
     )
-    place = wfm.open().get("payload").select(pl.format("{}/{}", "collection_id", "position")).item()
+    place = wfm.open().read_table("payload").select(pl.format("{}/{}", "collection_id", "position")).item()
     assert run("explain", "ann", DAY, "--payload", place).raw == body
 
 
@@ -211,7 +211,7 @@ def test_of_several_logins_the_counting_one_is_named(run) -> None:
     path.write_text(
         rows("login,at,vendor_state", f"77,{DAY}T08:00:00Z,Meeting", f"77,{DAY}T09:00:00Z,Logged out")
     )
-    centre.put("agent_state", path, source="crm")
+    centre.import_file("agent_state", path, source="crm")
     asked = re.sub(r"\s+", " ", run("explain", "ann", DAY, "--at", "08:30").out)
     assert "pbx 2001 entered Available at 08:03:00" in asked
     assert "of 2 logins this one counts: its state is in adherence" in asked
@@ -230,7 +230,7 @@ def test_unknown_time_has_a_reason(run) -> None:
     into(centre, "login", "source,login,agent_id", "pbx,2002,bob")
     path = Path("night.csv")
     path.write_text(rows("login,at,vendor_state", "2002,2026-03-05T02:00:00Z,Available"))
-    centre.put("agent_state", path, source="pbx", covers=("2026-03-05T00:00Z", "2026-03-05T21:00Z"))
+    centre.import_file("agent_state", path, source="pbx", covers=("2026-03-05T00:00Z", "2026-03-05T21:00Z"))
     into(
         centre,
         "schedule",

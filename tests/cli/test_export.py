@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from wfm import schema
+from wfm.core import schema
 
 
 def test_every_table_can_be_exported(tiny, run):
-    for table in schema.tables():
+    for table in schema.read_tables():
         for form in ("csv", "parquet"):
             assert run("export", table, "--format", form).code == 0, table
     assert (tiny / "wfm.duckdb").exists()

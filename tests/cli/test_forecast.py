@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from cli.answers import read_answer
-from wfm.files import FORMATS
+from wfm.files import OUTPUT_FORMATS
 
 
 @pytest.mark.usefixtures("sample")
 def test_forecast_and_accuracy_in_every_format(run):
     words = ("forecast", "--queue", "PS", "--horizon", "36h")
-    for form in FORMATS:
+    for form in OUTPUT_FORMATS:
         done = run(*words, "--out", f"f.{form}")
         assert done.err == f"Wrote 144 rows to f.{form}.\n"
     assert read_answer("csv", Path("f.csv").read_bytes()).columns[:3] == [

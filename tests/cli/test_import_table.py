@@ -9,7 +9,7 @@ import pytest
 from tiny_centre import DAY, FILES
 
 from cli.answers import read_answer, write_csv
-from wfm.files import importable
+from wfm.files import list_importable_tables
 
 
 @pytest.mark.parametrize("table", FILES)
@@ -24,7 +24,7 @@ def test_import_export_import_changes_nothing(tiny, run, table):
 
 
 def test_every_importable_table_is_tried_here():
-    assert set(FILES) == set(importable())
+    assert set(FILES) == set(list_importable_tables())
 
 
 @pytest.mark.usefixtures("tiny")

@@ -14,7 +14,7 @@ from engine.weeks import Planted, week
 
 import wfm
 from cli.outage_week import GAP, OPTIONS, OUTAGE, WATCHED, WINDOW, store_week
-from wfm.errors import NoDataError
+from wfm.core.errors import NoDataError
 
 
 def test_every_kind_is_proposed_with_its_evidence(outage_centre):
@@ -129,5 +129,5 @@ def test_the_real_sample_has_no_outage(sample):
 
 def test_a_declared_outage_of_the_sample_stays_declared(sample):
     centre = wfm.open(sample)
-    assert centre.get("exemption").height > 0
+    assert centre.read_table("exemption").height > 0
     assert "outage" not in centre.outages("1999-06-20", "1999-06-27")["kind"].to_list()

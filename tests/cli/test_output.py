@@ -12,7 +12,7 @@ import pytest
 from tiny_centre import DAY
 
 from cli.answers import WINDOW, read_answer, write_csv
-from wfm.files import FORMATS
+from wfm.files import OUTPUT_FORMATS
 
 ANSWERS = {
     "adherence": ("adherence", *WINDOW),
@@ -40,7 +40,7 @@ def test_an_answer_is_the_same_in_every_format(run, case):
     table = run(*words)
     assert (table.code, table.err) == (0, "")
     heights = {}
-    for form in FORMATS:
+    for form in OUTPUT_FORMATS:
         piped = run(*words, "--format", form)
         assert (piped.code, piped.err) == (0, "")
         out = Path(f"out.{form}")

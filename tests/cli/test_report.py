@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.answers import WINDOW
-from wfm.engine.definitions import DEFINITIONS
+from wfm.engine.adherence.definitions import DEFINITIONS
 
 pytestmark = pytest.mark.usefixtures("tiny")
 

@@ -17,15 +17,15 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from wfm.terms import (
+from wfm.core.glossary import (
     CATEGORIES,
-    COUNTED,
+    COUNTED_CATEGORIES,
     INTERVAL_S,
     QUEUE_STATES,
     REST_STATES,
-    RULES,
     SHIFT_GAP_S,
     STATES,
+    STATES_IN_ADHERENCE,
     UNKNOWN,
     UNMAPPED,
 )
@@ -364,13 +364,15 @@ class _Walk:
         self.long_off = inputs["long_off_s"]
 
         self.category = dict(ACTIVITIES)
-        self.counted = {name: category in COUNTED for name, category in ACTIVITIES.items()}
+        self.counted = {name: category in COUNTED_CATEGORIES for name, category in ACTIVITIES.items()}
         for row in inputs["activity"]:
             self.category[row["activity"]] = row["category"]
             counted = row.get("counted")
-            self.counted[row["activity"]] = row["category"] in COUNTED if counted is None else counted
+            self.counted[row["activity"]] = (
+                row["category"] in COUNTED_CATEGORIES if counted is None else counted
+            )
 
-        self.rules = {category: set(states) for category, states in RULES.items()}
+        self.rules = {category: set(states) for category, states in STATES_IN_ADHERENCE.items()}
         for row in inputs["rules"]:
             states = self.rules.setdefault(row["category"], set())
             if row["in_adherence"]:

@@ -9,7 +9,7 @@ from typing import Any
 import slow
 from slow import QUEUE_STATES, instant
 
-from wfm.terms import INTERVAL_S
+from wfm.core.glossary import INTERVAL_S
 
 HANDLING = ("busy", "hold", "wrapup")
 STAFFED = (*HANDLING, "available", "ringing")

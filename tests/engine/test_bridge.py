@@ -15,9 +15,9 @@ from test_definitions import slowly, walk
 from test_twin import fast
 
 import wfm
-from wfm.engine.bridge import FOUR
-from wfm.engine.score import BY
-from wfm.errors import UsageError
+from wfm.core.errors import UsageError
+from wfm.engine.adherence.bridge import WEIGHTED_SECONDS
+from wfm.engine.adherence.scoring import GROUPINGS
 
 ALL = DEFINITIONS | OWN
 two = st.permutations(list(ALL)).map(lambda names: names[:2])
@@ -25,7 +25,7 @@ two = st.permutations(list(ALL)).map(lambda names: names[:2])
 
 def close(row: dict[str, Any], n: int, d: int, n2: int, d2: int) -> Fraction:
     """Work out a row's points from its seconds and the two scores, without rounding."""
-    n_from, d_from, n_to, d_to = (int(row[name]) for name in FOUR)
+    n_from, d_from, n_to, d_to = (int(row[name]) for name in WEIGHTED_SECONDS)
     return Fraction((n_to - n_from) * (d + d2) - (d_to - d_from) * (n + n2), 2 * d * d2)
 
 
@@ -93,7 +93,7 @@ def test_scores_that_count_alike_have_no_bridge() -> None:
     scored = wfm.score(**golden())
     assert scored.bridge("adherence", "genesys").is_empty()
     assert scored.bridge_stretches("amazon", "amazon").is_empty()
-    assert scored.bridge("adherence", "genesys", BY).columns[: len(BY)] == list(BY)
+    assert scored.bridge("adherence", "genesys", GROUPINGS).columns[: len(GROUPINGS)] == list(GROUPINGS)
 
 
 def test_from_or_to_no_score_there_are_no_points() -> None:
@@ -112,7 +112,7 @@ def test_start_and_points_are_the_end_exactly(day: Day, ends: list[str]) -> None
         told = rows.filter(agent_id=agent, workday=workday).to_dicts()
         changes = [
             sum(int(row[to]) - int(row[since]) for row in told)
-            for since, to in zip(FOUR[:2], FOUR[2:], strict=True)
+            for since, to in zip(WEIGHTED_SECONDS[:2], WEIGHTED_SECONDS[2:], strict=True)
         ]
         assert changes == [n2 - n, d2 - d]
         if not d or not d2:
@@ -125,7 +125,7 @@ def test_start_and_points_are_the_end_exactly(day: Day, ends: list[str]) -> None
 
 
 @slowly
-@given(day=days(), ends=two, by=st.lists(st.sampled_from(BY), unique=True, max_size=3))
+@given(day=days(), ends=two, by=st.lists(st.sampled_from(GROUPINGS), unique=True, max_size=3))
 def test_the_points_close_for_any_grouping(day: Day, ends: list[str], by: list[str]) -> None:
     rows = fast(day).bridge(*ends, by=by)
     assert rows.columns[: len(by)] == by

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from wfm.engine.accounts import Logs
-from wfm.engine.causes import Told, search
+from wfm.engine.reconcile.booking_model import VendorBuckets, fit_models
+from wfm.engine.reconcile.call_facts import CallFacts
 
 INSTANT = pl.Datetime("us", "UTC")
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -34,7 +34,7 @@ def micros(at: datetime) -> int:
     return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
-def came() -> Logs:
+def came() -> CallFacts:
     """Let so many calls come in each quarter of an hour from noon on, all answered, of unknown length."""
     at = [micros(NOON + number * QUARTER) + 60_000_000 for number, n in enumerate(ENTERED) for _ in range(n)]
     columns = {
@@ -47,10 +47,10 @@ def came() -> Logs:
         "wait": pl.Int64,
     }
     rows = [("acd", "q", "call", one, None, False, None) for one in at]
-    return Logs(pl.DataFrame(rows, schema=columns, orient="row"), pl.DataFrame(schema=HANDLED))
+    return CallFacts(pl.DataFrame(rows, schema=columns, orient="row"), pl.DataFrame(schema=HANDLED))
 
 
-def told(label: int) -> Told:
+def told(label: int) -> VendorBuckets:
     """Tell the same counts with labels so many quarters of an hour later."""
     rows = [
         ("acd", "q", NOON + (number + label) * QUARTER, entered, 0, 0)
@@ -64,17 +64,17 @@ def told(label: int) -> Told:
         "abandoned": pl.Int64,
         "handle": pl.Int64,
     }
-    return Told(
+    return VendorBuckets(
         pl.DataFrame(rows, schema=columns, orient="row"), NOON - timedelta(days=1), NOON + timedelta(days=2)
     )
 
 
 @pytest.mark.parametrize("label", [56, -56, 55, 1, -1])
 def test_a_label_may_be_off_by_as_much_as_the_farthest_zone(label: int) -> None:
-    found = search(came(), told(label))
+    found = fit_models(came(), told(label))
     assert found.models["shift"].to_list() == [label]
     assert found.steps["cause"].to_list() == ["shifted_label"]
 
 
 def test_counts_that_agree_need_no_cause() -> None:
-    assert search(came(), told(0)).steps.is_empty()
+    assert fit_models(came(), told(0)).steps.is_empty()

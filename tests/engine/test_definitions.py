@@ -16,10 +16,10 @@ from test_twin import fast
 from test_twin import slowly as slowest
 
 import wfm
+from wfm.core.errors import UsageError
 from wfm.core.time import EPOCH
-from wfm.engine import definitions
-from wfm.engine.score import Score, _pair
-from wfm.errors import UsageError
+from wfm.engine.adherence import definitions
+from wfm.engine.adherence.scoring import Score, _weight_sum_names
 
 slowly = settings(slowest, max_examples=12)
 GOLDEN = {
@@ -41,8 +41,8 @@ def divided(ratio: Ratio) -> float | None:
 
 def walk(day: Day, ours: Score) -> dict[tuple[str, Any], Workday]:
     """Walk over what the engine looked at."""
-    assume(ours.axis.end - ours.axis.origin >= day.step_s * 1_000_000)
-    known = tuple(EPOCH + timedelta(microseconds=at) for at in (ours.axis.origin, ours.axis.end))
+    assume(ours.axis.end_us - ours.axis.origin_us >= day.step_s * 1_000_000)
+    known = tuple(EPOCH + timedelta(microseconds=at) for at in (ours.axis.origin_us, ours.axis.end_us))
     return workdays(slow_score(**day.inputs(), step_s=day.step_s, window=known))  # type: ignore[arg-type]
 
 
@@ -77,7 +77,7 @@ def test_the_walk_gives_the_golden_day_too() -> None:
 
 def test_every_definition_has_a_walk() -> None:
     assert list(DEFINITIONS) == list(definitions.DEFINITIONS)
-    assert list(OWN) == list(definitions.OWN)
+    assert list(OWN) == list(definitions.OWN_DEFINITIONS)
 
 
 @slowly
@@ -101,7 +101,9 @@ def test_a_roll_up_is_the_sum_of_the_workdays_divided_once(day: Day) -> None:
     theirs = walk(day, ours)
     for name, define in (DEFINITIONS | OWN).items():
         above, below = (sum(column) for column in zip((0, 0), *map(define, theirs.values()), strict=True))
-        sums = ours._weighed(ours._named(name), name, []).select(pl.col(_pair(name)).sum())
+        sums = ours._sum_weights(ours._find_definition(name), name, []).select(
+            pl.col(_weight_sum_names(name)).sum()
+        )
         assert sums.row(0) == (above * 1_000_000, below * 1_000_000)
         if name in DEFINITIONS:
             together = ours.adherence([], definitions=name)
@@ -112,14 +114,16 @@ def test_a_roll_up_is_the_sum_of_the_workdays_divided_once(day: Day) -> None:
 @given(day=days(), cut=st.integers(0, 360), names=st.permutations(list(DEFINITIONS)))
 def test_where_a_window_is_split_changes_no_sum(day: Day, cut: int, names: list[str]) -> None:
     whole = fast(day)
-    assume(whole.axis.end - whole.axis.origin >= day.step_s * 1_000_000)
-    start, end = (EPOCH + timedelta(microseconds=at) for at in (whole.axis.origin, whole.axis.end))
+    assume(whole.axis.end_us - whole.axis.origin_us >= day.step_s * 1_000_000)
+    start, end = (EPOCH + timedelta(microseconds=at) for at in (whole.axis.origin_us, whole.axis.end_us))
     middle = start + timedelta(seconds=cut * day.step_s)
     assume(start < middle < end)
     whole, *parts = (fast(day, window=window) for window in ((start, end), (start, middle), (middle, end)))
     for name in names[:3]:
         sums = [
-            one._weighed(one._named(name), name, []).select(pl.col(_pair(name)).sum()).row(0)
+            one._sum_weights(one._find_definition(name), name, [])
+            .select(pl.col(_weight_sum_names(name)).sum())
+            .row(0)
             for one in (whole, *parts)
         ]
         assert sums[0] == tuple(left + right for left, right in zip(*sums[1:], strict=True))

@@ -15,29 +15,32 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import wfm
-from wfm import terms
-from wfm.engine.grounds import ROWS
-from wfm.engine.inputs import take
-from wfm.jobs import Centre, Explanation
-from wfm.storage.database import Store
+from wfm.analysis.explain.day import DayExplanation
+from wfm.centre import Centre
+from wfm.core import glossary
+from wfm.engine.explain.decisions import ROW_COLUMNS
+from wfm.engine.inputs.frames import read_frame
+from wfm.storage.database import Database
 
 few = settings(max_examples=8, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 FAR = timedelta(days=5)
-SECONDS = [f"{name}_s" for name in terms.CLASSES]
+SECONDS = [f"{name}_s" for name in glossary.CLASSES]
 
 
 @contextmanager
 def stored(day: Day) -> Iterator[Centre]:
     """Put a day into a database of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder) / "wfm.duckdb")
+        store = Database(Path(folder) / "wfm.duckdb")
         for name, frame in day.tables.items():
             table = "rule" if name == "rules" else name
             every = pl.col("source").fill_null("*" if table == "state_map" else "-")
             own = frame.with_columns(every) if "source" in frame.columns else frame
-            store.write(table, take(own, table), source="-", origin="import", file_name=f"{table}.csv")
+            store.write_table(
+                table, read_frame(own, table), source="-", origin="import", file_name=f"{table}.csv"
+            )
         if "coverage" not in day.tables:
-            store.write("coverage", everything(day), source="-", origin="import")
+            store.write_table("coverage", everything(day), source="-", origin="import")
         centre = wfm.open(store.path)
         object.__setattr__(centre.settings, "timezone", day.timezone)
         yield centre
@@ -45,7 +48,7 @@ def stored(day: Day) -> Iterator[Centre]:
 
 def everything(day: Day) -> pl.DataFrame:
     """Give coverage of every source at all times that a day is about."""
-    states = take(day.tables["agent_state"], "agent_state")
+    states = read_frame(day.tables["agent_state"], "agent_state")
     ends = [*states["at"], *day.tables["schedule"]["start_at"], *day.tables["schedule"]["end_at"]]
     span = (
         {"start_at": [min(ends) - FAR], "end_at": [max(ends) + FAR]}
@@ -56,7 +59,7 @@ def everything(day: Day) -> pl.DataFrame:
     return sources.join(pl.DataFrame(span), how="cross")
 
 
-def explained(centre: Centre) -> Iterator[Explanation]:
+def explained(centre: Centre) -> Iterator[DayExplanation]:
     """Explain every agent's every workday."""
     for agent, on in centre.adherence("2026-02-20", "2026-11-05").select("agent_id", "workday").iter_rows():
         yield centre.explain(agent, on)
@@ -77,12 +80,12 @@ def test_every_second_has_a_rule_and_rows(day: Day, choice: Any) -> None:
             is_judged(centre, told, row, at)
 
 
-def is_explained(told: Explanation) -> None:
+def is_explained(told: DayExplanation) -> None:
     assert told.slices["end_at"][:-1].to_list() == told.slices["start_at"][1:].to_list()
     there = dict(told.rows.select("row", "what").iter_rows())
     assert len(there) == told.rows.height
     for row in told.slices.iter_rows(named=True):
-        named = [row[name] for name in ROWS if row[name] is not None] + row["leg_rows"]
+        named = [row[name] for name in ROW_COLUMNS if row[name] is not None] + row["leg_rows"]
         # a pause between two shifts of somebody who has no login then: nothing was planned, and nobody could speak
         assert named or (row["plan"] is None and row["login"] is None)
         assert set(named) <= set(there)
@@ -95,7 +98,7 @@ def is_explained(told: Explanation) -> None:
         .agg(pl.sum("seconds"))
     )
     summed = dict(lengths.iter_rows())
-    for kind in terms.CLASSES:
+    for kind in glossary.CLASSES:
         assert abs(summed.get(kind, 0.0) - told.totals[f"{kind}_s"].sum()) < 1e-6
 
 
@@ -113,16 +116,16 @@ def says_what_it_is(row: dict[str, Any]) -> None:
         assert f"× {row['state']}" in row["rule"]
 
 
-def is_judged(centre: Centre, told: Explanation, row: dict[str, Any], at: Any) -> None:
+def is_judged(centre: Centre, told: DayExplanation, row: dict[str, Any], at: Any) -> None:
     one = centre.explain_instant(told.agent_id, told.day, at)
-    (decided,) = [verdict for verdict in one.verdicts if verdict.decides]
+    (decided,) = [verdict for verdict in one.rule_results if verdict.decides]
     if row["class"] is None:
-        assert (decided.name, len(one.verdicts)) == ("not counted", 1)
+        assert (decided.name, len(one.rule_results)) == ("not counted", 1)
     else:
         assert decided.name == row["class"]
-        assert decided == next(verdict for verdict in one.verdicts if verdict.holds)
-        assert [verdict.name for verdict in one.verdicts] == list(terms.CLASSES)
+        assert decided == next(verdict for verdict in one.rule_results if verdict.holds)
+        assert [verdict.name for verdict in one.rule_results] == list(glossary.CLASSES)
     assert decided.text == row["rule"]
     assert one.slice.row(0, named=True) == row
-    named = [row[name] for name in ROWS if row[name] is not None] + row["leg_rows"]
+    named = [row[name] for name in ROW_COLUMNS if row[name] is not None] + row["leg_rows"]
     assert set(named) <= set(one.rows["row"])

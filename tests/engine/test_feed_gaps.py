@@ -11,11 +11,11 @@ from weeks import week
 
 import wfm
 from wfm import defaults
-from wfm.engine.feed_gaps import silences, unwatched
-from wfm.engine.outages import Look
-from wfm.engine.unmapped import unmapped
+from wfm.engine.anomalies.feed_gaps import find_silent_spans, find_uncovered_spans
+from wfm.engine.anomalies.outages import OutageCriteria
+from wfm.engine.anomalies.unmapped_states import find_unmapped_states
 
-ACTIVITY = defaults.frame("activity")
+ACTIVITY = defaults.read_default_table("activity")
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 WEEK = (datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC))
 INSTANT = pl.Datetime("us", "UTC")
@@ -39,7 +39,7 @@ def test_a_gap_is_what_coverage_leaves_out_of_scheduled_time():
     )
     slices = wfm.score(**frames).slices()
     window = (START, minutes(12))
-    rows = unwatched(slices, frames["coverage"], owner("a", "b"), window).rows()
+    rows = find_uncovered_spans(slices, frames["coverage"], owner("a", "b"), window).rows()
     # 3 to 8: five minutes of a, four of b
     assert rows == [("ncc", minutes(3), minutes(8), 2, 9 * 60.0)]
 
@@ -47,16 +47,18 @@ def test_a_gap_is_what_coverage_leaves_out_of_scheduled_time():
 def test_a_gap_in_time_that_nobody_works_is_none():
     frames = draw("sched  QQQ......QQQ", "state:a@ncc AAAo.....AAA", "cover:@ncc xxx......xxx")
     slices = wfm.score(**frames).slices()
-    assert unwatched(slices, frames["coverage"], owner("a"), (START, minutes(12))).is_empty()
+    assert find_uncovered_spans(slices, frames["coverage"], owner("a"), (START, minutes(12))).is_empty()
 
 
 def test_a_gap_below_the_least_length_is_not_told():
     frames = draw("sched  QQQQQQ", "state:a@ncc AAAAAA", "cover:@ncc xx..xx")
     slices = wfm.score(**frames).slices()
     window = (START, minutes(6))
-    assert unwatched(slices, frames["coverage"], owner("a"), window).is_empty()
+    assert find_uncovered_spans(slices, frames["coverage"], owner("a"), window).is_empty()
     assert (
-        unwatched(slices, frames["coverage"], owner("a"), window, Look(lasts=timedelta(minutes=2))).height
+        find_uncovered_spans(
+            slices, frames["coverage"], owner("a"), window, OutageCriteria(min_duration=timedelta(minutes=2))
+        ).height
         == 1
     )
 
@@ -69,14 +71,18 @@ def drawn_week(
     if silent:
         start, end = silent
         frames["agent_state"] = frames["agent_state"].filter((pl.col("at") < start) | (pl.col("at") >= end))
-    return wfm.score(**frames).slices(), frames["agent_state"], owner(*frames["agent"]["agent_id"])
+    return (
+        wfm.score(**frames).slices(),
+        frames["agent_state"],
+        owner(*frames["agent"]["agent_id"]),
+    )
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_feed_that_fell_silent_is_found_to_the_second(seed):
     silent = (WEEK[0] + timedelta(days=2, hours=11), WEEK[0] + timedelta(days=2, hours=13, minutes=30))
     slices, said, who = drawn_week(seed, silent)
-    (row,) = silences(slices, said, who, WEEK).rows(named=True)
+    (row,) = find_silent_spans(slices, said, who, WEEK).rows(named=True)
     last = said.filter(pl.col("at") < silent[0])["at"].max()
     following = said.filter(pl.col("at") >= silent[1])["at"].min()
     assert (row["source"], row["start_at"], row["end_at"]) == ("ncc", last, following)
@@ -87,14 +93,14 @@ def test_a_feed_that_fell_silent_is_found_to_the_second(seed):
 @pytest.mark.parametrize("seed", range(10))
 def test_an_ordinary_week_has_no_silence(seed):
     slices, said, who = drawn_week(seed, None)
-    assert silences(slices, said, who, WEEK).is_empty()
+    assert find_silent_spans(slices, said, who, WEEK).is_empty()
 
 
 def test_an_empty_room_is_not_silent():
     frames = week(3, holiday=2).frames()
     said = frames["agent_state"].with_columns(source=pl.lit("ncc"))
     slices = wfm.score(**frames | {"agent_state": said}).slices()
-    assert silences(slices, said, owner(*frames["agent"]["agent_id"]), WEEK).is_empty()
+    assert find_silent_spans(slices, said, owner(*frames["agent"]["agent_id"]), WEEK).is_empty()
 
 
 # --- words ------------------------------------------------------------------------------------------------
@@ -108,7 +114,7 @@ def looked_at(*lines: str, word: str = "Mystery") -> dict:
     frames["agent_state"] = frames["agent_state"].with_columns(
         pl.col("vendor_state").replace("Mystery", word)
     )
-    found = unmapped(wfm.score(**frames).slices(), said_by(frames, word), ACTIVITY)
+    found = find_unmapped_states(wfm.score(**frames).slices(), said_by(frames, word), ACTIVITY)
     assert found.height == 1
     return found.row(0, named=True)
 
@@ -154,7 +160,7 @@ def test_every_figure_of_two_words_said_as_long() -> None:
         vendor_state=pl.when(pl.col("vendor_state") == "Mystery").then(word).otherwise("vendor_state")
     )
     said = pl.concat([said_by(frames, "Zeta"), said_by(frames, "Alpha")])
-    found = unmapped(wfm.score(**frames).slices(), said, ACTIVITY)
+    found = find_unmapped_states(wfm.score(**frames).slices(), said, ACTIVITY)
     assert found.drop("state", "ground").rows() == [
         ("ncc", "Alpha", minutes(0), minutes(3), 1, 120.0, 2, 120.0, 0.5, 0.0, "break", 0.5),
         ("ncc", "Zeta", minutes(1), minutes(4), 1, 120.0, 2, 120.0, 0.0, 0.0, "on_queue", 1.0),

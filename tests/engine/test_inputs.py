@@ -10,7 +10,7 @@ import pytest
 from days import frame, golden
 
 import wfm
-from wfm.errors import InputError, UsageError, WfmError
+from wfm.core.errors import InputError, UsageError, WfmError
 
 GOLDEN = golden()
 SCHEDULE, STATES, CALLS = GOLDEN["schedule"], GOLDEN["agent_state"], GOLDEN["call_leg"]

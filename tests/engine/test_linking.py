@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfm import schema
-from wfm.engine.linking import TOLERANCE, link
-from wfm.engine.volume import intervals
+from wfm.core import schema
+from wfm.engine.volume.call_linking import LINK_TOLERANCE, link_legs
+from wfm.engine.volume.intervals import measure_intervals
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ANN, BOB = "+15550100177", "+15550100188"
@@ -35,13 +35,13 @@ def legs(*rows: Row, direction: str = "in") -> pl.DataFrame:
         }
         for source, leg, call, login, number, start, end in rows
     ]
-    own = schema.table("call_leg").own
+    own = schema.get_table("call_leg").own_columns
     return pl.DataFrame([{**dict.fromkeys(own), **row} for row in told], schema=own)
 
 
 def one_call(*rows: Row, direction: str = "in") -> str:
     """Number the calls from 0 in order of their first leg here; * = another system saw it first."""
-    found = link(legs(*rows, direction=direction))
+    found = link_legs(legs(*rows, direction=direction))
     order = {call: at for at, call in enumerate(found["call"].unique(maintain_order=True))}
     told = found.select("call", "elsewhere").iter_rows()
     return " ".join(f"{order[call]}{'*' * elsewhere}" for call, elsewhere in told)
@@ -89,7 +89,7 @@ def test_a_call_that_two_systems_saw_counts_once() -> None:
         ("b", "2", "b1", None, ANN, 2, 60),
         ("b", "3", "b2", None, BOB, 2, 60),
     )
-    counted = intervals(call_leg=seen)
+    counted = measure_intervals(call_leg=seen)
     assert counted.select("source", "entered").rows() == [("a", 1), ("b", 1)]
 
 
@@ -99,11 +99,11 @@ def test_a_queue_that_one_system_counts_is_not_counted_again_from_the_log_of_ano
     logged = legs(("log", "1", "x", "u", ANN, 0, 90), ("log", "2", "y", "u", BOB, 5, 60)).with_columns(
         answered_at=pl.col("started_at") + pl.duration(seconds=4)
     )
-    (row,) = intervals(call_leg=logged, interval_volume=buckets).to_dicts()
+    (row,) = measure_intervals(call_leg=logged, interval_volume=buckets).to_dicts()
     assert (row["source"], row["origin"], row["entered"]) == ("acd", "vendor", 5)
     assert (row["calls"], row["service_level"], row["service_level_origin"]) == (2, 1.0, "calls")
     other = buckets.with_columns(source=pl.lit("acd2"))
-    both = intervals(call_leg=logged, interval_volume=pl.concat([buckets, other]))
+    both = measure_intervals(call_leg=logged, interval_volume=pl.concat([buckets, other]))
     assert both.select("source", "origin", "entered").rows() == [
         ("acd", "vendor", 5),
         ("acd2", "vendor", 5),
@@ -131,8 +131,8 @@ def test_every_leg_has_one_call_whatever_the_order(
         (source, str(at), call and f"{call}{number}", login, number, start, start + length)
         for at, (source, call, login, number, start, length) in enumerate(rows)
     ]
-    forth = link(legs(*told))
-    back = link(legs(*told[::-1])).reverse()
+    forth = link_legs(legs(*told))
+    back = link_legs(legs(*told[::-1])).reverse()
     assert forth["leg_id"].to_list() == [leg for _, leg, *_ in told]
     assert not forth["call"].has_nulls()
     by_call = forth.group_by("source", "call_id").agg(pl.col("call").n_unique()).drop_nulls("call_id")
@@ -145,4 +145,4 @@ def test_every_leg_has_one_call_whatever_the_order(
         assert group["from_e164"].n_unique() == 1
         assert not group["elsewhere"].all()
         spread = group["started_at"].max() - group["started_at"].min()  # type: ignore[operator]
-        assert spread <= timedelta(seconds=120) * group.height + TOLERANCE
+        assert spread <= timedelta(seconds=120) * group.height + LINK_TOLERANCE

@@ -13,17 +13,18 @@ from days import draw as drawing
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from wfm import defaults, schema
-from wfm.engine import score as scoring
-from wfm.engine.adherence import SUMS
-from wfm.engine.inputs import InputFrames
-from wfm.engine.live import Live
-from wfm.engine.rollup import CUTS
-from wfm.engine.score import BY, Options, Score
-from wfm.errors import InputError, UsageError
+from wfm import defaults
+from wfm.core import schema
+from wfm.core.errors import InputError, UsageError
+from wfm.engine.adherence import scoring as scoring
+from wfm.engine.adherence.classify import ADHERENCE_SUMS
+from wfm.engine.adherence.rollup import CUTTING_GROUPINGS
+from wfm.engine.adherence.scoring import GROUPINGS, Score, ScoreOptions
+from wfm.engine.inputs.frames import InputFrames
+from wfm.engine.realtime.live_score import Live
 
 NEWS = ("schedule", "agent_state", "call_leg", "exemption", "coverage")
-KEYS = {name: schema.table(name).key for name in NEWS}
+KEYS = {name: schema.get_table(name).key for name in NEWS}
 SOURCE = {"agent_state": "-", "call_leg": "-", "coverage": "-"}
 
 
@@ -35,7 +36,7 @@ def fixed(tables: dict[str, pl.DataFrame]) -> dict[str, Any]:
         if table == "state_map" and rows is not None:
             source = pl.col("source").fill_null("*") if "source" in rows.columns else pl.lit("*")
             rows = rows.with_columns(source.alias("source"))
-        given_rows = [defaults.frame(table)] + ([] if rows is None else [rows])
+        given_rows = [defaults.read_default_table(table)] + ([] if rows is None else [rows])
         made[table] = pl.concat(given_rows, how="diagonal_relaxed")
     return made
 
@@ -89,14 +90,14 @@ class Facts:
     def frames(self) -> dict[str, pl.DataFrame]:
         made = {n: pl.DataFrame(list(rows.values()), schema=self.schemas[n]) for n, rows in self.rows.items()}
         for name in ("schedule", "agent_state"):
-            made.setdefault(name, schema.empty(name))
+            made.setdefault(name, schema.create_empty_frame(name))
         return made
 
 
 def same(live: Live, whole: Score) -> None:
     assert live.exceptions().rows() == whole.exceptions().rows()
     assert live.slices().rows() == whole.slices().rows()
-    plain = [name for name in BY if name not in CUTS]
+    plain = [name for name in GROUPINGS if name not in CUTTING_GROUPINGS]
     for by in (plain, ["agent_id", "workday"], []):
         ours, theirs = live.adherence(by), whole.adherence(by)
         assert ours.columns == theirs.columns
@@ -158,7 +159,7 @@ def arrivals(
                 end = first + timedelta(seconds=day.step_s * edge)
                 span = pl.DataFrame(
                     {"source": [source], "start_at": [begin], "end_at": [end]},
-                    schema=schema.table("coverage").own,
+                    schema=schema.get_table("coverage").own_columns,
                 )
                 so_far = sent[piece].get("coverage", span.clear()).select(span.columns)
                 kept = so_far.filter(pl.col("source") != source)
@@ -183,13 +184,13 @@ def test_news_in_any_pieces_and_any_order_lead_to_the_score_of_everything_at_onc
     data: st.DataObject, day: Day, every: bool
 ) -> None:
     window, pieces = data.draw(arrivals(day))
-    options = Options(state_delay=timedelta(seconds=day.step_s * data.draw(st.integers(0, 2))))
+    options = ScoreOptions(state_delay=timedelta(seconds=day.step_s * data.draw(st.integers(0, 2))))
     about = {**fixed(day.tables), "window": window, "timezone": day.timezone, "options": options}
     facts, live = Facts(), None
     for number, (news, looks) in enumerate(pieces):
         facts.take(news)
         if live is None:
-            nothing = {name: schema.empty(name) for name in ("schedule", "agent_state")}
+            nothing = {name: schema.create_empty_frame(name) for name in ("schedule", "agent_state")}
             live = start_live(**{**nothing, **news}, **about)
         else:
             live.take(**news)
@@ -216,7 +217,7 @@ def feeds(draw: st.DrawFn, day: Day) -> tuple[tuple[Any, Any], list[dict[str, pl
         end = told + timedelta(seconds=day.step_s * draw(st.sampled_from((1, 1, 2, 3, 7, 20))))
         since = first - far if number == 0 else told
         spans = [{"source": source, "start_at": since, "end_at": end} for source in sources]
-        news = {"coverage": pl.DataFrame(spans, schema=schema.table("coverage").own)}
+        news = {"coverage": pl.DataFrame(spans, schema=schema.get_table("coverage").own_columns)}
         for name, when in (("agent_state", "at"), ("call_leg", "ended_at")):
             if name in tables:
                 mine = tables[name].filter(pl.col(when).is_between(since, end, closed="left"))
@@ -242,7 +243,7 @@ def test_a_feed_that_is_watched_for_longer_leads_to_the_score_of_everything_at_o
         day = Day(tables, day.timezone, day.as_of, day.step_s)
     window, polls = data.draw(feeds(day))
     wrapup = timedelta(seconds=day.step_s * data.draw(st.sampled_from((2, 130))))
-    options = Options(
+    options = ScoreOptions(
         state_delay=timedelta(seconds=day.step_s * data.draw(st.integers(0, 4))), wrapup_grace=wrapup
     )
     about = {**fixed(day.tables), "window": window, "timezone": day.timezone, "options": options}
@@ -310,7 +311,7 @@ DATES = (START.date(), START.date() + timedelta(days=1))
 
 def watched(end: datetime, start: datetime | None = None, source: str = "-") -> pl.DataFrame:
     rows = {"source": [source], "start_at": [start or START - timedelta(days=3)], "end_at": [end]}
-    return pl.DataFrame(rows, schema=schema.table("coverage").own)
+    return pl.DataFrame(rows, schema=schema.get_table("coverage").own_columns)
 
 
 def names_of_two(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
@@ -471,7 +472,7 @@ def test_the_board_agrees_with_the_slices_and_the_sums_up_to_now(day: Day, part:
     sums = by_agent(score(**frames, **about, window=(low, now)).adherence(["agent_id"]))
     after = score(**frames, **about, window=(now, now + STEP)).slices()
     last = by_agent(after.unique("agent_id", keep="first", maintain_order=True))
-    nothing = dict.fromkeys(SUMS, 0)
+    nothing = dict.fromkeys(ADHERENCE_SUMS, 0)
     for agent, row in shown.items():
         known = sums.get(agent, nothing)
         out = [known[f"{name}_s"] for name in ("approved", "call_driven", "system", "controllable")]
@@ -513,7 +514,7 @@ def test_a_live_day_needs_a_window_and_a_board_an_instant() -> None:
 
 
 def test_nobody_at_all_is_an_empty_day() -> None:
-    nothing = {name: schema.empty(name) for name in ("schedule", "agent_state")}
+    nothing = {name: schema.create_empty_frame(name) for name in ("schedule", "agent_state")}
     live = start_live(**nothing, **fixed({}), window=DATES, coverage=watched(START))
     assert live.board(START).height == live.slices().height == live.exceptions().height == 0
     live.take(coverage=watched(START + STEP))

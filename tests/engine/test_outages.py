@@ -14,11 +14,11 @@ from weeks import Planted, week
 
 import wfm
 from wfm import defaults
-from wfm.engine.outages import Look, _surprise, joint_absences
-from wfm.engine.presence import on_queue, within
+from wfm.engine.anomalies.absence_baseline import clip_to_span, list_on_queue_time
+from wfm.engine.anomalies.outages import OutageCriteria, _compute_surprise, find_joint_absences
 
 WINDOW = (datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC))
-ACTIVITY = defaults.frame("activity")
+ACTIVITY = defaults.read_default_table("activity")
 
 
 def say(text: str) -> None:
@@ -35,7 +35,7 @@ def found(
 ) -> pl.DataFrame:
     frames = week(seed, **drawn).frames()
     scored = wfm.score(**frames, exemption=exemption)
-    return joint_absences(scored.slices(), ACTIVITY, members(frames["agent"]), WINDOW, closed=closed)
+    return find_joint_absences(scored.slices(), ACTIVITY, members(frames["agent"]), WINDOW, closed=closed)
 
 
 def at(day: int, clock: float) -> float:
@@ -122,7 +122,7 @@ def test_three_agents_are_too_few():
 def test_nothing_scheduled_gives_nothing():
     frames = week(1).frames()
     slices = wfm.score(**frames).slices().clear()
-    assert joint_absences(slices, ACTIVITY, members(frames["agent"]), WINDOW).is_empty()
+    assert find_joint_absences(slices, ACTIVITY, members(frames["agent"]), WINDOW).is_empty()
 
 
 def test_a_single_day_has_no_other_days_and_is_judged_by_what_is_believed_beforehand():
@@ -136,7 +136,7 @@ def test_a_single_day_has_no_other_days_and_is_judged_by_what_is_believed_before
 def test_the_bound_is_never_below_the_binomial_tail(n, data, p):
     k = data.draw(st.integers(0, n))
     row = pl.DataFrame({"n": [n], "k": [k], "p": [p], "dispersion": [1.0]})
-    bound = exp(-row.select(_surprise()).item())
+    bound = exp(-row.select(_compute_surprise()).item())
     tail = sum(comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k, n + 1))
     assert bound >= tail - 1e-9
 
@@ -144,13 +144,13 @@ def test_the_bound_is_never_below_the_binomial_tail(n, data, p):
 def test_the_bound_is_the_formula():
     row = pl.DataFrame({"n": [12], "k": [9], "p": [0.05], "dispersion": [2.0]})
     hand = 12 * (0.75 * log(0.75 / 0.05) + 0.25 * log(0.25 / 0.95)) / 2
-    assert row.select(_surprise()).item() == pytest.approx(hand)
+    assert row.select(_compute_surprise()).item() == pytest.approx(hand)
 
 
 def test_stretches_keep_every_scheduled_second_that_was_seen():
     frames = week(4).frames()
     slices = wfm.score(**frames).slices()
-    kept = on_queue(slices, ACTIVITY, "UTC")
+    kept = list_on_queue_time(slices, ACTIVITY, "UTC")
     length = (pl.col("end_at") - pl.col("start_at")).dt.total_microseconds()
     seen = slices.filter(
         pl.col("activity") == "on_queue",
@@ -165,9 +165,13 @@ def test_a_stricter_look_finds_no_more():
     planted = SHAPES["a team, 5 minutes"]
     frames = week(9, planted=(planted,)).frames()
     slices, who = wfm.score(**frames).slices(), members(frames["agent"])
-    assert joint_absences(slices, ACTIVITY, who, WINDOW).height == 1
-    for strict in (Look(agents=25), Look(lasts=timedelta(minutes=10)), Look(share=1.0)):
-        assert joint_absences(slices, ACTIVITY, who, WINDOW, criteria=strict).is_empty()
+    assert find_joint_absences(slices, ACTIVITY, who, WINDOW).height == 1
+    for strict in (
+        OutageCriteria(min_agents=25),
+        OutageCriteria(min_duration=timedelta(minutes=10)),
+        OutageCriteria(min_excess_share=1.0),
+    ):
+        assert find_joint_absences(slices, ACTIVITY, who, WINDOW, criteria=strict).is_empty()
 
 
 def test_cutting_to_a_span_keeps_what_lies_in_it():
@@ -177,5 +181,5 @@ def test_cutting_to_a_span_keeps_what_lies_in_it():
             "end_at": [WINDOW[0] + timedelta(hours=2), WINDOW[1]],
         }
     ).with_columns(pl.all().cast(pl.Datetime("us", "UTC")))
-    cut = within(rows, (WINDOW[0] + timedelta(hours=1), WINDOW[0] + timedelta(hours=2)))
+    cut = clip_to_span(rows, (WINDOW[0] + timedelta(hours=1), WINDOW[0] + timedelta(hours=2)))
     assert cut.rows() == [(WINDOW[0] + timedelta(hours=1), WINDOW[0] + timedelta(hours=2))]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from wfm.engine.owners import with_agent
+from wfm.engine.inputs.logins import add_agent_id
 
 INSTANT = pl.Datetime("us", "UTC")
 LOGINS = pl.DataFrame(
@@ -45,7 +45,7 @@ def test_a_login_is_of_whom_had_it_then_and_of_two_of_the_later_row() -> None:
         schema={"account": pl.String, "login": pl.String, "then": INSTANT},
         orient="row",
     )
-    found = with_agent(rows, LOGINS, pl.col("then"), "account")
+    found = add_agent_id(rows, LOGINS, pl.col("then"), "account")
     assert found.columns == ["account", "login", "then", "agent_id"]
     assert found["agent_id"].to_list() == [agent for *_, agent in asked]
     assert found.drop("agent_id").equals(rows)

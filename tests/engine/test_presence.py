@@ -10,10 +10,18 @@ from days import draw
 
 import wfm
 from wfm import defaults
-from wfm.engine.outages import joint_absences
-from wfm.engine.presence import AMID, MINUTE, PRIOR_AGENTS, count, dispersion_of, on_queue, phases
+from wfm.engine.anomalies.absence_baseline import (
+    MID_PHASE_MIN,
+    PRIOR_AGENTS,
+    US_PER_MINUTE,
+    count_absences,
+    estimate_overdispersion,
+    list_on_queue_time,
+    split_into_phases,
+)
+from wfm.engine.anomalies.outages import find_joint_absences
 
-ACTIVITY = defaults.frame("activity")
+ACTIVITY = defaults.read_default_table("activity")
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 FIRST, SECOND, THIRD = (date(2026, 3, day) for day in (2, 3, 4))
 
@@ -25,7 +33,7 @@ def minutes(n: float) -> datetime:
 def test_a_stretch_on_queue_knows_whether_the_shift_begins_and_ends_with_it() -> None:
     """Also in the very first and the very last row of all."""
     slices = wfm.score(**draw("sched:a QQQBBQQ", "state:a AAgbbAA>", "sched:b QQ", "state:b AA")).slices()
-    kept = on_queue(slices, ACTIVITY, "UTC").select(
+    kept = list_on_queue_time(slices, ACTIVITY, "UTC").select(
         "agent_id",
         start=pl.col("start").cast(pl.Datetime("us", "UTC")),
         end=pl.col("end").cast(pl.Datetime("us", "UTC")),
@@ -42,8 +50,8 @@ def test_a_stretch_on_queue_knows_whether_the_shift_begins_and_ends_with_it() ->
 
 
 def stretch(length: int, *, begins: bool, ends: bool) -> pl.DataFrame:
-    row = {"agent_id": "a", "day": FIRST, "out": False, "start": 0, "end": length * MINUTE}
-    row |= {"first": 0, "last": length * MINUTE, "begins_shift": begins, "ends_shift": ends}
+    row = {"agent_id": "a", "day": FIRST, "out": False, "start": 0, "end": length * US_PER_MINUTE}
+    row |= {"first": 0, "last": length * US_PER_MINUTE, "begins_shift": begins, "ends_shift": ends}
     return pl.DataFrame([row])
 
 
@@ -90,11 +98,14 @@ def stretch(length: int, *, begins: bool, ends: bool) -> pl.DataFrame:
 def test_phases_lie_side_by_side(
     length: int, begins: bool, ends: bool, expected: list[tuple[str, int, int]]
 ) -> None:
-    found = phases(stretch(length, begins=begins, ends=ends)).sort("start")
-    assert found.select("phase", pl.col("start", "end") // MINUTE).rows() == expected
+    found = split_into_phases(stretch(length, begins=begins, ends=ends)).sort("start")
+    assert found.select("phase", pl.col("start", "end") // US_PER_MINUTE).rows() == expected
     weights = dict(found.select("phase", "weight").rows())
-    assert weights["begins 2" if begins else "again 2"] == PRIOR_AGENTS * 2 * MINUTE
-    assert weights.get("amid", PRIOR_AGENTS * AMID * MINUTE) == PRIOR_AGENTS * AMID * MINUTE
+    assert weights["begins 2" if begins else "again 2"] == PRIOR_AGENTS * 2 * US_PER_MINUTE
+    assert (
+        weights.get("amid", PRIOR_AGENTS * MID_PHASE_MIN * US_PER_MINUTE)
+        == PRIOR_AGENTS * MID_PHASE_MIN * US_PER_MINUTE
+    )
 
 
 def pieces(*rows: tuple[str, date, int, int, bool], phase: str = "amid", weight: int = 10) -> pl.DataFrame:
@@ -112,7 +123,7 @@ def everybody(*agents: str) -> pl.DataFrame:
 def test_agents_come_and_go_with_what_is_expected_of_them(phase: str, p: float) -> None:
     """On the only day there is; the variance of two is twice that of one."""
     given = pieces(("a", FIRST, 0, 10, False), ("b", FIRST, 5, 15, True), phase=phase)
-    found = count(given, everybody("a", "b"))
+    found = count_absences(given, everybody("a", "b"))
     assert found.select("at", "until", "n", "k").rows() == [(0, 5, 1, 0), (5, 10, 2, 1), (10, 15, 1, 1)]
     assert found["p"].to_list() == pytest.approx([p, p, p])
     assert found["v"].to_list() == pytest.approx([p * (1 - p), 2 * p * (1 - p), p * (1 - p)])
@@ -121,7 +132,7 @@ def test_agents_come_and_go_with_what_is_expected_of_them(phase: str, p: float) 
 def test_what_is_normal_is_learnt_from_the_other_days_and_leans_on_everybody() -> None:
     """Ten of ten out on the first day, none of twenty on the second; a weight of ten, and 0.1 believed."""
     given = pieces(("a", FIRST, 0, 10, True), ("a", SECOND, 100, 120, False))
-    found = dict(count(given, everybody("a")).select("at", "p").rows())
+    found = dict(count_absences(given, everybody("a")).select("at", "p").rows())
     all_of_second = (10 + 10 * 0.1) / (10 + 10)
     all_of_first = (0 + 10 * 0.1) / (20 + 10)
     assert found[100] == pytest.approx((10 + 10 * all_of_second) / (10 + 10))
@@ -139,9 +150,9 @@ def test_dispersion_is_that_of_the_other_days_and_no_less_than_chance() -> None:
     counted = pl.DataFrame(rows, schema=columns, orient="row").with_columns(
         scope=pl.lit("team"), name=pl.lit("North")
     )
-    found = dict(dispersion_of(counted).select("day", "dispersion").rows())
+    found = dict(estimate_overdispersion(counted).select("day", "dispersion").rows())
     assert found == pytest.approx({FIRST: (2 * 5 + 9 * 20) / 25, SECOND: 9 * 20 / 30, THIRD: 1.0})
-    assert dispersion_of(counted.head(1))["dispersion"].to_list() == [1.0]
+    assert estimate_overdispersion(counted.head(1))["dispersion"].to_list() == [1.0]
 
 
 @pytest.mark.parametrize(("lasts", "told"), [(2, False), (3, True)])
@@ -151,7 +162,7 @@ def test_an_outage_of_just_the_least_length_is_told(lasts: int, told: bool) -> N
     lines = [f"sched:{agent} {'Q' * 60}" for agent in agents]
     lines += [f"state:{agent} {'A' * 30}{'o' * lasts}{'A' * (30 - lasts)}" for agent in agents]
     window = (minutes(0), minutes(60))
-    found = joint_absences(wfm.score(**draw(*lines)).slices(), ACTIVITY, everybody(*agents), window).select(
-        "start_at", "end_at", "agents", "seconds", "out", "scheduled", "share"
-    )
+    found = find_joint_absences(
+        wfm.score(**draw(*lines)).slices(), ACTIVITY, everybody(*agents), window
+    ).select("start_at", "end_at", "agents", "seconds", "out", "scheduled", "share")
     assert found.rows() == ([(minutes(30), minutes(33), 8, 8 * 180.0, 8, 8, 1.0)] if told else [])

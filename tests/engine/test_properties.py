@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import wfm
-from wfm.engine.adherence import SPLIT, SUMS
-from wfm.engine.score import BY
-from wfm.terms import CLASSES
+from wfm.core.glossary import CLASSES
+from wfm.engine.adherence.classify import ADHERENCE_SUMS, CLASS_SUMS
+from wfm.engine.adherence.scoring import GROUPINGS
 
 RATIOS = ["adherence", "adherence_adjusted", "adherence_low", "adherence_high", "coverage"]
 OUT = ["approved", "call_driven", "system", "controllable"]
@@ -58,29 +58,29 @@ SECONDS = (pl.col("end_at") - pl.col("start_at")).dt.total_microseconds() / 1_00
 
 def same(one: Any, other: Any) -> None:
     """Insist that two scores say the same, down to the finest view."""
-    assert one.adherence(BY).equals(other.adherence(BY))
+    assert one.adherence(GROUPINGS).equals(other.adherence(GROUPINGS))
     assert one.exceptions().equals(other.exceptions())
     assert one.slices().equals(other.slices())
 
 
 def summed(frame: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    return frame.group_by(by).agg(pl.col(SUMS).sum()).sort(by, nulls_last=True)
+    return frame.group_by(by).agg(pl.col(ADHERENCE_SUMS).sum()).sort(by, nulls_last=True)
 
 
 # --- one score agrees with itself -----------------------------------------------------------------------
 @quick(18)
-@given(days(), st.lists(st.sampled_from(BY), max_size=3, unique=True))
+@given(days(), st.lists(st.sampled_from(GROUPINGS), max_size=3, unique=True))
 def test_every_roll_up_conserves_seconds_and_divides_last(day: Day, by: list[str]) -> None:
     scored = score(day)
-    finest = scored.adherence(BY)
+    finest = scored.adherence(GROUPINGS)
     for groups in (by, [], ["agent_id"], ["team"], ["agent_id", "workday"]):
         figures = scored.adherence(groups)
-        parts = figures.select(split=pl.sum_horizontal(SPLIT), whole="scheduled_s")
+        parts = figures.select(split=pl.sum_horizontal(CLASS_SUMS), whole="scheduled_s")
         assert parts["split"].to_list() == parts["whole"].to_list()
         if groups:
-            assert figures.select(*groups, *SUMS).equals(summed(finest, groups))
+            assert figures.select(*groups, *ADHERENCE_SUMS).equals(summed(finest, groups))
         else:
-            assert figures.select(SUMS).equals(finest.select(pl.col(SUMS).sum()))
+            assert figures.select(ADHERENCE_SUMS).equals(finest.select(pl.col(ADHERENCE_SUMS).sum()))
         for name in RATIOS:
             assert figures[name].is_between(0, 1).all()
         seen = pl.col("scheduled_s") - pl.col("unknown_s")
@@ -180,10 +180,10 @@ def test_a_split_of_the_window_changes_no_total(day: Day, cuts: list[float]) -> 
     whole = score(day)
     parts = [score(day, window=window) for window in pairwise(edges)]
     keys = ["agent_id", "workday", "activity", "shift_start_at"]
-    micro = (pl.col(SUMS) * 1_000_000).round().cast(pl.Int64)
+    micro = (pl.col(ADHERENCE_SUMS) * 1_000_000).round().cast(pl.Int64)
     pieces = pl.concat([part.adherence(keys) for part in parts]).with_columns(micro)
-    joined = pieces.group_by(keys).agg(pl.col(SUMS).sum()).sort(keys, nulls_last=True)
-    assert joined.equals(whole.adherence(keys).select(*keys, *SUMS).with_columns(micro))
+    joined = pieces.group_by(keys).agg(pl.col(ADHERENCE_SUMS).sum()).sort(keys, nulls_last=True)
+    assert joined.equals(whole.adherence(keys).select(*keys, *ADHERENCE_SUMS).with_columns(micro))
     lasted = ["agent_id", "workday", "class", "reason", "impact"]
     wanted = whole.exceptions().group_by(lasted).agg(pl.col("seconds").sum().round(6)).sort(lasted)
     listed = pl.concat([part.exceptions() for part in parts])
@@ -199,7 +199,7 @@ def test_a_split_of_the_window_changes_no_total(day: Day, cuts: list[float]) -> 
 @given(days(), st.integers(-1, 2), st.integers(1, 3))
 def test_a_window_in_dates_is_a_filter(day: Day, skip: int, length: int) -> None:
     whole = score(day)
-    keys = list(BY)
+    keys = list(GROUPINGS)
     everything = whole.adherence(keys)
     listed = whole.exceptions()
     middle = listed["workday"].min() or everything["workday"].min() or date(2026, 3, 2)
@@ -304,10 +304,14 @@ def test_agents_do_not_touch_each_other(day: Day) -> None:
 def test_a_team_is_the_sum_of_its_agents(day: Day) -> None:
     scored = score(day)
     teams = scored.adherence(["team", "workday"])
-    assert teams.select("team", "workday", *SUMS).equals(
+    assert teams.select("team", "workday", *ADHERENCE_SUMS).equals(
         summed(scored.adherence(["team", "agent_id", "workday"]), ["team", "workday"])
     )
-    assert scored.adherence([]).select(SUMS).equals(scored.adherence(["team"]).select(pl.col(SUMS).sum()))
+    assert (
+        scored.adherence([])
+        .select(ADHERENCE_SUMS)
+        .equals(scored.adherence(["team"]).select(pl.col(ADHERENCE_SUMS).sum()))
+    )
 
 
 # --- what was seen --------------------------------------------------------------------------------------

@@ -12,10 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from wfm import schema
-from wfm.engine.causes import CAUSES
-from wfm.engine.reconcile import ACCOUNTS, Reconciliation, reconcile
-from wfm.errors import InputError, UsageError
+from wfm.core import schema
+from wfm.core.errors import InputError, UsageError
+from wfm.engine.reconcile.booking_model import CAUSE_TEXTS
+from wfm.engine.reconcile.reconcile import (
+    COMPARED_ACCOUNTS,
+    Reconciliation,
+    reconcile_intervals,
+)
 from wfm.sandbox.centre import simulate
 
 INSTANT = pl.Datetime("us", "UTC")
@@ -83,7 +87,7 @@ def legs(made: list[dict[str, Any]], **more: Any) -> pl.DataFrame:
                 **more,
             }
         )
-    return pl.DataFrame(rows, schema=schema.table("call_leg").own)
+    return pl.DataFrame(rows, schema=schema.get_table("call_leg").own_columns)
 
 
 def buckets(
@@ -120,7 +124,7 @@ def buckets(
         for place, told in cells.items()
         if START <= place[1] < END
     ]
-    return pl.DataFrame(rows, schema=schema.table("interval_volume").own, orient="row")
+    return pl.DataFrame(rows, schema=schema.get_table("interval_volume").own_columns, orient="row")
 
 
 def states(made: list[dict[str, Any]]) -> pl.DataFrame:
@@ -146,7 +150,9 @@ def states(made: list[dict[str, Any]]) -> pl.DataFrame:
 def held(
     call_leg: pl.DataFrame | None, told: pl.DataFrame | None, state: pl.DataFrame | None = None, **more: Any
 ) -> Reconciliation:
-    return reconcile(window=(START, END), call_leg=call_leg, interval_volume=told, state=state, **more)
+    return reconcile_intervals(
+        window=(START, END), call_leg=call_leg, interval_volume=told, state=state, **more
+    )
 
 
 def named(found: Reconciliation) -> dict[str, set[str]]:
@@ -164,12 +170,12 @@ MADE = calls()
 def test_three_accounts_of_the_same_calls_agree_to_the_second() -> None:
     found = held(legs(MADE), buckets(MADE, "arrival"), states(MADE))
     assert found.findings.is_empty()
-    head = found.headline().row(0, named=True)
+    head = found.summarise_agreement().row(0, named=True)
     assert head["agree"] == head["figures"] > 100
-    assert [head[name] for name in ("agreement", "accounted", *(f"{f}_agreement" for f in ACCOUNTS))] == [
-        1.0
-    ] * 6
-    whole = found.by([]).row(0, named=True)
+    assert [
+        head[name] for name in ("agreement", "accounted", *(f"{f}_agreement" for f in COMPARED_ACCOUNTS))
+    ] == [1.0] * 6
+    whole = found.sum_accounts([]).row(0, named=True)
     answered = [one for one in MADE if "answer" in one]
     inside = sum(one["end"] - one["answer"] + one["wrap"] for one in answered)
     assert whole["handle_vendor_s"] == whole["handle_legs_s"] == whole["handle_states_s"] == inside
@@ -184,7 +190,7 @@ def test_where_a_vendor_books_is_found_and_no_difference(book: str) -> None:
     assert named(found) == {"handle": {"late_booking"}}
     finding = found.findings.row(0, named=True)
     assert finding["evidence"].startswith(f"booked by {book};")
-    whole = found.by([]).row(0, named=True)
+    whole = found.sum_accounts([]).row(0, named=True)
     assert (whole["booking"], whole["handle_agreement"]) == (book, 1.0)
     apart = buckets(MADE, book).join(buckets(MADE, "arrival"), on=["queue_id", "interval_start"])
     off = (apart["sum_handle_time_s"] - apart["sum_handle_time_s_right"]).abs()
@@ -220,16 +226,16 @@ def test_the_simulated_centre_agrees_with_itself_to_the_second() -> None:
         sum_handle_time_s=pl.col("sum_handle_ms") / 1000,
     )
     low, high = told["interval_start"].min(), told["interval_start"].max() + QUARTER
-    found = reconcile(window=(low, high), call_leg=call_leg, interval_volume=told)
-    assert set(found.by([])["causes"][0]) == set()
-    head = found.headline().row(0, named=True)
+    found = reconcile_intervals(window=(low, high), call_leg=call_leg, interval_volume=told)
+    assert set(found.sum_accounts([])["causes"][0]) == set()
+    head = found.summarise_agreement().row(0, named=True)
     assert (
         head["agreement"],
         head["entered_agreement"],
         head["abandoned_agreement"],
         head["handle_agreement"],
     ) == (1.0,) * 4
-    assert set(found.by(["queue_id"])["booking"]) == {"end"}
+    assert set(found.sum_accounts(["queue_id"])["booking"]) == {"end"}
 
 
 # --- one bend at a time -------------------------------------------------------------------------------------
@@ -247,7 +253,7 @@ def test_wrapup_that_the_log_does_not_have_is_taken_from_the_states() -> None:
         "handle": {"late_booking", "wrapup_not_in_legs"},
         "states": {"wrapup_not_in_legs"},
     }
-    assert found.headline()["accounted"][0] == 1
+    assert found.summarise_agreement()["accounted"][0] == 1
 
 
 @pytest.mark.parametrize("factor", [1000.0, 0.001, 60.0, 1 / 60])
@@ -322,7 +328,7 @@ def _transferred() -> tuple[pl.DataFrame, int]:
 def test_calls_that_a_second_agent_answered_count_twice() -> None:
     both, extra = _transferred()
     seen = both.with_columns(call_id="leg_id")  # what a vendor counts that knows no calls, only legs
-    alike = held(seen, None).by()
+    alike = held(seen, None).sum_accounts()
     told = alike.select(
         "source",
         "queue_id",
@@ -429,7 +435,7 @@ def test_what_nobody_can_explain_is_said_to_be_so() -> None:
     assert found.findings.rows() == [
         ("pbx", "q", "entered", "not_explained", 1, 3.0, "3.0 more than the calls, in all")
     ]
-    head = found.headline().row(0, named=True)
+    head = found.summarise_agreement().row(0, named=True)
     assert head["figures"] - head["agree"] == 1
     assert head["accounted"] < 1
 
@@ -484,7 +490,9 @@ def test_a_state_is_of_the_call_it_is_about_and_of_one_queue_only() -> None:
         schema=["agent_id", "start_at", "end_at", "state"],
         orient="row",
     )
-    told = dict(held(log, None, seen).by(["queue_id"]).select("queue_id", "handle_states_s").iter_rows())
+    told = dict(
+        held(log, None, seen).sum_accounts(["queue_id"]).select("queue_id", "handle_states_s").iter_rows()
+    )
     # l1: 105 busy, 20 wrap-up, 10 busy until the next is answered; l3: all of its run
     assert told == {"q": 135.0, "r": 310.0}
 
@@ -502,7 +510,7 @@ def test_intervals_add_up_to_days_queues_and_the_whole() -> None:
         "handle_residual_s",
         "states_residual_s",
     ]
-    whole = found.by([]).select(summed)
+    whole = found.sum_accounts([]).select(summed)
     for names in (
         ["queue_id"],
         ["day"],
@@ -512,7 +520,7 @@ def test_intervals_add_up_to_days_queues_and_the_whole() -> None:
         ["interval_start"],
         ["source", "queue_id", "interval_start"],
     ):
-        assert_frame_equal(found.by(names).select(pl.col(summed).sum()), whole)
+        assert_frame_equal(found.sum_accounts(names).select(pl.col(summed).sum()), whole)
 
 
 @settings(max_examples=6)
@@ -523,10 +531,10 @@ def test_a_split_of_the_window_keeps_the_calls_and_what_they_took(seed: int, boo
     made = calls(seed, n=150)
     log, told, middle = legs(made), buckets(made, book), START + cut * QUARTER
     parts = [
-        reconcile(window=window, call_leg=log, interval_volume=told).by()
+        reconcile_intervals(window=window, call_leg=log, interval_volume=told).sum_accounts()
         for window in ((START, middle), (middle, END))
     ]
-    whole = held(log, told).by()
+    whole = held(log, told).sum_accounts()
     names = ["entered_vendor", "entered_legs", "abandoned_legs", "handle_vendor_s"]
     assert_frame_equal(pl.concat(parts).select(pl.col(names).sum()), whole.select(pl.col(names).sum()))
 
@@ -537,11 +545,11 @@ def test_agreement_is_a_share_and_every_cause_has_a_meaning(seed: int) -> None:
     found = held(
         legs(calls(seed, n=60)), buckets(calls(seed + 1, n=60), "end"), states(calls(seed + 2, n=60))
     )
-    for name in ACCOUNTS:
-        shares = found.by()[f"{name}_agreement"].drop_nulls()
+    for name in COMPARED_ACCOUNTS:
+        shares = found.sum_accounts()[f"{name}_agreement"].drop_nulls()
         assert shares.is_between(0, 1).all()
-    assert set(found.findings["cause"]) <= set(CAUSES)
-    assert set(found.findings["figure"]) <= set(ACCOUNTS)
+    assert set(found.findings["cause"]) <= set(CAUSE_TEXTS)
+    assert set(found.findings["figure"]) <= set(COMPARED_ACCOUNTS)
 
 
 def test_order_and_repetition_of_rows_change_nothing() -> None:
@@ -549,7 +557,7 @@ def test_order_and_repetition_of_rows_change_nothing() -> None:
     mixed = held(*(frame.sample(fraction=1, shuffle=True, seed=3) for frame in (log, told, seen)))
     again = held(pl.concat([log, log]), pl.concat([told, told]), seen)
     for other in (mixed, again):
-        assert_frame_equal(other.by(), held(log, told, seen).by())
+        assert_frame_equal(other.sum_accounts(), held(log, told, seen).sum_accounts())
         assert_frame_equal(other.findings, held(log, told, seen).findings)
 
 
@@ -557,8 +565,8 @@ def test_order_and_repetition_of_rows_change_nothing() -> None:
 def test_two_accounts_are_compared_when_the_third_is_missing() -> None:
     log, told, seen = legs(MADE), buckets(MADE, "arrival"), states(MADE)
     no_vendor, no_states = (
-        held(log, None, seen).by([]).row(0, named=True),
-        held(log, told, None).by([]).row(0, named=True),
+        held(log, None, seen).sum_accounts([]).row(0, named=True),
+        held(log, told, None).sum_accounts([]).row(0, named=True),
     )
     assert (no_vendor["entered_vendor"], no_vendor["handle_residual_s"], no_vendor["states_agreement"]) == (
         None,
@@ -570,22 +578,22 @@ def test_two_accounts_are_compared_when_the_third_is_missing() -> None:
         None,
         1.0,
     )
-    no_log = held(None, told, seen).by([]).row(0, named=True)
+    no_log = held(None, told, seen).sum_accounts([]).row(0, named=True)
     assert (no_log["entered_vendor"], no_log["entered_legs"], no_log["entered_residual"]) == (400, None, None)
-    assert held(None, told, seen).headline()["figures"][0] == 0
+    assert held(None, told, seen).summarise_agreement()["figures"][0] == 0
 
 
 def test_nothing_at_all_is_an_empty_answer() -> None:
     found = held(None, None, None)
-    assert found.by().is_empty()
+    assert found.sum_accounts().is_empty()
     assert found.findings.is_empty()
-    assert found.headline().row(0, named=True)["agreement"] is None
+    assert found.summarise_agreement().row(0, named=True)["agreement"] is None
 
 
 def test_calls_without_a_queue_stand_by_themselves() -> None:
     bare = legs(MADE).with_columns(queue_id=pl.lit(None, pl.String))
     found = held(bare, buckets(MADE, "end"), states(MADE))
-    told = {row["queue_id"]: row for row in found.by(["queue_id"]).iter_rows(named=True)}
+    told = {row["queue_id"]: row for row in found.sum_accounts(["queue_id"]).iter_rows(named=True)}
     assert told[None]["states_agreement"] == 1
     assert told["q"]["entered_legs"] is None
 
@@ -593,7 +601,7 @@ def test_calls_without_a_queue_stand_by_themselves() -> None:
 def test_what_cannot_be_is_refused() -> None:
     found = held(legs(MADE), None)
     with pytest.raises(UsageError, match="Cannot group by 'team'"):
-        found.by(["team"])
+        found.sum_accounts(["team"])
     with pytest.raises(UsageError, match="Mars"):
         held(None, None, None, timezone="Mars")
     wrong = buckets(MADE).with_columns(entered=pl.lit(-1, pl.Int64))

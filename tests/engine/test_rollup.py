@@ -17,11 +17,12 @@ from slow import slow_score
 from test_properties import AFTER, around, inputs_of, quick
 
 import wfm
-from wfm import defaults, terms
-from wfm.engine import shrinkage
-from wfm.engine.adherence import SPLIT, SUMS
-from wfm.engine.rollup import BY
-from wfm.errors import UsageError
+from wfm import defaults
+from wfm.core import glossary
+from wfm.core.errors import UsageError
+from wfm.engine.adherence import shrinkage
+from wfm.engine.adherence.classify import ADHERENCE_SUMS, CLASS_SUMS
+from wfm.engine.adherence.rollup import GROUPINGS
 
 QUEUES = ("sales", "billing", None)
 FLAGS = (
@@ -30,7 +31,7 @@ FLAGS = (
     ("on_queue", "none", True),
     ("email", "none", True),
 )
-lists = st.lists(st.sampled_from(BY), max_size=5, unique=True)
+lists = st.lists(st.sampled_from(GROUPINGS), max_size=5, unique=True)
 
 
 @st.composite
@@ -42,7 +43,7 @@ def centres(draw: Any, **more: Any) -> Day:
         queues = draw(st.lists(st.sampled_from(QUEUES), min_size=legs.height, max_size=legs.height))
         day.tables["call_leg"] = legs.with_columns(queue_id=pl.Series(queues, dtype=pl.String))
     own = day.tables.get("activity", pl.DataFrame(schema={"activity": pl.String, "category": pl.String}))
-    categories = dict(defaults.frame("activity").select("activity", "category").rows())
+    categories = dict(defaults.read_default_table("activity").select("activity", "category").rows())
     flagged = draw(st.lists(st.sampled_from(FLAGS), unique=True))
     rows = [
         {"activity": name, "category": categories[name], "paid": paid, "shrinkage": flag}
@@ -57,11 +58,11 @@ def centres(draw: Any, **more: Any) -> Day:
 def flags_of(day: Day) -> slow_time.Flags:
     """Say whether each activity is paid and what shrinkage it is."""
     found = {}
-    for row in [*defaults.frame("activity").to_dicts(), *day.tables["activity"].to_dicts()]:
+    for row in [*defaults.read_default_table("activity").to_dicts(), *day.tables["activity"].to_dicts()]:
         category, paid, flag = row["category"], row.get("paid"), row.get("shrinkage")
         found[row["activity"]] = (
-            category in terms.PAID if paid is None else paid,
-            flag or ("planned" if category in terms.PLANNED else "none"),
+            category in glossary.PAID_CATEGORIES if paid is None else paid,
+            flag or ("planned" if category in glossary.PLANNED_SHRINKAGE_CATEGORIES else "none"),
         )
     return found
 
@@ -73,14 +74,14 @@ def whole(frame: pl.DataFrame, by: list[str], sums: Any) -> dict[tuple[Any, ...]
 
 
 # --- against the walk -----------------------------------------------------------------------------------
-WALKED = [name for name in BY if name not in ("name", "site")]
+WALKED = [name for name in GROUPINGS if name not in ("name", "site")]
 
 
 @quick(60)
 @given(centres(), st.lists(st.sampled_from(WALKED), min_size=1, max_size=4, unique=True))
 def test_every_roll_up_agrees_with_the_walk_over_every_second(day: Day, by: list[str]) -> None:
     scored = wfm.score(**inputs_of(day))
-    first, past = (edge // 1_000_000 for edge in (scored.axis.origin, scored.axis.end))
+    first, past = (edge // 1_000_000 for edge in (scored.axis.origin_us, scored.axis.end_us))
     assume(past - first >= day.step_s)
     legs = day.tables.get("call_leg")
     queues = {} if legs is None else dict(legs.select("leg_id", "queue_id").iter_rows())
@@ -107,7 +108,10 @@ def test_the_finer_roll_up_adds_up_to_the_coarser_exactly(
 ) -> None:
     scored = wfm.score(**inputs_of(day), window=around(day))
     fine = list(dict.fromkeys([*coarse, *more]))
-    for view, sums in ((scored.adherence, SUMS), (scored.shrinkage, list(shrinkage.SUMS))):
+    for view, sums in (
+        (scored.adherence, ADHERENCE_SUMS),
+        (scored.shrinkage, list(shrinkage.SHRINKAGE_SUMS)),
+    ):
         finer = view(fine)
         added = (
             finer.group_by(coarse).agg(pl.col(sums).sum()).sort(coarse, nulls_last=True)
@@ -116,10 +120,10 @@ def test_the_finer_roll_up_adds_up_to_the_coarser_exactly(
         )
         assert view(coarse).select(*coarse, *sums).equals(added)
     figures = scored.adherence(fine)
-    parts = figures.select(pl.sum_horizontal(SPLIT)).to_series()
+    parts = figures.select(pl.sum_horizontal(CLASS_SUMS)).to_series()
     assert parts.to_list() == figures["scheduled_s"].to_list()
     paid = scored.shrinkage(fine)
-    split = paid.select(pl.sum_horizontal(f"{part}_s" for part in shrinkage.PARTS)).to_series()
+    split = paid.select(pl.sum_horizontal(f"{part}_s" for part in shrinkage.SHRINKAGE_PARTS)).to_series()
     assert split.to_list() == paid["paid_s"].to_list()
     for name in ("shrinkage", "shrinkage_high", "shrinkage_planned", "occupancy", "utilisation"):
         assert paid[name].is_between(0, 1).all()
@@ -138,7 +142,7 @@ def test_a_split_of_the_window_changes_no_total_of_any_roll_up(
     edges = [first, *inner, past]
     parts = [wfm.score(**inputs, window=window) for window in pairwise(edges)]
     all_ = wfm.score(**inputs, window=(first, past))
-    for name, sums in (("adherence", SUMS), ("shrinkage", list(shrinkage.SUMS))):
+    for name, sums in (("adherence", ADHERENCE_SUMS), ("shrinkage", list(shrinkage.SHRINKAGE_SUMS))):
         micro = (pl.col(sums) * 1_000_000).round().cast(pl.Int64)
         pieces = pl.concat([getattr(part, name)(by) for part in parts]).with_columns(micro)
         joined = pieces.group_by(by).agg(pl.col(sums).sum()).sort(by, nulls_last=True)

@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 import wfm
-from wfm import files, terms
-from wfm.engine.score import Score
+from wfm import files
+from wfm.core import glossary
+from wfm.engine.adherence.scoring import Score
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 ENDINGS = {"agent_state": "parquet", "call_leg": "parquet"}
@@ -28,7 +29,7 @@ def tables() -> dict[str, pl.DataFrame]:
     for table in TABLES:
         path = SAMPLE / f"{table}.{ENDINGS.get(table, 'csv')}"
         sourced = {} if table in ("schedule", "exemption", "agent") else {"source": "bank"}
-        reading = files.read(path, table, defaults=sourced)
+        reading = files.read_table(path, table, defaults=sourced)
         assert reading.bad.is_empty()
         made[table] = reading.frame
     return made
@@ -87,7 +88,7 @@ def test_no_more_is_found_than_is_there(labels: pl.DataFrame, found: pl.DataFram
 
 
 def test_every_reason_and_class_occurs(labels: pl.DataFrame, found: pl.DataFrame) -> None:
-    assert set(found["reason"]) == set(terms.REASONS)
+    assert set(found["reason"]) == set(glossary.REASONS)
     least = labels.group_by("reason").len().filter(pl.col("len") < 3)
     assert least.is_empty()
     assert set(found["class"]) == {"controllable", "call_driven", "approved", "system", None}

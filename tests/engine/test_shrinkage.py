@@ -13,10 +13,11 @@ from test_properties import quick
 from test_rollup import centres, inputs_of
 
 import wfm
-from wfm import defaults, terms
-from wfm.engine import volume
-from wfm.engine.shrinkage import FORMULAS, SUMS
-from wfm.errors import InputError, UsageError
+from wfm import defaults
+from wfm.core import glossary
+from wfm.core.errors import InputError, UsageError
+from wfm.engine.adherence.shrinkage import SHRINKAGE_FORMULAS, SHRINKAGE_SUMS
+from wfm.engine.volume import intervals
 
 DAY = date(2026, 3, 2)
 PARTS = ("paid_s", "productive_s", "planned_s", "unplanned_s", "unknown_s")
@@ -85,7 +86,14 @@ def test_utilisation_is_the_variant_that_was_asked_for() -> None:
 
 
 def test_every_formula_is_told() -> None:
-    assert set(FORMULAS) == {"paid", "planned", "unplanned", "shrinkage", "shrinkage scheduled", "occupancy"}
+    assert set(SHRINKAGE_FORMULAS) == {
+        "paid",
+        "planned",
+        "unplanned",
+        "shrinkage",
+        "shrinkage scheduled",
+        "occupancy",
+    }
 
 
 # --- what is planned, what is not -----------------------------------------------------------------------
@@ -119,10 +127,12 @@ def test_an_empty_flag_is_that_of_the_category() -> None:
     own = pl.DataFrame({"activity": ["huddle", "siesta"], "category": ["meeting", "meal"]})
     inputs = draw("sched  QXY", "state  Abb", letters={"X": "huddle", "Y": "siesta"})
     assert minutes(inputs, activity=own) == (2, 1, 1, 0, 0)
-    shipped = defaults.frame("activity").filter(pl.col("activity") == pl.col("category"))
+    shipped = defaults.read_default_table("activity").filter(pl.col("activity") == pl.col("category"))
     for row in shipped.to_dicts():
-        assert row["paid"] == (row["category"] in terms.PAID)
-        assert row["shrinkage"] == ("planned" if row["category"] in terms.PLANNED else "none")
+        assert row["paid"] == (row["category"] in glossary.PAID_CATEGORIES)
+        assert row["shrinkage"] == (
+            "planned" if row["category"] in glossary.PLANNED_SHRINKAGE_CATEGORIES else "none"
+        )
 
 
 def test_unpaid_time_is_nowhere_unless_it_is_paid() -> None:
@@ -150,7 +160,10 @@ def test_excused_time_is_unplanned_and_told_by_its_code(kind: str) -> None:
 def test_an_absent_agent_has_breaks_that_were_planned_and_work_that_was_lost() -> None:
     inputs = draw("sched  QQQBQQ", "state  oooooo")
     assert minutes(inputs) == (6, 0, 1, 5, 0)
-    assert wfm.score(**inputs).shrinkage_causes()["cause"].to_list() == ["break", "absent"]
+    assert wfm.score(**inputs).shrinkage_causes()["cause"].to_list() == [
+        "break",
+        "absent",
+    ]
 
 
 def test_what_nobody_saw_makes_a_range_but_no_loss() -> None:
@@ -210,7 +223,7 @@ def test_occupancy_is_that_of_the_volume_engine(day: Any) -> None:
     scored = wfm.score(**inputs_of(day))
     state = scored.slices()
     for by in ([], ["agent_id"]):
-        theirs = volume._cut(state, by)
+        theirs = intervals._split_staffed_time(state, by)
         ours = scored.shrinkage([*by, "interval"]).filter(pl.col("staffed_s") > 0)
         handling, staffed = (pl.col(name) / 1_000_000 for name in ("handling_us", "staffed_us"))
         keys = [*by, "interval_start"]
@@ -267,8 +280,10 @@ def test_a_flag_that_does_not_exist_is_refused() -> None:
 
 def test_sums_are_seconds_of_a_whole_number_type_on_the_way() -> None:
     rows = wfm.score(**golden()).shrinkage(["interval", "queue", "activity"])
-    assert set(rows.select(SUMS).dtypes) == {pl.Float64}
-    assert rows.select(SUMS).sum().row(0) == wfm.score(**golden()).shrinkage([]).select(SUMS).row(0)
+    assert set(rows.select(SHRINKAGE_SUMS).dtypes) == {pl.Float64}
+    assert rows.select(SHRINKAGE_SUMS).sum().row(0) == wfm.score(**golden()).shrinkage([]).select(
+        SHRINKAGE_SUMS
+    ).row(0)
 
 
 def test_rows_are_in_order_and_who_was_neither_paid_nor_logged_in_has_none() -> None:

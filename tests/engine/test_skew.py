@@ -11,8 +11,14 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from wfm import defaults
-from wfm.engine.skew import BOUND_S, DAY_COLUMNS, METHODS, REASONS, skew
-from wfm.errors import InputError, UsageError
+from wfm.core.errors import InputError, UsageError
+from wfm.engine.reconcile.clock_skew import (
+    ESTIMATION_METHODS,
+    MAX_SKEW_S,
+    NO_ESTIMATE_REASONS,
+    SKEW_DTYPES,
+    estimate_clock_skew,
+)
 from wfm.sandbox.centre import simulate as simulate_centre
 
 T0 = datetime(2026, 3, 2, 7, tzinfo=UTC).timestamp()
@@ -77,7 +83,7 @@ def simulate(
         "agent_state": pl.DataFrame(states, schema=["login", "at", "vendor_state"], orient="row").sort(
             "at", maintain_order=True
         ),
-        "state_map": defaults.frame("state_map"),
+        "state_map": defaults.read_default_table("state_map"),
     }
 
 
@@ -104,7 +110,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_the_difference_lies_in_its_interval_in_95_of_100_cases(case: str) -> None:
     asked = CASES[case]
-    found = [skew(**simulate(seed, **asked)).row(0, named=True) for seed in range(SEEDS)]
+    found = [estimate_clock_skew(**simulate(seed, **asked)).row(0, named=True) for seed in range(SEEDS)]
     right = [
         row["low_s"] is not None and row["low_s"] <= asked.get("ahead", 0) <= row["high_s"] for row in found
     ]
@@ -121,15 +127,15 @@ def test_the_difference_lies_in_its_interval_in_95_of_100_cases(case: str) -> No
 
 @pytest.mark.parametrize("poll", [0.0, 5.0, 30.0, 60.0])
 def test_how_late_states_are_told_is_told_apart_from_the_clock(poll: float) -> None:
-    row = skew(**simulate(3, ahead=40.0, poll=poll)).row(0, named=True)
+    row = estimate_clock_skew(**simulate(3, ahead=40.0, poll=poll)).row(0, named=True)
     assert row["method"] == ("earliest" if poll else "median")
     assert row["delay_s"] == pytest.approx(poll, abs=2)
     assert row["skew_s"] == pytest.approx(40, abs=2)
-    assert row["method"] in METHODS
+    assert row["method"] in ESTIMATION_METHODS
 
 
 def test_each_day_has_its_own_difference_and_the_drift_joins_them() -> None:
-    days = skew(**simulate(5, ahead=3.0, drift=1.5, days=5))
+    days = estimate_clock_skew(**simulate(5, ahead=3.0, drift=1.5, days=5))
     assert days.height == 5
     for number, row in enumerate(days.iter_rows(named=True)):
         assert row["low_s"] <= 3.0 + 1.5 * number <= row["high_s"]
@@ -138,18 +144,18 @@ def test_each_day_has_its_own_difference_and_the_drift_joins_them() -> None:
 
 
 def test_a_clock_that_does_not_drift() -> None:
-    row = skew(**simulate(6, ahead=-20.0, days=4, poll=10.0)).row(0, named=True)
+    row = estimate_clock_skew(**simulate(6, ahead=-20.0, days=4, poll=10.0)).row(0, named=True)
     assert row["drift_low_s"] <= 0 <= row["drift_high_s"]
 
 
 def test_two_days_say_nothing_of_a_drift() -> None:
-    assert skew(**simulate(6, days=2))["drift_s"].null_count() == 2
+    assert estimate_clock_skew(**simulate(6, days=2))["drift_s"].null_count() == 2
 
 
 @pytest.mark.parametrize("seed", range(15))
 def test_calls_and_states_that_have_nothing_to_do_with_each_other_give_no_number(seed: int) -> None:
     calls, states = simulate(seed), simulate(seed + 1000)
-    row = skew(**{**calls, "agent_state": states["agent_state"]}).row(0, named=True)
+    row = estimate_clock_skew(**{**calls, "agent_state": states["agent_state"]}).row(0, named=True)
     assert (row["skew_s"], row["low_s"], row["high_s"], row["method"]) == (None, None, None, None)
     assert row["reason"] == "no_peak"
 
@@ -159,23 +165,23 @@ def test_why_there_is_no_number() -> None:
     others = logs["agent_state"].with_columns(pl.col("login") + "x")
     few = logs["call_leg"].head(2)
     told = [
-        skew(**{**logs, "agent_state": others})["reason"].to_list(),
-        skew(**{**logs, "call_leg": few})["reason"].to_list(),
+        estimate_clock_skew(**{**logs, "agent_state": others})["reason"].to_list(),
+        estimate_clock_skew(**{**logs, "call_leg": few})["reason"].to_list(),
     ]
     assert told == [["no_common_agent"], ["too_few_events"]]
-    assert {"no_common_agent", "too_few_events", "no_peak"} == set(REASONS)
+    assert {"no_common_agent", "too_few_events", "no_peak"} == set(NO_ESTIMATE_REASONS)
 
 
 @pytest.mark.parametrize("gone", ["call_leg", "agent_state"])
 def test_without_one_of_the_logs_there_is_nothing_to_compare(gone: str) -> None:
     logs = {**simulate(1), gone: None}
-    found = skew(**logs)
+    found = estimate_clock_skew(**logs)
     assert found.is_empty()
-    assert dict(found.schema) == DAY_COLUMNS
+    assert dict(found.schema) == SKEW_DTYPES
 
 
 def test_a_clock_further_off_than_the_bound_gives_no_number() -> None:
-    row = skew(**simulate(2, ahead=BOUND_S + 300.0)).row(0, named=True)
+    row = estimate_clock_skew(**simulate(2, ahead=MAX_SKEW_S + 300.0)).row(0, named=True)
     assert row["skew_s"] is None
 
 
@@ -186,7 +192,9 @@ def test_what_is_busy_from_the_ringing_on_leaves_the_ends_to_decide() -> None:
     early = logs["agent_state"].with_columns(
         at=pl.when(busy).then(pl.col("at") - pl.duration(seconds=12)).otherwise("at")
     )
-    row = skew(**{**logs, "agent_state": early.sort("at", maintain_order=True)}).row(0, named=True)
+    row = estimate_clock_skew(**{**logs, "agent_state": early.sort("at", maintain_order=True)}).row(
+        0, named=True
+    )
     assert row["low_s"] <= 0 <= row["high_s"]
 
 
@@ -196,7 +204,7 @@ def test_calls_that_an_agent_made_count_by_their_end_alone() -> None:
     made = logs["call_leg"].with_columns(
         direction=pl.lit("out"), answered_at=pl.col("answered_at") + pl.duration(seconds=15)
     )
-    row = skew(**{**logs, "call_leg": made}).row(0, named=True)
+    row = estimate_clock_skew(**{**logs, "call_leg": made}).row(0, named=True)
     assert row["events"] <= logs["call_leg"].height
     assert row["low_s"] <= 5 <= row["high_s"]
 
@@ -221,7 +229,9 @@ def test_logins_are_people_and_each_pair_of_logs_is_one_row() -> None:
         schema=["source", "login", "agent_id"],
         orient="row",
     )
-    found = skew(call_leg=legs, agent_state=states, state_map=defaults.frame("state_map"), login=login)
+    found = estimate_clock_skew(
+        call_leg=legs, agent_state=states, state_map=defaults.read_default_table("state_map"), login=login
+    )
     told = {row[:2]: row[3] for row in found.iter_rows()}
     assert told["pbx", "desk"] == pytest.approx(3, abs=0.1)
     assert told["acd", "wall"] == pytest.approx(-60, abs=1)
@@ -236,28 +246,28 @@ def test_the_order_in_which_rows_came_does_not_matter() -> None:
         "agent_state": logs["agent_state"].sort("login", "at", maintain_order=True),
         "state_map": logs["state_map"],
     }
-    assert_frame_equal(skew(**logs), skew(**mixed))
+    assert_frame_equal(estimate_clock_skew(**logs), estimate_clock_skew(**mixed))
 
 
 def test_a_day_is_local() -> None:
-    found = skew(**simulate(9), timezone="Pacific/Auckland")
+    found = estimate_clock_skew(**simulate(9), timezone="Pacific/Auckland")
     assert found["day"].to_list() == [date(2026, 3, 2), date(2026, 3, 3)]
 
 
 def test_bad_frames_are_refused() -> None:
     logs = simulate(1)
     with pytest.raises(InputError, match="call_leg"):
-        skew(**{**logs, "call_leg": logs["call_leg"].drop("leg_id")})
+        estimate_clock_skew(**{**logs, "call_leg": logs["call_leg"].drop("leg_id")})
     with pytest.raises(UsageError, match="Mars"):
-        skew(**logs, timezone="Mars")
+        estimate_clock_skew(**logs, timezone="Mars")
 
 
 def test_the_clocks_of_the_simulated_centre_are_one() -> None:
     truth = simulate_centre(seed=5, days=3, agents=20, queues=2)
-    found = skew(
+    found = estimate_clock_skew(
         call_leg=truth.leg.with_columns(login=pl.col("agent_id")),
         agent_state=truth.agent_state.with_columns(login=pl.col("agent_id")),
-        state_map=defaults.frame("state_map"),
+        state_map=defaults.read_default_table("state_map"),
         timezone=truth.zone,
     )
     assert found["skew_s"].drop_nulls().len() >= 3

@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wfm.engine.spans import (
+from wfm.core.errors import InputError
+from wfm.engine.time.axis import (
     Axis,
+    build_layer,
+    find_run_end,
+    find_run_start,
     gather_rows,
-    layer,
-    overlay,
+    merge_spans,
+    overlay_layers,
     overlay_rows,
-    resolve,
-    run_end,
-    run_start,
-    steps,
-    union,
+    resolve_overlaps,
+    spans_to_steps,
 )
-from wfm.errors import InputError
 
 ZERO = 1_772_438_400_000_000
 LENGTH = 24
@@ -84,10 +84,10 @@ def held_by(made: pl.DataFrame) -> dict[int, int]:
 
 # --- the axis -------------------------------------------------------------------------------------------
 def test_the_axis_packs_agents_and_instants() -> None:
-    assert AXIS.width == WIDTH
-    assert AXIS.agents_n == 3
-    assert AXIS.starts().to_list() == [0, 32, 64]
-    assert AXIS.ends().to_list() == [24, 56, 88]
+    assert AXIS.agent_width == WIDTH
+    assert AXIS.agent_count == 3
+    assert AXIS.first_keys().to_list() == [0, 32, 64]
+    assert AXIS.end_keys().to_list() == [24, 56, 88]
 
 
 @quick
@@ -98,10 +98,10 @@ def test_unpacking_gives_back_what_was_packed(points: list[tuple[int, int]]) -> 
     rows = pl.DataFrame(
         {"agent": names, "at": instants}, schema={"agent": AXIS.agents, "at": pl.Datetime("us", "UTC")}
     )
-    packed = rows.select(key=AXIS.key(pl.col("agent"), pl.col("at")))
+    packed = rows.select(key=AXIS.encode_key(pl.col("agent"), pl.col("at")))
     inside = [min(max(offset, 0), LENGTH) for _, offset in points]
     assert packed["key"].to_list() == [a * WIDTH + at for (a, _), at in zip(points, inside, strict=True)]
-    back = packed.select(agent=AXIS.agent(pl.col("key")), at=AXIS.at(pl.col("key")))
+    back = packed.select(agent=AXIS.decode_agent(pl.col("key")), at=AXIS.decode_instant(pl.col("key")))
     assert back["agent"].to_list() == names
     assert back["at"].dt.epoch("us").to_list() == [ZERO + at for at in inside]
 
@@ -110,8 +110,8 @@ def test_unpacking_gives_back_what_was_packed(points: list[tuple[int, int]]) -> 
 @given(st.integers(0, 2**50), st.integers(1, 2**45), st.integers(1, 50))
 def test_no_agents_stretch_reaches_the_next(origin: int, length: int, people: int) -> None:
     axis = Axis(pl.Enum([f"{n:02}" for n in range(people)]), origin, origin + length)
-    assert length < axis.width <= 2 * length
-    assert (axis.ends()[:-1] < axis.starts()[1:]).all()
+    assert length < axis.agent_width <= 2 * length
+    assert (axis.end_keys()[:-1] < axis.first_keys()[1:]).all()
 
 
 def test_an_axis_that_does_not_fit_says_what_to_do() -> None:
@@ -121,8 +121,8 @@ def test_an_axis_that_does_not_fit_says_what_to_do() -> None:
         InputError, match=r"5,000 agents over 36,600 days.*shorter window or for fewer agents"
     ):
         Axis(many, 0, century)
-    assert Axis(pl.Enum(["a"]), 0, century).width > century
-    assert Axis(many, 0, 31 * 86_400_000_000).agents_n == 5000
+    assert Axis(pl.Enum(["a"]), 0, century).agent_width > century
+    assert Axis(many, 0, 31 * 86_400_000_000).agent_count == 5000
 
 
 # --- layers ---------------------------------------------------------------------------------------------
@@ -130,7 +130,9 @@ def test_an_axis_that_does_not_fit_says_what_to_do() -> None:
 @given(st.lists(st.tuples(agents, st.integers(0, LENGTH - 1), values), max_size=12))
 def test_layer(rows: list[tuple[int, int, int]]) -> None:
     points = [(agent * WIDTH + offset, value) for agent, offset, value in rows]
-    made = layer(pl.DataFrame(points, schema={"key": pl.Int64, "v": pl.Int32}, orient="row"), "v", AXIS, 0)
+    made = build_layer(
+        pl.DataFrame(points, schema={"key": pl.Int64, "v": pl.Int32}, orient="row"), "v", AXIS, 0
+    )
     assert made.columns == ["key", "v"]
     assert made["key"].is_sorted()
     assert made["key"].is_unique().all()
@@ -146,9 +148,9 @@ def test_layer(rows: list[tuple[int, int, int]]) -> None:
 @quick
 @given(spans().map(apart))
 def test_steps(rows: list[tuple[int, int, int]]) -> None:
-    made = steps(frame(rows), "v", 0)
+    made = spans_to_steps(frame(rows), "v", 0)
     assert made["key"].is_sorted()
-    ends_at_once = layer(made.filter(pl.col("key") % WIDTH < LENGTH), "v", AXIS, 0)
+    ends_at_once = build_layer(made.filter(pl.col("key") % WIDTH < LENGTH), "v", AXIS, 0)
     painted_ = painted(frame(rows))
     assert held_by(ends_at_once) == {place: painted_.get(place, 0) for place in PLACES}
 
@@ -158,16 +160,16 @@ def test_steps(rows: list[tuple[int, int, int]]) -> None:
 def test_overlay(drawn: list[list[tuple[int, int, int]]]) -> None:
     names = ["x", "y", "z"]
     layers = [
-        layer(steps(frame(rows).rename({"v": name}), name, 0), name, AXIS, 0)
+        build_layer(spans_to_steps(frame(rows).rename({"v": name}), name, 0), name, AXIS, 0)
         for name, rows in zip(names, drawn, strict=True)
     ]
-    made = overlay(layers, AXIS)
+    made = overlay_layers(layers, AXIS)
     assert made.columns == ["key", "key_end", *names]
-    for agent, start in enumerate(AXIS.starts()):
+    for agent, start in enumerate(AXIS.first_keys()):
         mine = made.filter(pl.col("key") // WIDTH == agent)
         assert [*mine["key"], start + LENGTH] == [start, *mine["key_end"]]
     held = [painted(frame(rows)) for rows in drawn]
-    edges = {edge for one in layers for edge in one["key"]} | {*AXIS.starts()}
+    edges = {edge for one in layers for edge in one["key"]} | {*AXIS.first_keys()}
     for key, key_end, *got in made.rows():
         assert not edges & set(range(key + 1, key_end))
         for place in range(key, key_end):
@@ -191,27 +193,27 @@ def test_rows_of_frames_are_overlaid(
 
 def test_overlay_of_no_agents() -> None:
     nobody = Axis(pl.Enum([]), ZERO, ZERO + LENGTH)
-    empty = layer(steps(frame([]), "v", 0), "v", nobody, 0)
-    assert overlay([empty], nobody).rows() == []
+    empty = build_layer(spans_to_steps(frame([]), "v", 0), "v", nobody, 0)
+    assert overlay_layers([empty], nobody).rows() == []
 
 
 # --- spans ----------------------------------------------------------------------------------------------
 @quick
 @given(spans())
 def test_union(rows: list[tuple[int, int, int]]) -> None:
-    made = union(frame(rows))
+    made = merge_spans(frame(rows))
     covered = {place for key, key_end, _ in rows for place in range(key, key_end)}
     assert {place for key, key_end in made.rows() for place in range(key, key_end)} == covered
     assert (made["key"] < made["key_end"]).all()
     assert (made["key_end"] < made["key"].shift(-1)).fill_null(True).all()
-    assert union(made).equals(made)
+    assert merge_spans(made).equals(made)
     assert is_disjoint(made)
 
 
 @quick
 @given(spans(14))
 def test_resolve(rows: list[tuple[int, int, int]]) -> None:
-    made = resolve(frame(rows), "v")
+    made = resolve_overlaps(frame(rows), "v")
     wanted = {}
     for place in PLACES:
         over = [(key, -past, n, v) for n, (key, past, v) in enumerate(rows) if key <= place < past]
@@ -225,12 +227,18 @@ def test_resolve(rows: list[tuple[int, int, int]]) -> None:
 
 def test_resolve_of_a_shift_with_breaks() -> None:
     rows = [(0, 16, 1), (4, 5, 2), (12, 13, 3)]
-    assert resolve(frame(rows), "v").rows() == [(0, 4, 1), (4, 5, 2), (5, 12, 1), (12, 13, 3), (13, 16, 1)]
+    assert resolve_overlaps(frame(rows), "v").rows() == [
+        (0, 4, 1),
+        (4, 5, 2),
+        (5, 12, 1),
+        (12, 13, 3),
+        (13, 16, 1),
+    ]
 
 
 def test_spans_that_touch_stay_two() -> None:
-    assert resolve(frame([(0, 2, 1), (2, 4, 1)]), "v").rows() == [(0, 2, 1), (2, 4, 1)]
-    assert union(frame([(0, 2, 1), (2, 4, 1)])).rows() == [(0, 4)]
+    assert resolve_overlaps(frame([(0, 2, 1), (2, 4, 1)]), "v").rows() == [(0, 2, 1), (2, 4, 1)]
+    assert merge_spans(frame([(0, 2, 1), (2, 4, 1)])).rows() == [(0, 4)]
 
 
 @quick
@@ -240,7 +248,9 @@ def test_runs(rows: list[tuple[int, int, int]], data: st.DataObject) -> None:
     fresh = [data.draw(st.sampled_from((False, False, True))) for _ in ordered]
     slices = frame(ordered).with_columns(fresh=pl.Series(fresh, dtype=pl.Boolean))
     for begins in (None, pl.col("fresh")):
-        made = slices.select(start=run_start(pl.col("v") > 1, begins), end=run_end(pl.col("v") > 1, begins))
+        made = slices.select(
+            start=find_run_start(pl.col("v") > 1, begins), end=find_run_end(pl.col("v") > 1, begins)
+        )
         runs: list[list[int]] = []
         for n, (key, _, value) in enumerate(ordered):
             joins = n > 0 and ordered[n - 1][1] == key and ordered[n - 1][2] > 1

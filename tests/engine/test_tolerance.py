@@ -14,9 +14,9 @@ from test_definitions import slowly, walk
 from test_twin import fast
 
 import wfm
-from wfm.engine.score import Options
-from wfm.engine.tolerance import NO_THRESHOLD, Threshold, Tolerance
-from wfm.errors import UsageError
+from wfm.core.errors import UsageError
+from wfm.engine.adherence.scoring import ScoreOptions
+from wfm.engine.adherence.tolerance import NO_THRESHOLD, ExceptionThreshold, SegmentTolerance
 
 EXTRA = ["tolerated_s", "adherence_tolerant", "adherence_adjusted_tolerant"]
 seconds = st.sampled_from((0, 60, 120, 300, 900, 7200))  # whole steps of the walk, whatever they are
@@ -27,27 +27,27 @@ def s(count: int) -> timedelta:
     return timedelta(seconds=count)
 
 
-def tolerant(threshold: Threshold = NO_THRESHOLD, *tolerances: Tolerance) -> Options:
-    return Options(threshold=threshold, tolerances=tolerances)
+def tolerant(threshold: ExceptionThreshold = NO_THRESHOLD, *tolerances: SegmentTolerance) -> ScoreOptions:
+    return ScoreOptions(threshold=threshold, tolerances=tolerances)
 
 
-def found(*lines: str, options: Options) -> tuple[float, float]:
+def found(*lines: str, options: ScoreOptions) -> tuple[float, float]:
     """Give tolerated steps and the tolerant score of a drawing with steps of a minute."""
     row = wfm.score(**draw(*lines), options=options).adherence([]).row(0, named=True)
     return row["tolerated_s"] / 60, row["adherence_tolerant"]
 
 
 @st.composite
-def limits(draw: st.DrawFn) -> tuple[Threshold, dict[str, tuple[int, int, bool]]]:
-    threshold = Threshold(s(draw(seconds)), draw(st.booleans()))
+def limits(draw: st.DrawFn) -> tuple[ExceptionThreshold, dict[str, tuple[int, int, bool]]]:
+    threshold = ExceptionThreshold(s(draw(seconds)), draw(st.booleans()))
     edges = st.tuples(seconds, seconds, st.booleans())
     return threshold, draw(st.dictionaries(st.sampled_from(activities), edges))
 
 
-def options_of(threshold: Threshold, edges: dict[str, tuple[int, int, bool]]) -> Options:
+def options_of(threshold: ExceptionThreshold, edges: dict[str, tuple[int, int, bool]]) -> ScoreOptions:
     return tolerant(
         threshold,
-        *(Tolerance(name, s(start), s(end), smooth) for name, (start, end, smooth) in edges.items()),
+        *(SegmentTolerance(name, s(start), s(end), smooth) for name, (start, end, smooth) in edges.items()),
     )
 
 
@@ -58,16 +58,16 @@ def test_without_any_there_are_no_columns_of_it() -> None:
 @pytest.mark.parametrize(
     ("threshold", "minutes"),
     [
-        (Threshold(s(180)), 0),
-        (Threshold(s(181)), 3),
-        (Threshold(s(360)), 3),
-        (Threshold(s(361)), 15),
-        (Threshold(s(60), smooth=True), 3),
-        (Threshold(s(300), smooth=True), 13),
-        (Threshold(s(9000), smooth=True), 15),
+        (ExceptionThreshold(s(180)), 0),
+        (ExceptionThreshold(s(181)), 3),
+        (ExceptionThreshold(s(360)), 3),
+        (ExceptionThreshold(s(361)), 15),
+        (ExceptionThreshold(s(60), smooth=True), 3),
+        (ExceptionThreshold(s(300), smooth=True), 13),
+        (ExceptionThreshold(s(9000), smooth=True), 15),
     ],
 )
-def test_the_golden_day_with_a_threshold(threshold: Threshold, minutes: int) -> None:
+def test_the_golden_day_with_a_threshold(threshold: ExceptionThreshold, minutes: int) -> None:
     scored = wfm.score(**golden(), options=tolerant(threshold))
     rows = scored.adherence()
     assert rows.columns[10:13] == ["worked_s", "tolerated_s", "adherence"]
@@ -78,38 +78,43 @@ def test_the_golden_day_with_a_threshold(threshold: Threshold, minutes: int) -> 
 
 
 def test_the_adjusted_score_gains_only_what_was_controllable() -> None:
-    scored = wfm.score(**golden(), options=tolerant(Threshold(s(60), smooth=True)))
+    scored = wfm.score(**golden(), options=tolerant(ExceptionThreshold(s(60), smooth=True)))
     assert scored.adherence()["adherence_adjusted_tolerant"].to_list() == [478 / 480]
 
 
 def test_an_edge_is_tolerated_up_to_its_limit_or_not_at_all() -> None:
     lines = ("sched QQQQQQQQQQ", "state ooAAAaaAoo")  # late by 2, away for 2, gone 2 early
     three, one = s(180), s(60)
-    assert found(*lines, options=tolerant(NO_THRESHOLD, Tolerance("on_queue", start=three))) == (2, 0.6)
-    assert found(*lines, options=tolerant(NO_THRESHOLD, Tolerance("on_queue", end=three))) == (2, 0.6)
-    assert found(*lines, options=tolerant(NO_THRESHOLD, Tolerance("on_queue", one, one))) == (0, 0.4)
-    assert found(*lines, options=tolerant(NO_THRESHOLD, Tolerance("on_queue", one, one, smooth=True))) == (
+    assert found(*lines, options=tolerant(NO_THRESHOLD, SegmentTolerance("on_queue", start=three))) == (
         2,
         0.6,
     )
-    assert found(*lines, options=tolerant(NO_THRESHOLD, Tolerance("break", three, three))) == (0, 0.4)
+    assert found(*lines, options=tolerant(NO_THRESHOLD, SegmentTolerance("on_queue", end=three))) == (2, 0.6)
+    assert found(*lines, options=tolerant(NO_THRESHOLD, SegmentTolerance("on_queue", one, one))) == (0, 0.4)
+    assert found(
+        *lines, options=tolerant(NO_THRESHOLD, SegmentTolerance("on_queue", one, one, smooth=True))
+    ) == (
+        2,
+        0.6,
+    )
+    assert found(*lines, options=tolerant(NO_THRESHOLD, SegmentTolerance("break", three, three))) == (0, 0.4)
 
 
 def test_the_end_tolerates_the_end() -> None:
-    end = tolerant(NO_THRESHOLD, Tolerance("on_queue", end=s(60), smooth=True))
+    end = tolerant(NO_THRESHOLD, SegmentTolerance("on_queue", end=s(60), smooth=True))
     scored = wfm.score(**draw("sched QQQQQQ", "state AAAooo"), options=end)
     listed = scored.bridge_stretches("adherence", "adherence_tolerant")
     assert [f"{at:%H:%M}" for at in listed["start_at"]] == ["08:05"]
 
 
 def test_a_segment_missed_whole_is_tolerated_from_both_edges() -> None:
-    both = Tolerance("break", s(60), s(60), smooth=True)
+    both = SegmentTolerance("break", s(60), s(60), smooth=True)
     assert found("sched QQBBBBQQ", "state AAAAAAAA", options=tolerant(NO_THRESHOLD, both)) == (2, 0.75)
 
 
 def test_unknown_time_is_never_tolerated() -> None:
     lines = ("sched QQQQQQ", "state AAAAAA", "cover xxx...x")
-    assert found(*lines, options=tolerant(Threshold(s(9999)))) == (0, 1.0)
+    assert found(*lines, options=tolerant(ExceptionThreshold(s(9999)))) == (0, 1.0)
 
 
 @slowly
@@ -122,7 +127,7 @@ def test_it_agrees_with_the_walk_and_touches_nothing_else(day: Day, limit: Any) 
     rows = ours.adherence()
     assert rows.drop(EXTRA, strict=False).equals(fast(day).adherence())
     assert ours.exceptions().equals(fast(day).exceptions())
-    if not options.tolerant:
+    if not options.has_tolerance:
         assert not set(EXTRA) & set(rows.columns)
         return
     below = int(threshold.below.total_seconds())
@@ -148,7 +153,7 @@ def test_a_larger_tolerance_never_lowers_a_score(
     threshold, edges = limit
     start, end, smooth = edges.get(grown, (0, 0, False))
     larger = edges | {grown: (start + more[1], end + more[2], smooth)}
-    wide = options_of(Threshold(threshold.below + s(more[0] + 1), threshold.smooth), larger)
+    wide = options_of(ExceptionThreshold(threshold.below + s(more[0] + 1), threshold.smooth), larger)
     few, many = (fast(day, options=one).adherence() for one in (options_of(threshold, edges), wide))
     for small, large in zip(few.iter_rows(named=True), many.iter_rows(named=True), strict=True):
         if small["adherence"] is not None:
@@ -163,7 +168,7 @@ def test_smooth_never_tolerates_less_than_cliff(day: Day, limit: Any) -> None:
     sums = []
     for smooth in (False, True):
         options = options_of(
-            Threshold(threshold.below + s(1), smooth),
+            ExceptionThreshold(threshold.below + s(1), smooth),
             {name: (start, end, smooth) for name, (start, end, _) in edges.items()},
         )
         sums.append(fast(day, options=options).adherence([])["tolerated_s"][0])
@@ -174,8 +179,10 @@ def test_smooth_never_tolerates_less_than_cliff(day: Day, limit: Any) -> None:
 @given(day=days(), below=seconds)
 def test_the_threshold_alone_is_that_of_genesys(day: Day, below: int) -> None:
     name = f"genesys_threshold({below})"
-    rows = fast(day, options=tolerant(Threshold(s(below + 1)))).adherence(definitions=[name, "genesys"])
-    other = fast(day, options=tolerant(Threshold(s(below)))).adherence() if below else None
+    rows = fast(day, options=tolerant(ExceptionThreshold(s(below + 1)))).adherence(
+        definitions=[name, "genesys"]
+    )
+    other = fast(day, options=tolerant(ExceptionThreshold(s(below)))).adherence() if below else None
     for number, row in enumerate(rows.iter_rows(named=True)):
         if row["genesys"] is not None and other is not None:
             assert row[name] == other["adherence_tolerant"][number]
@@ -185,12 +192,12 @@ def test_the_threshold_alone_is_that_of_genesys(day: Day, below: int) -> None:
 @pytest.mark.parametrize(
     ("options", "what"),
     [
-        (tolerant(Threshold(s(-1))), "0 seconds or more"),
-        (tolerant(NO_THRESHOLD, Tolerance("break", end=s(-1))), "0 seconds or more"),
-        (tolerant(NO_THRESHOLD, Tolerance("brake")), "no activity 'brake'; choose from: break"),
-        (tolerant(NO_THRESHOLD, Tolerance("break"), Tolerance("break")), "'break' has two"),
+        (tolerant(ExceptionThreshold(s(-1))), "0 seconds or more"),
+        (tolerant(NO_THRESHOLD, SegmentTolerance("break", end=s(-1))), "0 seconds or more"),
+        (tolerant(NO_THRESHOLD, SegmentTolerance("brake")), "no activity 'brake'; choose from: break"),
+        (tolerant(NO_THRESHOLD, SegmentTolerance("break"), SegmentTolerance("break")), "'break' has two"),
     ],
 )
-def test_a_tolerance_that_means_nothing_is_refused(options: Options, what: str) -> None:
+def test_a_tolerance_that_means_nothing_is_refused(options: ScoreOptions, what: str) -> None:
     with pytest.raises(UsageError, match=what):
         wfm.score(**golden(), options=options)

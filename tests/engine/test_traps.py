@@ -11,11 +11,11 @@ import pytest
 from days import CLASS_LETTERS, REASON_LETTERS, STATE_LETTERS, draw, frame
 
 import wfm
-from wfm import terms
-from wfm.engine.codes import STATE
-from wfm.engine.score import Options, Score
-from wfm.engine.timeline import map_states, mapped_by
-from wfm.errors import InputError
+from wfm.core import glossary
+from wfm.core.errors import InputError
+from wfm.engine.adherence.scoring import Score, ScoreOptions
+from wfm.engine.inputs.state_timeline import find_mapping_rows, map_states
+from wfm.engine.time.codes import STATE_ENUM
 
 DAY, THIRD, FOURTH = date(2026, 3, 2), date(2026, 3, 3), date(2026, 3, 4)
 HOUR = 3600
@@ -267,8 +267,8 @@ def never() -> pl.DataFrame:
     """Rules by which nobody is ever in adherence."""
     rows = [
         {"category": category, "state": state, "in_adherence": False}
-        for category in terms.CATEGORIES
-        for state in terms.STATES
+        for category in glossary.CATEGORIES
+        for state in glossary.STATES
     ]
     return frame("rules", rows)
 
@@ -349,7 +349,7 @@ def test_a_state_that_began_days_ago() -> None:
     schedule = plan(("02T08:00", "02T09:00", "on_queue"))
     scored = wfm.score(schedule=schedule, agent_state=said(("2026-02-26T08:00", "available")))
     assert sums(scored, "in", "unknown") == (0, HOUR)
-    longer = Options(state_renewal=timedelta(days=9))
+    longer = ScoreOptions(state_renewal=timedelta(days=9))
     scored = wfm.score(schedule=schedule, agent_state=said(("2026-02-26T08:00", "available")), options=longer)
     assert sums(scored, "in", "unknown") == (HOUR, 0)
     scored = wfm.score(schedule=schedule, agent_state=said(("2026-02-26T08:00", "Logged out")))
@@ -399,8 +399,8 @@ def test_the_most_particular_mapping_wins_and_of_equals_the_later() -> None:
     codes = map_states(heard, mapping)
     assert list(
         zip(
-            codes.cast(pl.UInt8).to_frame("code").select(pl.col("code").cat.to(STATE)).to_series(),
-            mapped_by(heard, mapping),
+            codes.cast(pl.UInt8).to_frame("code").select(pl.col("code").cat.to(STATE_ENUM)).to_series(),
+            find_mapping_rows(heard, mapping),
             strict=True,
         )
     ) == list(asked.values())
@@ -447,7 +447,7 @@ def logins(*names: str) -> pl.DataFrame:
 def test_several_logins(activity: str, states: str, state: str, letter: str) -> None:
     for one, other in (states, states[::-1]):
         lines = (f"sched {activity}", f"state:x@s1 {one}", f"state:y@s2 {other}")
-        scored = drawn(*lines, login=logins("x@s1", "y@s2"), options=Options(state_evidence=False))
+        scored = drawn(*lines, login=logins("x@s1", "y@s2"), options=ScoreOptions(state_evidence=False))
         assert (line(scored, "state"), line(scored, "class")) == (state, letter)
 
 
@@ -673,7 +673,7 @@ def test_two_overlapping_legs_and_their_evidence() -> None:
 
 def test_wrap_up_grace_is_a_setting() -> None:
     lines = ("sched QBBBBQ", "state BWWWWA", "calls 1.....")
-    none, much = Options(wrapup_grace=timedelta(0)), Options(wrapup_grace=timedelta(hours=1))
+    none, much = ScoreOptions(wrapup_grace=timedelta(0)), ScoreOptions(wrapup_grace=timedelta(hours=1))
     over = ("sched QBBBBQ", "state BBWWWA", "calls 11....")
     assert classes(*lines) == "icccci"  # the leg ended as the break began
     assert (classes(*over, options=none), classes(*over), classes(*over, options=much)) == (
@@ -687,7 +687,7 @@ def test_a_state_told_late_belongs_to_the_call() -> None:
     """Polled: the leg has ended, the agent is still seen busy until the next poll."""
     lines, late = (
         ("sched QBBBBBQ", "state BBBWbbA", "calls 11....."),
-        Options(state_delay=timedelta(minutes=1)),
+        ScoreOptions(state_delay=timedelta(minutes=1)),
     )
     assert (classes(*lines), classes(*lines, options=late)) == ("idcciii", "idddiii")
     longer = ("sched QBBBBBQ", "state BBBBbbA", "calls 11.....")  # another call, which nobody logged
@@ -709,7 +709,7 @@ def test_states_alone_where_there_is_no_call_log() -> None:
     scored = drawn(*lines)
     assert line(scored, "class") == "iidiii"
     assert told(scored, "evidence", "evidence_kind") == [("08:02", "08:03", [], "state")]
-    assert classes(*lines, options=Options(state_evidence=False)) == "iiciii"
+    assert classes(*lines, options=ScoreOptions(state_evidence=False)) == "iiciii"
     assert classes(*lines, "calls:zoe@s1 ....1.") == "iiciii"  # there is a log, without this call
     assert classes(*lines, "calls:zoe@s2 ....1.") == "iidiii"  # another source's log says nothing
     assert classes("sched QQBBQQ", "state AABbAA") == "iiciii"  # busy only from the start
@@ -779,7 +779,7 @@ def test_a_break_pushed_back_by_a_call(schedule: str, states: str, expected: str
 )
 def test_every_reason(schedule: str, states: str, expected: str) -> None:
     calls = f"calls {'111' if 'O' in expected else '...'}"
-    no = Options(state_evidence=False)
+    no = ScoreOptions(state_evidence=False)
     assert reasons(f"sched {schedule}", f"state {states}", calls, options=no) == expected
 
 

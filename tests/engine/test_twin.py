@@ -13,8 +13,8 @@ from slow import SUMS, slow_score
 
 from wfm import defaults
 from wfm.core.time import EPOCH
-from wfm.engine.inputs import InputFrames
-from wfm.engine.score import Options, Score, score
+from wfm.engine.adherence.scoring import Score, ScoreOptions, score
+from wfm.engine.inputs.frames import InputFrames
 
 slowly = settings(max_examples=70, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 
@@ -25,12 +25,12 @@ def fast(day: Day, **more: Any) -> Score:
     rules = inputs.pop("rules", None)
     for table in ("state_map", "activity"):
         own = inputs.pop(table, None)
-        both = [defaults.frame(table)] + ([] if own is None else [own])
+        both = [defaults.read_default_table(table)] + ([] if own is None else [own])
         if table == "state_map" and own is not None:
             source = pl.col("source").fill_null("*") if "source" in own.columns else pl.lit("*")
             both[1] = own.with_columns(source.alias("source"))
         inputs[table] = pl.concat(both, how="diagonal_relaxed")
-    rule = defaults.frame("rule")
+    rule = defaults.read_default_table("rule")
     if rules is not None:
         rule = pl.concat([rule, rules.select(rule.columns)]).unique(["category", "state"], keep="last")
     return score(InputFrames(**inputs, rule=rule), **about, **more)
@@ -49,7 +49,7 @@ def test_the_engine_agrees_with_the_walk_over_every_second(
 ) -> None:
     wrapup_s, delay_s = wrapup * 60, delay * day.step_s
     stale_s = 16 * 3600 if renewal is None else renewal * day.step_s
-    options = Options(
+    options = ScoreOptions(
         state_renewal=timedelta(seconds=stale_s),
         wrapup_grace=timedelta(seconds=wrapup_s),
         state_delay=timedelta(seconds=delay_s),
@@ -57,9 +57,9 @@ def test_the_engine_agrees_with_the_walk_over_every_second(
     )
     ours = fast(day, options=options)
     assume(
-        ours.axis.end - ours.axis.origin >= day.step_s * 1_000_000
+        ours.axis.end_us - ours.axis.origin_us >= day.step_s * 1_000_000
     )  # one instant alone is not a day to walk
-    known = tuple(EPOCH + timedelta(microseconds=at) for at in (ours.axis.origin, ours.axis.end))
+    known = tuple(EPOCH + timedelta(microseconds=at) for at in (ours.axis.origin_us, ours.axis.end_us))
     theirs = slow_score(
         **day.inputs(),
         step_s=day.step_s,

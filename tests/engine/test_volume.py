@@ -15,12 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from wfm import defaults, schema
-from wfm.engine import volume
-from wfm.engine.inputs import InputFrames
-from wfm.engine.score import score
-from wfm.engine.volume import SERVICE_LEVELS, ServiceLevel, intervals
-from wfm.errors import InputError, UsageError
+from wfm import defaults
+from wfm.core import schema
+from wfm.core.errors import InputError, UsageError
+from wfm.engine.adherence.scoring import score
+from wfm.engine.inputs.frames import InputFrames
+from wfm.engine.volume import intervals as volume
+from wfm.engine.volume.intervals import (
+    SERVICE_LEVEL_VARIANTS,
+    ServiceLevel,
+    measure_intervals,
+)
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 ZONE = "Asia/Jerusalem"
@@ -43,7 +48,7 @@ def legs(*rows: dict[str, Any]) -> pl.DataFrame:
             if isinstance(one.get(name), (int, float)):
                 one[name] = at(one[name])
         full.append(one)
-    types = schema.table("call_leg").own
+    types = schema.get_table("call_leg").own_columns
     return pl.DataFrame(full, schema={k: v for k, v in types.items() if k != "source"})
 
 
@@ -56,7 +61,7 @@ def buckets(*rows: tuple[Any, ...]) -> pl.DataFrame:
     """Make vendor buckets from queue, seconds, entered, abandoned, handle seconds."""
     return pl.DataFrame(
         [(queue, at(start), *rest) for queue, start, *rest in rows],
-        schema={k: v for k, v in schema.table("interval_volume").own.items() if k != "source"},
+        schema={k: v for k, v in schema.get_table("interval_volume").own_columns.items() if k != "source"},
         orient="row",
     )
 
@@ -182,13 +187,15 @@ rows = st.fixed_dictionaries(
     }
 )
 calls = st.lists(rows, max_size=15).map(lambda each: legs(*each))
-levels = st.builds(ServiceLevel, st.sampled_from([0, 10, 20, 900]), st.sampled_from(sorted(SERVICE_LEVELS)))
+levels = st.builds(
+    ServiceLevel, st.sampled_from([0, 10, 20, 900]), st.sampled_from(sorted(SERVICE_LEVEL_VARIANTS))
+)
 
 
 @settings(max_examples=200)
 @given(call_leg=calls, level=levels)
 def test_intervals_agree_with_counting_call_by_call(call_leg: pl.DataFrame, level: ServiceLevel) -> None:
-    got = intervals(call_leg=call_leg, service_level=level)
+    got = measure_intervals(call_leg=call_leg, service_level=level)
     wanted = slow(call_leg, level)
     names = list(next(iter(wanted.values()), {}))
     assert {(r["queue_id"], r["interval_start"]): {n: r[n] for n in names} for r in got.to_dicts()} == wanted
@@ -201,11 +208,11 @@ def test_intervals_agree_with_counting_call_by_call(call_leg: pl.DataFrame, leve
 @settings(max_examples=30)
 @given(call_leg=calls, cut=st.sampled_from([1, 2, 3]))
 def test_splitting_the_window_never_changes_a_count(call_leg: pl.DataFrame, cut: int) -> None:
-    whole = intervals(call_leg=call_leg, window=(T0, T0 + 5 * QUARTER))
+    whole = measure_intervals(call_leg=call_leg, window=(T0, T0 + 5 * QUARTER))
     edges = [T0, T0 + cut * QUARTER, T0 + 5 * QUARTER]
-    parts = [intervals(call_leg=call_leg, window=(edges[n], edges[n + 1])) for n in (0, 1)]
-    assert_frame_equal(pl.concat(parts).sort(volume.PLACE), whole)
-    assert_frame_equal(intervals(call_leg=call_leg), whole)
+    parts = [measure_intervals(call_leg=call_leg, window=(edges[n], edges[n + 1])) for n in (0, 1)]
+    assert_frame_equal(pl.concat(parts).sort(volume.INTERVAL_KEY), whole)
+    assert_frame_equal(measure_intervals(call_leg=call_leg), whole)
 
 
 # --- the bank -------------------------------------------------------------------------------------------
@@ -218,12 +225,14 @@ def test_the_banks_legs_give_the_banks_volume(bank: tuple[pl.DataFrame, pl.DataF
     call_leg, interval_volume = bank
     long = (pl.col("talk_s") > 7200) & (pl.col("queue_id") == "NE")
     short = call_leg.with_columns(pl.when(long).then(0.0).otherwise("talk_s").alias("talk_s"))
-    own = intervals(call_leg=short, window=TWO_WEEKS)
-    told = intervals(interval_volume=interval_volume, window=TWO_WEEKS)
-    assert_frame_equal(own.select(*volume.PLACE, *MEASURED), told.select(*volume.PLACE, *MEASURED))
+    own = measure_intervals(call_leg=short, window=TWO_WEEKS)
+    told = measure_intervals(interval_volume=interval_volume, window=TWO_WEEKS)
+    assert_frame_equal(
+        own.select(*volume.INTERVAL_KEY, *MEASURED), told.select(*volume.INTERVAL_KEY, *MEASURED)
+    )
     assert own["origin"].unique().to_list() == ["calls"]
     assert (own["entered"].sum(), own["abandoned"].sum()) == (15719, 1629)
-    difference = intervals(call_leg=call_leg)["sum_handle_time_s"] - own["sum_handle_time_s"]
+    difference = measure_intervals(call_leg=call_leg)["sum_handle_time_s"] - own["sum_handle_time_s"]
     assert difference.sum() == 17904
 
 
@@ -231,7 +240,7 @@ def test_the_banks_buckets_win_and_the_legs_add_the_service_level(
     bank: tuple[pl.DataFrame, pl.DataFrame],
 ) -> None:
     call_leg, interval_volume = bank
-    both = intervals(call_leg=call_leg, interval_volume=interval_volume, timezone=ZONE)
+    both = measure_intervals(call_leg=call_leg, interval_volume=interval_volume, timezone=ZONE)
     assert both["origin"].unique().to_list() == ["vendor"]
     assert both["service_level_origin"].unique().to_list() == ["calls"]
     june = (
@@ -247,7 +256,7 @@ def test_the_banks_buckets_win_and_the_legs_add_the_service_level(
 
 def test_the_banks_days_are_local(bank: tuple[pl.DataFrame, pl.DataFrame]) -> None:
     call_leg, _ = bank
-    one = intervals(call_leg=call_leg, window=(date(1999, 6, 20), date(1999, 6, 21)), timezone=ZONE)
+    one = measure_intervals(call_leg=call_leg, window=(date(1999, 6, 20), date(1999, 6, 21)), timezone=ZONE)
     local = pl.col("started_at").dt.convert_time_zone(ZONE).dt.date()
     assert one["entered"].sum() == call_leg.filter(local == date(1999, 6, 20)).height
 
@@ -270,11 +279,11 @@ def test_every_variant_on_five_calls() -> None:
         "without_abandoned_within": 1 / 3,
         "without_short_abandons": 1 / 3,
     }
-    assert wanted.keys() == SERVICE_LEVELS.keys()
+    assert wanted.keys() == SERVICE_LEVEL_VARIANTS.keys()
     for variant, share in wanted.items():
-        row = only(intervals(call_leg=five, service_level=ServiceLevel(variant=variant)))
+        row = only(measure_intervals(call_leg=five, service_level=ServiceLevel(variant=variant)))
         assert (row["service_level"], row["service_level_variant"]) == (pytest.approx(share), variant)
-    row = only(intervals(call_leg=five))
+    row = only(measure_intervals(call_leg=five))
     assert (row["entered"], row["handled"], row["abandoned"]) == (5, 2, 2)
     assert (row["service_level_variant"], row["service_level_target_s"]) == ("of_entered", 20)
     assert (row["aht_s"], row["asa_s"], row["abandonment"]) == (75, 20, 0.4)
@@ -284,12 +293,12 @@ def test_variants_part_where_the_short_limit_does() -> None:
     two = legs(call(0, 10, 100), call(0, None, 15))
     for limit, share in ((5, 1 / 2), (15, 1)):
         level = ServiceLevel(variant="without_short_abandons", short_abandon_s=limit)
-        assert only(intervals(call_leg=two, service_level=level))["service_level"] == share
+        assert only(measure_intervals(call_leg=two, service_level=level))["service_level"] == share
 
 
 def test_a_wait_of_exactly_the_target_is_within() -> None:
-    assert only(intervals(call_leg=legs(call(0, 20, 30))))["service_level"] == 1
-    assert only(intervals(call_leg=legs(call(0, 20.001, 30))))["service_level"] == 0
+    assert only(measure_intervals(call_leg=legs(call(0, 20, 30))))["service_level"] == 1
+    assert only(measure_intervals(call_leg=legs(call(0, 20.001, 30))))["service_level"] == 0
 
 
 @pytest.mark.parametrize(
@@ -307,7 +316,7 @@ def test_a_call_offered_to_three_agents_entered_once() -> None:
         call(900, None, 910, call_id="c", outcome="no_answer"),
         call(910, 925, 985, call_id="c", wrap_s=30),
     )
-    row = only(intervals(call_leg=offers))
+    row = only(measure_intervals(call_leg=offers))
     assert row["interval_start"] == T0
     assert (row["entered"], row["handled"], row["abandoned"]) == (1, 1, 0)
     assert (row["sum_handle_time_s"], row["wait_s"]) == (90, 35)
@@ -321,18 +330,20 @@ def test_a_call_in_the_queues_own_log_and_in_those_of_three_agents_entered_once(
         call(22, 30, 90, login="bob"),
         call(201, 205, 260, login="ann"),
     ]
-    row = only(intervals(call_leg=legs(*own, *agents)))
+    row = only(measure_intervals(call_leg=legs(*own, *agents)))
     assert (row["entered"], row["handled"], row["abandoned"]) == (3, 2, 1)
     assert row["sum_handle_time_s"] == 60 + 55
-    row = only(intervals(call_leg=legs(*agents)))  # without that log: who only let it ring had no call
+    row = only(
+        measure_intervals(call_leg=legs(*agents))
+    )  # without that log: who only let it ring had no call
     assert (row["entered"], row["handled"]) == (2, 2)
     later = call(800, 810, 850, login="bob")  # after the last that log tells of: it is not read any more
-    assert only(intervals(call_leg=legs(*own, *agents, later)))["entered"] == 4
+    assert only(measure_intervals(call_leg=legs(*own, *agents, later)))["entered"] == 4
 
 
 def test_a_call_moved_between_queues_enters_each() -> None:
     moved = legs(call(0, 5, 60, call_id="c"), call(60, 70, 90, call_id="c", queue_id="p"))
-    assert intervals(call_leg=moved).select("queue_id", "entered", "sum_handle_time_s").rows() == [
+    assert measure_intervals(call_leg=moved).select("queue_id", "entered", "sum_handle_time_s").rows() == [
         ("p", 1, 20),
         ("q", 1, 55),
     ]
@@ -340,8 +351,8 @@ def test_a_call_moved_between_queues_enters_each() -> None:
 
 def test_the_last_word_on_a_leg_holds_and_sources_stay_apart() -> None:
     twice = legs(call(0, None, 9, leg_id="x"), call(0, 9, 19, leg_id="x"))
-    assert only(intervals(call_leg=twice))["handled"] == 1
-    apart = intervals(call_leg=twice.with_columns(source=pl.Series(["a", "b"])))
+    assert only(measure_intervals(call_leg=twice))["handled"] == 1
+    apart = measure_intervals(call_leg=twice.with_columns(source=pl.Series(["a", "b"])))
     assert apart.select("source", "handled", "abandoned").rows() == [("a", 0, 1), ("b", 1, 0)]
 
 
@@ -353,31 +364,35 @@ def test_impossible_durations_are_counted_and_leave_the_handle_time() -> None:
         call(0, 10, 40, talk_s=-5.0),
         call(0, 10, 40, wrap_s=math.nan),
     )
-    row = only(intervals(call_leg=odd))
+    row = only(measure_intervals(call_leg=odd))
     assert (row["handled"], row["handle_unknown"], row["sum_handle_time_s"], row["aht_s"]) == (5, 3, 90, 45)
 
 
 def test_a_call_answered_at_an_unknown_instant_is_no_miss() -> None:
-    row = only(intervals(call_leg=legs(call(0, 10, 70), call(0, None, 70, outcome="answered", talk_s=30.0))))
+    row = only(
+        measure_intervals(call_leg=legs(call(0, 10, 70), call(0, None, 70, outcome="answered", talk_s=30.0)))
+    )
     assert (row["handled"], row["sum_handle_time_s"], row["calls"], row["service_level"]) == (2, 90, 1, 1)
-    row = only(intervals(call_leg=legs(call(0, None, 70, outcome="answered", ring_s=25.0))))
+    row = only(measure_intervals(call_leg=legs(call(0, None, 70, outcome="answered", ring_s=25.0))))
     assert (row["sum_handle_time_s"], row["wait_s"], row["service_level"]) == (45, 25, 0)
 
 
 def test_nothing_gives_an_empty_frame_of_the_same_columns() -> None:
     for frame in (
-        intervals(),
-        intervals(call_leg=legs(), interval_volume=buckets(), state=states()),
-        intervals(call_leg=legs(call(0, 1, 2, queue_id=None)).lazy()),
+        measure_intervals(),
+        measure_intervals(call_leg=legs(), interval_volume=buckets(), state=states()),
+        measure_intervals(call_leg=legs(call(0, 1, 2, queue_id=None)).lazy()),
     ):
         assert frame.is_empty()
-        assert dict(frame.schema) == volume.COLUMNS
+        assert dict(frame.schema) == volume.INTERVAL_DTYPES
 
 
 # --- vendor or calls ------------------------------------------------------------------------------------
 def test_a_queue_with_buckets_is_the_vendors_throughout() -> None:
     call_leg = legs(call(0, 10, 60), call(1800, 1810, 1900), call(0, 5, 10, queue_id="p"))
-    got = intervals(call_leg=call_leg, interval_volume=buckets(("q", 0, 3, 1, 200.0), ("r", 0, 2, 3, 0.0)))
+    got = measure_intervals(
+        call_leg=call_leg, interval_volume=buckets(("q", 0, 3, 1, 200.0), ("r", 0, 2, 3, 0.0))
+    )
     columns = [
         "queue_id",
         "interval_start",
@@ -398,11 +413,14 @@ def test_a_queue_with_buckets_is_the_vendors_throughout() -> None:
 @pytest.mark.parametrize("row", [("q", 1, 3, 1, 9.0), ("q", 0, -1, 0, 9.0), ("q", 0, 1, 0, math.nan)])
 def test_an_impossible_bucket_is_refused(row: tuple[Any, ...]) -> None:
     with pytest.raises(InputError, match=r"interval_volume: 1 impossible row.*queue q"):
-        intervals(interval_volume=buckets(row))
+        measure_intervals(interval_volume=buckets(row))
 
 
 def test_of_two_buckets_about_one_interval_the_later_row_holds() -> None:
-    assert only(intervals(interval_volume=buckets(("q", 0, 3, 1, 9.0), ("q", 0, 4, 1, 9.0))))["entered"] == 4
+    assert (
+        only(measure_intervals(interval_volume=buckets(("q", 0, 3, 1, 9.0), ("q", 0, 4, 1, 9.0))))["entered"]
+        == 4
+    )
 
 
 # --- occupancy ------------------------------------------------------------------------------------------
@@ -436,7 +454,7 @@ spans = st.lists(
 @given(drawn=spans)
 def test_occupancy_agrees_with_walking_every_minute(drawn: list[tuple[str, int, int, str]]) -> None:
     state = states(*((agent, 60 * start, 60 * end, word) for agent, start, end, word in drawn))
-    got = volume._cut(state, []).select(
+    got = volume._split_staffed_time(state, []).select(
         "interval_start", *(pl.col(f"{n}_us") / 1e6 for n in ("handling", "staffed"))
     )
     assert {row[0]: list(row[1:]) for row in got.rows()} == slow_occupancy(state, 60)
@@ -451,11 +469,13 @@ def test_occupancy_of_a_drawn_day() -> None:
         "state:b  BBAKKKKKKKKK",
         step_s=300,
     )
-    named: dict[str, Any] = {table: defaults.frame(table) for table in ("state_map", "activity", "rule")}
+    named: dict[str, Any] = {
+        table: defaults.read_default_table(table) for table in ("state_map", "activity", "rule")
+    }
     slices = score(InputFrames(**{**named, **day})).slices()
     start = slices.filter(pl.col("activity").is_not_null())["start_at"].min()
     assert isinstance(start, datetime)
-    cut = volume._cut(slices, ["agent_id"]).sort("interval_start")
+    cut = volume._split_staffed_time(slices, ["agent_id"]).sort("interval_start")
     whole = (
         cut.group_by("agent_id").agg(pl.col("handling_us", "staffed_us").sum() // 1_000_000).sort("agent_id")
     )
@@ -476,14 +496,14 @@ def test_a_queues_occupancy_is_that_of_who_answered_for_it_that_day() -> None:
         ("x2", 0, 900, "ringing"),
         ("bob", 0, 900, "busy"),
     )
-    got = intervals(call_leg=call_leg, login=login, state=state)
+    got = measure_intervals(call_leg=call_leg, login=login, state=state)
     assert got.select("queue_id", "entered", "handling_s", "staffed_s", "occupancy").rows() == [
         ("p", 2, 450, 1800, 0.25),
         ("p", 0, 0, 450, 0),
         ("q", 1, 450, 900, 0.5),
         ("q", 0, 0, 450, 0),
     ]
-    assert intervals(call_leg=call_leg)["occupancy"].null_count() == 2
+    assert measure_intervals(call_leg=call_leg)["occupancy"].null_count() == 2
 
 
 def test_the_day_of_an_agent_is_the_queues_own() -> None:
@@ -491,9 +511,11 @@ def test_the_day_of_an_agent_is_the_queues_own() -> None:
     call_leg = legs(call(late, late, late + 60, login="ann"))
     state = states(("ann", 0, 900, "available"), ("ann", late, late + 900, "busy"))
     queue = pl.DataFrame({"queue_id": ["q"], "timezone": ["Asia/Kathmandu"]})
-    assert intervals(call_leg=call_leg, state=state).height == 2
-    assert only(intervals(call_leg=call_leg, state=state, queue=queue))["interval_start"] == at(late)
-    assert only(intervals(call_leg=call_leg, state=state, timezone="Asia/Kathmandu"))["occupancy"] == 1
+    assert measure_intervals(call_leg=call_leg, state=state).height == 2
+    assert only(measure_intervals(call_leg=call_leg, state=state, queue=queue))["interval_start"] == at(late)
+    assert (
+        only(measure_intervals(call_leg=call_leg, state=state, timezone="Asia/Kathmandu"))["occupancy"] == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -506,4 +528,4 @@ def test_the_day_of_an_agent_is_the_queues_own() -> None:
 )
 def test_states_that_are_not_ours_are_refused(state: pl.DataFrame, what: str) -> None:
     with pytest.raises(InputError, match=what):
-        volume.states(state, [])
+        volume.read_state_spans(state, [])

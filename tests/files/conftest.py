@@ -7,7 +7,7 @@ import pytest
 
 from wfm import files
 
-Read = Callable[..., files.Reading]
+Read = Callable[..., files.ImportedRows]
 
 
 @pytest.fixture
@@ -16,9 +16,9 @@ def read(tmp_path: Path) -> Read:
 
     def put_and_read(
         content: str | bytes, table: str, name: str = "x.csv", **options: object
-    ) -> files.Reading:
+    ) -> files.ImportedRows:
         path = tmp_path / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return files.read(path, table, **options)
+        return files.read_table(path, table, **options)
 
     return put_and_read

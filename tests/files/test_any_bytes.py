@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wfm import files
-from wfm.errors import InputError
+from wfm.core.errors import InputError
 
 CSV = b'Agent ID;start_at;end_at;activity\n1;"2026-03-02 08:00";2026-03-02T09:00Z;x\n;a;b\n'
 ICS = (
@@ -26,7 +26,7 @@ ICS = (
 def made(form):
     buffer = io.BytesIO()
     frame = pl.read_csv(CSV, separator=";", infer_schema=False)
-    files.write(frame, buffer, form)
+    files.write_table(frame, buffer, form)
     return buffer.getvalue()
 
 
@@ -37,7 +37,7 @@ def read_any(form, data):
     with tempfile.TemporaryDirectory() as directory, contextlib.suppress(InputError):
         path = Path(directory) / f"x.{form}"
         path.write_bytes(data)
-        got = files.read(path, "schedule", timezone="Asia/Jerusalem", defaults={"agent_id": "A"})
+        got = files.read_table(path, "schedule", timezone="Asia/Jerusalem", defaults={"agent_id": "A"})
         assert got.frame["row_no"].null_count() == 0
         assert got.bad_rows["row_no"].n_unique() == got.bad["row"].n_unique()
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from wfm.errors import InputError
+from wfm.core.errors import InputError
 
 ZONE = "Asia/Jerusalem"
 

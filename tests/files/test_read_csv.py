@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from wfm import files, schema
-from wfm.errors import BadRowsError, InputError
+from wfm import files
+from wfm.core import schema
+from wfm.core.errors import BadRowsError, InputError
 
 STATES = "source,login,at,vendor_state,vendor_reason\n"
 ROW = "ncc,2007,2026-03-02T08:00:00Z,Available,\n"
@@ -16,7 +17,7 @@ ROW = "ncc,2007,2026-03-02T08:00:00Z,Available,\n"
 
 def test_a_plain_file(read):
     got = read(STATES + ROW, "agent_state")
-    assert got.frame.schema == schema.table("agent_state").own | {"row_no": pl.Int64()}
+    assert got.frame.schema == schema.get_table("agent_state").own_columns | {"row_no": pl.Int64()}
     assert got.frame.rows() == [("ncc", "2007", datetime(2026, 3, 2, 8, tzinfo=UTC), "Available", None, 2)]
     assert got.bad.schema == {"row": pl.Int64, "column": pl.String, "value": pl.String, "expected": pl.String}
     assert got.bad.is_empty()
@@ -83,7 +84,7 @@ def test_rows_of_another_length_are_bad_rows(read):
 
 def test_bad_rows_can_be_corrected_and_read_again(read, tmp_path):
     got = read(STATES + ROW + "ncc,1,yesterday,A,x\n", "agent_state")
-    files.write(got.bad_rows, tmp_path / "bad.csv", "csv")
+    files.write_table(got.bad_rows, tmp_path / "bad.csv", "csv")
     text = (tmp_path / "bad.csv").read_text().replace("yesterday", "2026-03-02T08:00:00Z", 1)
     again = read(text, "agent_state", "again.csv")
     assert again.bad.is_empty()
@@ -175,19 +176,19 @@ def test_whole_file_problems(read, content, said):
 
 def test_files_that_are_not_there(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
-        files.read(tmp_path / "no.csv", "agent")
+        files.read_table(tmp_path / "no.csv", "agent")
     (tmp_path / "d.csv").mkdir()
     with pytest.raises(InputError, match="is a directory"):
-        files.read(tmp_path / "d.csv", "agent")
+        files.read_table(tmp_path / "d.csv", "agent")
     with pytest.raises(InputError, match="cannot be read"):
-        files.read("a\0.csv", "agent")
+        files.read_table("a\0.csv", "agent")
 
 
 def test_a_file_that_is_nobodys_business(public, as_nobody):
     (public / "secret.csv").write_text("agent_id\n1\n")
     (public / "secret.csv").chmod(0)
     with as_nobody(), pytest.raises(InputError, match="cannot be read: Permission denied"):
-        files.read(public / "secret.csv", "agent")
+        files.read_table(public / "secret.csv", "agent")
 
 
 @pytest.mark.parametrize(

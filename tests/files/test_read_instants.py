@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfm.files import instants
+from wfm.files import timestamps
 
 ZONES = [
     "Asia/Jerusalem",
@@ -26,7 +26,7 @@ FORWARD = "another time: this one does not exist in Asia/Jerusalem (clocks go fo
 
 
 def parse(text, timezone=None, fold=None, excel=None):
-    values, expected = instants.parse(pl.Series([text], dtype=pl.String), timezone, fold, excel)
+    values, expected = timestamps.parse_instants(pl.Series([text], dtype=pl.String), timezone, fold, excel)
     return values[0] or expected[0]
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from wfm.errors import InputError
+from wfm.core.errors import InputError
 
 T8 = datetime(2026, 3, 2, 8)
 LOG = {"source": ["s"], "login": ["1"], "at": [T8.replace(tzinfo=UTC)], "vendor_state": ["Busy"]}
@@ -20,7 +20,7 @@ LOG = {"source": ["s"], "login": ["1"], "at": [T8.replace(tzinfo=UTC)], "vendor_
 def _no_trial(request, monkeypatch):
     """Skip the trial process where the file is sound; it takes a while."""
     if "whole_file" not in request.node.name:
-        monkeypatch.setattr("wfm.files.parquet._survives", lambda _: True)
+        monkeypatch.setattr("wfm.files.parquet._is_readable", lambda _: True)
 
 
 def parquet(columns):

@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 import xlsxwriter
 
-from wfm.errors import InputError
+from wfm.core.errors import InputError
 
 HEAD = ["agent_id", "start_at", "end_at", "activity"]
 T8, T9 = datetime(2026, 3, 2, 8), datetime(2026, 3, 2, 9)
@@ -185,7 +185,7 @@ def test_whole_file_problems(read, data, said):
 
 
 def test_a_bomb_is_not_unpacked(read, monkeypatch):
-    monkeypatch.setattr("wfm.files.package.MOST_BYTES", 1000)
+    monkeypatch.setattr("wfm.files.xlsx_package.MAX_UNPACKED_BYTES", 1000)
     with pytest.raises(InputError, match="unpacks to more than"):
         read(book([["agent_id"], ["1"]]), "agent", "x.xlsx")
 

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from wfm import files, schema
-from wfm.files import rules
+from wfm import files
+from wfm.core import schema
+from wfm.files import validation
 
 TEXT = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"), exclude_characters="\u2028\u2029"),
@@ -60,50 +61,50 @@ BY_NAME = {
 def _no_trial():
     """Skip the trial process for parquet: these files are sound, and it takes a while."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("wfm.files.parquet._survives", lambda _: True)
+        patch.setattr("wfm.files.parquet._is_readable", lambda _: True)
         yield
 
 
 @st.composite
 def frames(draw, table, whole_ms):
     """Draw rows that keep all the rules of a table."""
-    spec = schema.table(table)
+    spec = schema.get_table(table)
     rows = []
     for _ in range(draw(st.integers(1, 4))):
         row = {}
-        for column, dtype in spec.own.items():
+        for column, dtype in spec.own_columns.items():
             values = OF_TYPE.get(type(dtype))
-            if (words := rules.WORDS.get((table, column))) is not None:
+            if (words := validation.ALLOWED_VALUES.get((table, column))) is not None:
                 values = st.sampled_from(words)
             values = BY_NAME.get(column, values)
             if values is not None:
                 row[column] = draw(values if column in spec.required else values | st.none())
-        instants = [column for column, dtype in spec.own.items() if isinstance(dtype, pl.Datetime)]
+        instants = [column for column, dtype in spec.own_columns.items() if isinstance(dtype, pl.Datetime)]
         at = draw(INSTANT)
         if whole_ms:
             at = at.replace(microsecond=at.microsecond // 1000 * 1000)
         if column_starts := "interval_start" in instants:
             at = at.replace(minute=at.minute // 15 * 15, second=0, microsecond=0)
             row["abandoned"] = min(row["abandoned"], row["entered"])
-        assert column_starts or "interval_start" not in spec.own
+        assert column_starts or "interval_start" not in spec.own_columns
         for i, column in enumerate(instants):
             there = column in spec.required or draw(st.booleans())
             row[column] = at + timedelta(seconds=i) if there else None
         rows.append(row)
-    frame = pl.DataFrame(rows, schema=spec.own)
+    frame = pl.DataFrame(rows, schema=spec.own_columns)
     return frame.unique(list(spec.key), keep="last", maintain_order=True)
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "xlsx"])
-@pytest.mark.parametrize("table", files.importable())
+@pytest.mark.parametrize("table", files.list_importable_tables())
 @settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(data=st.data())
 def test_round_trip(table, form, data):
     frame = data.draw(frames(table, whole_ms=form == "xlsx"))
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / f"x.{form}"
-        files.write(frame, path, form)
-        got = files.read(path, table)
+        files.write_table(frame, path, form)
+        got = files.read_table(path, table)
     assert got.bad.is_empty(), got.bad.rows()
     # Excel keeps 15 digits of a number
     assert_frame_equal(

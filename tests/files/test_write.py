@@ -18,7 +18,7 @@ import polars as pl
 import pytest
 
 from wfm import files
-from wfm.errors import OutputError, UsageError
+from wfm.core.errors import OutputError, UsageError
 
 FRAME = pl.DataFrame(
     {
@@ -35,7 +35,7 @@ FRAME = pl.DataFrame(
 
 
 def test_csv(tmp_path):
-    files.write(FRAME, tmp_path / "x.csv", "csv")
+    files.write_table(FRAME, tmp_path / "x.csv", "csv")
     assert (tmp_path / "x.csv").read_text() == (
         "at,login,n,k,legs,ok,on_date\n"
         "2026-03-02T08:00:00Z,=1+1,0.30000000000000004,5,a b,true,2026-03-02\n"
@@ -44,7 +44,7 @@ def test_csv(tmp_path):
 
 
 def test_json(tmp_path):
-    files.write(FRAME, tmp_path / "x.json", "json")
+    files.write_table(FRAME, tmp_path / "x.json", "json")
     first, second = json.loads((tmp_path / "x.json").read_text())
     assert first == {
         "at": "2026-03-02T08:00:00Z",
@@ -56,17 +56,17 @@ def test_json(tmp_path):
         "on_date": "2026-03-02",
     }
     assert second["at"] == "2026-03-02T08:00:00.120Z"
-    files.write(FRAME.clear(), tmp_path / "x.json", "json")
+    files.write_table(FRAME.clear(), tmp_path / "x.json", "json")
     assert json.loads((tmp_path / "x.json").read_text()) == []
 
 
 def test_parquet(tmp_path):
-    files.write(FRAME, tmp_path / "x.parquet", "parquet")
+    files.write_table(FRAME, tmp_path / "x.parquet", "parquet")
     assert pl.read_parquet(tmp_path / "x.parquet").equals(FRAME)
 
 
 def test_xlsx(tmp_path):
-    files.write(FRAME, tmp_path / "x.xlsx", "xlsx")
+    files.write_table(FRAME, tmp_path / "x.xlsx", "xlsx")
     sheet = openpyxl.load_workbook(tmp_path / "x.xlsx").active
     header, first, second = sheet.iter_rows()
     assert [cell.value for cell in header] == ["at (UTC)", "login", "n", "k", "legs", "ok", "on_date"]
@@ -98,20 +98,20 @@ def _parts(path):
 
 
 def test_an_empty_frame_has_its_header(tmp_path):
-    for form in files.FORMATS:
-        files.write(FRAME.clear(), tmp_path / f"x.{form}", form)
+    for form in files.OUTPUT_FORMATS:
+        files.write_table(FRAME.clear(), tmp_path / f"x.{form}", form)
     assert (tmp_path / "x.csv").read_text() == "at,login,n,k,legs,ok,on_date\n"
     assert openpyxl.load_workbook(tmp_path / "x.xlsx").active.max_row == 1
 
 
-@pytest.mark.parametrize("form", files.FORMATS)
+@pytest.mark.parametrize("form", files.OUTPUT_FORMATS)
 def test_streams_get_the_same_bytes_as_files(tmp_path, form):
-    files.write(FRAME, tmp_path / "x", form)
+    files.write_table(FRAME, tmp_path / "x", form)
     buffer = io.BytesIO()
-    files.write(FRAME, buffer, form)
+    files.write_table(FRAME, buffer, form)
     with open(tmp_path / "out", "w") as out, pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdout", out)
-        files.write(FRAME, None, form)
+        files.write_table(FRAME, None, form)
     if form != "xlsx":  # which holds the time it was made
         assert buffer.getvalue() == (tmp_path / "x").read_bytes() == (tmp_path / "out").read_bytes()
     assert buffer.getvalue()
@@ -119,37 +119,39 @@ def test_streams_get_the_same_bytes_as_files(tmp_path, form):
 
 def test_excels_limits(tmp_path):
     with pytest.raises(OutputError, match="an Excel cell holds 32,767"):
-        files.write(pl.DataFrame({"a": ["x" * 32_768]}), tmp_path / "x.xlsx", "xlsx")
+        files.write_table(pl.DataFrame({"a": ["x" * 32_768]}), tmp_path / "x.xlsx", "xlsx")
     with pytest.raises(OutputError, match=r"1,048,576 rows .* more than an Excel sheet holds"):
-        files.write(pl.DataFrame({"a": pl.int_range(1_048_576, eager=True)}), tmp_path / "x.xlsx", "xlsx")
+        files.write_table(
+            pl.DataFrame({"a": pl.int_range(1_048_576, eager=True)}), tmp_path / "x.xlsx", "xlsx"
+        )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_format_is_wrong_usage(tmp_path):
     with pytest.raises(UsageError, match=r"no format 'pdf'. There are: csv, json, parquet, xlsx"):
-        files.write(FRAME, tmp_path / "x", "pdf")
+        files.write_table(FRAME, tmp_path / "x", "pdf")
 
 
 def test_where_it_cannot_be_written(tmp_path):
     with pytest.raises(OutputError, match="the directory does not exist; create it first"):
-        files.write(FRAME, tmp_path / "no" / "x.csv", "csv")
+        files.write_table(FRAME, tmp_path / "no" / "x.csv", "csv")
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="part of the path is a file"):
-        files.write(FRAME, tmp_path / "file" / "x.csv", "csv")
+        files.write_table(FRAME, tmp_path / "file" / "x.csv", "csv")
     (tmp_path / "d").mkdir()
     with pytest.raises(OutputError, match="that is a directory"):
-        files.write(FRAME, tmp_path / "d", "csv")
+        files.write_table(FRAME, tmp_path / "d", "csv")
 
 
 def test_a_directory_in_which_one_may_not_write(public, as_nobody):
     public.chmod(0o555)
     with as_nobody(), pytest.raises(OutputError, match="no permission"):
-        files.write(FRAME, public / "x.csv", "csv")
+        files.write_table(FRAME, public / "x.csv", "csv")
     assert list(public.iterdir()) == []
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
-@pytest.mark.parametrize("form", files.FORMATS)
+@pytest.mark.parametrize("form", files.OUTPUT_FORMATS)
 def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch, failing, form):
     (tmp_path / "x").write_text("old")
 
@@ -158,7 +160,7 @@ def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch, failing, form):
 
     monkeypatch.setattr(os, failing, fail)
     with pytest.raises(OutputError, match="the disk is full; free some space and try again"):
-        files.write(FRAME, tmp_path / "x", form)
+        files.write_table(FRAME, tmp_path / "x", form)
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
     assert (tmp_path / "x").read_text() == "old"
 
@@ -168,7 +170,7 @@ def test_a_full_disk_leaves_nothing(tmp_path):
         import resource, sys
         import polars as pl
         from wfm import files
-        from wfm.errors import OutputError
+        from wfm.core.errors import OutputError
         long = pl.DataFrame({"a": pl.int_range(20_000, eager=True).cast(pl.String)})
         for size in (0, 10_000):
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
@@ -193,21 +195,21 @@ def test_links_and_modes_are_kept(tmp_path):
     real.write_text("old")
     real.chmod(0o640)
     (tmp_path / "link.csv").symlink_to(real)
-    files.write(FRAME.select("k"), tmp_path / "link.csv", "csv")
+    files.write_table(FRAME.select("k"), tmp_path / "link.csv", "csv")
     assert (tmp_path / "link.csv").is_symlink()
     assert real.read_text().startswith("k\n5\n")
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
 
 
 def test_devices_are_written_to_not_replaced():
-    files.write(FRAME, "/dev/null", "csv")
+    files.write_table(FRAME, "/dev/null", "csv")
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
     with pytest.raises(OutputError, match="the disk is full"):
-        files.write(FRAME, "/dev/full", "csv")
+        files.write_table(FRAME, "/dev/full", "csv")
 
 
 def test_a_closed_pipe_stays_what_it_is():
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb", buffering=0) as stream, pytest.raises(BrokenPipeError):
-        files.write(FRAME, stream, "csv")
+        files.write_table(FRAME, stream, "csv")

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from misbehaving import Server, serving
 
-from wfm.http import Client, Patience, Reply
+from wfm.http import Client, Reply, RetryPolicy
 
 Ask = Callable[..., Reply]
-HURRY = Patience(attempts=3, first_wait_s=0.002, longest_wait_s=0.01, total_s=20)
+HURRY = RetryPolicy(attempts=3, first_wait_s=0.002, longest_wait_s=0.01, total_s=20)
 
 
 @pytest.fixture

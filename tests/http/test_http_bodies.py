@@ -10,8 +10,8 @@ import zlib
 import pytest
 from misbehaving import Asked, Writer, reply, reset
 
-from wfm.errors import BadReplyError, CollectError, UnreachableError
-from wfm.http.bodies import check_kind
+from wfm.core.errors import BadReplyError, CollectError, UnreachableError
+from wfm.http.body import check_body_format
 
 HTML = b"<!DOCTYPE html><html><head><title>Sign in</title></head></html>"
 
@@ -198,11 +198,11 @@ def test_nothing_hangs_it_and_one_more_attempt_may_help(server, ask, misdeed, er
 @pytest.mark.parametrize("body", [b"{}", b"[1]", b'"a"', b"-1.5e3", b"0\n", b"true", b"null", b"false"])
 def test_json_is_known(start, body):
     for kind in ("application/json", "text/plain", ""):
-        check_kind("json", kind, start + body)
+        check_body_format("json", kind, start + body)
 
 
 def test_a_vendor_that_calls_json_html_is_forgiven():
-    check_kind("json", "text/html; charset=utf-8", b' {"a":1}')
+    check_body_format("json", "text/html; charset=utf-8", b' {"a":1}')
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_a_vendor_that_calls_json_html_is_forgiven():
     ],
 )
 def test_xml_is_known(body):
-    check_kind("xml", "application/xml", body)
+    check_body_format("xml", "application/xml", body)
 
 
 @pytest.mark.parametrize("expect", ["json", "xml"])
@@ -241,13 +241,13 @@ def test_xml_is_known(body):
 )
 def test_a_page_is_no_data(expect, kind, body):
     with pytest.raises(BadReplyError, match=rf"(HTML|something else|nothing) instead of {expect.upper()}"):
-        check_kind(expect, kind, body)
+        check_body_format(expect, kind, body)
 
 
 def test_a_long_head_is_no_data():
     for body in (b"<?a?>" * 400, b"<!---->" * 400, b"<" * 2000, b"1-" * 900, b" " * 5000):
         with pytest.raises(BadReplyError):
-            check_kind("json", "", body + b"?")
+            check_body_format("json", "", body + b"?")
 
 
 def test_a_page_is_told_and_what_it_begins_with(server, ask):

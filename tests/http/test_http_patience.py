@@ -15,15 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from misbehaving import Server, reply
 
-from wfm.errors import AuthError, BadReplyError, CollectError, ThrottledError, UnreachableError
-from wfm.http import Client, Patience
-from wfm.http.patience import LONGEST_ASKED_S, retry_after_s
+from wfm.core.errors import AuthError, BadReplyError, CollectError, ThrottledError, UnreachableError
+from wfm.http import Client, RetryPolicy
+from wfm.http.retry import MAX_RETRY_AFTER_S, parse_retry_after
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Noting(Patience):
+class Noting(RetryPolicy):
     """Patience that remembers how long it asked to wait."""
 
     slept: list[float] = field(default_factory=list)
@@ -136,11 +136,11 @@ def test_it_waits_as_long_as_asked(server, said):
     assert 7 <= wait <= 9.5
 
 
-@pytest.mark.parametrize(("said", "told"), [("121", 121.0), ("99999999999", LONGEST_ASKED_S)])
+@pytest.mark.parametrize(("said", "told"), [("121", 121.0), ("99999999999", MAX_RETRY_AFTER_S)])
 def test_it_gives_up_at_once_if_asked_for_too_much(server, ask, said, told):
     server.always = lambda _: reply(b"", 429, Retry_After=said)
     with pytest.raises(ThrottledError, match=f"wait for {told:.0f} s") as caught:
-        ask(client={"retry_policy": Patience()})
+        ask(client={"retry_policy": RetryPolicy()})
     assert caught.value.retry_after_s == told
     assert len(server.asked) == 1
 
@@ -155,7 +155,7 @@ def test_it_gives_up_at_once_if_asked_for_too_much(server, ask, said, told):
         ("Mon, 02 Mar 2026 08:00:30 -0000", 30.0),
         ("Mon, 02 Mar 2026 10:00:30 +0200", 30.0),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
-        ("Wed, 21 Oct 2099 07:28:00 GMT", LONGEST_ASKED_S),
+        ("Wed, 21 Oct 2099 07:28:00 GMT", MAX_RETRY_AFTER_S),
         ("-5", None),
         ("soon", None),
         ("", None),
@@ -164,13 +164,13 @@ def test_it_gives_up_at_once_if_asked_for_too_much(server, ask, said, told):
     ],
 )
 def test_retry_after_is_read(said, seconds):
-    assert retry_after_s({"retry-after": said}, NOW) == seconds
+    assert parse_retry_after({"retry-after": said}, NOW) == seconds
 
 
 @given(st.text())
 def test_any_retry_after_is_survived(said):
-    seconds = retry_after_s({"retry-after": said}, NOW)
-    assert seconds is None or 0 <= seconds <= LONGEST_ASKED_S
+    seconds = parse_retry_after({"retry-after": said}, NOW)
+    assert seconds is None or 0 <= seconds <= MAX_RETRY_AFTER_S
 
 
 def test_reading_by_post_is_tried_again_and_sent_whole(server):

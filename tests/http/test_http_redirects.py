@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from misbehaving import Server, reply, serving
 
-from wfm.errors import BadReplyError, CollectError
-from wfm.http.addresses import address, redirected
+from wfm.core.errors import BadReplyError, CollectError
+from wfm.http.urls import build_url, resolve_redirect
 
 LONG = "s3cret/+ü&=x"
 
@@ -100,9 +100,9 @@ def test_only_the_same_server_or_tls_on_the_same_host(here, location, there):
     response = httpx.Response(302, headers={"location": location}, request=httpx.Request("GET", here))
     if there is None:
         with pytest.raises(BadReplyError, match="not followed"):
-            redirected("ncc", response, ())
+            resolve_redirect("ncc", response, ())
     else:
-        assert str(redirected("ncc", response, ())) == there
+        assert str(resolve_redirect("ncc", response, ())) == there
 
 
 @pytest.mark.parametrize(
@@ -137,6 +137,6 @@ def test_a_short_secret_may_occur_by_chance(server, ask):
 def test_whatever_the_secret_is_it_is_found_in_a_parameter(secret, before, after):
     try:
         with pytest.raises(CollectError):
-            address("ncc", "https://a.example/", {"q": before + secret + after}, [secret])
+            build_url("ncc", "https://a.example/", {"q": before + secret + after}, [secret])
     except UnicodeEncodeError:
         pass

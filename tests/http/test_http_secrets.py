@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from misbehaving import reply
 
-from wfm.errors import BadReplyError, CollectError
-from wfm.http import Client, redact
+from wfm.core.errors import BadReplyError, CollectError
+from wfm.http import Client, redact_secrets
 
 SECRET = 'pa$$ (w)ö+rd/="\\'
 WEIRD = st.text(min_size=3).filter(lambda text: "*" not in text) | st.sampled_from(
@@ -45,13 +45,13 @@ def forms(secret: str) -> list[str]:
 @given(secret=WEIRD, before=st.text(), after=st.text())
 def test_no_form_of_a_secret_is_left(secret, before, after):
     for form in forms(secret):
-        assert form not in redact(f"{before} {form} {after}", [secret])
+        assert form not in redact_secrets(f"{before} {form} {after}", [secret])
 
 
 @given(user=st.text(), secret=st.text(min_size=12))
 def test_no_basic_header_is_left(user, secret):
     coded = base64.b64encode(f"{user}:{secret}".encode()).decode()
-    told = redact(f"x {coded} y", [secret])
+    told = redact_secrets(f"x {coded} y", [secret])
     core = base64.b64encode(secret.encode())[4:-4].decode()
     assert coded not in told
     assert core not in told
@@ -59,8 +59,8 @@ def test_no_basic_header_is_left(user, secret):
 
 @given(st.lists(WEIRD, max_size=4), st.text())
 def test_without_a_secret_a_text_stays(secrets, text):
-    assert redact("plain 12 text", []) == "plain 12 text"
-    redact(text, secrets)
+    assert redact_secrets("plain 12 text", []) == "plain 12 text"
+    redact_secrets(text, secrets)
 
 
 @pytest.mark.parametrize(
@@ -78,16 +78,16 @@ def test_without_a_secret_a_text_stays(secrets, text):
     ],
 )
 def test_what_is_named_like_a_secret_is_hidden(text, told):
-    assert redact(text, []) == told
+    assert redact_secrets(text, []) == told
 
 
 def test_one_secret_in_another_is_hidden_whole():
-    assert redact("abcdef abc", ["abc", "abcdef"]) == "*** ***"
+    assert redact_secrets("abcdef abc", ["abc", "abcdef"]) == "*** ***"
 
 
 def test_a_long_text_is_redacted_quickly():
     for text in ("token" * 50_000, "a" * 300_000, '"token":"' + "\\" * 100_000):
-        redact(text, [SECRET])
+        redact_secrets(text, [SECRET])
 
 
 def everything_told(caplog: pytest.LogCaptureFixture, error: BaseException | None = None) -> str:

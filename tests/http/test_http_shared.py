@@ -17,17 +17,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from misbehaving import reply
 
-from wfm.errors import AuthError, CollectError, ThrottledError
-from wfm.http import Client, Patience, turns
-from wfm.http.refusals import COOL_DOWN_S, Refusals
-from wfm.http.state_file import StateFile
+from wfm.core.errors import AuthError, CollectError, ThrottledError
+from wfm.http import Client, RetryPolicy, rate_limit
+from wfm.http.lockout import LOCKOUT_S, CredentialLockout
+from wfm.http.shared_state import SharedStateFile
 
 SECRET = "correct horse"
 HOME = str(Path(__file__).parents[2])
 PROCESS = """
 import asyncio, sys
 from pathlib import Path
-from wfm.errors import CollectError
+from wfm.core.errors import CollectError
 from wfm.http import Client
 url, folder, rate, n, secret = sys.argv[1:]
 async def run():
@@ -88,7 +88,7 @@ def test_a_stopped_task_sends_no_heap():
     state, sent, now = {}, [], 100.0
     for step in (0.0, 0.5, 60.0, 0.0, 0.4, 0.6, 0.0):
         now += step
-        if not turns.take(state, 1.0, now):
+        if not rate_limit.take_slot(state, 1.0, now):
             sent.append(now)
     assert sent == [100.0, 160.5, 161.5]
 
@@ -101,11 +101,11 @@ def test_no_two_turns_are_closer_than_the_gap(gap, steps):
     state, sent, now = {}, [], 1000.0
     for step, waits in steps:
         now += step
-        wait = turns.take(state, gap, now)
+        wait = rate_limit.take_slot(state, gap, now)
         assert 0 <= wait <= gap * (1 + 1e-9)
         if wait and waits:
             now += wait
-            wait = turns.take(state, gap, now)
+            wait = rate_limit.take_slot(state, gap, now)
         if not wait:
             sent.append(now)
     assert all(b - a >= gap * (1 - 1e-9) - 1e-9 for a, b in pairwise(sent))
@@ -113,13 +113,13 @@ def test_no_two_turns_are_closer_than_the_gap(gap, steps):
 
 def test_after_a_reboot_the_clock_begins_anew():
     state = {"sent_at": 900_000.0}
-    assert turns.take(state, 60.0, 5.0) == 0
+    assert rate_limit.take_slot(state, 60.0, 5.0) == 0
     assert state == {"sent_at": 5.0}
 
 
 @pytest.mark.parametrize("rate", [None, 0, -1])
 def test_without_a_rate_there_is_no_wait(rate):
-    assert turns.take({}, turns.gap_s(rate), 1.0) == 0
+    assert rate_limit.take_slot({}, rate_limit.compute_gap_s(rate), 1.0) == 0
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_folder_that_is_none_is_told(ask, tmp_path):
 
 def test_two_sources_never_share_a_file(tmp_path):
     names = ["a", "A", "a/b", "a_b", "../a", "a.b", "ä", "a" * 300]
-    paths = {StateFile(tmp_path, name).path for name in names}
+    paths = {SharedStateFile(tmp_path, name).path for name in names}
     assert len(paths) == len(names)
     assert {path.parent for path in paths if path} == {tmp_path}
 
@@ -164,7 +164,7 @@ def test_places_are_bounded(server):
 # --- a source that wants to be left alone -------------------------------------------------------------------
 def test_who_asks_for_long_patience_is_left_alone_by_all(server, ask, tmp_path):
     now = [50_000.0]
-    shared = {"state_dir": tmp_path, "retry_policy": Patience(total_s=120), "monotonic": lambda: now[0]}
+    shared = {"state_dir": tmp_path, "retry_policy": RetryPolicy(total_s=120), "monotonic": lambda: now[0]}
     server.script = [lambda _: reply(b"", 429, Retry_After="600")]
     with pytest.raises(ThrottledError, match="wait for 600 s"):
         ask(client=shared)
@@ -184,12 +184,17 @@ def test_who_asks_for_long_patience_is_left_alone_by_all(server, ask, tmp_path):
 )
 def test_a_rest_ends_whatever_is_noted(noted):
     for now in (-1e9, 0.0, 1e9):
-        left = turns.rests_s({"rests": noted}, now)
+        left = rate_limit.get_pause_left_s({"rests": noted}, now)
         assert left >= 0
         assert not left or noted[0] <= now < noted[1]
     state: dict[str, object] = {}
-    turns.rest(state, 600, 1000.0)
-    assert [turns.rests_s(state, at) for at in (999.0, 1000.0, 1599.0, 1600.0)] == [0, 600, 1, 0]
+    rate_limit.record_pause(state, 600, 1000.0)
+    assert [rate_limit.get_pause_left_s(state, at) for at in (999.0, 1000.0, 1599.0, 1600.0)] == [
+        0,
+        600,
+        1,
+        0,
+    ]
 
 
 # --- refusals -----------------------------------------------------------------------------------------------
@@ -246,20 +251,20 @@ def test_it_can_be_turned_off(server, ask, tmp_path):
 
 def test_the_cool_down_lets_one_try_and_survives_a_clock_that_is_set():
     now = [1_000_000.0]
-    noted = Refusals("ncc", StateFile(None, "ncc"), [SECRET], 2, wall=lambda: now[0])
+    noted = CredentialLockout("ncc", SharedStateFile(None, "ncc"), [SECRET], 2, wall=lambda: now[0])
     state: dict[str, object] = {}
     for _ in range(2):
-        noted.check(state)
-        noted.count(state)
+        noted.check_not_locked(state)
+        noted.record_refusal(state)
     with pytest.raises(AuthError, match="refused 2 times"):
-        noted.check(state)
-    now[0] += COOL_DOWN_S
-    noted.check(state)
-    noted.count(state)
+        noted.check_not_locked(state)
+    now[0] += LOCKOUT_S
+    noted.check_not_locked(state)
+    noted.record_refusal(state)
     with pytest.raises(AuthError, match="refused 3 times"):
-        noted.check(state)
+        noted.check_not_locked(state)
     now[0] -= 30 * 86_400  # put back: not locked for a month
     with pytest.raises(AuthError):
-        noted.check(state)
-    now[0] += COOL_DOWN_S
-    noted.check(state)
+        noted.check_not_locked(state)
+    now[0] += LOCKOUT_S
+    noted.check_not_locked(state)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from misbehaving import reply
 
-from wfm.errors import AuthError, UnreachableError
+from wfm.core.errors import AuthError, UnreachableError
 from wfm.http import Client, Reply
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 import wfm
-from wfm.engine.clocks import offsets, put_right
-from wfm.errors import BadRowsError, NoDataError, UsageError
-from wfm.jobs.reconciling import gaps
+from wfm.analysis.reconcile import find_call_log_gaps
+from wfm.core.errors import BadRowsError, NoDataError, UsageError
+from wfm.engine.inputs.clock_offsets import correct_clock_offsets, find_clock_offsets
 
 INSTANT = pl.Datetime("us", "UTC")
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
@@ -62,10 +62,10 @@ def centre(place):
     header = "leg_id,login,queue_id,direction,started_at,answered_at,ended_at,outcome"
     write(place / "call_leg.csv", header, legs)
     w = wfm.open(place / "wfm.duckdb")
-    w.put("schedule", place / "schedule.csv")
-    w.put("agent_state", place / "agent_state.csv", source="acd")
-    w.put("call_leg", place / "call_leg.csv", source="pbx")
-    w.put("login", _login(place), source="pbx")
+    w.import_file("schedule", place / "schedule.csv")
+    w.import_file("agent_state", place / "agent_state.csv", source="acd")
+    w.import_file("call_leg", place / "call_leg.csv", source="pbx")
+    w.import_file("login", _login(place), source="pbx")
     return w
 
 
@@ -83,9 +83,9 @@ def test_a_wrong_clock_hides_a_call_overrun_until_it_is_put_right(centre):
     found = centre.skew(*WINDOW).row(0, named=True)
     assert found["low_s"] <= AHEAD <= found["high_s"]
     before = datetime.now(UTC)
-    rows, written = centre.put_clocks_right(*WINDOW, by="kim")
+    rows, written = centre.correct_clocks(*WINDOW, by="kim")
     assert rows.select("source", "offset_s", "by").rows() == [("pbx", -90.0, "kim")]
-    assert (written.added, written.replaced) == (1, 0)
+    assert (written.added_count, written.replaced_count) == (1, 0)
     assert driven(centre) == 60  # 30 s that the call overran, and the 30 s of the break that it pushed back
     assert driven(centre, as_of=before) == 0
     stored = centre.get("call_leg")
@@ -97,27 +97,27 @@ def test_a_wrong_clock_hides_a_call_overrun_until_it_is_put_right(centre):
 
 
 def test_doing_it_twice_changes_nothing(centre):
-    first, _ = centre.put_clocks_right(*WINDOW, by="kim")
-    again, written = centre.put_clocks_right(*WINDOW, by="kim")
+    first, _ = centre.correct_clocks(*WINDOW, by="kim")
+    again, written = centre.correct_clocks(*WINDOW, by="kim")
     assert first.equals(again)
-    assert (written.added, written.replaced, written.same) == (0, 0, 1)
+    assert (written.added_count, written.replaced_count, written.unchanged_count) == (0, 0, 1)
 
 
 def test_the_call_log_may_be_the_one_that_is_right(centre):
-    rows, _ = centre.put_clocks_right(*WINDOW, by="kim", reference="pbx")
+    rows, _ = centre.correct_clocks(*WINDOW, by="kim", reference="pbx")
     assert rows.select("source", "offset_s").rows() == [("acd", 90.0)]
     start = centre.score(*WINDOW).slices().filter(state="busy")["start_at"][0]
     assert start == centre.get("call_leg")["answered_at"][0]
 
 
 def test_a_row_that_is_imported_or_goes_back_to_zero_counts_like_any_other(centre, place):
-    centre.put_clocks_right(*WINDOW, by="kim")
+    centre.correct_clocks(*WINDOW, by="kim")
     write(
         place / "clock.csv",
         "source,offset_s,from_at,to_at,by",
         [("pbx", 0, DAY, DAY + timedelta(days=1), "lee")],
     )
-    assert centre.put("clock", place / "clock.csv").written.replaced == 1
+    assert centre.put("clock", place / "clock.csv").written.replaced_count == 1
     assert driven(centre) == 0
     write(place / "clock.csv", "source,offset_s", [("pbx", -90)])
     centre.put("clock", place / "clock.csv")
@@ -126,11 +126,11 @@ def test_a_row_that_is_imported_or_goes_back_to_zero_counts_like_any_other(centr
 
 def test_a_row_that_is_no_longer_needed_is_replaced_by_zero(centre, place):
     late = pl.read_csv(place / "call_leg.csv", try_parse_dates=True)
-    centre.put_clocks_right(*WINDOW, by="kim")
+    centre.correct_clocks(*WINDOW, by="kim")
     right = late.with_columns(pl.col("started_at", "answered_at", "ended_at") + pl.duration(seconds=AHEAD))
     right.write_parquet(place / "call_leg.parquet")
     centre.put("call_leg", place / "call_leg.parquet", source="pbx")
-    rows, _ = centre.put_clocks_right(*WINDOW, by="kim")
+    rows, _ = centre.correct_clocks(*WINDOW, by="kim")
     assert rows["offset_s"].to_list() == [0.0]
     assert driven(centre) == 60
 
@@ -155,8 +155,8 @@ def test_other_sources_and_other_times_are_left_alone():
         schema={"source": pl.String, "offset_s": pl.Float64, "from_at": INSTANT, "to_at": INSTANT},
         orient="row",
     )
-    assert offsets(rows, clock, pl.col("at")).to_list() == [60_000_000, -1_500_000, 60_000_000, 0]
-    read = put_right(rows, clock, ["at"])["at"].to_list()
+    assert find_clock_offsets(rows, clock, pl.col("at")).to_list() == [60_000_000, -1_500_000, 60_000_000, 0]
+    read = correct_clock_offsets(rows, clock, ["at"])["at"].to_list()
     assert read == [at("07:59:00"), at("09:00:01") + timedelta(milliseconds=500), None, at("09:00:00")]
 
 
@@ -164,7 +164,7 @@ def test_nothing_to_compare_is_said(centre):
     with pytest.raises(NoDataError, match="No answered calls are known"):
         centre.skew("2026-05-02", "2026-05-03")
     with pytest.raises(UsageError, match="--reference nobody"):
-        centre.put_clocks_right(*WINDOW, by="kim", reference="nobody")
+        centre.correct_clocks(*WINDOW, by="kim", reference="nobody")
 
 
 def test_a_log_is_missing_where_no_complete_collection_reaches():
@@ -180,7 +180,7 @@ def test_a_log_is_missing_where_no_complete_collection_reaches():
         schema=["source", "feed", "origin", "from_at", "to_at", "result"],
         orient="row",
     )
-    found = gaps(ledger, (at("01:00:00"), at("08:00:00")))
+    found = find_call_log_gaps(ledger, (at("01:00:00"), at("08:00:00")))
     assert found.rows() == [("pbx", at("01:00:00"), at("02:00:00")), ("pbx", at("05:00:00"), at("06:00:00"))]
 
 

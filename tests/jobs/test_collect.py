@@ -15,8 +15,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from wfm import schema
-from wfm.errors import (
+from wfm.collect import run as collecting
+from wfm.collect import spool
+from wfm.collect.collector import CollectionCycle, Collector
+from wfm.collect.sources import ConfiguredSource
+from wfm.collect.windows import merge_windows
+from wfm.core import schema
+from wfm.core.errors import (
     AuthError,
     BadReplyError,
     CollectError,
@@ -25,12 +30,8 @@ from wfm.errors import (
     ThrottledError,
     UnreachableError,
 )
-from wfm.jobs import collecting, spool
-from wfm.jobs.collect import Collector, Cycle
-from wfm.jobs.sources import Source
-from wfm.jobs.windows import union
 from wfm.storage.batches import store_batch
-from wfm.storage.database import Store
+from wfm.storage.database import Database
 from wfm.storage.ledger import summarise_feeds
 from wfm.vendors import Feed, Payload, SourceSettings, Trouble, Window
 
@@ -47,7 +48,7 @@ def parse(feed: str, payload: Payload, _: Any) -> pl.DataFrame:
         rows = json.loads(payload.body)
     except ValueError as error:
         raise BadReplyError("not JSON") from error
-    own = {name: dtype for name, dtype in schema.table(feed).own.items() if name != "source"}
+    own = {name: dtype for name, dtype in schema.get_table(feed).own_columns.items() if name != "source"}
     frame = pl.DataFrame(rows, schema=dict.fromkeys(rows[0], pl.String) if rows else own)
     if "started_at" in frame.columns and rows:
         frame = frame.with_columns(pl.col("started_at").str.to_datetime(time_zone="UTC", time_unit="us"))
@@ -103,34 +104,34 @@ def toy() -> Toy:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "wfm.duckdb", wait_s=0.1)
+def store(tmp_path: Path) -> Database:
+    return Database(tmp_path / "wfm.duckdb", wait_s=0.1)
 
 
 @pytest.fixture
-def collector(store: Store, toy: Toy) -> Collector:
+def collector(store: Database, toy: Toy) -> Collector:
     return Collector(store, clock=lambda: toy.now)
 
 
 @pytest.fixture
-def source() -> Source:
+def source() -> ConfiguredSource:
     vendor = SimpleNamespace(NAME="toy", FEEDS=(CALLS, STATES), parse=parse)
-    return Source("toy", vendor, SourceSettings(vendor="toy"))  # type: ignore[arg-type]
+    return ConfiguredSource("toy", vendor, SourceSettings(vendor="toy"))  # type: ignore[arg-type]
 
 
 def run(
-    collector: Collector, source: Source, toy: Toy, feed: Feed = CALLS, window: Window | None = None
-) -> list[Cycle]:
-    return asyncio.run(collector.collect(source, feed, toy, window))
+    collector: Collector, source: ConfiguredSource, toy: Toy, feed: Feed = CALLS, window: Window | None = None
+) -> list[CollectionCycle]:
+    return asyncio.run(collector.collect_feed(source, feed, toy, window))
 
 
-def legs(store: Store) -> list[str]:
-    with store.reading() as reader:
-        return reader.table("call_leg").sort("started_at")["leg_id"].to_list()
+def legs(store: Database) -> list[str]:
+    with store.open_reader() as reader:
+        return reader.read_table("call_leg").sort("started_at")["leg_id"].to_list()
 
 
 def test_the_first_cycle_reaches_a_day_back_and_the_next_only_what_is_new(
-    collector: Collector, source: Source, toy: Toy, store: Store
+    collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
     toy.now = START + 30 * HOUR
     first = run(collector, source, toy)
@@ -143,11 +144,14 @@ def test_the_first_cycle_reaches_a_day_back_and_the_next_only_what_is_new(
         Window(START + 29 * HOUR, START + 30 * HOUR),
         Window(START + 30 * HOUR, START + 31 * HOUR),
     ]
-    assert [(cycle.read, cycle.added, cycle.replaced) for cycle in again] == [(1, 0, 0), (1, 1, 0)]
+    assert [(cycle.read_count, cycle.added_count, cycle.replaced_count) for cycle in again] == [
+        (1, 0, 0),
+        (1, 1, 0),
+    ]
 
 
 def test_a_failure_moves_no_cursor_and_the_gap_is_asked_again(
-    collector: Collector, source: Source, toy: Toy, store: Store
+    collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
     toy.now = START + 26 * HOUR
     run(collector, source, toy)
@@ -162,21 +166,24 @@ def test_a_failure_moves_no_cursor_and_the_gap_is_asked_again(
 
 
 def test_late_and_corrected_records_win_and_the_old_are_kept(
-    collector: Collector, source: Source, toy: Toy, store: Store
+    collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
     run(collector, source, toy)
     toy.version = " after all"
     toy.calls["late"] = toy.now - timedelta(minutes=30)
     toy.now += timedelta(minutes=15)
     cycles = run(collector, source, toy)  # the last hour again, and a quarter
-    assert (sum(cycle.added for cycle in cycles), sum(cycle.replaced for cycle in cycles)) == (2, 1)
-    with store.reading() as reader:
-        rows = reader.query("SELECT outcome FROM call_leg WHERE leg_id = 'c5' ORDER BY recorded_at")
+    assert (sum(cycle.added_count for cycle in cycles), sum(cycle.replaced_count for cycle in cycles)) == (
+        2,
+        1,
+    )
+    with store.open_reader() as reader:
+        rows = reader.run_query("SELECT outcome FROM call_leg WHERE leg_id = 'c5' ORDER BY recorded_at")
     assert rows["outcome"].to_list() == ["answered", "answered after all"]
 
 
 def test_a_user_without_the_service_does_not_hold_the_window_back(
-    collector: Collector, source: Source, toy: Toy
+    collector: Collector, source: ConfiguredSource, toy: Toy
 ) -> None:
     toy.trouble = [Trouble("u9 has no call log", permanent=True)]
     (*_, last) = run(collector, source, toy)
@@ -188,7 +195,7 @@ def test_a_user_without_the_service_does_not_hold_the_window_back(
 
 
 def test_an_unreadable_payload_is_kept_noted_and_asked_again(
-    collector: Collector, source: Source, toy: Toy, store: Store, monkeypatch: pytest.MonkeyPatch
+    collector: Collector, source: ConfiguredSource, toy: Toy, store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = source.vendor.parse
 
@@ -209,7 +216,9 @@ def test_an_unreadable_payload_is_kept_noted_and_asked_again(
     assert legs(store) == [f"c{h}" for h in range(6)]
 
 
-def test_a_backfill_resumes_where_it_stopped(collector: Collector, source: Source, toy: Toy) -> None:
+def test_a_backfill_resumes_where_it_stopped(
+    collector: Collector, source: ConfiguredSource, toy: Toy
+) -> None:
     window = Window(START, START + 6 * HOUR)
     run(collector, source, toy, window=Window(START, START + 2 * HOUR))
     toy.asked.clear()
@@ -222,22 +231,26 @@ def test_a_backfill_resumes_where_it_stopped(collector: Collector, source: Sourc
 
 
 def test_a_window_that_is_complete_can_be_asked_for_again(
-    collector: Collector, source: Source, toy: Toy
+    collector: Collector, source: ConfiguredSource, toy: Toy
 ) -> None:
     window = Window(START, START + 2 * HOUR)
     run(collector, source, toy, window=window)
     toy.asked.clear()
     toy.version = " again"
-    cycles = asyncio.run(collector.collect(source, CALLS, toy, window, again=True))
+    cycles = asyncio.run(collector.collect_feed(source, CALLS, toy, window, again=True))
     assert toy.asked == [Window(START, START + HOUR), Window(START + HOUR, START + 2 * HOUR)]
-    assert [(cycle.result, cycle.added, cycle.replaced) for cycle in cycles] == [("complete", 0, 1)] * 2
+    assert [(cycle.result, cycle.added_count, cycle.replaced_count) for cycle in cycles] == [
+        ("complete", 0, 1)
+    ] * 2
     over = Window(START + 100 * HOUR, START + 101 * HOUR)
-    (early,) = asyncio.run(collector.collect(source, CALLS, toy, over, again=True))
+    (early,) = asyncio.run(collector.collect_feed(source, CALLS, toy, over, again=True))
     assert early.result == "failed"
     assert "not over yet" in early.note
 
 
-def test_a_window_is_asked_for_as_far_as_it_is_over(collector: Collector, source: Source, toy: Toy) -> None:
+def test_a_window_is_asked_for_as_far_as_it_is_over(
+    collector: Collector, source: ConfiguredSource, toy: Toy
+) -> None:
     settling = Feed("call_leg", "window", 900, settle_s=600, slice_s=7200)
     toy.now = START + 2 * HOUR + timedelta(minutes=24)
     window = Window(START, START + 24 * HOUR)
@@ -256,15 +269,15 @@ def test_a_window_is_asked_for_as_far_as_it_is_over(collector: Collector, source
     assert toy.asked[1:] == [Window(START + 2 * HOUR, START + 2 * HOUR + QUARTER)]
 
 
-def reached(collector: Collector, source: Source, feed: Feed = CALLS) -> datetime:
-    with collector.store.reading() as reader:
+def reached(collector: Collector, source: ConfiguredSource, feed: Feed = CALLS) -> datetime:
+    with collector.store.open_reader() as reader:
         known = summarise_feeds(reader).filter(pl.col("source") == source.name, pl.col("feed") == feed.name)
     at: datetime = known["complete_until"].item()
     return at
 
 
 def test_a_window_that_cannot_be_read_fails_alone_and_holds_nobody_up(
-    collector: Collector, source: Source, toy: Toy, store: Store
+    collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
     run(collector, source, toy)
     before = reached(collector, source)
@@ -288,12 +301,12 @@ def test_a_window_that_cannot_be_read_fails_alone_and_holds_nobody_up(
     "wrong", [AuthError("no"), ThrottledError("later"), UnreachableError("gone"), CollectError("no disk")]
 )
 def test_a_source_that_fails_as_a_whole_is_not_asked_for_the_next_window(
-    collector: Collector, source: Source, toy: Toy, wrong: CollectError
+    collector: Collector, source: ConfiguredSource, toy: Toy, wrong: CollectError
 ) -> None:
     toy.now = START + 30 * HOUR
     toy.fail = wrong
     (cycle,) = run(collector, source, toy)  # partial: what came before is stored
-    assert (cycle.result, cycle.note, cycle.of_source) == ("partial", str(wrong), True)
+    assert (cycle.result, cycle.note, cycle.is_source_failure) == ("partial", str(wrong), True)
     toy.calls.clear()
     (cycle,) = run(collector, source, toy)
     assert cycle.result == "failed"
@@ -301,7 +314,7 @@ def test_a_source_that_fails_as_a_whole_is_not_asked_for_the_next_window(
 
 
 def test_a_source_that_answers_nothing_readable_is_left_after_a_while(
-    collector: Collector, source: Source, toy: Toy
+    collector: Collector, source: ConfiguredSource, toy: Toy
 ) -> None:
     toy.now = START + 30 * HOUR
     toy.garbled = {START + n * QUARTER for n in range(200)}
@@ -311,7 +324,7 @@ def test_a_source_that_answers_nothing_readable_is_left_after_a_while(
 
 
 def test_windows_that_fail_for_ever_take_no_turn_from_those_that_do_not(
-    collector: Collector, source: Source, toy: Toy
+    collector: Collector, source: ConfiguredSource, toy: Toy
 ) -> None:
     run(collector, source, toy)
     first = reached(collector, source)
@@ -322,13 +335,13 @@ def test_windows_that_fail_for_ever_take_no_turn_from_those_that_do_not(
     healed = toy.garbled.pop()
     for _ in range(4):
         run(collector, source, toy)
-    done = collector.complete(source, CALLS)
+    done = collector.list_complete_windows(source, CALLS)
     assert any(window.start <= healed < window.end for window in done)
     assert not any(window.start <= at < window.end for window in done for at in toy.garbled)
 
 
 def test_what_failed_at_the_very_beginning_is_not_forgotten(
-    collector: Collector, source: Source, toy: Toy, store: Store
+    collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
     toy.now = START + 30 * HOUR
     toy.garbled = {START + 6 * HOUR}
@@ -341,7 +354,7 @@ def test_what_failed_at_the_very_beginning_is_not_forgotten(
 
 
 def test_an_outage_that_began_before_the_first_cycle_loses_nothing(
-    collector: Collector, source: Source, toy: Toy, store: Store
+    collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
     toy.now = START + 24 * HOUR
     for _ in range(8):
@@ -353,16 +366,16 @@ def test_an_outage_that_began_before_the_first_cycle_loses_nothing(
     assert legs(store) == [f"c{h}" for h in range(40)]
 
 
-def test_a_long_window_is_stored_in_parts(store: Store, source: Source, toy: Toy) -> None:
-    collector = Collector(store, clock=lambda: toy.now, chunk_bytes=1)
+def test_a_long_window_is_stored_in_parts(store: Database, source: ConfiguredSource, toy: Toy) -> None:
+    collector = Collector(store, clock=lambda: toy.now, part_bytes=1)
     (cycle,) = run(collector, source, toy, window=Window(START, START + HOUR))
-    assert (cycle.result, cycle.read, cycle.added) == ("complete", 1, 1)
-    with store.reading() as reader:
-        assert reader.table("collection")["result"].to_list() == ["partial", "complete"]
+    assert (cycle.result, cycle.read_count, cycle.added_count) == ("complete", 1, 1)
+    with store.open_reader() as reader:
+        assert reader.read_table("collection")["result"].to_list() == ["partial", "complete"]
 
 
 def test_the_next_part_is_asked_for_while_one_is_stored(
-    store: Store, source: Source, toy: Toy, monkeypatch: pytest.MonkeyPatch
+    store: Database, source: ConfiguredSource, toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
     asked_on = threading.Event()
@@ -383,39 +396,41 @@ def test_the_next_part_is_asked_for_while_one_is_stored(
     monkeypatch.setattr("wfm.storage.batches.store_batch", slow)
     monkeypatch.setattr(toy, "fetch", watched)
     endless = replace(CALLS, slice_s=48 * 3600)
-    collector = Collector(store, clock=lambda: toy.now, chunk_bytes=1)
+    collector = Collector(store, clock=lambda: toy.now, part_bytes=1)
     (cycle,) = run(collector, source, toy, endless, Window(START, START + 4 * HOUR))
-    assert (cycle.result, cycle.read, cycle.added) == ("complete", 4, 4)
+    assert (cycle.result, cycle.read_count, cycle.added_count) == ("complete", 4, 4)
     assert told == ["begun", "kept"] * 5
     assert legs(store) == ["c0", "c1", "c2", "c3"]
 
 
 @pytest.mark.parametrize("hours", [1, 3])
 def test_a_part_that_cannot_be_stored_ends_the_cycle(
-    store: Store, source: Source, toy: Toy, monkeypatch: pytest.MonkeyPatch, hours: int
+    store: Database, source: ConfiguredSource, toy: Toy, monkeypatch: pytest.MonkeyPatch, hours: int
 ) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise StoreError("the disk is full")
 
     monkeypatch.setattr("wfm.storage.batches.store_batch", full)
-    collector = Collector(store, clock=lambda: toy.now, chunk_bytes=1)
+    collector = Collector(store, clock=lambda: toy.now, part_bytes=1)
     endless = replace(CALLS, slice_s=48 * 3600)
     with pytest.raises(StoreError, match="disk is full"):
         run(collector, source, toy, endless, Window(START, START + hours * HOUR))
-    assert collector.complete(source, CALLS) == []
+    assert collector.list_complete_windows(source, CALLS) == []
 
 
-def test_a_part_is_stored_to_its_end_when_asking_fails(store: Store, source: Source, toy: Toy) -> None:
+def test_a_part_is_stored_to_its_end_when_asking_fails(
+    store: Database, source: ConfiguredSource, toy: Toy
+) -> None:
     toy.fail = RuntimeError("a bug in the vendor's code")
-    collector = Collector(store, clock=lambda: toy.now, chunk_bytes=1)
+    collector = Collector(store, clock=lambda: toy.now, part_bytes=1)
     with pytest.raises(RuntimeError, match="a bug"):
         run(collector, source, toy, window=Window(START, START + HOUR))
     assert legs(store) == ["c0"]
-    assert collector.complete(source, CALLS) == []
+    assert collector.list_complete_windows(source, CALLS) == []
 
 
 def test_a_taken_database_loses_nothing(
-    collector: Collector, source: Source, toy: Toy, store: Store, monkeypatch: pytest.MonkeyPatch
+    collector: Collector, source: ConfiguredSource, toy: Toy, store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = Window(START, START + 3 * HOUR)
     with monkeypatch.context() as taken:
@@ -425,36 +440,36 @@ def test_a_taken_database_loses_nothing(
 
         taken.setattr("wfm.storage.batches.store_batch", busy)
         cycles = run(collector, source, toy, window=window)
-        assert all(cycle.spooled for cycle in cycles)
-        assert len(spool.waiting(collector.folder)) == 3
-    assert collector.drain({"toy": source}) == 3
+        assert all(cycle.is_spooled for cycle in cycles)
+        assert len(spool.list_waiting_batches(collector.spool_folder)) == 3
+    assert collector.drain_spool({"toy": source}) == 3
     assert legs(store) == ["c0", "c1", "c2"]
-    assert spool.waiting(collector.folder) == []
+    assert spool.list_waiting_batches(collector.spool_folder) == []
     toy.asked.clear()
     run(collector, source, toy, window=window)
     assert toy.asked == []
 
 
 def test_a_database_that_cannot_even_be_read_keeps_no_feed_from_being_asked(
-    collector: Collector, source: Source, toy: Toy, store: Store
+    collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
     run(collector, source, toy, window=Window(START, START + 3 * HOUR))
-    with store.writing():
+    with store.open_transaction():
         cycles = [*run(collector, source, toy), *run(collector, source, toy, STATES)]
         with pytest.raises(DatabaseBusyError):
             run(collector, source, toy, window=Window(START, START + HOUR))
-    assert all(cycle.spooled for cycle in cycles)
+    assert all(cycle.is_spooled for cycle in cycles)
     newest = Window(START + 5 * HOUR - QUARTER, START + 6 * HOUR)
-    assert union(cycle.window for cycle in cycles if cycle.window) == [newest]
+    assert merge_windows(cycle.window for cycle in cycles if cycle.window) == [newest]
     run(collector, source, toy)  # stores what waited, and asks for what nobody asked meanwhile
     assert legs(store) == [f"c{hour}" for hour in range(6)]
-    assert union(collector.complete(source, CALLS)) == [Window(START, START + 6 * HOUR)]
-    with store.reading() as reader:
-        assert reader.table("agent_state").height == 1
+    assert merge_windows(collector.list_complete_windows(source, CALLS)) == [Window(START, START + 6 * HOUR)]
+    with store.open_reader() as reader:
+        assert reader.read_table("agent_state").height == 1
 
 
 def test_a_look_at_states_is_kept_while_the_database_is_spoilt(
-    collector: Collector, source: Source, toy: Toy, store: Store
+    collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
     run(collector, source, toy, STATES)
     whole = store.path.read_bytes()
@@ -462,20 +477,20 @@ def test_a_look_at_states_is_kept_while_the_database_is_spoilt(
         store.path.write_bytes(b"no database" * 1000)
         toy.now, toy.present = START + 6 * HOUR + now * timedelta(seconds=30), {"u1": state}
         (cycle,) = run(collector, source, toy, STATES)
-        assert cycle.spooled
+        assert cycle.is_spooled
         assert "; the batch waits in the spool" in cycle.note
         assert ("is not a database" in cycle.note) == (now == 1)
-        assert len(spool.waiting(collector.folder)) == now
+        assert len(spool.list_waiting_batches(collector.spool_folder)) == now
     store.path.write_bytes(whole)
-    assert collector.drain({"toy": source}) == 2
-    with store.reading() as reader:
-        said = reader.table("agent_state")["vendor_state"].to_list()
+    assert collector.drain_spool({"toy": source}) == 2
+    with store.open_reader() as reader:
+        said = reader.read_table("agent_state")["vendor_state"].to_list()
     assert said == ["Available", "Break", "Available"]
 
 
 @pytest.mark.parametrize("where", ["asking", "reading", "storing the part before"])
 def test_what_came_whole_is_kept_wherever_a_stop_falls(
-    store: Store, source: Source, toy: Toy, monkeypatch: pytest.MonkeyPatch, where: str
+    store: Database, source: ConfiguredSource, toy: Toy, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     reached, go_on = threading.Event(), threading.Event()
     fetch, keep, parsed = toy.fetch, store_batch, source.vendor.parse
@@ -511,40 +526,42 @@ def test_what_came_whole_is_kept_wherever_a_stop_falls(
     if where == "storing the part before":
         monkeypatch.setattr("wfm.storage.batches.store_batch", slowly(keep))
     collector = Collector(
-        store, clock=lambda: toy.now, chunk_bytes=1 if where.startswith("storing") else 10**9
+        store, clock=lambda: toy.now, part_bytes=1 if where.startswith("storing") else 10**9
     )
     asyncio.run(stop())
-    collector.drain({"toy": source})
-    with store.reading() as reader:
+    collector.drain_spool({"toy": source})
+    with store.open_reader() as reader:
         assert legs(store) == ["c0", "c1"]
-        assert set(reader.table("collection")["result"]) == {"partial"}
-    assert collector.complete(source, CALLS) == []
+        assert set(reader.read_table("collection")["result"]) == {"partial"}
+    assert collector.list_complete_windows(source, CALLS) == []
 
 
 def test_a_batch_that_no_feed_claims_or_nobody_can_read_keeps_no_other_waiting(
-    collector: Collector, source: Source, toy: Toy, store: Store, monkeypatch: pytest.MonkeyPatch
+    collector: Collector, source: ConfiguredSource, toy: Toy, store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payload = Payload("queue", START, b"[]")
-    gone = spool.Batch("1", "toy", "toy", "queue", None, "complete", "", (payload,))
-    odd = spool.Batch("2", "toy", "toy", "agent_state", None, "complete", "", (payload,))
-    paths = [spool.put(collector.folder, one) for one in (gone, odd)]
-    follow = collector._watched
+    gone = spool.SpooledBatch("1", "toy", "toy", "queue", None, "complete", "", (payload,))
+    odd = spool.SpooledBatch("2", "toy", "toy", "agent_state", None, "complete", "", (payload,))
+    paths = [spool.write_batch(collector.spool_folder, one) for one in (gone, odd)]
+    follow = collector._apply_snapshots
 
     def fault(*_: Any) -> Any:
         raise ZeroDivisionError
 
     monkeypatch.setattr(collector, "_watched", fault)
     (cycle,) = run(collector, source, toy, window=Window(START, START + HOUR))
-    assert (cycle.result, cycle.spooled) == ("complete", False)
+    assert (cycle.result, cycle.is_spooled) == ("complete", False)
     assert legs(store) == ["c0"]
-    assert spool.waiting(collector.folder) == paths
+    assert spool.list_waiting_batches(collector.spool_folder) == paths
 
     monkeypatch.setattr(collector, "_watched", follow)
-    assert collector.drain({"toy": source}) == 1
-    assert spool.waiting(collector.folder) == paths[:1]
+    assert collector.drain_spool({"toy": source}) == 1
+    assert spool.list_waiting_batches(collector.spool_folder) == paths[:1]
 
 
-def test_a_fault_of_one_source_stops_no_other(collector: Collector, source: Source, toy: Toy) -> None:
+def test_a_fault_of_one_source_stops_no_other(
+    collector: Collector, source: ConfiguredSource, toy: Toy
+) -> None:
     def session(*_: Any) -> Toy:
         return toy
 
@@ -555,8 +572,8 @@ def test_a_fault_of_one_source_stops_no_other(collector: Collector, source: Sour
     pairs = []
     for name, begin in (("bad", broken), ("good", session)):
         vendor = SimpleNamespace(**vars(source.vendor), session=begin, LIMITS=limits)
-        pairs.append((Source(name, vendor, source.settings), CALLS))  # type: ignore[arg-type]
-    bad, *good = asyncio.run(collecting.collect(collector, pairs))
+        pairs.append((ConfiguredSource(name, vendor, source.settings), CALLS))  # type: ignore[arg-type]
+    bad, *good = asyncio.run(collecting.collect_feeds(collector, pairs))
     assert (bad.source, bad.result) == ("bad", "failed")
     assert "KeyError" in bad.note
     assert "a-secret" not in bad.note
@@ -565,10 +582,10 @@ def test_a_fault_of_one_source_stops_no_other(collector: Collector, source: Sour
 
 
 def test_a_batch_stored_just_before_a_crash_is_not_stored_twice(
-    collector: Collector, source: Source, store: Store, monkeypatch: pytest.MonkeyPatch
+    collector: Collector, source: ConfiguredSource, store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batch = spool.Batch(
-        spool.Batch.new_name(),
+    batch = spool.SpooledBatch(
+        spool.SpooledBatch.create_name(),
         "toy",
         "toy",
         "call_leg",
@@ -577,18 +594,18 @@ def test_a_batch_stored_just_before_a_crash_is_not_stored_twice(
         "",
         (Payload("call_leg", START, b'[{"leg_id": "c0"}]'),),
     )
-    spool.put(collector.folder, batch)
-    monkeypatch.setattr(spool, "drop", lambda _: None)  # the crash: stored, but still in the spool
-    collector.drain({"toy": source})
+    spool.write_batch(collector.spool_folder, batch)
+    monkeypatch.setattr(spool, "remove_batch", lambda _: None)  # the crash: stored, but still in the spool
+    collector.drain_spool({"toy": source})
     monkeypatch.undo()
-    collector.drain({"toy": source})
-    with store.reading() as reader:
-        assert reader.table("collection").height == 1
-    assert spool.waiting(collector.folder) == []
+    collector.drain_spool({"toy": source})
+    with store.open_reader() as reader:
+        assert reader.read_table("collection").height == 1
+    assert spool.list_waiting_batches(collector.spool_folder) == []
 
 
 def test_snapshots_become_transactions_coverage_and_go_on_after_a_restart(
-    collector: Collector, source: Source, toy: Toy, store: Store
+    collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
     for state in ("Available", "Available", "Busy"):
         toy.present["u1"] = state
@@ -596,8 +613,8 @@ def test_snapshots_become_transactions_coverage_and_go_on_after_a_restart(
         toy.now += timedelta(seconds=10)
     fresh = Collector(store, clock=lambda: toy.now)
     run(fresh, source, toy, STATES)
-    with store.reading() as reader:
-        states, coverage = reader.table("agent_state"), reader.table("coverage")
+    with store.open_reader() as reader:
+        states, coverage = reader.read_table("agent_state"), reader.read_table("coverage")
     assert states.select("source", "login", "vendor_state").rows() == [
         ("toy", "u1", "Available"),
         ("toy", "u1", "Busy"),
@@ -605,20 +622,22 @@ def test_snapshots_become_transactions_coverage_and_go_on_after_a_restart(
     assert (coverage["end_at"].max() - coverage["start_at"].min()) == timedelta(seconds=30)  # type: ignore[operator]
 
 
-def test_replay_with_the_same_parser_changes_nothing(collector: Collector, source: Source, toy: Toy) -> None:
+def test_replay_with_the_same_parser_changes_nothing(
+    collector: Collector, source: ConfiguredSource, toy: Toy
+) -> None:
     run(collector, source, toy)
     for state in ("Available", "Busy", "Busy", "Wrapup"):
         toy.present["u1"] = state
         run(collector, source, toy, STATES)
         toy.now += timedelta(seconds=10)
     for feed in (CALLS, STATES):
-        cycle = collector.replay(source, feed)
-        assert (cycle.added, cycle.replaced) == (0, 0)
-        assert cycle.read > 0
+        cycle = collector.replay_feed(source, feed)
+        assert (cycle.added_count, cycle.replaced_count) == (0, 0)
+        assert cycle.read_count > 0
 
 
 def test_replay_after_a_parser_change_rebuilds_the_rows(
-    collector: Collector, source: Source, toy: Toy, store: Store, monkeypatch: pytest.MonkeyPatch
+    collector: Collector, source: ConfiguredSource, toy: Toy, store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(collector, source, toy)
     before = legs(store)
@@ -629,17 +648,17 @@ def test_replay_after_a_parser_change_rebuilds_the_rows(
         return rows.filter(pl.col("leg_id") != "c1").with_columns(outcome=pl.lit("as it should be"))
 
     monkeypatch.setattr(source.vendor, "parse", better)
-    collector.replay(source, CALLS)
-    with store.reading() as reader:
-        rows = reader.table("call_leg")
+    collector.replay_feed(source, CALLS)
+    with store.open_reader() as reader:
+        rows = reader.read_table("call_leg")
     assert set(rows["outcome"]) == {"as it should be"}
     assert set(rows["leg_id"]) == set(before) - {"c1"}
 
 
 def test_what_the_vendor_said_is_in_the_audit(
-    collector: Collector, source: Source, toy: Toy, store: Store
+    collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
     run(collector, source, toy, window=Window(START, START + 2 * HOUR))
-    with store.reading() as reader:
-        audit = reader.table("call_audit")
+    with store.open_reader() as reader:
+        audit = reader.read_table("call_audit")
     assert audit.select("source", "leg_id", "payload").rows() == [("toy", "c0", "c0"), ("toy", "c1", "c1")]

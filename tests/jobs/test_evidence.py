@@ -12,14 +12,14 @@ from urllib.parse import urlencode
 import polars as pl
 import pytest
 
-from wfm import schema
-from wfm.errors import NoDataError, UsageError
-from wfm.jobs import evidence
-from wfm.jobs.collect import Collector
-from wfm.jobs.evidence import Search, behind_legs
-from wfm.jobs.sources import Source, configured
+from wfm.analysis.explain import payloads as evidence
+from wfm.analysis.explain.payloads import PayloadSearch, read_leg_payloads
+from wfm.collect.collector import Collector
+from wfm.collect.sources import ConfiguredSource, check_sources
+from wfm.core import schema
+from wfm.core.errors import NoDataError, UsageError
 from wfm.storage.batches import store_batch
-from wfm.storage.database import Store
+from wfm.storage.database import Database
 from wfm.storage.payloads import delete_old_payloads
 from wfm.vendors import Delivery, Payload, pack_deliveries
 
@@ -55,18 +55,18 @@ SOURCES = {
 
 @pytest.fixture
 def collector(tmp_path: Path) -> Collector:
-    return Collector(Store(tmp_path / "wfm.duckdb"), clock=lambda: START + timedelta(days=2))
+    return Collector(Database(tmp_path / "wfm.duckdb"), clock=lambda: START + timedelta(days=2))
 
 
 @pytest.fixture
-def sources() -> dict[str, Source]:
-    return configured(SOURCES)
+def sources() -> dict[str, ConfiguredSource]:
+    return check_sources(SOURCES)
 
 
-def keep(collector: Collector, source: Source, feed: str, *payloads: Payload) -> None:
+def keep(collector: Collector, source: ConfiguredSource, feed: str, *payloads: Payload) -> None:
     """Store payloads as a cycle of collecting does."""
-    batch = collector._batch(source, source.feeds[feed], None, "complete", "", list(payloads))
-    assert collector._store(source, batch).result == "complete"
+    batch = collector._build_batch(source, source.feeds[feed], None, "complete", "", list(payloads))
+    assert collector._store_or_spool(source, batch).result == "complete"
 
 
 def snapshot(number: int, **states: str) -> Payload:
@@ -75,21 +75,21 @@ def snapshot(number: int, **states: str) -> Payload:
     return Payload("agent_state", START + number * POLL, body)
 
 
-def found(collector: Collector, sources: Mapping[str, Source], table: str) -> list[dict[str, Any]]:
+def found(collector: Collector, sources: Mapping[str, ConfiguredSource], table: str) -> list[dict[str, Any]]:
     """Look up every row of a table: the row's columns, and what was found."""
-    with collector.store.reading() as known:
-        rows = known.table(table, columns=[*_own(table), "collection_id", "row_no", "recorded_at"])
-        search = Search(known, sources)
-        return [{**row, **search.find(table, row)} for row in rows.to_dicts()]
+    with collector.store.open_reader() as known:
+        rows = known.read_table(table, columns=[*_own(table), "collection_id", "row_no", "recorded_at"])
+        search = PayloadSearch(known, sources)
+        return [{**row, **search.find_payload(table, row)} for row in rows.to_dicts()]
 
 
 def _own(table: str) -> list[str]:
-    return list(schema.table(table).own)
+    return list(schema.get_table(table).own_columns)
 
 
 # --- snapshots ------------------------------------------------------------------------------------------
 def test_a_state_is_found_in_the_snapshot_that_said_it(
-    collector: Collector, sources: dict[str, Source]
+    collector: Collector, sources: dict[str, ConfiguredSource]
 ) -> None:
     ncc = sources["ncc"]
     keep(
@@ -107,12 +107,12 @@ def test_a_state_is_found_in_the_snapshot_that_said_it(
     assert told["a", "Available"] == ({"agent-id": "a", "agent-status": "Available"}, "1/0")
     assert told["b", "Busy"] == ({"agent-id": "b", "agent-status": "Busy"}, "1/0")
     assert told["a", "Break"] == ({"agent-id": "a", "agent-status": "Break"}, "2/0")
-    with collector.store.reading() as known:
-        assert evidence.whole(known, "2/0") == snapshot(2, a="Break", b="Busy").body
+    with collector.store.open_reader() as known:
+        assert evidence.read_payload_bytes(known, "2/0") == snapshot(2, a="Break", b="Busy").body
 
 
 def test_a_logout_that_was_concluded_points_at_the_first_snapshot_without_the_agent(
-    collector: Collector, sources: dict[str, Source]
+    collector: Collector, sources: dict[str, ConfiguredSource]
 ) -> None:
     gone = [snapshot(number, b="Busy") for number in (1, 2, 3)]
     keep(collector, sources["ncc"], "agent_state", snapshot(0, a="Available", b="Busy"), *gone)
@@ -121,17 +121,17 @@ def test_a_logout_that_was_concluded_points_at_the_first_snapshot_without_the_ag
 
 
 def test_rows_that_were_read_again_are_found_all_the_same(
-    collector: Collector, sources: dict[str, Source]
+    collector: Collector, sources: dict[str, ConfiguredSource]
 ) -> None:
     ncc = sources["ncc"]
     keep(collector, ncc, "agent_state", snapshot(0, a="Available"), snapshot(1, a="Busy"))
-    collector.replay(ncc, ncc.feeds["agent_state"])
+    collector.replay_feed(ncc, ncc.feeds["agent_state"])
     assert [row["payload_in"] for row in found(collector, sources, "agent_state")] == ["1/0", "1/1"]
 
 
 @pytest.mark.parametrize("lost", ["source", "payloads"])
 def test_what_nobody_can_read_any_more_is_not_made_up(
-    collector: Collector, sources: dict[str, Source], lost: str
+    collector: Collector, sources: dict[str, ConfiguredSource], lost: str
 ) -> None:
     keep(collector, sources["ncc"], "agent_state", snapshot(0, a="Available"))
     if lost == "payloads":
@@ -150,13 +150,13 @@ def pushed(*deliveries: Delivery) -> Payload:
 
 
 def test_a_pushed_state_and_event_are_the_deliveries_that_said_them(
-    collector: Collector, sources: dict[str, Source]
+    collector: Collector, sources: dict[str, ConfiguredSource]
 ) -> None:
     micros = str(int(START.timestamp() * 1e6))
     login = delivery(0, EventType="agent-login", AgentExtensionID="7", EventTime=micros, QueueExtensionID="q")
     other = delivery(1, EventType="agent-login", AgentExtensionID="8", EventTime=micros, QueueExtensionID="q")
     dial = delivery(2, EventType="dial-in", CallID="C1", EventTime=micros, CalledExtensionID="7")
-    collector.receive(sources["tel"], [pushed(login, other, dial)])
+    collector.store_deliveries(sources["tel"], [pushed(login, other, dial)])
     states = {row["login"]: row for row in found(collector, sources, "agent_state")}
     assert states["7"]["payload"] == f"GET ?{login.query}"
     assert states["8"]["payload"] == f"GET ?{other.query}"
@@ -167,7 +167,9 @@ def test_a_pushed_state_and_event_are_the_deliveries_that_said_them(
     assert (unconfigured["payload"], unconfigured["payload_in"]) == (unconfigured["said"], None)
 
 
-def test_a_call_of_the_history_is_its_entry(collector: Collector, sources: dict[str, Source]) -> None:
+def test_a_call_of_the_history_is_its_entry(
+    collector: Collector, sources: dict[str, ConfiguredSource]
+) -> None:
     entries = [
         {"call_uuid": f"U{n}", "flow": "in", "init_time_gmt": f"2026-03-02 08:0{n}:00", "cdr": []}
         for n in range(3)
@@ -189,7 +191,7 @@ def test_a_call_of_the_history_is_its_entry(collector: Collector, sources: dict[
 
 # --- reports --------------------------------------------------------------------------------------------
 def test_a_stretch_of_a_time_card_is_the_row_it_was_read_from(
-    collector: Collector, sources: dict[str, Source]
+    collector: Collector, sources: dict[str, ConfiguredSource]
 ) -> None:
     titles = ("Agent", "Start", "End", "Status")
     columns = [{"key": f"k{n}", "title": title, "format": "STRING"} for n, title in enumerate(titles)]
@@ -235,9 +237,9 @@ def test_a_leg_has_the_last_word_of_its_audit_chain(collector: Collector) -> Non
             audit=said(text, minute),
         )
     legs = pl.DataFrame({"source": ["xsi", "xsi", "other"], "leg_id": ["1", "2", "1"]})
-    with collector.store.reading() as known:
-        (row,) = behind_legs(known, legs).to_dicts()
-        hashes = known.table("call_audit")["hash"].to_list()
+    with collector.store.open_reader() as known:
+        (row,) = read_leg_payloads(known, legs).to_dicts()
+        hashes = known.read_table("call_audit")["hash"].to_list()
     assert (row["source"], row["leg_id"], row["payload"], row["payload_in"]) == ("xsi", "1", "second", "2/0")
     assert row["hash"] == hashes[-1]
 
@@ -246,15 +248,15 @@ def test_a_leg_has_the_last_word_of_its_audit_chain(collector: Collector) -> Non
     ("place", "wrong"), [("x", UsageError), ("1", UsageError), ("-1/0", UsageError), ("9/9", NoDataError)]
 )
 def test_a_place_where_nothing_is(collector: Collector, place: str, wrong: type[Exception]) -> None:
-    collector.store.write(
+    collector.store.write_table(
         "agent", pl.DataFrame({"agent_id": ["a"]}).pipe(_whole), source="-", origin="import"
     )
-    with collector.store.reading() as known, pytest.raises(wrong):
-        evidence.whole(known, place)
+    with collector.store.open_reader() as known, pytest.raises(wrong):
+        evidence.read_payload_bytes(known, place)
 
 
 def _whole(rows: pl.DataFrame) -> pl.DataFrame:
-    own = schema.table("agent").own
+    own = schema.get_table("agent").own_columns
     return rows.with_columns(
         pl.lit(None, dtype).alias(n) for n, dtype in own.items() if n not in rows.columns
     )

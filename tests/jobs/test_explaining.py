@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from wfm.jobs.explaining import without_slivers
+from wfm.analysis.explain.day import merge_short_slices
 
 START = datetime(2026, 3, 1, 7, tzinfo=UTC)
 
@@ -33,7 +33,7 @@ def day(*told: tuple[float, str, str | None]) -> pl.DataFrame:
 
 
 def read(*told: tuple[float, str, str | None]) -> list[tuple[float, str, str | None]]:
-    rows = without_slivers(day(*told))
+    rows = merge_short_slices(day(*told))
     assert rows["start_at"][0] == START
     assert rows["end_at"][:-1].to_list() == rows["start_at"][1:].to_list()
     return [

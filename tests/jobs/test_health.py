@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wfm import schema
 from wfm.cli import main
-from wfm.jobs import health, spool
-from wfm.jobs.collect import Collector
-from wfm.jobs.sources import Source
+from wfm.collect import health, spool
+from wfm.collect.collector import Collector
+from wfm.collect.sources import ConfiguredSource
+from wfm.core import schema
 from wfm.storage.batches import store_batch
-from wfm.storage.database import Store
-from wfm.storage.reader import Reader
+from wfm.storage.database import Database
+from wfm.storage.reader import DatabaseReader
 from wfm.vendors import Feed, Payload, SourceSettings
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -33,16 +33,18 @@ asked = st.lists(
 )
 
 
-def source(feeds: tuple[Feed, ...]) -> Source:
+def source(feeds: tuple[Feed, ...]) -> ConfiguredSource:
     def parse(feed: str, payload: Payload, _: object) -> pl.DataFrame:
-        row = dict.fromkeys(schema.table(feed).own) | {"queue_id": payload.body.decode()}
-        return pl.DataFrame([row], schema=schema.table(feed).own)
+        row = dict.fromkeys(schema.get_table(feed).own_columns) | {"queue_id": payload.body.decode()}
+        return pl.DataFrame([row], schema=schema.get_table(feed).own_columns)
 
     vendor = SimpleNamespace(NAME="toy", FEEDS=feeds, parse=parse)
-    return Source("toy", vendor, SourceSettings(vendor="toy"))  # type: ignore[arg-type]
+    return ConfiguredSource("toy", vendor, SourceSettings(vendor="toy"))  # type: ignore[arg-type]
 
 
-def keep(store: Store, name: str, feed: Feed, window: tuple[datetime, datetime] | None, result: str) -> None:
+def keep(
+    store: Database, name: str, feed: Feed, window: tuple[datetime, datetime] | None, result: str
+) -> None:
     store_batch(
         store,
         name=name,
@@ -62,14 +64,14 @@ def test_a_feed_is_complete_up_to_its_first_gap_and_misses_every_quarter_of_its_
     told: list[tuple[int, int, str]],
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        store, have = Store(Path(folder) / "wfm.duckdb"), set[int]()
+        store, have = Database(Path(folder) / "wfm.duckdb"), set[int]()
         for n, (start, length, result) in enumerate(told):
             window = START + start * QUARTER, START + (start + length) * QUARTER
             keep(store, f"{n}", CALLS, window, result)
             have |= set(range(start, start + length)) if result == "complete" else set()
-        row = health.feeds(store, {"toy": source((CALLS,))}, Path(folder), START + 100 * QUARTER).row(
-            0, named=True
-        )
+        row = health.build_feed_table(
+            store, {"toy": source((CALLS,))}, Path(folder), START + 100 * QUARTER
+        ).row(0, named=True)
     assert row["result"] == (told[-1][2] if told else "never asked")
     assert row["note"] == (f"{len(told) - 1}" if told else "")
     if not have:
@@ -84,50 +86,50 @@ def test_a_feed_is_complete_up_to_its_first_gap_and_misses_every_quarter_of_its_
 
 
 def test_to_read_again_what_is_kept_is_not_to_have_asked(tmp_path: Path) -> None:
-    store, of = Store(tmp_path / "wfm.duckdb"), source((QUEUES, CALLS))
+    store, of = Database(tmp_path / "wfm.duckdb"), source((QUEUES, CALLS))
     keep(store, "first", QUEUES, None, "complete")
     now = START + timedelta(days=9)
-    before = health.feeds(store, {"toy": of}, tmp_path, now)
+    before = health.build_feed_table(store, {"toy": of}, tmp_path, now)
     collector = Collector(store, clock=lambda: now)
-    assert [collector.replay(of, feed).result for feed in (QUEUES, CALLS)] == ["complete"] * 2
-    assert health.feeds(store, {"toy": of}, tmp_path, now).equals(before)
-    with store.reading() as reader:
-        assert reader.table("collection")["origin"].to_list() == ["collect", "replay"]
+    assert [collector.replay_feed(of, feed).result for feed in (QUEUES, CALLS)] == ["complete"] * 2
+    assert health.build_feed_table(store, {"toy": of}, tmp_path, now).equals(before)
+    with store.open_reader() as reader:
+        assert reader.read_table("collection")["origin"].to_list() == ["collect", "replay"]
 
 
 def test_a_year_of_the_ledger_is_never_carried_out_of_the_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, of = Store(tmp_path / "wfm.duckdb"), source((QUEUES, CALLS))
+    store, of = Database(tmp_path / "wfm.duckdb"), source((QUEUES, CALLS))
     for n in range(40):
         keep(store, f"{n}", CALLS, (START + n * QUARTER, START + (n + 1) * QUARTER), "complete")
     tall: list[int] = []
-    query = Reader.query
+    query = DatabaseReader.run_query
 
-    def counted(self: Reader, *said: object) -> pl.DataFrame:
+    def counted(self: DatabaseReader, *said: object) -> pl.DataFrame:
         rows = query(self, *said)  # type: ignore[arg-type]
         tall.append(rows.height)
         return rows
 
-    monkeypatch.setattr(Reader, "query", counted)
-    monkeypatch.setattr(Reader, "table", lambda *_, **__: pytest.fail("a whole table was read"))
-    rows = health.feeds(store, {"toy": of}, tmp_path, START + 99 * QUARTER)
+    monkeypatch.setattr(DatabaseReader, "run_query", counted)
+    monkeypatch.setattr(DatabaseReader, "read_table", lambda *_, **__: pytest.fail("a whole table was read"))
+    rows = health.build_feed_table(store, {"toy": of}, tmp_path, START + 99 * QUARTER)
     assert rows["complete_until"].to_list() == [None, START + 40 * QUARTER]
     assert max(tall) == 1
 
 
 @pytest.fixture
-def waiting(place: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+def waiting(place: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
     """Give a database beside which a batch of the configured source waits."""
     monkeypatch.setenv("WFM_DATABASE_WAIT_S", "0.05")
     account = {"VENDOR": "nextiva_ncc", "BASE_URL": "https://login.example", "USERNAME": "u", "PASSWORD": "p"}
     for name, value in account.items():
         monkeypatch.setenv(f"WFM_SOURCES__NCC__{name}", value)
-    store = Store(place / "wfm.duckdb")
+    store = Database(place / "wfm.duckdb")
     keep(store, "1", QUEUES, None, "complete")
     look = Payload("agent_state", START, b"[]")
-    batch = spool.Batch("1", "ncc", "nextiva_ncc", "agent_state", None, "complete", "", (look,))
-    spool.put(Collector(store).folder, batch)
+    batch = spool.SpooledBatch("1", "ncc", "nextiva_ncc", "agent_state", None, "complete", "", (look,))
+    spool.write_batch(Collector(store).spool_folder, batch)
     return store
 
 
@@ -140,7 +142,7 @@ def told(capsys: pytest.CaptureFixture[str], command: str) -> tuple[int, pl.Data
 
 
 def test_what_waits_is_shown_while_another_process_has_the_database(
-    waiting: Store, capsys: pytest.CaptureFixture[str]
+    waiting: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hold = "import duckdb, sys; con = duckdb.connect(sys.argv[1]); print(1, flush=True); sys.stdin.read()"
     words = [sys.executable, "-c", hold, str(waiting.path)]
@@ -159,7 +161,7 @@ def test_what_waits_is_shown_while_another_process_has_the_database(
     assert grades(found[1]) == {"disk": "ok", "database": "bad", "spool": "warn"}
 
 
-def test_a_damaged_database_is_a_finding(waiting: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_database_is_a_finding(waiting: Database, capsys: pytest.CaptureFixture[str]) -> None:
     waiting.path.write_bytes(b"no database" * 1000)
     code, rows, _ = told(capsys, "doctor")
     assert code == 1

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 import wfm
-from wfm import schema
-from wfm.errors import NoDataError
-from wfm.jobs.live import Following
-from wfm.settings import load
+from wfm.analysis.live import LiveFollower
+from wfm.core import schema
+from wfm.core.errors import NoDataError
+from wfm.settings import load_settings
 from wfm.storage.batches import retire_missing_rows, store_batch
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -23,7 +23,7 @@ AGENTS = ("ann", "bob", "cid", "dee")
 
 @pytest.fixture
 def centre(tmp_path: Path) -> wfm.Centre:
-    made = wfm.Centre(load(database=tmp_path / "live.duckdb"))
+    made = wfm.Centre(load_settings(database=tmp_path / "live.duckdb"))
     plan = [(0, 240, "on_queue"), (60, 75, "break"), (120, 150, "meal")]
     rows = [
         {"agent_id": who, "start_at": START + a * MINUTE, "end_at": START + b * MINUTE, "activity": what}
@@ -36,15 +36,15 @@ def centre(tmp_path: Path) -> wfm.Centre:
 
 
 def store(centre: wfm.Centre, table: str, rows: list[dict[str, object]]) -> None:
-    known = schema.table(table).own
+    known = schema.get_table(table).own_columns
     frame = pl.DataFrame([{c: row.get(c) for c in known} for row in rows], schema=known)
-    centre.store.write(table, frame, source="pbx", origin="import")
+    centre.store.write_table(table, frame, source="pbx", origin="import")
 
 
 def collect(centre: wfm.Centre, poll: int, **tables: list[dict[str, object]]) -> None:
     frames = {}
     for table, rows in tables.items():
-        known = schema.table(table).own
+        known = schema.get_table(table).own_columns
         frames[table] = pl.DataFrame([{c: r.get(c) for c in known} for r in rows], schema=known)
     store_batch(
         centre.store,
@@ -77,7 +77,7 @@ def leg(number: int, who: str, answered: float, ended: float) -> dict[str, objec
     }
 
 
-def same(following: Following, centre: wfm.Centre) -> None:
+def same(following: LiveFollower, centre: wfm.Centre) -> None:
     whole = centre.score(*DAY)
     assert following.live.adherence().rows() == whole.adherence().rows()
     assert (
@@ -177,8 +177,8 @@ def test_rows_that_are_retired_are_followed(centre: wfm.Centre) -> None:
     following = centre.live(*DAY)
     same(following, centre)
     for table in ("call_leg", "agent_state", "coverage"):
-        key = schema.table(table).key
-        kept = centre.get(table).select(key).clear()
+        key = schema.get_table(table).key
+        kept = centre.read_table(table).select(key).clear()
         assert retire_missing_rows(centre.store, table, "pbx", [4 if table != "coverage" else 3], kept)
         following.refresh()
         same(following, centre)
@@ -186,7 +186,7 @@ def test_rows_that_are_retired_are_followed(centre: wfm.Centre) -> None:
 
 def test_a_live_day_without_a_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NoDataError, match="No database"):
-        wfm.Centre(load(database=tmp_path / "none.duckdb")).live(*DAY)
+        wfm.Centre(load_settings(database=tmp_path / "none.duckdb")).live(*DAY)
 
 
 def test_frames_alone_make_a_live_day() -> None:

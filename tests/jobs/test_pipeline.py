@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from wfm.jobs.pipeline import MOST_UNREAD, Line
+from wfm.collect.pipeline import MAX_UNPARSED_PAYLOADS, CollectPipeline
 
 
 def test_a_part_is_stored_after_all_of_it_is_read_and_parts_are_stored_in_order():
@@ -25,12 +25,12 @@ def test_a_part_is_stored_after_all_of_it_is_read_and_parts_are_stored_in_order(
         return part
 
     async def go() -> list[int]:
-        async with Line[int]() as line:
+        async with CollectPipeline[int]() as line:
             for part in range(3):
                 for number in range(5):
-                    await line.read(partial(read, 5 * part + number))
-                await line.store(partial(store, part))
-            return await line.stored()
+                    await line.parse_payload(partial(read, 5 * part + number))
+                await line.start_storing(partial(store, part))
+            return await line.wait_for_stored()
 
     assert asyncio.run(go()) == [0, 1, 2]
     assert [one for one in happened if "read" in one] == [f"read {n}" for n in range(15)]
@@ -46,19 +46,19 @@ def test_no_more_is_fetched_than_can_be_read():
 
     async def go() -> None:
         nonlocal begun
-        async with Line[None]() as line:
+        async with CollectPipeline[None]() as line:
             fetching = asyncio.create_task(fetch(line))
             await asyncio.sleep(0.05)
-            assert begun == MOST_UNREAD + 1
+            assert begun == MAX_UNPARSED_PAYLOADS + 1
             gate.set()
             await fetching
             assert begun == 20
 
-    async def fetch(line: Line[None]) -> None:
+    async def fetch(line: CollectPipeline[None]) -> None:
         nonlocal begun
         for _ in range(20):
             begun += 1
-            await line.read(lambda: None if gate.wait(5) else pytest.fail("no gate"))
+            await line.parse_payload(lambda: None if gate.wait(5) else pytest.fail("no gate"))
 
     asyncio.run(go())
 
@@ -71,11 +71,11 @@ def test_whoever_is_stopped_waits_for_what_is_stored_and_drops_what_is_unread():
         stored.append(True)
 
     async def go() -> None:
-        async with Line[None]() as line:
-            await line.store(store)
-            for _ in range(MOST_UNREAD):
-                await line.read(lambda: (time.sleep(0.05), read.append(True))[1])
-            await line.stored()
+        async with CollectPipeline[None]() as line:
+            await line.start_storing(store)
+            for _ in range(MAX_UNPARSED_PAYLOADS):
+                await line.parse_payload(lambda: (time.sleep(0.05), read.append(True))[1])
+            await line.wait_for_stored()
 
     async def stopped() -> None:
         task = asyncio.create_task(go())
@@ -84,7 +84,7 @@ def test_whoever_is_stopped_waits_for_what_is_stored_and_drops_what_is_unread():
         with pytest.raises(asyncio.CancelledError):
             await task
         assert stored
-        assert len(read) < MOST_UNREAD
+        assert len(read) < MAX_UNPARSED_PAYLOADS
 
     asyncio.run(stopped())
 
@@ -94,9 +94,9 @@ def test_what_goes_wrong_in_a_part_is_raised_by_the_next():
         raise OSError("the disk is full")
 
     async def go() -> None:
-        async with Line[None]() as line:
-            await line.store(broken)
-            await line.store(lambda: pytest.fail("stored after a part that is not there"))
+        async with CollectPipeline[None]() as line:
+            await line.start_storing(broken)
+            await line.start_storing(lambda: pytest.fail("stored after a part that is not there"))
 
     with pytest.raises(OSError, match="the disk is full"):
         asyncio.run(go())

@@ -8,9 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from wfm import schema
+from wfm.core import schema
 from wfm.storage.batches import store_batch
-from wfm.storage.database import Store
+from wfm.storage.database import Database
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR, WHOLE = timedelta(hours=1), timedelta(days=1)
@@ -18,8 +18,8 @@ PER_HOUR = 4
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "wfm.duckdb")
+def store(tmp_path: Path) -> Database:
+    return Database(tmp_path / "wfm.duckdb")
 
 
 def ran(
@@ -27,7 +27,7 @@ def ran(
 ) -> pl.DataFrame:
     """Make the cells of a report that has so many rows for every hour of its window."""
     n = int((end - day) / HOUR) * PER_HOUR if rows is None else rows
-    kinds = schema.table("report_row").own
+    kinds = schema.get_table("report_row").own_columns
     about = {"source": "xima", "report_id": report, "execution_id": run, "from_at": day, "to_at": end}
     said = [
         {**dict.fromkeys(kinds), **about, "row_no": at, "column_key": "c", "value": f"{at}"}
@@ -36,7 +36,7 @@ def ran(
     return pl.DataFrame(said, schema=kinds)
 
 
-def keep(store: Store, name: str, *runs: pl.DataFrame) -> datetime:
+def keep(store: Database, name: str, *runs: pl.DataFrame) -> datetime:
     """Store runs as one cycle does; returns when."""
     store_batch(
         store,
@@ -49,21 +49,23 @@ def keep(store: Store, name: str, *runs: pl.DataFrame) -> datetime:
         payloads=[],
         tables={"report_row": pl.concat(runs)},
     )
-    with store.reading() as reader:
-        return reader.newest()[1]
+    with store.open_reader() as reader:
+        return reader.read_last_collection()[1]
 
 
-def in_force(store: Store, as_of: datetime | None = None) -> pl.DataFrame:
-    with store.reading(as_of) as reader:
-        return reader.table("report_row").select("report_id", "from_at", "to_at", "row_no").sort(pl.all())
+def in_force(store: Database, as_of: datetime | None = None) -> pl.DataFrame:
+    with store.open_reader(as_of) as reader:
+        return (
+            reader.read_table("report_row").select("report_id", "from_at", "to_at", "row_no").sort(pl.all())
+        )
 
 
-def all_rows(store: Store) -> int:
-    with store.reading() as reader:
-        return int(reader.query("SELECT count(*) AS n FROM report_row").item())
+def all_rows(store: Database) -> int:
+    with store.open_reader() as reader:
+        return int(reader.run_query("SELECT count(*) AS n FROM report_row").item())
 
 
-def test_of_three_days_of_runs_each_day_is_in_force_once_and_the_past_replays(store: Store) -> None:
+def test_of_three_days_of_runs_each_day_is_in_force_once_and_the_past_replays(store: Database) -> None:
     known: list[tuple[datetime, int]] = []
     for hour in range(6, 3 * 24 + 1, 6):
         now = DAY + hour * HOUR
@@ -78,7 +80,7 @@ def test_of_three_days_of_runs_each_day_is_in_force_once_and_the_past_replays(st
         assert in_force(store, at)["to_at"].n_unique() == (height // PER_HOUR - 1) // 24 + 1
 
 
-def test_a_run_with_fewer_rows_leaves_none_of_the_last_one(store: Store) -> None:
+def test_a_run_with_fewer_rows_leaves_none_of_the_last_one(store: Database) -> None:
     keep(store, "1", ran(DAY, DAY + WHOLE, "a"))
     before = keep(store, "2", ran(DAY, DAY + WHOLE, "b", rows=3))
     keep(store, "3", ran(DAY, DAY + WHOLE, "c", rows=5))
@@ -86,7 +88,7 @@ def test_a_run_with_fewer_rows_leaves_none_of_the_last_one(store: Store) -> None
     assert in_force(store, before)["row_no"].to_list() == [0, 1, 2]
 
 
-def test_a_shorter_run_takes_nothing_from_a_longer_one_and_other_reports_are_left(store: Store) -> None:
+def test_a_shorter_run_takes_nothing_from_a_longer_one_and_other_reports_are_left(store: Database) -> None:
     other = ran(DAY, DAY + HOUR, "a", report="VOLUME")
     keep(store, "1", ran(DAY, DAY + WHOLE, "a"), other, ran(DAY - WHOLE, DAY, "a"))
     whole = in_force(store)
@@ -96,7 +98,7 @@ def test_a_shorter_run_takes_nothing_from_a_longer_one_and_other_reports_are_lef
     assert in_force(store).equals(whole)
 
 
-def test_runs_that_are_read_together_count_as_if_one_after_another(store: Store) -> None:
+def test_runs_that_are_read_together_count_as_if_one_after_another(store: Database) -> None:
     runs = [ran(DAY, DAY + n * HOUR, f"run-{n}") for n in (1, 2, 3)]
     keep(store, "all", *runs, ran(DAY, DAY + 3 * HOUR, "again", rows=7))
     assert in_force(store)["row_no"].to_list() == list(range(7))

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 import wfm
-from wfm.jobs.responsible import Decision, Known, answer, decide
-from wfm.jobs.sources import Source, configured
-from wfm.storage.database import Store
+from wfm.analysis.call_routing import RoutingDecision, RoutingFacts, answer_routing_request, decide_route
+from wfm.collect.sources import ConfiguredSource, check_sources
+from wfm.storage.database import Database
 from wfm.vendors import Delivery
 
 NOW = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
@@ -27,9 +27,9 @@ def known(
     schedule: tuple[tuple[str, str], ...] = (("ada", "on_queue"),),
     state: tuple[tuple[str, str, timedelta], ...] = (("ada", "available", timedelta(0)),),
     calling: tuple[str, ...] = (),
-) -> Known:
+) -> RoutingFacts:
     instant = pl.Datetime("us", "UTC")
-    return Known(
+    return RoutingFacts(
         pl.DataFrame(
             talk,
             schema={"source": pl.String, "login": pl.String, "agent_id": pl.String, "ended_at": instant},
@@ -47,7 +47,7 @@ def known(
 
 def test_who_talked_last_gets_the_call() -> None:
     for free in (known(), known(calling=("9002",))):
-        assert decide(free, "pbx", NOW) == Decision(
+        assert decide_route(free, "pbx", NOW) == RoutingDecision(
             "9001", "ada", "ada is responsible, scheduled and available"
         )
 
@@ -69,8 +69,8 @@ def test_who_talked_last_gets_the_call() -> None:
         (known(state=(("ada", "available", timedelta(0)), ("ada", "busy", timedelta(0)))), "available, busy"),
     ],
 )
-def test_anybody_else_does_not(what: Known, reason: str) -> None:
-    decision = decide(what, "pbx", NOW)
+def test_anybody_else_does_not(what: RoutingFacts, reason: str) -> None:
+    decision = decide_route(what, "pbx", NOW)
     assert decision.login is None
     assert reason in decision.reason
 
@@ -81,18 +81,18 @@ def test_a_login_elsewhere_that_is_out_or_unwatched_does_not_matter() -> None:
         ("ada", "logged_out", timedelta(0)),
         ("ada", "busy", 60 * MINUTE),
     )
-    assert decide(known(state=states), "pbx", NOW).login == "9001"
+    assert decide_route(known(state=states), "pbx", NOW).login == "9001"
 
 
 # --- from the database ----------------------------------------------------------------------------------
 @pytest.fixture
-def source() -> Source:
+def source() -> ConfiguredSource:
     given = {"vendor": "telphin", "client_id": "a", "client_secret": "b", "fallback_extension": "800"}
-    return configured({"pbx": {**given, "country": "US"}})["pbx"]
+    return check_sources({"pbx": {**given, "country": "US"}})["pbx"]
 
 
 @pytest.fixture
-def store(place: Path) -> Store:
+def store(place: Path) -> Database:
     """Ada (login 9001) works from 9 to 17 with a meal at 12, was called on Saturday, and is available until 15:00."""
     centre = wfm.open(place / "wfm.duckdb")
     files = {
@@ -105,20 +105,20 @@ def store(place: Path) -> Store:
     for table, text in files.items():
         (place / f"{table}.csv").write_text(text)
         covers = ("2026-03-02T08:00Z", "2026-03-02T15:05Z") if table == "agent_state" else None
-        centre.put(table, place / f"{table}.csv", covers=covers)
+        centre.import_file(table, place / f"{table}.csv", covers=covers)
     _talked(centre.store)
     return centre.store
 
 
 def _talked(
-    store: Store,
+    store: Database,
     call: str = "c1",
     began: datetime = datetime(2026, 2, 28, 10, tzinfo=UTC),
     now: datetime = NOW,
     *,
     over: bool = True,
 ) -> None:
-    from wfm.jobs.collect import Collector
+    from wfm.collect.collector import Collector
     from wfm.vendors import Payload, pack_deliveries
 
     at = int(began.timestamp()) * 1_000_000
@@ -134,21 +134,27 @@ def _talked(
         for kind, status, s in told[: 3 if over else 2]
     ]
     given = {"vendor": "telphin", "client_id": "a", "client_secret": "b", "country": "US"}
-    pbx = configured({"pbx": given})["pbx"]
+    pbx = check_sources({"pbx": given})["pbx"]
     payload = Payload("call_event", NOW, pack_deliveries(deliveries), {"by": "webhook"})
-    assert Collector(store, clock=lambda: now).receive(pbx, [payload]).result == "complete"
+    assert Collector(store, clock=lambda: now).store_deliveries(pbx, [payload]).result == "complete"
 
 
 def ask(
-    store: Store, source: Source, at: datetime, caller: str = CALLER, renewal: timedelta = RENEWAL
+    store: Database,
+    source: ConfiguredSource,
+    at: datetime,
+    caller: str = CALLER,
+    renewal: timedelta = RENEWAL,
 ) -> tuple[bytes, str]:
     query = f"CallID=c2&CallerIDNum={caller}&CallStatus=ANSWER&CallFlow=IN"
-    (status, kind, body), decision = answer(store, source, Delivery(at, "GET", query, "", b""), at, renewal)
+    (status, kind, body), decision = answer_routing_request(
+        store, source, Delivery(at, "GET", query, "", b""), at, renewal
+    )
     assert (status, kind.partition(";")[0]) == (200, "text/xml")
     return body, decision.reason
 
 
-def test_the_ivr_is_told_the_extension(store: Store, source: Source) -> None:
+def test_the_ivr_is_told_the_extension(store: Database, source: ConfiguredSource) -> None:
     at = datetime(2026, 3, 2, 14, 59, tzinfo=UTC)
     for caller in (CALLER, "%2B15555550177", "(555) 555-0177"):
         body, reason = ask(store, source, at, caller)
@@ -157,7 +163,7 @@ def test_the_ivr_is_told_the_extension(store: Store, source: Source) -> None:
 
 
 def test_who_has_a_call_under_way_is_not_available_whatever_the_state_says(
-    store: Store, source: Source
+    store: Database, source: ConfiguredSource
 ) -> None:
     at = datetime(2026, 3, 2, 14, 59, tzinfo=UTC)
     _talked(store, "c3", at - MINUTE, at, over=False)
@@ -181,14 +187,14 @@ def test_who_has_a_call_under_way_is_not_available_whatever_the_state_says(
     ],
 )
 def test_else_the_fallback(
-    store: Store, source: Source, hour: int, minute: int, caller: str, reason: str
+    store: Database, source: ConfiguredSource, hour: int, minute: int, caller: str, reason: str
 ) -> None:
     body, why = ask(store, source, datetime(2026, 3, 2, hour, minute, tzinfo=UTC), caller)
     assert reason in why
     assert b">800</SetVar>" in body
 
 
-def test_a_state_expires_after_the_configured_renewal(store: Store, source: Source) -> None:
+def test_a_state_expires_after_the_configured_renewal(store: Database, source: ConfiguredSource) -> None:
     at = datetime(2026, 3, 2, 14, 59, tzinfo=UTC)  # available since 10:00
     assert ask(store, source, at, renewal=timedelta(hours=5))[1].endswith("available")
     body, reason = ask(store, source, at, renewal=timedelta(hours=4))
@@ -196,19 +202,19 @@ def test_a_state_expires_after_the_configured_renewal(store: Store, source: Sour
     assert b">800</SetVar>" in body
 
 
-def test_without_a_database_the_caller_is_not_kept_waiting(tmp_path: Path, source: Source) -> None:
-    body, why = ask(Store(tmp_path / "none.duckdb"), source, NOW)
+def test_without_a_database_the_caller_is_not_kept_waiting(tmp_path: Path, source: ConfiguredSource) -> None:
+    body, why = ask(Database(tmp_path / "none.duckdb"), source, NOW)
     assert "the database cannot be read" in why
     assert b">800</SetVar>" in body
 
 
 def test_a_bug_does_not_leave_the_caller_without_an_answer(
-    store: Store, source: Source, monkeypatch: pytest.MonkeyPatch
+    store: Database, source: ConfiguredSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("nobody thought of that")
 
-    monkeypatch.setattr("wfm.jobs.responsible.decide", broken)
+    monkeypatch.setattr("wfm.analysis.call_routing.decide_route", broken)
     body, why = ask(store, source, datetime(2026, 3, 2, 14, 59, tzinfo=UTC))
     assert "the routing failed" in why
     assert b">800</SetVar>" in body

@@ -9,64 +9,71 @@ from pathlib import Path
 
 import pytest
 
+from wfm.collect import spool
 from wfm.core.atomic_files import TEMPORARY_ENDING
-from wfm.errors import OutputError
-from wfm.jobs import spool
+from wfm.core.errors import OutputError
 from wfm.vendors import Payload, Window
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
 
-def batch(source: str = "ncc", n: int = 2, result: str = "complete") -> spool.Batch:
+def batch(source: str = "ncc", n: int = 2, result: str = "complete") -> spool.SpooledBatch:
     payloads = tuple(
         Payload("call_leg", START + timedelta(seconds=i), bytes([i, 0, 255]), {"user": f"ü{i}"})
         for i in range(n)
     )
     window = Window(START, START + timedelta(hours=1))
-    return spool.Batch(
-        spool.Batch.new_name(), source, "nextiva_ncc", "call_leg", window, result, "a note", payloads
+    return spool.SpooledBatch(
+        spool.SpooledBatch.create_name(),
+        source,
+        "nextiva_ncc",
+        "call_leg",
+        window,
+        result,
+        "a note",
+        payloads,
     )
 
 
 def test_a_batch_comes_back_as_it_was(tmp_path: Path) -> None:
     for made in (batch(), batch(n=0, result="failed")):
-        path = spool.put(tmp_path / "spool", made)
-        assert spool.take(path) == made
-        spool.drop(path)
-    assert spool.waiting(tmp_path / "spool") == []
+        path = spool.write_batch(tmp_path / "spool", made)
+        assert spool.read_batch(path) == made
+        spool.remove_batch(path)
+    assert spool.list_waiting_batches(tmp_path / "spool") == []
 
 
 def test_batches_wait_in_the_order_of_making_and_by_source(tmp_path: Path) -> None:
     made = [batch(source) for source in ("ncc", "xsi", "ncc")]
-    paths = [spool.put(tmp_path, one) for one in made]
-    assert spool.waiting(tmp_path) == paths
-    assert spool.waiting(tmp_path, "ncc") == [paths[0], paths[2]]
-    assert spool.waiting(tmp_path, "c") == []
+    paths = [spool.write_batch(tmp_path, one) for one in made]
+    assert spool.list_waiting_batches(tmp_path) == paths
+    assert spool.list_waiting_batches(tmp_path, "ncc") == [paths[0], paths[2]]
+    assert spool.list_waiting_batches(tmp_path, "c") == []
 
 
 def test_a_damaged_batch_is_set_aside_not_erased(tmp_path: Path) -> None:
-    path = spool.put(tmp_path, batch())
+    path = spool.write_batch(tmp_path, batch())
     path.write_bytes(path.read_bytes()[:40])
-    assert spool.take(path) is None
-    assert [p.name for p in tmp_path.iterdir()] == [path.name + spool.DAMAGED]
+    assert spool.read_batch(path) is None
+    assert [p.name for p in tmp_path.iterdir()] == [path.name + spool.DAMAGED_ENDING]
 
 
 def test_what_a_crash_left_half_written_goes_when_it_is_old(tmp_path: Path) -> None:
-    kept = spool.put(tmp_path, batch())
+    kept = spool.write_batch(tmp_path, batch())
     old, new = (tmp_path / f"{name}{TEMPORARY_ENDING}" for name in ("old", "new"))
     for path, at in ((old, 1_000), (new, 3_000), (kept, 1_000)):
         path.touch()
         os.utime(path, (at, at))
-    assert spool.tidy(tmp_path, before=2_000) == 1
+    assert spool.remove_partial_files(tmp_path, before=2_000) == 1
     assert sorted(tmp_path.iterdir()) == sorted([kept, new])
-    assert spool.tidy(tmp_path / "nowhere", before=2_000) == 0
+    assert spool.remove_partial_files(tmp_path / "nowhere", before=2_000) == 0
 
 
 def test_one_that_another_process_has_drained_is_no_trouble(tmp_path: Path) -> None:
-    path = spool.put(tmp_path, batch())
-    spool.drop(path)
-    assert spool.take(path) is None
-    spool.drop(path)
+    path = spool.write_batch(tmp_path, batch())
+    spool.remove_batch(path)
+    assert spool.read_batch(path) is None
+    spool.remove_batch(path)
 
 
 def test_on_a_full_disk_nothing_is_left_and_the_error_says_so(
@@ -77,5 +84,5 @@ def test_on_a_full_disk_nothing_is_left_and_the_error_says_so(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OutputError, match="the disk is full"):
-        spool.put(tmp_path, batch())
+        spool.write_batch(tmp_path, batch())
     assert list(tmp_path.iterdir()) == []

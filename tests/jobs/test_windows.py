@@ -8,7 +8,16 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfm.jobs.windows import beginning, due, fairly, floor, halves, slices, union, without
+from wfm.collect.windows import (
+    find_collection_start,
+    floor_to_grid,
+    halve_window,
+    merge_windows,
+    plan_due_windows,
+    put_failed_last,
+    slice_window,
+    subtract_windows,
+)
 from wfm.vendors import Feed, Window
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -37,7 +46,7 @@ def test_what_is_due_is_every_gap_and_the_overlap(
     done: list[Window], overlap: int, slice_: int, now: int
 ) -> None:
     feed = Feed("call_leg", "window", 900, overlap_s=overlap * 900, slice_s=slice_ * 900)
-    wanted = due(feed, done, START, at(now) + timedelta(minutes=7))
+    wanted = plan_due_windows(feed, done, START, at(now) + timedelta(minutes=7))
     have = quarters(done)
     newest = min(max(have, default=-1) + 1, now)
     expected = (set(range(now)) - have) | set(range(max(0, newest - overlap), now))
@@ -50,29 +59,29 @@ def test_what_is_due_is_every_gap_and_the_overlap(
 @given(done=spans, a=st.integers(0, 40), n=st.integers(1, 20))
 def test_without_and_union_are_set_operations(done: list[Window], a: int, n: int) -> None:
     whole = window(a, a + n)
-    assert quarters(without(whole, union(done))) == quarters([whole]) - quarters(done)
-    joined = union(done)
+    assert quarters(subtract_windows(whole, merge_windows(done))) == quarters([whole]) - quarters(done)
+    joined = merge_windows(done)
     assert quarters(joined) == quarters(done)
     assert all(left.end < right.start for left, right in pairwise(joined))
 
 
 def test_an_open_interval_is_left_alone_until_it_has_settled() -> None:
     feed = Feed("interval_volume", "window", 900, settle_s=300)
-    assert due(feed, [window(0, 3)], START, at(4) + timedelta(seconds=299)) == []
-    assert due(feed, [window(0, 3)], START, at(4) + timedelta(seconds=300)) == [window(3, 4)]
+    assert plan_due_windows(feed, [window(0, 3)], START, at(4) + timedelta(seconds=299)) == []
+    assert plan_due_windows(feed, [window(0, 3)], START, at(4) + timedelta(seconds=300)) == [window(3, 4)]
 
 
 def test_a_long_outage_is_caught_up_in_slices_oldest_first() -> None:
     feed = Feed("call_leg", "window", 900, overlap_s=3600, slice_s=6 * 3600)
-    pieces = due(feed, [window(0, 4)], START, at(100))
+    pieces = plan_due_windows(feed, [window(0, 4)], START, at(100))
     assert pieces[0].start == at(0)
     assert pieces[-1].end == at(100)
     assert max(piece.end - piece.start for piece in pieces) == timedelta(hours=6)
 
 
 def test_floor_and_slices() -> None:
-    assert floor(at(3) + timedelta(minutes=14, seconds=59)) == at(3)
-    assert slices(window(0, 5), 2 * QUARTER) == [window(0, 2), window(2, 4), window(4, 5)]
+    assert floor_to_grid(at(3) + timedelta(minutes=14, seconds=59)) == at(3)
+    assert slice_window(window(0, 5), 2 * QUARTER) == [window(0, 2), window(2, 4), window(4, 5)]
 
 
 @given(a=st.integers(0, 40), n=st.integers(1, 700), odd=st.integers(0, 14))
@@ -82,11 +91,11 @@ def test_halving_ends_at_the_quarter_of_an_hour_and_loses_nothing(a: int, n: int
     first = todo[0]
     while todo:
         piece = todo.pop()
-        parts = halves(piece)
+        parts = halve_window(piece)
         cuts += bool(parts)
         todo += parts
         whole += [] if parts else [piece]
-    assert union(whole) == [first]
+    assert merge_windows(whole) == [first]
     assert max(piece.end - piece.start for piece in whole) <= QUARTER
     assert len(whole) == cuts + 1
 
@@ -98,15 +107,15 @@ def test_turns_are_fair(pieces: list[Window], failed: list[Window]) -> None:
             (turn for turn, one in enumerate(failed) if quarters([one]) & quarters([piece])), default=-1
         )
 
-    got = fairly(pieces, failed)
+    got = put_failed_last(pieces, failed)
     assert [last(piece) for piece in got] == sorted(map(last, pieces))
     assert sorted(map(id, got)) == sorted(map(id, pieces))
 
 
 def test_what_failed_just_before_the_oldest_that_is_stored_is_wanted() -> None:
     stored, first = [window(8, 12), window(20, 24)], at(4)
-    assert beginning(stored, [], first) == at(8)
-    assert beginning(stored, [window(6, 8), window(2, 6)], first) == at(2)
-    assert beginning(stored, [window(0, 6)], first) == at(8)  # a backfill of long ago, given up
-    assert beginning([], [], first) == first
-    assert beginning([], [window(0, 6)], first) == at(0)
+    assert find_collection_start(stored, [], first) == at(8)
+    assert find_collection_start(stored, [window(6, 8), window(2, 6)], first) == at(2)
+    assert find_collection_start(stored, [window(0, 6)], first) == at(8)  # a backfill of long ago, given up
+    assert find_collection_start([], [], first) == first
+    assert find_collection_start([], [window(0, 6)], first) == at(0)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from report_frames import EVIL, empty_report, exception, exceptions, report
 
-from wfm.errors import OutputError, UsageError
+from wfm.core.errors import OutputError, UsageError
 from wfm.report import to_csv, to_html, to_xlsx, write_report
 from wfm.report.export import xlsx
 

@@ -25,13 +25,13 @@ from wfm.report import formats
     ],
 )
 def test_percent(ratio: float | None, text: str) -> None:
-    assert formats.percent(ratio) == text
+    assert formats.format_percent(ratio) == text
 
 
 @given(st.floats(0, 1))
 def test_only_exact_ends_read_as_0_and_100(ratio: float) -> None:
-    assert (formats.percent(ratio) == "100.0 %") == (ratio == 1)
-    assert (formats.percent(ratio) == "0.0 %") == (ratio == 0)
+    assert (formats.format_percent(ratio) == "100.0 %") == (ratio == 1)
+    assert (formats.format_percent(ratio) == "0.0 %") == (ratio == 0)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_only_exact_ends_read_as_0_and_100(ratio: float) -> None:
     ],
 )
 def test_clock(seconds: float | None, text: str) -> None:
-    assert formats.clock(seconds) == text
+    assert formats.format_duration(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -58,25 +58,31 @@ def test_clock(seconds: float | None, text: str) -> None:
     [(4_406_481.0, "4,406,481 s"), (0.25, "0.25 s"), (10.0, "10 s"), (0, "0 s"), (None, "–")],
 )
 def test_exact_seconds_keep_every_microsecond(seconds: float | None, text: str) -> None:
-    assert formats.exact(seconds) == text
+    assert formats.format_exact_seconds(seconds) == text
 
 
 def test_range_has_enough_decimals_to_differ() -> None:
-    assert formats.between(0.88, 0.9) == "88.0 % and 90.0 %"
-    assert formats.between(0.889067, 0.889319) == "88.91 % and 88.93 %"
-    assert formats.between(0.5, 0.5) == "50.0000 % and 50.0000 %"
-    assert formats.between(None, 1) == "–"
+    assert formats.format_percent_range(0.88, 0.9) == "88.0 % and 90.0 %"
+    assert formats.format_percent_range(0.889067, 0.889319) == "88.91 % and 88.93 %"
+    assert formats.format_percent_range(0.5, 0.5) == "50.0000 % and 50.0000 %"
+    assert formats.format_percent_range(None, 1) == "–"
 
 
 def test_instants_name_their_offset() -> None:
     at = datetime(2026, 7, 1, 21, 30, tzinfo=UTC)
-    assert formats.moment(at, "Asia/Jerusalem") == "Thu 2 Jul 2026, 00:30 (UTC+03:00)"
-    assert formats.moment(at, "Asia/Kathmandu").endswith("(UTC+05:45)")
-    assert formats.iso(at) == "2026-07-01T21:30:00Z"
-    assert formats.day(date(2026, 3, 2)) == "Mon 2 Mar 2026"
+    assert formats.format_instant(at, "Asia/Jerusalem") == "Thu 2 Jul 2026, 00:30 (UTC+03:00)"
+    assert formats.format_instant(at, "Asia/Kathmandu").endswith("(UTC+05:45)")
+    assert formats.format_iso_instant(at) == "2026-07-01T21:30:00Z"
+    assert formats.format_date(date(2026, 3, 2)) == "Mon 2 Mar 2026"
 
 
 def test_counts_and_hours() -> None:
-    assert [formats.count(n) for n in (0, 12, 2.5, 1234567, None)] == ["0", "12", "2.5", "1,234,567", "–"]
-    assert [formats.hours(s) for s in (1200, 36_000, 4_956_300)] == ["20 min 00 s", "10 h", "1,377 h"]
-    assert [formats.plural(n, "day") for n in (1, 1200)] == ["1 day", "1,200 days"]
+    assert [formats.format_count(n) for n in (0, 12, 2.5, 1234567, None)] == [
+        "0",
+        "12",
+        "2.5",
+        "1,234,567",
+        "–",
+    ]
+    assert [formats.format_hours(s) for s in (1200, 36_000, 4_956_300)] == ["20 min 00 s", "10 h", "1,377 h"]
+    assert [formats.format_plural(n, "day") for n in (1, 1200)] == ["1 day", "1,200 days"]

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 from report_frames import EVIL, EXCEPTION, Page, empty_report, exception, exceptions, report, score
 
-from wfm import terms
+from wfm.core import glossary
 from wfm.report import build_headline_sentence, build_headline_text, to_html
-from wfm.report.formats import clock, exact, percent
+from wfm.report.formats import format_duration, format_exact_seconds, format_percent
 from wfm.report.html.sections import agents
 from wfm.report.labels import CLASS_LABELS, CLASS_ORDER, FIGURE_DEFINITIONS, REASON_LABELS, REASON_MEANINGS
 
@@ -27,7 +27,7 @@ def page(html: str) -> Page:
 def test_the_headline_is_the_frame(page: Page) -> None:
     total = report().total
     for name in ("adherence", "adherence_adjusted", "coverage", "conformance"):
-        assert percent(total[name]) in page.text
+        assert format_percent(total[name]) in page.text
     assert build_headline_sentence(report()) in page.text
 
 
@@ -35,15 +35,15 @@ def test_the_split_is_exact_and_adds_up(page: Page) -> None:
     total = report().total
     seconds_of_class = dict(zip(page.column("split", "Class"), page.column("split", "Exactly"), strict=True))
     for name in CLASS_ORDER:
-        assert seconds_of_class[f"{CLASS_LABELS[name].letter} {CLASS_LABELS[name].word}"] == exact(
-            total[f"{name}_s"]
-        )
+        assert seconds_of_class[
+            f"{CLASS_LABELS[name].letter} {CLASS_LABELS[name].word}"
+        ] == format_exact_seconds(total[f"{name}_s"])
     numbers = [float(text.removesuffix(" s").replace(",", "")) for text in seconds_of_class.values()]
     assert sum(numbers) == total["scheduled_s"]
     assert page.tables["split"][-1][:3] == [
         "Scheduled",
-        clock(total["scheduled_s"]),
-        exact(total["scheduled_s"]),
+        format_duration(total["scheduled_s"]),
+        format_exact_seconds(total["scheduled_s"]),
     ]
 
 
@@ -59,18 +59,18 @@ def test_class_shares_add_to_all(html: str) -> None:
 @pytest.mark.parametrize("table", ["teams-table", "agents-table"])
 def test_score_tables_are_the_frames(page: Page, table: str) -> None:
     rows = report().by_team if table == "teams-table" else report().by_agent
-    assert page.column(table, "Raw") == [percent(v) for v in rows["adherence"]]
-    assert page.column(table, "Adjusted") == [percent(v) for v in rows["adherence_adjusted"]]
-    assert page.column(table, "Scheduled") == [clock(v) for v in rows["scheduled_s"]]
+    assert page.column(table, "Raw") == [format_percent(v) for v in rows["adherence"]]
+    assert page.column(table, "Adjusted") == [format_percent(v) for v in rows["adherence_adjusted"]]
+    assert page.column(table, "Scheduled") == [format_duration(v) for v in rows["scheduled_s"]]
     for name in ("controllable", "call_driven", "approved", "system", "unknown"):
         assert page.column(table, CLASS_LABELS[name].word) == [
-            clock(v) if v else "·" for v in rows[f"{name}_s"]
+            format_duration(v) if v else "·" for v in rows[f"{name}_s"]
         ]
 
 
 def test_reasons_are_summed_with_their_words(page: Page) -> None:
     assert page.column("reasons", "Reason")[:2] == ["Wrong state", "Late start"]
-    assert page.column("reasons", "Time")[:2] == [clock(6_649.5), clock(180)]
+    assert page.column("reasons", "Time")[:2] == [format_duration(6_649.5), format_duration(180)]
     assert page.column("reasons", "Meaning")[0] == REASON_MEANINGS["wrong_state"]
     assert page.tables["reasons"][-1][0] == "Unscheduled work"
     assert page.tables["reasons"][-1][4] == "–"
@@ -240,8 +240,8 @@ def test_agents_without_a_schedule_are_named() -> None:
 
 
 def test_every_word_is_defined(page: Page) -> None:
-    assert set(REASON_LABELS) == set(terms.REASONS)
-    assert set(CLASS_ORDER) == set(CLASS_LABELS) == set(terms.CLASSES)
+    assert set(REASON_LABELS) == set(glossary.REASONS)
+    assert set(CLASS_ORDER) == set(CLASS_LABELS) == set(glossary.CLASSES)
     for figure in FIGURE_DEFINITIONS:
         assert figure.word in page.text
         assert figure.formula in page.text
@@ -285,7 +285,7 @@ def test_adherence_without_coverage_is_not_zero() -> None:
         build_headline_sentence(made)
         == "1 h 00 min were scheduled, but none of it is covered: adherence is not known."
     )
-    assert percent(made.total["adherence"]) == "–"
+    assert format_percent(made.total["adherence"]) == "–"
 
 
 def test_missing_parts_are_reported_as_missing() -> None:
@@ -316,13 +316,13 @@ def test_what_does_not_fit_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_terminal_text_agrees_with_the_page() -> None:
     text = build_headline_text(report())
     total = report().total
-    assert f"Adherence{percent(total['adherence']):>15}" in text
-    assert f"{clock(total['controllable_s'])}" in text
+    assert f"Adherence{format_percent(total['adherence']):>15}" in text
+    assert f"{format_duration(total['controllable_s'])}" in text
     assert build_headline_sentence(report()) in text
 
 
 def test_a_window_without_a_day_is_refused() -> None:
-    from wfm.errors import InputError, UsageError
+    from wfm.core.errors import InputError, UsageError
 
     with pytest.raises(UsageError, match="has no day"):
         report(to_on=report().from_on)

@@ -9,10 +9,10 @@ import polars as pl
 from report_frames import Page
 
 from wfm import defaults, files
-from wfm.engine.inputs import InputFrames
-from wfm.engine.score import score
+from wfm.engine.adherence.scoring import score
+from wfm.engine.inputs.frames import InputFrames
 from wfm.report import Report, build_report, to_html
-from wfm.report.formats import clock, exact, percent
+from wfm.report.formats import format_duration, format_exact_seconds, format_percent
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 ZONE = "Asia/Jerusalem"
@@ -25,11 +25,11 @@ def arguments() -> dict[str, Any]:
     """Score the sample and give what `build_report` takes."""
     names = ("agent", "login", "schedule", "agent_state", "call_leg", "exemption", "interval_volume", "queue")
     tables = {
-        name: files.read(next(SAMPLE.glob(f"{name}.*")), name, defaults={"source": "bank"}).frame
+        name: files.read_table(next(SAMPLE.glob(f"{name}.*")), name, defaults={"source": "bank"}).frame
         for name in names
     }
     volume, queue = tables.pop("interval_volume"), tables.pop("queue")
-    words = {name: defaults.frame(name) for name in defaults.TABLES}
+    words = {name: defaults.read_default_table(name) for name in defaults.DEFAULT_TABLES}
     made = score(InputFrames(**tables, **words), window=WINDOW, timezone=ZONE)
     start = datetime(1999, 6, 19, 21, tzinfo=UTC)
     return {
@@ -75,10 +75,10 @@ def test_every_roll_up_adds_up_to_the_headline() -> None:
 
 def test_the_page_shows_the_published_figures() -> None:
     page, report = Page(to_html(made())), made()
-    assert percent(report.total["adherence"]) == "88.9 %"
-    assert page.tables["split"][-1][2] == exact(report.total["scheduled_s"])
+    assert format_percent(report.total["adherence"]) == "88.9 %"
+    assert page.tables["split"][-1][2] == format_exact_seconds(report.total["scheduled_s"])
     assert page.column("agents-table", "Controllable") == [
-        clock(v) for v in report.by_agent["controllable_s"]
+        format_duration(v) for v in report.by_agent["controllable_s"]
     ]
     assert "The vendor state “Quality review” has no mapping: 4 times" in page.text
     assert len([fold for fold in page.all("details") if fold.get("class") == "fold"]) == 25

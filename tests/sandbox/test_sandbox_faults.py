@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sandbox_client import BASIC
 
-from wfm.errors import UsageError
+from wfm.core.errors import UsageError
 from wfm.sandbox.faults import DEFAULTS, Faults
 
 

@@ -141,7 +141,7 @@ def test_scheduled_seconds_are_conserved(truth):
 def test_every_reason_is_planted_and_so_is_every_intent():
     truth = simulate(seed=1, days=7, agents=60)
     reasons = set(truth.planted.filter(pl.col("reason").is_not_null())["reason"])
-    assert reasons == set(wfm.terms.REASONS)
+    assert reasons == set(wfm.core.glossary.REASONS)
     assert {"system", "approved", "unknown"} <= set(truth.planted["class"])
     sure = truth.intent.filter(pl.col("kind").is_in(["absent", "late_start"]))
     found = sure.join(
@@ -162,15 +162,15 @@ def test_the_engine_finds_what_is_planted_and_nothing_else():
         exemption=truth.exemption,
         login=truth.login,
         agent=truth.agent,
-        state_map=defaults.frame("state_map"),
-        activity=defaults.frame("activity"),
+        state_map=defaults.read_default_table("state_map"),
+        activity=defaults.read_default_table("activity"),
         window=(utc_at(truth.begins - 86400), utc_at(truth.ends + 86400)),
     )
     found = score.exceptions().with_columns(pl.col("class", "reason").cast(pl.String)).select(KEY)
     planted = truth.planted.filter(~pl.col("class").eq_missing("unknown")).select(KEY)
     assert found.sort(KEY).equals(planted.sort(KEY))
     sums = score.adherence(by=["agent_id", "workday"]).sum()
-    for name in wfm.terms.CLASSES:
+    for name in wfm.core.glossary.CLASSES:
         assert sums[f"{name}_s"][0] == truth.seconds[f"{name}_s"].sum()
 
 
@@ -288,6 +288,10 @@ def test_a_line_knows_its_runs():
 
 
 def test_the_sandbox_and_the_bundled_map_mean_the_same():
-    rows = defaults.frame("state_map").filter(pl.col("source") == "*").select("vendor_state", "state")
+    rows = (
+        defaults.read_default_table("state_map")
+        .filter(pl.col("source") == "*")
+        .select("vendor_state", "state")
+    )
     bundled = {word.lower(): state for word, state in rows.rows()}
     assert {word: bundled[word.lower()] for word in MEANS} == MEANS

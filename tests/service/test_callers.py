@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfm.service.callers import caller, inside
+from wfm.service.client_address import is_in_networks, resolve_client_address
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("::1/128")]
 
@@ -30,18 +30,18 @@ PROXIES = [ip_network("10.0.0.0/8"), ip_network("::1/128")]
     ],
 )
 def test_the_last_stranger_is_the_caller(peer: str, forwarded: list[str], want: str | None) -> None:
-    assert caller(peer, forwarded, PROXIES) == (ip_address(want) if want else None)
+    assert resolve_client_address(peer, forwarded, PROXIES) == (ip_address(want) if want else None)
 
 
 def test_without_trusted_proxies_only_the_peer_counts() -> None:
-    assert caller("10.0.0.1", ["198.51.100.1"], []) == ip_address("10.0.0.1")
+    assert resolve_client_address("10.0.0.1", ["198.51.100.1"], []) == ip_address("10.0.0.1")
 
 
 @given(st.lists(st.text(max_size=20), max_size=4))
 def test_nothing_in_front_of_a_strangers_address_is_read(lies: list[str]) -> None:
-    assert caller("10.0.0.1", [*lies, "198.51.100.1"], PROXIES) == ip_address("198.51.100.1")
+    assert resolve_client_address("10.0.0.1", [*lies, "198.51.100.1"], PROXIES) == ip_address("198.51.100.1")
 
 
 def test_networks_of_both_kinds() -> None:
-    assert inside(ip_address("10.9.9.9"), PROXIES)
-    assert not inside(ip_address("2001:db8::5"), PROXIES)
+    assert is_in_networks(ip_address("10.9.9.9"), PROXIES)
+    assert not is_in_networks(ip_address("2001:db8::5"), PROXIES)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from wfm.jobs.collect import Collector
-from wfm.jobs.sources import Source
-from wfm.service.drainer import NICE, Drainer
-from wfm.service.journal import Journal
-from wfm.storage.database import Store
+from wfm.collect.collector import Collector
+from wfm.collect.sources import ConfiguredSource
+from wfm.service.log_drainer import THREAD_NICENESS, LogDrainer
+from wfm.service.write_ahead_log import WriteAheadLog
+from wfm.storage.database import Database
 
 
 def priority() -> int:
@@ -24,22 +24,22 @@ def priority() -> int:
 def test_storing_steps_back_and_answering_does_not(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     seen: list[int] = []
 
-    class Sources(dict[str, Source]):
-        def get(self, name: str, default: Source | None = None) -> Source | None:  # type: ignore[override]
+    class Sources(dict[str, ConfiguredSource]):
+        def get(self, name: str, default: ConfiguredSource | None = None) -> ConfiguredSource | None:  # type: ignore[override]
             seen.append(priority())
             return super().get(name, default)
 
     async def go() -> None:
-        journal = Journal(tmp_path / "journal")
-        drainer = Drainer(journal, Collector(Store(tmp_path / "wfm.duckdb")), Sources(), lambda _: None)
+        journal = WriteAheadLog(tmp_path / "journal")
+        drainer = LogDrainer(journal, Collector(Database(tmp_path / "wfm.duckdb")), Sources(), lambda _: None)
         await journal.append(b"nobody\nline")
         await drainer.drain()
         assert "deliveries of nobody, which is not configured; it is kept" in caplog.text
-        assert len(journal.sealed()) == 1
+        assert len(journal.list_sealed()) == 1
         await journal.close()
 
     before = priority()
     asyncio.run(go())
     # threads have a priority of their own on Linux alone
-    assert seen == [NICE if sys.platform == "linux" else before]
+    assert seen == [THREAD_NICENESS if sys.platform == "linux" else before]
     assert priority() == before

@@ -12,60 +12,60 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfm.errors import OutputError
-from wfm.service.journal import FILLING, HEAD, Journal, framed, read
+from wfm.core.errors import OutputError
+from wfm.service.write_ahead_log import OPEN_SUFFIX, RECORD_HEADER, WriteAheadLog, encode_record, read_records
 
 RECORDS = st.lists(st.binary(min_size=1, max_size=40), max_size=12)
 
 
-def appended(journal: Journal, records: Sequence[bytes]) -> None:
+def appended(journal: WriteAheadLog, records: Sequence[bytes]) -> None:
     async def all_of_them() -> None:
         await asyncio.gather(*(journal.append(record) for record in records))
-        await journal.seal()
+        await journal.seal_segment()
 
     asyncio.run(all_of_them())
 
 
-def held(journal: Journal) -> list[bytes]:
-    return [record for path in journal.sealed() for record in read(path.read_bytes())[0]]
+def held(journal: WriteAheadLog) -> list[bytes]:
+    return [record for path in journal.list_sealed() for record in read_records(path.read_bytes())[0]]
 
 
 def test_what_is_appended_is_there_in_order(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal")
+    journal = WriteAheadLog(tmp_path / "journal")
     appended(journal, [b"one", b"two"])
     appended(journal, [b"three"])
     assert held(journal) == [b"one", b"two", b"three"]
-    assert journal.depth() == (2, 11 + 3 * HEAD.size)
-    assert held(Journal(tmp_path / "journal")) == [b"one", b"two", b"three"]
+    assert journal.measure_backlog() == (2, 11 + 3 * RECORD_HEADER.size)
+    assert held(WriteAheadLog(tmp_path / "journal")) == [b"one", b"two", b"three"]
 
 
 def test_what_a_crash_left_half_filled_is_sealed_at_the_next_start(tmp_path: Path) -> None:
     async def crash() -> None:
-        journal = Journal(tmp_path)
+        journal = WriteAheadLog(tmp_path)
         for n in range(3):  # the first is made at once, the second ahead
             await journal.append(b"%d" % n)
             if n < 2:
-                await journal.seal()
+                await journal.seal_segment()
 
     asyncio.run(crash())
-    again = Journal(tmp_path)
+    again = WriteAheadLog(tmp_path)
     assert held(again) == [b"0", b"1", b"2"]
-    assert all(read(path.read_bytes())[1] == 0 for path in again.sealed())
+    assert all(read_records(path.read_bytes())[1] == 0 for path in again.list_sealed())
 
 
 @pytest.mark.parametrize("size", [10, 5_000, 90_000])
 def test_a_segment_made_ahead_grows_when_it_is_full(tmp_path: Path, size: int) -> None:
     async def fill() -> None:
-        journal = Journal(tmp_path)
+        journal = WriteAheadLog(tmp_path)
         for n in range(20):
             await journal.append(bytes([n + 1]) * size)
             if n % 7 == 6:
-                await journal.seal()
+                await journal.seal_segment()
         await journal.close()
 
     asyncio.run(fill())
-    assert held(Journal(tmp_path)) == [bytes([n + 1]) * size for n in range(20)]
-    assert not list(tmp_path.glob(f"*{FILLING}"))
+    assert held(WriteAheadLog(tmp_path)) == [bytes([n + 1]) * size for n in range(20)]
+    assert not list(tmp_path.glob(f"*{OPEN_SUFFIX}"))
 
 
 def test_a_segment_that_cannot_be_made_ahead_is_made_when_it_is_needed(
@@ -75,10 +75,10 @@ def test_a_segment_that_cannot_be_made_ahead_is_made_when_it_is_needed(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     async def go() -> None:
-        journal = Journal(tmp_path)
+        journal = WriteAheadLog(tmp_path)
         for n in range(5):
             await journal.append(b"%d" % n)
-            await journal.seal()
+            await journal.seal_segment()
         await journal.close()
 
     real = os.write
@@ -86,14 +86,14 @@ def test_a_segment_that_cannot_be_made_ahead_is_made_when_it_is_needed(
         os, "write", lambda handle, data: refuse(handle) if len(data) > 9_999 else real(handle, data)
     )
     asyncio.run(go())
-    assert held(Journal(tmp_path)) == [b"0", b"1", b"2", b"3", b"4"]
+    assert held(WriteAheadLog(tmp_path)) == [b"0", b"1", b"2", b"3", b"4"]
     assert len(list(tmp_path.iterdir())) == 5
 
 
 def test_many_records_share_an_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced = []
     monkeypatch.setattr(os, "fdatasync", synced.append)
-    journal = Journal(tmp_path)
+    journal = WriteAheadLog(tmp_path)
     appended(journal, [b"%d" % n for n in range(500)])
     assert len(held(journal)) == 500
     assert len(synced) <= 3
@@ -104,10 +104,10 @@ def test_no_append_returns_before_the_fsync(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(os, "fdatasync", lambda handle: written.append(os.lseek(handle, 0, os.SEEK_CUR)))
 
     async def one_by_one() -> None:
-        journal = Journal(tmp_path)
+        journal = WriteAheadLog(tmp_path)
         for n in range(1, 4):
             await journal.append(b"x")
-            assert written == [k * (HEAD.size + 1) for k in range(1, n + 1)]
+            assert written == [k * (RECORD_HEADER.size + 1) for k in range(1, n + 1)]
         await journal.close()
 
     asyncio.run(one_by_one())
@@ -115,10 +115,10 @@ def test_no_append_returns_before_the_fsync(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_long_segment_is_sealed_by_itself(tmp_path: Path) -> None:
     async def fill() -> list[Path]:
-        journal = Journal(tmp_path, segment_bytes=50)
+        journal = WriteAheadLog(tmp_path, segment_bytes=50)
         for _ in range(5):
             await journal.append(b"x" * 30)
-        sealed = journal.sealed()
+        sealed = journal.list_sealed()
         await journal.close()
         return sealed
 
@@ -127,33 +127,36 @@ def test_a_long_segment_is_sealed_by_itself(tmp_path: Path) -> None:
 
 @given(RECORDS, st.data())
 def test_a_cut_tail_loses_only_what_it_cuts(records: list[bytes], data: st.DataObject) -> None:
-    whole = b"".join(map(framed, records))
+    whole = b"".join(map(encode_record, records))
     cut = data.draw(st.integers(0, len(whole)))
-    ends = [sum(len(framed(r)) for r in records[: n + 1]) for n in range(len(records))]
+    ends = [sum(len(encode_record(r)) for r in records[: n + 1]) for n in range(len(records))]
     kept = sum(end <= cut for end in ends)
-    found, torn = read(whole[:cut])
+    found, torn = read_records(whole[:cut])
     assert found == records[:kept]
     assert torn == len(whole[ends[kept - 1] if kept else 0 : cut].rstrip(b"\0"))
 
 
 @given(RECORDS, st.binary(max_size=60))
 def test_rubbish_behind_the_records_adds_none(records: list[bytes], rubbish: bytes) -> None:
-    found, _ = read(b"".join(map(framed, records)) + rubbish)
+    found, _ = read_records(b"".join(map(encode_record, records)) + rubbish)
     assert found[: len(records)] == records
-    assert len(found) == len(records) or framed(found[len(records)]) == rubbish[: HEAD.size + len(found[-1])]
+    assert (
+        len(found) == len(records)
+        or encode_record(found[len(records)]) == rubbish[: RECORD_HEADER.size + len(found[-1])]
+    )
 
 
 @given(RECORDS, st.integers(1, 64))
 def test_zeros_behind_the_records_are_no_records(records: list[bytes], zeros: int) -> None:
-    assert read(b"".join(map(framed, records)) + bytes(zeros)) == (records, 0)
+    assert read_records(b"".join(map(encode_record, records)) + bytes(zeros)) == (records, 0)
 
 
 @given(RECORDS.filter(bool), st.data())
 def test_a_flipped_bit_is_noticed(records: list[bytes], data: st.DataObject) -> None:
-    whole = bytearray(b"".join(map(framed, records)))
+    whole = bytearray(b"".join(map(encode_record, records)))
     at = data.draw(st.integers(0, len(whole) - 1))
     whole[at] ^= 1 << data.draw(st.integers(0, 7))
-    found, torn = read(bytes(whole))
+    found, torn = read_records(bytes(whole))
     assert found == records[: len(found)]
     assert len(found) < len(records)
     assert torn
@@ -172,26 +175,26 @@ def test_a_full_disk_is_told_and_loses_nothing_acknowledged(
 
     monkeypatch.setattr(os, "write", write)
 
-    async def through_a_full_disk(journal: Journal) -> None:
+    async def through_a_full_disk(journal: WriteAheadLog) -> None:
         nonlocal full
         await journal.append(b"before")
         full = True
         with pytest.raises(OutputError, match="No space left"):
             await journal.append(b"refused")
-        assert journal.broken == "No space left on device"
+        assert journal.write_error == "No space left on device"
         full = False
         await journal.append(b"after")
-        assert not journal.broken
-        await journal.seal()
+        assert not journal.write_error
+        await journal.seal_segment()
 
-    journal = Journal(tmp_path)
+    journal = WriteAheadLog(tmp_path)
     asyncio.run(through_a_full_disk(journal))
     assert held(journal) == [b"before", b"after"]
 
 
 def test_a_closed_journal_takes_nothing(tmp_path: Path) -> None:
     async def closed() -> None:
-        journal = Journal(tmp_path)
+        journal = WriteAheadLog(tmp_path)
         await journal.close()
         await journal.close()
         with pytest.raises(OutputError, match="closed"):

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wfm.service import LogFormat
-from wfm.service.logs import Lines, masked
+from wfm.service.logging_setup import LogLineFormatter, mask_phone_numbers
 
 SECRET = "s3cret of the source"
 
 
 def line(message: str, shape: LogFormat = LogFormat.json, *, numbers: bool = False, **more: object) -> str:
     record = logging.makeLogRecord({"name": "wfm.test", "levelname": "INFO", "msg": message, **more})
-    return Lines(shape, [SECRET], numbers=numbers).format(record)
+    return LogLineFormatter(shape, [SECRET], numbers=numbers).format(record)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def line(message: str, shape: LogFormat = LogFormat.json, *, numbers: bool = Fal
     ],
 )
 def test_numbers_are_hidden_and_nothing_else(text: str, want: str) -> None:
-    assert masked(text) == want
+    assert mask_phone_numbers(text) == want
 
 
 @given(
@@ -52,7 +52,7 @@ def test_numbers_are_hidden_and_nothing_else(text: str, want: str) -> None:
     st.sampled_from(["call {} end", "{}", "n={};", "{}: no", "tel:{}", '{{"caller":"{}"}}']),
 )
 def test_no_number_is_whole(number: str, around: str) -> None:
-    shown = masked(around.format(number))
+    shown = mask_phone_numbers(around.format(number))
     assert number not in shown
     assert shown.count("*") == len(number.lstrip("+")) - 3
     assert number[-3:] in shown

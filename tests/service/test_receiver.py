@@ -15,15 +15,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from served import SECRET
 
 import wfm.vendors
-from wfm.errors import DatabaseBusyError
-from wfm.jobs import spool
-from wfm.jobs.sources import Source, configured
+from wfm.collect import spool
+from wfm.collect.sources import ConfiguredSource, check_sources
+from wfm.core.errors import DatabaseBusyError
 from wfm.sandbox.serve import listening
-from wfm.service.journal import read
-from wfm.service.receiver import MOST_BODY, MOST_QUERY
-from wfm.service.running import Service
+from wfm.service.server import Service
+from wfm.service.webhooks import MAX_BODY_BYTES, MAX_QUERY_BYTES
+from wfm.service.write_ahead_log import read_records
 from wfm.settings import Settings
-from wfm.storage.database import Store
+from wfm.storage.database import Database
 
 HOOK = f"/hooks/bell/{SECRET}"
 
@@ -41,10 +41,10 @@ def door(place: Path, **more: Any) -> Iterator[tuple[httpx.Client, Service]]:
     raw = {"vendor": "bell", "webhook_secret": SECRET, **more}
     service = Service(
         Settings(database=place / "wfm.duckdb", database_wait_s=0, trusted_proxies=proxies),
-        configured({"bell": raw}),
+        check_sources({"bell": raw}),
         {},
     )
-    with listening(service.app()) as url, httpx.Client(base_url=url) as client:
+    with listening(service.build_app()) as url, httpx.Client(base_url=url) as client:
         yield client, service
 
 
@@ -53,9 +53,9 @@ def event(n: int, kind: str = "dial") -> dict[str, str]:
 
 
 def stored(service: Service) -> list[str]:
-    asyncio.run(service.drainer.drain())
-    with service.collector.store.reading() as reader:
-        return sorted(reader.table("call_event")["event_id"])
+    asyncio.run(service.log_drainer.drain())
+    with service.collector.store.open_reader() as reader:
+        return sorted(reader.read_table("call_event")["event_id"])
 
 
 def test_a_delivery_is_kept_before_it_is_acknowledged(tmp_path: Path) -> None:
@@ -63,14 +63,14 @@ def test_a_delivery_is_kept_before_it_is_acknowledged(tmp_path: Path) -> None:
         answer = client.get(HOOK, params=event(1))
         assert (answer.status_code, answer.json()) == (200, {"ok": True})
         segments = (tmp_path / "wfm.duckdb.journal").iterdir()
-        (record,) = [record for path in segments for record in read(path.read_bytes())[0]]
+        (record,) = [record for path in segments for record in read_records(path.read_bytes())[0]]
         assert record.startswith(b"bell\n")
         assert client.post(HOOK, json=event(2)).status_code == 200
         assert client.post(HOOK.replace("bell", "BELL", 1), content=json.dumps(event(3))).status_code == 200
         assert stored(service) == ["e1", "e2", "e3"]
-        with service.collector.store.reading() as reader:
-            assert sorted(reader.table("call_leg")["leg_id"]) == ["leg-c1", "leg-c2", "leg-c3"]
-        assert service.journal.depth() == (0, 0)
+        with service.collector.store.open_reader() as reader:
+            assert sorted(reader.read_table("call_leg")["leg_id"]) == ["leg-c1", "leg-c2", "leg-c3"]
+        assert service.write_ahead_log.measure_backlog() == (0, 0)
         assert client.get(HOOK, params=event(1)).status_code == 200  # as vendors repeat
         assert stored(service) == ["e1", "e2", "e3"]
 
@@ -99,7 +99,7 @@ def test_there_is_nothing_elsewhere(tmp_path: Path, path: str, method: str) -> N
         }
         assert len(answers) == 1
         assert answers.pop()[0] == 404
-        assert service.journal.depth() == (0, 0)
+        assert service.write_ahead_log.measure_backlog() == (0, 0)
 
 
 def test_only_get_and_post(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_only_get_and_post(tmp_path: Path) -> None:
             for path in (HOOK, "/hooks/bell/wrong"):
                 answer = client.request(method, path)
                 assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
-        assert service.journal.depth() == (0, 0)
+        assert service.write_ahead_log.measure_backlog() == (0, 0)
 
 
 def test_only_from_where_it_may(tmp_path: Path) -> None:
@@ -133,13 +133,13 @@ def test_what_is_too_long_is_refused(tmp_path: Path) -> None:
         yield b"x" * (size - size // 2)
 
     with door(tmp_path) as (client, service):
-        assert client.post(HOOK, content=b"x" * MOST_BODY).status_code == 200
-        assert client.post(HOOK, content=in_pieces(MOST_BODY)).status_code == 200
-        assert client.post(HOOK, content=b"x" * (MOST_BODY + 1)).status_code == 413
-        assert client.post(HOOK, content=in_pieces(MOST_BODY + 1)).status_code == 413
-        assert client.post(HOOK + "?" + "x" * MOST_QUERY).status_code == 200
-        assert client.post(HOOK + "?" + "x" * (MOST_QUERY + 1)).status_code == 414
-        assert service.journal.depth()[0] == 1
+        assert client.post(HOOK, content=b"x" * MAX_BODY_BYTES).status_code == 200
+        assert client.post(HOOK, content=in_pieces(MAX_BODY_BYTES)).status_code == 200
+        assert client.post(HOOK, content=b"x" * (MAX_BODY_BYTES + 1)).status_code == 413
+        assert client.post(HOOK, content=in_pieces(MAX_BODY_BYTES + 1)).status_code == 413
+        assert client.post(HOOK + "?" + "x" * MAX_QUERY_BYTES).status_code == 200
+        assert client.post(HOOK + "?" + "x" * (MAX_QUERY_BYTES + 1)).status_code == 414
+        assert service.write_ahead_log.measure_backlog()[0] == 1
 
 
 def test_a_full_disk_is_told_so_that_the_vendor_repeats(tmp_path: Path) -> None:
@@ -160,18 +160,18 @@ def test_a_crash_before_the_segment_is_deleted_stores_nothing_twice(
         for n in range(5):
             client.get(HOOK, params=event(n))
         with monkeypatch.context() as crash:
-            crash.setattr("wfm.service.journal.drop", print)
+            crash.setattr("wfm.service.write_ahead_log.delete_segment", print)
             stored(service)
-        (segment,) = service.journal.sealed()
+        (segment,) = service.write_ahead_log.list_sealed()
         before = ledger(service.collector.store)
         assert stored(service) == [f"e{n}" for n in range(5)]
         assert not segment.exists()
         assert ledger(service.collector.store) == before == 1
 
 
-def ledger(store: Store) -> int:
-    with store.reading() as reader:
-        return reader.table("collection").height
+def ledger(store: Database) -> int:
+    with store.open_reader() as reader:
+        return reader.read_table("collection").height
 
 
 def test_while_somebody_has_the_database_deliveries_are_spooled(
@@ -183,11 +183,11 @@ def test_while_somebody_has_the_database_deliveries_are_spooled(
     with door(tmp_path) as (client, service):
         client.get(HOOK, params=event(1))
         with monkeypatch.context() as busy:
-            busy.setattr(Store, "_connect", taken)
-            asyncio.run(service.drainer.drain())
-        assert service.journal.depth() == (0, 0)
-        assert len(spool.waiting(service.collector.folder)) == 1
-        assert service.collector.drain(dict(configured({"bell": {"vendor": "bell"}}))) == 1
+            busy.setattr(Database, "_connect", taken)
+            asyncio.run(service.log_drainer.drain())
+        assert service.write_ahead_log.measure_backlog() == (0, 0)
+        assert len(spool.list_waiting_batches(service.collector.spool_folder)) == 1
+        assert service.collector.drain_spool(dict(check_sources({"bell": {"vendor": "bell"}}))) == 1
         assert stored(service) == ["e1"]
 
 
@@ -195,20 +195,20 @@ def test_a_segment_that_cannot_be_stored_stays_and_stops_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with door(tmp_path) as (client, service):
-        real, now = service.collector.receive, 0.0
-        monkeypatch.setattr(service.drainer, "_monotonic", lambda: now)
+        real, now = service.collector.store_deliveries, 0.0
+        monkeypatch.setattr(service.log_drainer, "_monotonic", lambda: now)
 
-        def receive(source: Source, payloads: Any, name: str | None = None) -> Any:
+        def receive(source: ConfiguredSource, payloads: Any, name: str | None = None) -> Any:
             if b"poison" in payloads[0].body and not now:
                 raise ZeroDivisionError
             return real(source, payloads, name)
 
         monkeypatch.setattr(service.collector, "receive", receive)
         client.post(HOOK, content=json.dumps(event(1) | {"id": "poison"}))
-        asyncio.run(service.drainer.drain())
+        asyncio.run(service.log_drainer.drain())
         client.get(HOOK, params=event(2))
         assert stored(service) == ["e2"]
-        assert service.journal.depth()[0] == 1
+        assert service.write_ahead_log.measure_backlog()[0] == 1
         assert "could not be stored" in caplog.text
         now = 61.0
         assert stored(service) == ["e2", "poison"]
@@ -219,11 +219,11 @@ def test_deliveries_of_a_source_that_is_gone_are_kept(tmp_path: Path) -> None:
         client.get(HOOK, params=event(1))
     other = Service(
         Settings(database=tmp_path / "wfm.duckdb"),
-        configured({"other": {"vendor": "bell", "webhook_secret": SECRET}}),
+        check_sources({"other": {"vendor": "bell", "webhook_secret": SECRET}}),
         {},
     )
-    asyncio.run(other.drainer.drain())
-    assert other.journal.depth()[0] == 1
+    asyncio.run(other.log_drainer.drain())
+    assert other.write_ahead_log.measure_backlog()[0] == 1
     with door(tmp_path) as (_, service):
         assert stored(service) == ["e1"]
 
@@ -232,8 +232,8 @@ def test_a_torn_tail_is_left_out(tmp_path: Path) -> None:
     with door(tmp_path) as (client, service):
         for n in range(3):
             client.get(HOOK, params=event(n))
-        asyncio.run(service.journal.seal())
-        (segment,) = service.journal.sealed()
+        asyncio.run(service.write_ahead_log.seal_segment())
+        (segment,) = service.write_ahead_log.list_sealed()
         segment.write_bytes(segment.read_bytes()[:-3])
         assert stored(service) == ["e0", "e1"]
 

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from served import COMMAND, SECRET, SETTINGS, Served, serving
 
-from wfm.storage.database import Store
+from wfm.storage.database import Database
 
 HOOK = f"/hooks/bell/{SECRET}"
 QUIET = settings(max_examples=60, suppress_health_check=list(HealthCheck))
@@ -41,8 +41,8 @@ def event(n: int) -> dict[str, str]:
 
 
 def stored(place: Path) -> list[str]:
-    with Store(place / "wfm.duckdb").reading() as reader:
-        return sorted(reader.table("call_event")["event_id"])
+    with Database(place / "wfm.duckdb").open_reader() as reader:
+        return sorted(reader.read_table("call_event")["event_id"])
 
 
 def wfm(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -255,9 +255,9 @@ def test_kill_9_in_the_middle_of_load_loses_and_doubles_nothing(tmp_path: Path, 
     found = stored(tmp_path)
     assert len(found) == len(set(found))
     assert {f"e{n}" for n in acknowledged} <= set(found) <= {f"e{n}" for n in asked}
-    with Store(tmp_path / "wfm.duckdb").reading() as reader:
-        calls = reader.table("call_leg")["leg_id"]
-        batches = reader.query("SELECT name FROM batch")["name"]
+    with Database(tmp_path / "wfm.duckdb").open_reader() as reader:
+        calls = reader.read_table("call_leg")["leg_id"]
+        batches = reader.run_query("SELECT name FROM batch")["name"]
     assert sorted(calls) == sorted({f"leg-c{int(e[1:]) // 4}" for e in found})
     assert batches.n_unique() == len(batches)
     assert not list((tmp_path / "wfm.duckdb.journal").iterdir())

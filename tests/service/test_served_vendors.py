@@ -13,8 +13,8 @@ import httpx
 import polars as pl
 import pytest
 
-from wfm.jobs.collect import Collector
-from wfm.jobs.sources import Source, configured
+from wfm.collect.collector import Collector
+from wfm.collect.sources import ConfiguredSource, check_sources
 from wfm.sandbox.centre import simulate
 from wfm.sandbox.clock import Clock
 from wfm.sandbox.faults import Faults
@@ -23,10 +23,10 @@ from wfm.sandbox.pushing import Pushed, Pusher
 from wfm.sandbox.serve import listening, telling
 from wfm.sandbox.telphin_events import Calls, delivered
 from wfm.sandbox.voicenter import Cdrs
-from wfm.service.journal import read
-from wfm.service.running import Service
+from wfm.service.server import Service
+from wfm.service.write_ahead_log import read_records
 from wfm.settings import Settings
-from wfm.storage.database import Store
+from wfm.storage.database import Database
 from wfm.vendors import CALL_EVENT, Delivery, Payload, pack_deliveries
 
 FORM = "application/x-www-form-urlencoded"
@@ -50,21 +50,21 @@ def pushes() -> list[Pushed]:
 
 @pytest.fixture
 def service(tmp_path: Path) -> Service:
-    return Service(Settings(database=tmp_path / "wfm.duckdb"), configured({"pbx": GIVEN}), {})
+    return Service(Settings(database=tmp_path / "wfm.duckdb"), check_sources({"pbx": GIVEN}), {})
 
 
 @pytest.fixture
 def client(service: Service) -> Iterator[httpx.Client]:
-    with listening(service.app()) as url, httpx.Client(base_url=url) as client:
+    with listening(service.build_app()) as url, httpx.Client(base_url=url) as client:
         yield client
 
 
-def legs(store: Store) -> pl.DataFrame:
-    with store.reading() as reader:
-        return reader.table("call_leg").sort("leg_id")
+def legs(store: Database) -> pl.DataFrame:
+    with store.open_reader() as reader:
+        return reader.read_table("call_leg").sort("leg_id")
 
 
-def directly(place: Path, source: Source, pushes: list[Pushed]) -> pl.DataFrame:
+def directly(place: Path, source: ConfiguredSource, pushes: list[Pushed]) -> pl.DataFrame:
     now = datetime.now(UTC)
     deliveries = [
         Delivery(now, "GET", one.text, "", b"")
@@ -72,8 +72,10 @@ def directly(place: Path, source: Source, pushes: list[Pushed]) -> pl.DataFrame:
         else Delivery(now, "POST", "", FORM, one.text.encode())
         for one in pushes
     ]
-    collector = Collector(Store(place / "direct.duckdb"))
-    collector.receive(source, [Payload(CALL_EVENT, now, pack_deliveries(deliveries), {"by": "webhook"})])
+    collector = Collector(Database(place / "direct.duckdb"))
+    collector.store_deliveries(
+        source, [Payload(CALL_EVENT, now, pack_deliveries(deliveries), {"by": "webhook"})]
+    )
     return legs(collector.store)
 
 
@@ -84,12 +86,12 @@ def test_pushed_over_http_is_told_directly(
     pusher = Pusher(client, f"/hooks/pbx/{SECRET}", pushes, clock)
     first = pusher.push()
     assert 0 < first < len(pushes)
-    asyncio.run(service.drainer.drain())
+    asyncio.run(service.log_drainer.drain())
     clock.move_to(max(one.at for one in pushes) / 1e6)
     assert first + pusher.push() == len(pushes)
     assert pusher.refused == 0
-    asyncio.run(service.drainer.drain())
-    source = configured({"pbx": GIVEN})["pbx"]
+    asyncio.run(service.log_drainer.drain())
+    source = check_sources({"pbx": GIVEN})["pbx"]
     there, here = directly(tmp_path, source, pushes), legs(service.collector.store)
     assert here.height > 50
     assert here.equals(there)
@@ -100,7 +102,9 @@ def test_a_question_is_answered_at_once(client: httpx.Client, service: Service) 
     answer = client.get(f"/hooks/pbx/{SECRET}", params=asked)
     assert answer.status_code == 200
     assert b">800</SetVar>" in answer.content
-    assert service.journal.depth()[0] == 1  # a question is kept like everything that was said
+    assert (
+        service.write_ahead_log.measure_backlog()[0] == 1
+    )  # a question is kept like everything that was said
 
 
 def test_a_hook_that_is_not_there_is_counted(client: httpx.Client, pushes: list[Pushed]) -> None:
@@ -110,8 +114,8 @@ def test_a_hook_that_is_not_there_is_counted(client: httpx.Client, pushes: list[
 
 def kept(service: Service) -> int:
     """Count the deliveries in the journal, of the segment that is being filled too."""
-    folder = service.journal.folder
-    return sum(len(read(path.read_bytes())[0]) for path in folder.iterdir()) if folder.is_dir() else 0
+    folder = service.write_ahead_log.folder
+    return sum(len(read_records(path.read_bytes())[0]) for path in folder.iterdir()) if folder.is_dir() else 0
 
 
 def test_the_sandbox_tells_what_happens_from_now_on(tmp_path: Path) -> None:
@@ -121,17 +125,17 @@ def test_the_sandbox_tells_what_happens_from_now_on(tmp_path: Path) -> None:
         "telphin": {**GIVEN, "webhook_secret": secret},
         "voicenter": {"vendor": "voicenter", "code": "x", "webhook_secret": secret},
     }
-    service = Service(Settings(database=tmp_path / "wfm.duckdb"), configured(given), {})
+    service = Service(Settings(database=tmp_path / "wfm.duckdb"), check_sources(given), {})
     clock = Clock((truth.begins + truth.ends) / 2)
     now = clock.now() * 1_000_000
     later = [one for one in Cdrs(truth).notifications("UTC") if one.at > now]
     events = [one for one in delivered(Calls(truth), Faults(), truth.ends) if one.at > now]
-    with listening(service.app()) as url, telling(url, truth, clock, Faults(), "Asia/Jerusalem"):
+    with listening(service.build_app()) as url, telling(url, truth, clock, Faults(), "Asia/Jerusalem"):
         clock.move_to(truth.ends)
         deadline = time.monotonic() + 60
         while kept(service) < len(later) + len(events) and time.monotonic() < deadline:
             time.sleep(0.05)
-    asyncio.run(service.drainer.drain())
+    asyncio.run(service.log_drainer.drain())
     there = legs(service.collector.store)
     told = there.filter(pl.col("source") == "voicenter")
     assert told["call_id"].n_unique() == len({json.loads(one.text)["ivruniqueid"] for one in later}) > 0

@@ -14,12 +14,12 @@ import polars as pl
 import pytest
 from hurried import NOON, Hurried, hurry
 
-from wfm import schema
-from wfm.errors import DatabaseBusyError, UnreachableError
-from wfm.jobs import spool
-from wfm.jobs.sources import Source
-from wfm.jobs.windows import union
-from wfm.service.running import Service
+from wfm.collect import spool
+from wfm.collect.sources import ConfiguredSource
+from wfm.collect.windows import merge_windows
+from wfm.core import schema
+from wfm.core.errors import DatabaseBusyError, UnreachableError
+from wfm.service.server import Service
 from wfm.settings import Settings
 from wfm.vendors import Feed, Limits, Payload, SourceSettings, Window
 
@@ -62,7 +62,7 @@ class Exchange:
             self.under_way[lane] -= 1
 
     def parse(self, table: str, payload: Payload, settings: object) -> pl.DataFrame:  # noqa: ARG002
-        own = {name: dtype for name, dtype in schema.table(table).own.items() if name != "source"}
+        own = {name: dtype for name, dtype in schema.get_table(table).own_columns.items() if name != "source"}
         return pl.DataFrame([dict.fromkeys(own) | row for row in self._rows(table, payload)], schema=own)
 
     def _rows(self, table: str, payload: Payload) -> list[dict[str, Any]]:
@@ -87,7 +87,7 @@ def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hurried]:
 def service(loop: Hurried, tmp_path: Path) -> Callable[..., Service]:
     def made(**exchanges: Exchange) -> Service:
         sources = {
-            name: Source(name, exchange, SourceSettings(vendor="exchange"))  # type: ignore[arg-type]
+            name: ConfiguredSource(name, exchange, SourceSettings(vendor="exchange"))  # type: ignore[arg-type]
             for name, exchange in exchanges.items()
         }
         return Service(Settings(database=tmp_path / "wfm.duckdb", database_wait_s=0), sources, {}, loop.now)
@@ -106,13 +106,13 @@ def run(loop: Hurried, service: Service, for_s: float, *, killed: bool = False) 
     if killed:
         for task in asyncio.all_tasks(loop):
             task.cancel()
-        service.timetable._scheduler.pause()
+        service.scheduler._scheduler.pause()
         loop.run_until_complete(asyncio.sleep(0))
 
 
 def stored(service: Service, table: str) -> pl.DataFrame:
-    with service.collector.store.reading() as reader:
-        return reader.table(table)
+    with service.collector.store.open_reader() as reader:
+        return reader.read_table(table)
 
 
 def quarters(service: Service, source: str = "pbx") -> list[datetime]:
@@ -132,7 +132,7 @@ def test_an_hour_is_collected_and_polled_on_time(loop: Hurried, service: Callabl
     assert got[-1] == NOON + timedelta(minutes=45)
     assert len(stored(one, "queue")) == 1
     watched = stored(one, "coverage")
-    assert union(Window(*row) for row in watched.select("start_at", "end_at").iter_rows()) == [
+    assert merge_windows(Window(*row) for row in watched.select("start_at", "end_at").iter_rows()) == [
         Window(NOON, NOON + timedelta(hours=1))
     ]
 
@@ -160,7 +160,7 @@ def test_one_that_never_answers_stops_no_other(loop: Hurried, service: Callable[
     assert len(quarters(one, "good")) > 90
     assert quarters(one, "bad") == []
     assert len([1 for feed, _ in bad.asked if feed == "queue"]) == 7  # every five minutes, not once a day
-    figures = one.metrics.text().decode()
+    figures = one.metrics.render_text().decode()
     assert 'wfm_cycles_total{feed="queue",result="failed",source="bad"} 7.0' in figures
     assert 'wfm_feed_last_success_age_seconds{feed="queue",source="good"}' in figures
     assert 'wfm_feed_last_success_age_seconds{feed="queue",source="bad"}' not in figures
@@ -176,7 +176,8 @@ def test_a_bug_in_a_vendor_is_a_failed_cycle(loop: Hurried, service: Callable[..
     run(loop, one, 1000)
     assert len(quarters(one, "good")) > 90
     assert (
-        'wfm_cycles_total{feed="agent_state",result="failed",source="bad"} 9.0' in one.metrics.text().decode()
+        'wfm_cycles_total{feed="agent_state",result="failed",source="bad"} 9.0'
+        in one.metrics.render_text().decode()
     )
 
 
@@ -196,16 +197,16 @@ def test_while_somebody_has_the_database_batches_wait(
     async def go() -> None:
         await one.start()
         await asyncio.sleep(990)
-        waiting = len(spool.waiting(one.collector.folder))
+        waiting = len(spool.list_waiting_batches(one.collector.spool_folder))
         assert waiting >= 7
-        assert f"wfm_spool_batches {float(waiting)}" in one.metrics.text().decode()
+        assert f"wfm_spool_batches {float(waiting)}" in one.metrics.render_text().decode()
         await asyncio.sleep(30)
-        assert not spool.waiting(one.collector.folder)
+        assert not spool.list_waiting_batches(one.collector.spool_folder)
         await one.stop()
 
     loop.run_until_complete(go())
     watched = stored(one, "coverage").select("start_at", "end_at")
-    assert len(union(Window(*row) for row in watched.iter_rows())) == 1
+    assert len(merge_windows(Window(*row) for row in watched.iter_rows())) == 1
 
 
 def test_a_damaged_database_is_bad_health_and_no_fault(
@@ -213,7 +214,7 @@ def test_a_damaged_database_is_bad_health_and_no_fault(
 ) -> None:
     one = service(pbx=Exchange(loop))
     one.collector.store.path.write_bytes(b"no database" * 1000)
-    condition = loop.run_until_complete(one._conditions.now())
+    condition = loop.run_until_complete(one._health_checker.get_report())
     assert condition.status == "bad"
     assert {found.check for found in condition.findings if found.grade == "bad"} == {"database"}
 
@@ -230,8 +231,8 @@ def test_a_stop_keeps_what_a_long_cycle_has_received(loop: Hurried, service: Cal
     one = service(pbx=Endless(loop))
     run(loop, one, 10)
     assert loop.time() == pytest.approx(30, abs=1)
-    assert len(spool.waiting(one.collector.folder)) == 1
+    assert len(spool.list_waiting_batches(one.collector.spool_folder)) == 1
     again = service(pbx=Exchange(loop))
     run(loop, again, 60)
-    assert not spool.waiting(again.collector.folder)
+    assert not spool.list_waiting_batches(again.collector.spool_folder)
     assert quarters(again)

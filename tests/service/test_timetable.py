@@ -11,7 +11,7 @@ from hurried import NOON, Hurried, hurry
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfm.service.timetable import Every, Timetable, first, jitter_s
+from wfm.service.scheduler import GridTrigger, JobScheduler, compute_first_run, compute_jitter_s
 from wfm.vendors import Feed
 
 POLL = Feed("agent_state", "snapshot", 15)
@@ -56,9 +56,9 @@ def run(
     within_s: float = 0.0,
 ) -> None:
     async def go() -> None:
-        table = Timetable(loop.now)
+        table = JobScheduler(loop.now)
         for name, (job, every) in jobs.items():
-            table.add(name, job, every, jitter_s=jitter)
+            table.add_job(name, job, every, jitter_s=jitter)
         table.start()
         await asyncio.sleep(for_s)
         await table.stop(within_s)
@@ -148,11 +148,16 @@ def test_after_a_stop_nothing_begins(loop: Hurried) -> None:
 def test_after_a_restart_the_ledger_says_what_is_due(
     feed: Feed, last: datetime | None, want: datetime
 ) -> None:
-    assert first(feed, last, NOON) == want
+    assert compute_first_run(feed, last, NOON) == want
 
 
 def test_only_snapshots_are_punctual() -> None:
-    assert (jitter_s(POLL), jitter_s(QUARTERS), jitter_s(LIST), jitter_s(Feed("x", "list", 60))) == (
+    assert (
+        compute_jitter_s(POLL),
+        compute_jitter_s(QUARTERS),
+        compute_jitter_s(LIST),
+        compute_jitter_s(Feed("x", "list", 60)),
+    ) == (
         0,
         30,
         30,
@@ -171,7 +176,7 @@ def test_the_next_instant_is_the_nearest_of_the_grid(
 ) -> None:
     now = NOON + timedelta(seconds=now_s)
     before = None if before_s is None else now + timedelta(seconds=before_s)
-    at = Every(NOON, every, jitter).get_next_fire_time(before, now)
+    at = GridTrigger(NOON, every, jitter).get_next_fire_time(before, now)
     assert at >= min(now, NOON) if now < NOON else at >= now - timedelta(microseconds=1)
     assert before is None or at > before
     wait = (at - max(now, NOON)).total_seconds()

@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from wfm import defaults, schema
-from wfm.errors import AuthError, BadReplyError
-from wfm.http import Refreshing, Reply
+from wfm import defaults
+from wfm.core import schema
+from wfm.core.errors import AuthError, BadReplyError
+from wfm.http import RefreshingToken, Reply
 from wfm.vendors import Payload, Trouble, Window, load_vendor
 from wfm.vendors import nextiva_ncc as ncc
 from wfm.vendors.nextiva_ncc.fetch import REFUSED_REST_S, NccSession
@@ -61,7 +62,9 @@ def test_a_recording_is_read_as_it_says(name: str) -> None:
         assert recording["refused"] in str(refused.value)
         return
     frame = read(recording, feed)
-    own = {column: dtype for column, dtype in schema.table(feed).own.items() if column != "source"}
+    own = {
+        column: dtype for column, dtype in schema.get_table(feed).own_columns.items() if column != "source"
+    }
     assert dict(frame.schema) == {**own, "alarm": pl.String()}
     instants = [isinstance(dtype, pl.Datetime) for dtype in frame.dtypes]
     wanted = [
@@ -79,7 +82,7 @@ def test_every_feed_has_a_documented_recording() -> None:
 
 
 def test_the_documented_states_are_known_to_every_vendor_alike() -> None:
-    shared = dict(defaults.frame("state_map").select("vendor_state", "state").rows())
+    shared = dict(defaults.read_default_table("state_map").select("vendor_state", "state").rows())
     assert {word: shared[word] for word in ncc.STATES} == ncc.STATES
 
 
@@ -135,8 +138,8 @@ def test_any_json_is_the_tables_columns_or_refused(data: Any, feed: str, spanned
         frame = ncc.parse(feed, Payload(feed, NOW, json.dumps(data).encode(), span), made())
     except BadReplyError:
         return
-    table = schema.table(feed)
-    own = {column: dtype for column, dtype in table.own.items() if column != "source"}
+    table = schema.get_table(feed)
+    own = {column: dtype for column, dtype in table.own_columns.items() if column != "source"}
     assert dict(frame.schema) == {**own, "alarm": pl.String()}
     assert frame.height <= _objects(data)
     for column in table.required - {"source"}:
@@ -209,8 +212,10 @@ class Script:
         self.told: list[str] = []
         self.clock: Callable[[], float] = Time()
 
-    def refreshing(self, login: Callable[[], Any]) -> Refreshing[Any]:
-        return Refreshing(login, learn=self.told.append, clock=lambda: NOW, monotonic=lambda: self.clock())
+    def refreshing(self, login: Callable[[], Any]) -> RefreshingToken[Any]:
+        return RefreshingToken(
+            login, learn=self.told.append, clock=lambda: NOW, monotonic=lambda: self.clock()
+        )
 
     async def get(self, url: str, **how: Any) -> Reply:
         await asyncio.sleep(0)

@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from wfm import schema
-from wfm.errors import AuthError, BadReplyError, CollectError, ThrottledError, UnreachableError
+from wfm.core import schema
+from wfm.core.errors import AuthError, BadReplyError, CollectError, ThrottledError, UnreachableError
 from wfm.vendors import Payload, Trouble, Window, load_vendor, nextiva_xsi
 from wfm.vendors.nextiva_xsi.call_leg import TEXT_FIELDS
 from wfm.vendors.nextiva_xsi.fetch import DIRECTORIES
@@ -32,7 +32,7 @@ AT = datetime(2024, 3, 6, tzinfo=UTC)
 WINDOW = Window(datetime(2024, 3, 5, tzinfo=UTC), datetime(2024, 3, 6, tzinfo=UTC))
 START = int(WINDOW.start.timestamp() * 1000)
 ENTRY = "enhancedCallLogsExtendedEntry"
-COLUMNS = [*(c for c in schema.table("call_leg").own if c != "source"), "payload", "alarm"]
+COLUMNS = [*(c for c in schema.get_table("call_leg").own_columns if c != "source"), "payload", "alarm"]
 
 
 def account(**more: Any) -> nextiva_xsi.Settings:
@@ -195,9 +195,9 @@ def test_a_recording_gives_its_frame(meta: Path) -> None:
     expected = json.loads((RECORDINGS / f"{meta.stem}.frame").read_text())
     told = [{k: str(v) for k, v in row.items() if v is not None} for row in frame.iter_rows(named=True)]
     assert told == expected
-    own = [column for column in schema.table(said["feed"]).own if column != "source"]
+    own = [column for column in schema.get_table(said["feed"]).own_columns if column != "source"]
     assert frame.columns == (COLUMNS if said["feed"] == "call_leg" else own)
-    assert frame.select(own).schema == {c: schema.table(said["feed"]).own[c] for c in own}
+    assert frame.select(own).schema == {c: schema.get_table(said["feed"]).own_columns[c] for c in own}
 
 
 def test_no_recording_names_a_real_number() -> None:

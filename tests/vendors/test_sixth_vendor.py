@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 import wfm.vendors
-from wfm.errors import SettingsError
-from wfm.jobs import collecting
-from wfm.jobs.collect import Collector
-from wfm.jobs.sources import configured, pick
-from wfm.storage.database import Store
+from wfm.collect import run
+from wfm.collect.collector import Collector
+from wfm.collect.sources import check_sources, select_feeds
+from wfm.core.errors import SettingsError
+from wfm.storage.database import Database
 
 README = Path(wfm.vendors.__file__).parent / "README.md"
 EXAMPLE = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)[0]
@@ -70,12 +70,12 @@ def write_package(folder: Path) -> None:
 def test_one_file_or_folder_is_a_vendor(write: object, folder: Path, url: str) -> None:
     write(folder)  # type: ignore[operator]
     assert {"acme", "nextiva_ncc"} < set(wfm.vendors.find_vendor_names())
-    sources = configured({"phones": {"vendor": "acme", "base_url": url, "requests_per_minute": 0}})
-    collector = Collector(Store(folder / "wfm.duckdb"))
-    (cycle,) = asyncio.run(collecting.collect(collector, pick(sources, None, None)))
-    assert (cycle.result, cycle.added) == ("complete", 2)
-    with collector.store.reading() as reader:
-        assert reader.table("queue").select("source", "queue_id", "name").rows() == [
+    sources = check_sources({"phones": {"vendor": "acme", "base_url": url, "requests_per_minute": 0}})
+    collector = Collector(Database(folder / "wfm.duckdb"))
+    (cycle,) = asyncio.run(run.collect_feeds(collector, select_feeds(sources, None, None)))
+    assert (cycle.result, cycle.added_count) == ("complete", 2)
+    with collector.store.open_reader() as reader:
+        assert reader.read_table("queue").select("source", "queue_id", "name").rows() == [
             ("phones", "1", "Sales"),
             ("phones", "2", "Support"),
         ]
@@ -84,7 +84,7 @@ def test_one_file_or_folder_is_a_vendor(write: object, folder: Path, url: str) -
 def test_only_configured_vendors_are_imported(folder: Path) -> None:
     (folder / "acme.py").write_text("raise ImportError('nobody asked for this vendor')\n")
     assert "acme" in wfm.vendors.find_vendor_names()
-    assert list(configured({"vc": {"vendor": "voicenter", "code": "x"}})) == ["vc"]
+    assert list(check_sources({"vc": {"vendor": "voicenter", "code": "x"}})) == ["vc"]
 
 
 def test_a_vendor_that_lacks_a_part_is_refused_by_name(folder: Path) -> None:
@@ -95,4 +95,4 @@ def test_a_vendor_that_lacks_a_part_is_refused_by_name(folder: Path) -> None:
 
 def test_modules_that_vendors_share_are_no_vendors() -> None:
     with pytest.raises(SettingsError, match="values is not a vendor"):
-        configured({"x": {"vendor": "values"}})
+        check_sources({"x": {"vendor": "values"}})

@@ -18,8 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from wfm import defaults, schema
-from wfm.errors import BadReplyError, CollectError, ThrottledError, UnreachableError
+from wfm import defaults
+from wfm.core import schema
+from wfm.core.errors import BadReplyError, CollectError, ThrottledError, UnreachableError
 from wfm.http import Client, Reply
 from wfm.vendors import Delivery, Payload, Trouble, Window, load_vendor, pack_deliveries, telphin
 from wfm.vendors.telphin.call_routing import TelphinQuestion
@@ -29,7 +30,7 @@ RECORDINGS = Path(__file__).parents[1] / "recordings" / "telphin"
 NOW = datetime(2024, 3, 5, 15, tzinfo=UTC)
 GIVEN = {"vendor": "telphin", "client_id": "me", "client_secret": "secret", "base_url": "https://pbx.example"}
 TABLES = ("call_event", "agent_state", "agent", "queue")
-OWN = {name: dtype for name, dtype in schema.table("call_leg").own.items() if name != "source"}
+OWN = {name: dtype for name, dtype in schema.get_table("call_leg").own_columns.items() if name != "source"}
 BY_WEBHOOK = {"by": "webhook"}
 
 
@@ -86,7 +87,9 @@ def test_a_recording_is_read_as_it_says(name: str) -> None:
         assert recording["refused"] in str(refused.value)
         return
     frame = read(recording, feed)
-    own = {column: dtype for column, dtype in schema.table(feed).own.items() if column != "source"}
+    own = {
+        column: dtype for column, dtype in schema.get_table(feed).own_columns.items() if column != "source"
+    }
     assert dict(frame.schema) == {**own, "alarm": pl.String()}
     if feed == "call_event":
         assert all(json.loads(said) for said in frame["said"])
@@ -120,7 +123,7 @@ def test_every_table_has_a_documented_recording() -> None:
 
 def test_it_is_found_and_its_states_are_known_to_every_vendor_alike() -> None:
     assert load_vendor("telphin").NAME == "telphin"
-    shared = dict(defaults.frame("state_map").select("vendor_state", "state").rows())
+    shared = dict(defaults.read_default_table("state_map").select("vendor_state", "state").rows())
     assert {word: shared[word] for word in telphin.STATES} == telphin.STATES
 
 
@@ -204,7 +207,7 @@ def test_any_delivery_is_an_event_or_none_and_legs_come_of_events_alone(said: li
         except BadReplyError:
             continue
         assert frame.height <= len(said)
-        assert not any(frame[column].null_count() for column in schema.table(table).required - {"source"})
+        assert not any(frame[column].null_count() for column in schema.get_table(table).required - {"source"})
         if table == "call_event":
             assert_sound(together(frame), frame)
 
@@ -277,9 +280,11 @@ def test_any_json_is_the_tables_columns_or_refused(data: Any, table: str) -> Non
         frame = telphin.parse(table, Payload(table, NOW, json.dumps(data).encode()), made())
     except BadReplyError:
         return
-    own = {column: dtype for column, dtype in schema.table(table).own.items() if column != "source"}
+    own = {
+        column: dtype for column, dtype in schema.get_table(table).own_columns.items() if column != "source"
+    }
     assert dict(frame.schema) == {**own, "alarm": pl.String()}
-    assert not any(frame[column].null_count() for column in schema.table(table).required - {"source"})
+    assert not any(frame[column].null_count() for column in schema.get_table(table).required - {"source"})
     if table == "call_event":
         assert frame.height <= len(data["call_history"])
         assert_sound(together(frame), frame)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfm.errors import BadReplyError
+from wfm.core.errors import BadReplyError
 from wfm.vendors import values
 from wfm.vendors.telphin.fields import read_fields
 from wfm.vendors.voicenter.values import fold_field, read_epoch_s

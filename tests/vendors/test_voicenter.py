@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfm import schema
-from wfm.errors import BadReplyError, SettingsError
-from wfm.jobs.sources import configured
+from wfm.collect.sources import check_sources
+from wfm.core import schema
+from wfm.core.errors import BadReplyError, SettingsError
 from wfm.vendors import CALL_EVENT, Delivery, Payload, pack_deliveries, voicenter
 from wfm.vendors.voicenter.fetch import CDR_FIELDS
 from wfm.vendors.voicenter.values import read_local_epoch_s
@@ -265,11 +265,11 @@ def test_dialers_are_never_volume() -> None:
 )
 def test_settings_that_are_wrong_are_named(more: dict[str, str], words: str) -> None:
     with pytest.raises(SettingsError, match=words):
-        configured({"vc": {"vendor": "voicenter", **more}})
+        check_sources({"vc": {"vendor": "voicenter", **more}})
 
 
 def test_search_and_sort_are_the_vendors_own_words() -> None:
-    source = configured(
+    source = check_sources(
         {"vc": {"vendor": "voicenter", "code": "x", "search": '{"cdrTypes": [1, 8], "queueID": [3]}'}}
     )["vc"]
     assert source.settings.search.build_query() == {
@@ -304,7 +304,7 @@ ROWS = st.lists(st.dictionaries(KEYS, WHATEVER, max_size=8) | WHATEVER, max_size
 
 
 def own(table: str) -> list[str]:
-    return [name for name in schema.table(table).own if name != "source"]
+    return [name for name in schema.get_table(table).own_columns if name != "source"]
 
 
 @given(

@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from wfm import schema
-from wfm.errors import BadReplyError, SettingsError, ThrottledError
+from wfm.collect.sources import check_sources
+from wfm.core import schema
+from wfm.core.errors import BadReplyError, SettingsError, ThrottledError
 from wfm.http import Reply
-from wfm.jobs.sources import configured
 from wfm.vendors import Payload, Trouble, Window, xima
 from wfm.vendors.xima.fetch import XimaSession
 from wfm.vendors.xima.templates import split_into_days
@@ -87,7 +87,9 @@ def test_a_recording_is_read_as_it_says(name: str) -> None:
 
 
 def is_the_table(frame: pl.DataFrame, feed: str) -> None:
-    own = {column: dtype for column, dtype in schema.table(feed).own.items() if column != "source"}
+    own = {
+        column: dtype for column, dtype in schema.get_table(feed).own_columns.items() if column != "source"
+    }
     audit = {"payload": pl.String()} if feed == "call_leg" else {}
     assert dict(frame.schema) == {**own, "alarm": pl.String(), **audit}
 
@@ -190,7 +192,7 @@ def test_any_json_is_the_tables_columns_or_refused(data: Any, table: str, spanne
         return
     is_the_table(frame, table)
     assert frame.height <= _values(data)
-    for column in schema.table(table).required - {"source"}:
+    for column in schema.get_table(table).required - {"source"}:
         assert frame[column].null_count() == 0
     frame.write_json()
 
@@ -382,7 +384,7 @@ def test_one_request_at_a_time_and_three_seconds_apart() -> None:
 def test_wrong_reports_are_told_apart(reports: str, said: str) -> None:
     raw = {"vendor": "xima", "base_url": "https://t.example.com", "token": "hush-hush", "reports": reports}
     with pytest.raises(SettingsError) as wrong:
-        configured({"phones": raw})
+        check_sources({"phones": raw})
     assert "WFM_SOURCES__PHONES__REPORTS" in str(wrong.value)
     assert said in str(wrong.value)
     assert "hush" not in str(wrong.value)
@@ -390,10 +392,10 @@ def test_wrong_reports_are_told_apart(reports: str, said: str) -> None:
 
 def test_reports_come_from_text_and_survive_a_round_trip() -> None:
     raw = {"vendor": "xima", "base_url": "https://t.example.com", "token": "k"}
-    source = configured({"phones": {**raw, "reports": json.dumps([entry(columns=CARD)])}})["phones"]
+    source = check_sources({"phones": {**raw, "reports": json.dumps([entry(columns=CARD)])}})["phones"]
     assert source.feeds["report_row"].fills == ("agent_state", "coverage")
     assert xima.Settings(**source.settings.model_dump()) == source.settings
-    assert "report_row" not in configured({"phones": raw})["phones"].feeds
+    assert "report_row" not in check_sources({"phones": raw})["phones"].feeds
 
 
 @pytest.mark.parametrize(

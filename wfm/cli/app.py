@@ -14,7 +14,7 @@ import typer
 from wfm.cli.help import CONTEXT, HelpfulGroup, make_command
 from wfm.cli.options import global_options
 from wfm.cli.output import print_note
-from wfm.errors import WfmError
+from wfm.core.errors import WfmError
 
 STOPPED: Final = 130
 USAGE_ERROR: Final[Any] = typer.BadParameter.__mro__[1]

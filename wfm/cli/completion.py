@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from wfm import terms
 from wfm.cli import choices
+from wfm.core import glossary
 
 _SOURCE = re.compile(r"\s*(?:export\s+)?WFM_SOURCES__(.+?)__\w+", re.IGNORECASE)
 
@@ -45,12 +45,12 @@ def complete_reconcile_groups(incomplete: str) -> list[str]:
 
 def complete_classes(incomplete: str) -> list[str]:
     """Return the classes of a scheduled second."""
-    return _starting(terms.CLASSES, incomplete)
+    return _starting(glossary.CLASSES, incomplete)
 
 
 def complete_exemption_kinds(incomplete: str) -> list[str]:
     """Return the kinds of an exemption."""
-    return _starting(terms.EXEMPTION_KINDS, incomplete)
+    return _starting(glossary.EXEMPTION_KINDS, incomplete)
 
 
 def complete_utilisations(incomplete: str) -> list[str]:

@@ -12,10 +12,10 @@ import typer
 
 from wfm.cli import choices, completion
 from wfm.cli.output import Format, print_note
-from wfm.errors import UsageError
+from wfm.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from wfm.jobs import Centre
+    from wfm.centre import Centre
 
 
 @dataclass
@@ -139,7 +139,7 @@ OutOption = Annotated[
 
 def open_centre() -> Centre:
     """Open the contact centre that the settings, or the options before the command, name."""
-    from wfm.jobs import open_centre as open_database
+    from wfm.centre import open_centre as open_database
 
     return open_database(
         global_options.database,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wfm.cli import choices
-from wfm.errors import UsageError
+from wfm.core.errors import UsageError
 
 if TYPE_CHECKING:
     import polars as pl
     from rich.console import Console
 
-    from wfm.jobs import Imported
+    from wfm.analysis.imports import ImportResult
 
 MAX_SCREEN_ROWS: Final = 200
 PIPE_WIDTH: Final = 500
@@ -125,15 +125,40 @@ def show_progress(what: str) -> Iterator[None]:
         yield
 
 
-def print_import(done: Imported) -> None:
+@contextmanager
+def show_steps(what: str) -> Iterator[Callable[[str, float], None]]:
+    """Show on a terminal the step under way and a bar of all steps; print nothing in a pipe.
+
+    Yields what is called with the name of a step and the share of all steps that is done, 0 to 1.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _step, _done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    console.print(f"{what} …")
+    columns = (
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda step, done: bar.update(task, description=step, completed=done)
+
+
+def print_import(done: ImportResult) -> None:
     """Print how many rows an import added, corrected and knew already."""
     written = done.written
-    parts = [f"{written.added:,} new"]
-    if written.replaced:
-        parts.append(f"{written.replaced:,} corrected")
-    if written.same:
-        parts.append(f"{written.same:,} known already")
-    print_line(f"{done.table:<16} {written.read:>9,} rows from {done.path.name}: {', '.join(parts)}")
+    parts = [f"{written.added_count:,} new"]
+    if written.replaced_count:
+        parts.append(f"{written.replaced_count:,} corrected")
+    if written.unchanged_count:
+        parts.append(f"{written.unchanged_count:,} known already")
+    print_line(f"{done.table:<16} {written.read_count:>9,} rows from {done.path.name}: {', '.join(parts)}")
 
 
 # --- frames ---------------------------------------------------------------------------------------------
@@ -148,12 +173,12 @@ def print_frame(frame: pl.DataFrame, target: OutputTarget, columns: Sequence[str
     if target.is_screen:
         _print_table(frame.select([c for c in columns if c in frame.columns]) if columns else frame)
         return
-    from wfm.files import FORMATS, write
+    from wfm.files import OUTPUT_FORMATS, write_table
 
     if target.format in (Format.csv, Format.json):
         frame = _drop_needless_fractions(frame)
-    names = {str(name): name for name in FORMATS}
-    write(frame, target.out or sys.stdout.buffer, names[target.format.value])
+    names = {str(name): name for name in OUTPUT_FORMATS}
+    write_table(frame, target.out or sys.stdout.buffer, names[target.format.value])
     if target.out is not None:
         print_note(f"Wrote {frame.height:,} rows to {target.out}.")
 
@@ -175,13 +200,13 @@ def print_score_summary(frame: pl.DataFrame) -> None:
     """Print adherence over all rows of a table of scores; a long table then ends with it."""
     if frame.height < 2:
         return
-    from wfm.engine.adherence import SUMS, ratios
+    from wfm.engine.adherence.classify import ADHERENCE_SUMS, compute_ratios
 
-    sums = frame.select(SUMS).sum()
+    sums = frame.select(ADHERENCE_SUMS).sum()
     screen = open_console(PIPE_WIDTH)
     screen.print(f"\nAll {frame.height:,} rows:")
-    # `ratios` expects microseconds: its ratios are right for any unit, its seconds are not
-    for line in describe_score({**ratios(sums).row(0, named=True), **sums.row(0, named=True)}):
+    # `compute_ratios` expects microseconds: its ratios are right for any unit, its seconds are not
+    for line in describe_score({**compute_ratios(sums).row(0, named=True), **sums.row(0, named=True)}):
         screen.print(line)
 
 
@@ -190,13 +215,15 @@ def describe_score(row: dict[str, float | None]) -> tuple[str, str]:
     from wfm.report import formats
 
     percentages = (
-        f"adherence {formats.percent(row['adherence'])}, adjusted {formats.percent(row['adherence_adjusted'])}, "
-        f"conformance {formats.percent(row['conformance'])}, coverage {formats.percent(row['coverage'])}"
+        f"adherence {formats.format_percent(row['adherence'])}, adjusted {formats.format_percent(row['adherence_adjusted'])}, "
+        f"conformance {formats.format_percent(row['conformance'])}, coverage {formats.format_percent(row['coverage'])}"
     )
     parts = [
-        f"{formats.spoken(name)} {formats.clock(row[f'{name}_s'])}" for name in CLASSES if row[f"{name}_s"]
+        f"{formats.format_code(name)} {formats.format_duration(row[f'{name}_s'])}"
+        for name in CLASSES
+        if row[f"{name}_s"]
     ]
-    return percentages, f"scheduled {formats.clock(row['scheduled_s'])} = {' + '.join(parts)}"
+    return percentages, f"scheduled {formats.format_duration(row['scheduled_s'])} = {' + '.join(parts)}"
 
 
 def open_console(width: int) -> Console:
@@ -255,14 +282,14 @@ def _format_cell(name: str, value: object) -> str:
     from wfm.report import formats
 
     if value is None:
-        return formats.NOTHING
+        return formats.NO_VALUE
     if name == "points" and isinstance(value, float):
-        return formats.change(value)
+        return formats.format_change(value)
     plain = re.sub("_(before|after)$", "", name)
     if plain.partition("(")[0] in RATIO_COLUMNS and isinstance(value, (int, float)):
-        return formats.percent(value)
+        return formats.format_percent(value)
     if _is_duration(name) and isinstance(value, (int, float)):
-        return formats.clock(value)
+        return formats.format_duration(value)
     if isinstance(value, float):
         return f"{value:,.2f}"
     if isinstance(value, list):

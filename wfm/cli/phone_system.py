@@ -7,33 +7,33 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from wfm.cli.options import open_centre
-from wfm.errors import UsageError
+from wfm.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from wfm.jobs.sources import Source
+    from wfm.collect.sources import ConfiguredSource
 
 
-def find_source(name: str) -> Source:
+def find_source(name: str) -> ConfiguredSource:
     """Return a configured source.
 
     Raises:
         UsageError: there is none of that name.
     """
-    from wfm.jobs.sources import configured, pick
+    from wfm.collect.sources import check_sources, select_feeds
 
     centre = open_centre()
-    return pick(configured(centre.settings.sources, centre.settings.country), [name], None)[0][0]
+    return select_feeds(check_sources(centre.settings.sources, centre.settings.country), [name], None)[0][0]
 
 
-def refuse_ability(source: Source, words: str) -> UsageError:
+def refuse_ability(source: ConfiguredSource, words: str) -> UsageError:
     """Return the error that says what the source's vendor cannot do."""
     return UsageError(f"{source.name}: wfm cannot {words} at {source.vendor.TITLE}.")
 
 
-async def use_session(source: Source, act: Callable[[Any], Awaitable[Any]]) -> Any:
+async def use_session(source: ConfiguredSource, act: Callable[[Any], Awaitable[Any]]) -> Any:
     """Call ``act`` with an HTTP client of the source and return its result."""
-    from wfm.jobs.collecting import client, state_folder
+    from wfm.collect.run import build_http_client, locate_state_folder
 
-    folder = state_folder(open_centre().store.path)
-    async with client(source, folder, lambda: datetime.now(UTC)) as http:
+    folder = locate_state_folder(open_centre().store.path)
+    async with build_http_client(source, folder, lambda: datetime.now(UTC)) as http:
         return await act(http)

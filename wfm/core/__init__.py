@@ -1,1 +1,1 @@
-"""What every other package of wfm needs: how time is represented."""
+"""What every room needs: glossary, errors, schema, time, text, phone numbers and whole-file writing."""

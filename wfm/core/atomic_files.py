@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 
 import polars as pl
 
-from wfm.errors import OutputError
+from wfm.core.errors import OutputError
 
 TEMPORARY_ENDING: Final = ".part"
 """Ending of the files written before they take their final name; only a killed process leaves one behind."""

@@ -1,6 +1,13 @@
 """Read rows of a table from csv, parquet, xlsx and ics files; write frames as csv, json, parquet and xlsx."""
 
-from wfm.files.reading import Reading, importable, read
-from wfm.files.writing import FORMATS, Format, write
+from wfm.files.read import ImportedRows, list_importable_tables, read_table
+from wfm.files.write import OUTPUT_FORMATS, OutputFormat, write_table
 
-__all__ = ["FORMATS", "Format", "Reading", "importable", "read", "write"]
+__all__ = [
+    "OUTPUT_FORMATS",
+    "ImportedRows",
+    "OutputFormat",
+    "list_importable_tables",
+    "read_table",
+    "write_table",
+]

@@ -8,13 +8,13 @@ import sys
 
 import polars as pl
 
-from wfm.errors import InputError
-from wfm.files.raw import Raw
+from wfm.core.errors import InputError
+from wfm.files.raw import RawTable
 
-_TRIAL = "import io, sys, polars; polars.read_parquet(io.BytesIO(sys.stdin.buffer.read()))"
+_TRIAL_SCRIPT = "import io, sys, polars; polars.read_parquet(io.BytesIO(sys.stdin.buffer.read()))"
 
 
-def read_parquet(data: bytes, path: str) -> Raw:
+def read_parquet(data: bytes, path: str) -> RawTable:
     """Read a parquet file.
 
     Raises:
@@ -22,7 +22,7 @@ def read_parquet(data: bytes, path: str) -> Raw:
     """
     if len(data) < 12 or not (data.startswith(b"PAR1") and data.endswith(b"PAR1")):
         raise InputError(f"{path} is not a parquet file, or was cut short. Export it again.")
-    if not _survives(data):
+    if not _is_readable(data):
         raise InputError(f"{path} is a damaged parquet file. Export it again.")
     try:
         frame = pl.read_parquet(io.BytesIO(data))
@@ -30,15 +30,17 @@ def read_parquet(data: bytes, path: str) -> Raw:
         raise InputError(f"{path} is a damaged parquet file. Export it again.") from error
     names = tuple(frame.columns)
     cells = frame.rename({name: str(i) for i, name in enumerate(names)})
-    return Raw(names, cells, pl.int_range(2, frame.height + 2, eager=True, dtype=pl.Int64))
+    return RawTable(names, cells, pl.int_range(2, frame.height + 2, eager=True, dtype=pl.Int64))
 
 
-def _survives(data: bytes) -> bool:
+def _is_readable(data: bytes) -> bool:
     """Say whether a process of its own can read the file: a damaged one can abort the process that reads it.
 
     A flipped bit in a length makes the reader request 2^61 bytes, which no exception handler survives.
     """
     if not sys.executable:
         return True
-    trial = subprocess.run([sys.executable, "-I", "-c", _TRIAL], input=data, capture_output=True, check=False)
+    trial = subprocess.run(
+        [sys.executable, "-I", "-c", _TRIAL_SCRIPT], input=data, capture_output=True, check=False
+    )
     return trial.returncode == 0

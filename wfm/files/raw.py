@@ -8,7 +8,7 @@ from typing import Literal
 
 import polars as pl
 
-BAD: dict[str, pl.DataType] = {
+PROBLEM_SCHEMA: dict[str, pl.DataType] = {
     "row": pl.Int64(),
     "column": pl.String(),
     "value": pl.String(),
@@ -18,7 +18,7 @@ BAD: dict[str, pl.DataType] = {
 
 
 @dataclass(frozen=True)
-class Raw:
+class RawTable:
     """The cells of a file, one column of `cells` per column of the file, named "0", "1", … in order.
 
     ``names`` is the header; ``cells`` is text unless the file has types of its own (parquet); ``row_no`` is
@@ -30,13 +30,13 @@ class Raw:
     cells: pl.DataFrame
     row_no: pl.Series
     note: tuple[str, ...] = ()
-    broken: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=BAD))
+    broken_problems: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBLEM_SCHEMA))
     broken_rows: pl.DataFrame | None = None
     decimal_comma: bool = False
-    excel: Literal["1900", "1904"] | None = None
-    errors: Mapping[str, Collection[int]] = field(default_factory=dict)
+    date_system: Literal["1900", "1904"] | None = None
+    error_rows: Mapping[str, Collection[int]] = field(default_factory=dict)
 
 
-def count(n: int, thing: str) -> str:
+def format_count(n: int, thing: str) -> str:
     """Format a number of things: "1 row", "2,000 rows"."""
     return f"{n:,} {thing}{'' if n == 1 else 's'}"

@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import logging
 
-from wfm.http.asking import Reply
-from wfm.http.client import NAME, Client
-from wfm.http.patience import Patience
-from wfm.http.redaction import redact
-from wfm.http.tokens import Refreshing
+from wfm.http.client import RETRY_NAME, Client
+from wfm.http.redaction import redact_secrets
+from wfm.http.request import Reply
+from wfm.http.retry import RetryPolicy
+from wfm.http.tokens import RefreshingToken
 
-__all__ = ["Client", "Patience", "Refreshing", "Reply", "redact"]
+__all__ = ["Client", "RefreshingToken", "Reply", "RetryPolicy", "redact_secrets"]
 
 # These loggers write whole URLs and headers. Filtered, not set to a level: turning on DEBUG for everything must not
 # bring them back.
@@ -34,4 +34,4 @@ for _name in (
     logging.getLogger(_name).addFilter(lambda record: record.levelno >= logging.WARNING)
 
 # The client logs every attempt itself, with its URL.
-logging.getLogger("stamina").addFilter(lambda record: getattr(record, "stamina.callable", None) != NAME)
+logging.getLogger("stamina").addFilter(lambda record: getattr(record, "stamina.callable", None) != RETRY_NAME)

@@ -17,25 +17,25 @@ from typing import Any, Final
 import httpx
 import stamina
 
-from wfm.errors import BadReplyError, CollectError
-from wfm.http import exchange
-from wfm.http.addresses import address, redirected
-from wfm.http.asking import Ask, Reply, path_of
-from wfm.http.bodies import Expect
-from wfm.http.gate import Gate
-from wfm.http.patience import CutShortError, Patience
-from wfm.http.redaction import redact
-from wfm.http.refusals import Refusals
-from wfm.http.state_file import StateFile
-from wfm.http.tokens import Refreshing, TokenT
+from wfm.core.errors import BadReplyError, CollectError
+from wfm.http.body import ExpectedFormat
+from wfm.http.gate import RequestGate
+from wfm.http.lockout import CredentialLockout
+from wfm.http.redaction import redact_secrets
+from wfm.http.request import Reply, SourceRequest, get_url_path
+from wfm.http.retry import RetryPolicy, TruncatedBodyError
+from wfm.http.shared_state import SharedStateFile
+from wfm.http.tokens import RefreshingToken, TokenT
+from wfm.http.transport import TRANSPORT_ERRORS, build_http_client, read_checked_body, translate_error
+from wfm.http.urls import build_url, resolve_redirect
 
 log = logging.getLogger("wfm.http")
-WHOLE = 4.0
+TOTAL_TIMEOUT_FACTOR = 4.0
 """A reply must be complete within so many times `timeout_s`: a server that drips meets every single time-out."""
-MOST_REDIRECTS = 3
-NAME: Final = "wfm.http"
+MAX_REDIRECTS = 3
+RETRY_NAME: Final = "wfm.http"
 """The name of retries in stamina's instrumentation."""
-REMEMBERED_TOKENS = 16
+MAX_REMEMBERED_TOKENS = 16
 
 
 class Client:
@@ -69,7 +69,7 @@ class Client:
         stop_after_401: int = 2,
         timeout_s: float = 30.0,
         state_dir: Path | None = None,
-        retry_policy: Patience | None = None,
+        retry_policy: RetryPolicy | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -77,15 +77,15 @@ class Client:
     ) -> None:
         self.source = source
         self._secrets = frozenset(filter(None, secrets))
-        state = StateFile(state_dir, source)
-        lockout = Refusals(source, state, self._secrets, stop_after_401)
-        self._gate = Gate(source, state, lockout, requests_per_minute, sleep, monotonic)
-        self._tokens: deque[str] = deque(maxlen=REMEMBERED_TOKENS)
-        self._places = asyncio.Semaphore(concurrent)
-        self._most, self._whole_s = max_body_bytes, WHOLE * timeout_s
-        self._patience = retry_policy or Patience()
+        state = SharedStateFile(state_dir, source)
+        lockout = CredentialLockout(source, state, self._secrets, stop_after_401)
+        self._gate = RequestGate(source, state, lockout, requests_per_minute, sleep, monotonic)
+        self._tokens: deque[str] = deque(maxlen=MAX_REMEMBERED_TOKENS)
+        self._concurrency = asyncio.Semaphore(concurrent)
+        self._max_body_bytes, self._total_timeout_s = max_body_bytes, TOTAL_TIMEOUT_FACTOR * timeout_s
+        self._retry_policy = retry_policy or RetryPolicy()
         self._clock, self._monotonic = clock, monotonic
-        self._http = exchange.connections(timeout_s, concurrent, transport)
+        self._http = build_http_client(timeout_s, concurrent, transport)
 
     def __repr__(self) -> str:
         return f"Client({self.source!r})"
@@ -105,14 +105,16 @@ class Client:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         basic: tuple[str, str] | None = None,
-        expect: Expect = "json",
+        expect: ExpectedFormat = "json",
         accept_status: tuple[int, ...] = (),
         proof: Callable[[bytes], bool] | None = None,
     ) -> Reply:
         """Send a GET; see `wfm.vendors.HttpClient.get`."""
-        target = self._address(url, params)
-        request = Ask("GET", target, expect, tuple(accept_status), dict(headers or {}), basic, proof=proof)
-        return await self._patiently(request, repeatable=True)
+        target = self._build_url(url, params)
+        request = SourceRequest(
+            "GET", target, expect, tuple(accept_status), dict(headers or {}), basic, proof=proof
+        )
+        return await self._send_with_retries(request, repeatable=True)
 
     async def post(
         self,
@@ -122,129 +124,134 @@ class Client:
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         basic: tuple[str, str] | None = None,
-        expect: Expect = "json",
+        expect: ExpectedFormat = "json",
         accept_status: tuple[int, ...] = (),
         proof: Callable[[bytes], bool] | None = None,
         idempotent: bool = True,
     ) -> Reply:
         """Send a POST; see `wfm.vendors.HttpClient.post`. One that is not ``idempotent`` is sent at most once."""
         content = {"json": json} if form is None else {"data": dict(form)}
-        target = self._address(url)
-        request = Ask(
+        target = self._build_url(url)
+        request = SourceRequest(
             "POST", target, expect, tuple(accept_status), dict(headers or {}), basic, content, proof
         )
-        return await self._patiently(request, repeatable=idempotent)
+        return await self._send_with_retries(request, repeatable=idempotent)
 
-    def refreshing(self, login: Callable[[], Awaitable[TokenT]]) -> Refreshing[TokenT]:
+    def refreshing(self, login: Callable[[], Awaitable[TokenT]]) -> RefreshingToken[TokenT]:
         """Return a token that ``login`` renews in time; no log and no error shows it."""
-        return Refreshing(login, learn=self._tokens.append, clock=self._clock, monotonic=self._monotonic)
+        return RefreshingToken(login, learn=self._tokens.append, clock=self._clock, monotonic=self._monotonic)
 
-    def redacted(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Redact every secret of this source in a text."""
-        return redact(text, self._hidden())
+        return redact_secrets(text, self._collect_secrets())
 
-    def _hidden(self, request: Ask | None = None) -> frozenset[str]:
+    def _collect_secrets(self, request: SourceRequest | None = None) -> frozenset[str]:
         return self._secrets.union(self._tokens, request.secrets if request else ())
 
-    def _address(self, url: str | httpx.URL, params: Mapping[str, str] | None = None) -> httpx.URL:
+    def _build_url(self, url: str | httpx.URL, params: Mapping[str, str] | None = None) -> httpx.URL:
         try:
-            return address(self.source, url, params, self._hidden())
+            return build_url(self.source, url, params, self._collect_secrets())
         except CollectError as error:
-            error.args = (self.redacted(str(error)),)
+            error.args = (self.redact(str(error)),)
             raise
 
     # --- retries and redirects --------------------------------------------------------------------------
-    async def _patiently(self, request: Ask, repeatable: bool) -> Reply:
+    async def _send_with_retries(self, request: SourceRequest, repeatable: bool) -> Reply:
         retries = stamina.retry_context(
-            on=partial(self._pause, request, repeatable), attempts=None, timeout=None
+            on=partial(self._choose_retry_wait, request, repeatable), attempts=None, timeout=None
         )
         try:
-            async for attempt in retries.with_name(NAME, (), {}):
+            async for attempt in retries.with_name(RETRY_NAME, (), {}):
                 with attempt:
-                    request.effort.attempt += 1
-                    async with self._places:
-                        return await self._follow(request)
-        except CutShortError as error:
+                    request.progress.attempt += 1
+                    async with self._concurrency:
+                        return await self._follow_redirects(request)
+        except TruncatedBodyError as error:
             cut = str(error)
         raise BadReplyError(cut)
 
-    def _pause(self, request: Ask, repeatable: bool, error: Exception) -> float | bool:
+    def _choose_retry_wait(self, request: SourceRequest, repeatable: bool, error: Exception) -> float | bool:
         """Return for stamina the seconds to wait before the next attempt; False: give up."""
         if not (repeatable and isinstance(error, CollectError)):  # stamina passes a cancelled task as well
             return False
-        wait = self._patience.wait_s(error, request.effort.attempt, request.effort.spent_s)
-        request.effort.spent_s += wait or 0.0
+        wait = self._retry_policy.compute_wait_s(error, request.progress.attempt, request.progress.spent_s)
+        request.progress.spent_s += wait or 0.0
         return False if wait is None else wait
 
-    async def _follow(self, request: Ask) -> Reply:
+    async def _follow_redirects(self, request: SourceRequest) -> Reply:
         """Send a request, and follow redirects on the same server."""
         hop = request
-        for _ in range(MOST_REDIRECTS + 1):
-            async with self._gate.passed():
-                reply = await self._told(hop)
+        for _ in range(MAX_REDIRECTS + 1):
+            async with self._gate.wait_for_slot():
+                reply = await self._send_and_log(hop)
             if isinstance(reply, Reply):
                 return reply
-            hop = hop.towards(reply, hop.effort.status or 0)
+            hop = hop.follow_redirect(reply, hop.progress.status or 0)
         raise BadReplyError(
-            self.redacted(f"{self.source}: {request.place}: more than {MOST_REDIRECTS} redirects.")
+            self.redact(f"{self.source}: {request.endpoint}: more than {MAX_REDIRECTS} redirects.")
         )
 
     # --- one request ------------------------------------------------------------------------------------
-    async def _told(self, request: Ask) -> Reply | httpx.URL:
+    async def _send_and_log(self, request: SourceRequest) -> Reply | httpx.URL:
         """Send a request, and log its outcome in one line, without secrets.
 
         Raises:
             CollectError: the request failed, or the reply is not readable.
         """
-        began, progress, failure = self._monotonic(), request.effort, None
-        progress.status, progress.verdict, progress.size = None, None, 0
+        began, progress, failure = self._monotonic(), request.progress, None
+        progress.status, progress.auth_status, progress.body_bytes = None, None, 0
         try:
-            async with asyncio.timeout(self._whole_s):
-                reply = await self._once(request)
-        except exchange.TROUBLES as error:
+            async with asyncio.timeout(self._total_timeout_s):
+                reply = await self._send_once(request)
+        except TRANSPORT_ERRORS as error:
             # raised below, not here: as its context, httpx's error would hold the request's headers
-            failure = exchange.trouble(error, self._whole_s)
+            failure = translate_error(error, self._total_timeout_s)
         seconds = self._monotonic() - began
         progress.spent_s += seconds
-        self._log(request, seconds, failure)
-        await self._gate.learn(progress.verdict, failure)
+        self._log_request(request, seconds, failure)
+        await self._gate.record_outcome(progress.auth_status, failure)
         if failure is None:
             return reply
         failure.__context__ = None
-        failure.args = (redact(f"{self.source}: {request.place}: {failure}", self._hidden(request)),)
+        failure.args = (
+            redact_secrets(f"{self.source}: {request.endpoint}: {failure}", self._collect_secrets(request)),
+        )
         raise failure
 
-    async def _once(self, request: Ask) -> Reply | httpx.URL:
-        response = await self._http.send(request.request(self._http), auth=None, stream=True)
+    async def _send_once(self, request: SourceRequest) -> Reply | httpx.URL:
+        response = await self._http.send(request.build_request(self._http), auth=None, stream=True)
         try:
-            request.effort.status = request.effort.verdict = status = response.status_code
+            request.progress.status = request.progress.auth_status = status = response.status_code
             if response.has_redirect_location and status not in request.accept:
-                return redirected(self.source, response, self._hidden(request))
-            body = await exchange.judge(
-                response, request, self._most, lambda text: redact(text, self._hidden(request))
+                return resolve_redirect(self.source, response, self._collect_secrets(request))
+            body = await read_checked_body(
+                response,
+                request,
+                self._max_body_bytes,
+                lambda text: redact_secrets(text, self._collect_secrets(request)),
             )
         finally:
             await response.aclose()
-        request.effort.size = len(body)
+        request.progress.body_bytes = len(body)
         if request.proof is not None:
             # if the proof raises AuthError, the credentials count as refused
-            request.effort.verdict = HTTPStatus.UNAUTHORIZED
-            request.effort.verdict = status if request.proof(body) else None
+            request.progress.auth_status = HTTPStatus.UNAUTHORIZED
+            request.progress.auth_status = status if request.proof(body) else None
         return Reply(status, body, response.headers, self._clock())
 
-    def _log(self, request: Ask, seconds: float, failure: CollectError | None) -> None:
-        secrets = self._hidden(request)
+    def _log_request(self, request: SourceRequest, seconds: float, failure: CollectError | None) -> None:
+        secrets = self._collect_secrets(request)
         fields: dict[str, Any] = {
             "source": self.source,
             "method": request.method,
             "host": request.url.host,
-            "path": redact(path_of(request.url), secrets),
-            "status": request.effort.status or "-",
+            "path": redact_secrets(get_url_path(request.url), secrets),
+            "status": request.progress.status or "-",
             "seconds": round(seconds, 3),
-            "bytes": request.effort.size,
-            "attempt": request.effort.attempt,
+            "bytes": request.progress.body_bytes,
+            "attempt": request.progress.attempt,
         }
         if failure is not None:
-            fields["error"] = redact(f"{type(failure).__name__}: {failure}", secrets)
+            fields["error"] = redact_secrets(f"{type(failure).__name__}: {failure}", secrets)
         line = " ".join(f"{name}={value}" for name, value in fields.items())
         log.log(logging.INFO if failure is None else logging.WARNING, "%s", line, extra=fields)

@@ -11,34 +11,36 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, quote_plus
 
-HIDDEN: Final = "***"
-_SHORTEST_CORE: Final = 6  # characters of base64; a shorter piece would match ordinary words
-_NAME = r"[\w.-]{0,40}(?:token|password|passwd|secret|api_?key)|(?<!\w)code"
-_HEADER = re.compile(
+REDACTED: Final = "***"
+_MIN_BASE64_LENGTH: Final = 6  # characters of base64; a shorter piece would match ordinary words
+_SECRET_NAME = r"[\w.-]{0,40}(?:token|password|passwd|secret|api_?key)|(?<!\w)code"
+_AUTHORIZATION_HEADER = re.compile(
     r"""(?ix) ( \b authorization ["']? \s* [:=,] \s* (?: b? ["'] )? ) (?: \w+ [ ]+ )? [^\s"',;]+"""
 )
-_ASSIGNED = re.compile(rf"""(?ix) ( (?:{_NAME}) = ) [^&\s"'<>;,]+""")
-_QUOTED = re.compile(rf"""(?ix) ( (["']) (?:{_NAME}) \2 \s* : \s* (["']) ) (?: \\. | (?!\3)[^\\] )*""")
+_ASSIGNED_SECRET = re.compile(rf"""(?ix) ( (?:{_SECRET_NAME}) = ) [^&\s"'<>;,]+""")
+_QUOTED_SECRET = re.compile(
+    rf"""(?ix) ( (["']) (?:{_SECRET_NAME}) \2 \s* : \s* (["']) ) (?: \\. | (?!\3)[^\\] )*"""
+)
 
 
-def redact(text: str, secrets: Collection[str]) -> str:
+def redact_secrets(text: str, secrets: Collection[str]) -> str:
     """Redact every secret in a text, in any encoding, and every value whose name says that it is one.
 
     Redacted are the secret as it is, URL-encoded, escaped as in JSON, HTML or Python, and within base64 (Basic); also
     the value of an `Authorization` header and of `code=`, `token=`, `password=`, `client_secret=` and the like.
     """
-    pattern = _pattern(frozenset(secrets))
+    pattern = _compile_pattern(frozenset(secrets))
     if pattern is not None:
-        text = pattern.sub(HIDDEN, text)
-    text = _HEADER.sub(rf"\1{HIDDEN}", text)
-    text = _QUOTED.sub(rf"\1{HIDDEN}", text)
-    return _ASSIGNED.sub(rf"\1{HIDDEN}", text)
+        text = pattern.sub(REDACTED, text)
+    text = _AUTHORIZATION_HEADER.sub(rf"\1{REDACTED}", text)
+    text = _QUOTED_SECRET.sub(rf"\1{REDACTED}", text)
+    return _ASSIGNED_SECRET.sub(rf"\1{REDACTED}", text)
 
 
 @lru_cache(maxsize=64)
-def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
+def _compile_pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
     """Compile one pattern for all encodings of all secrets: a single pass leaves no new secret behind."""
-    forms = {form for secret in secrets if secret for form in _forms(secret) if form}
+    forms = {form for secret in secrets if secret for form in _list_encodings(secret) if form}
     if not forms:
         return None
     longest_first = sorted(forms, key=lambda form: (-len(form), form))
@@ -46,17 +48,17 @@ def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
     return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
 
 
-def _forms(secret: str) -> Iterator[str]:
+def _list_encodings(secret: str) -> Iterator[str]:
     data = secret.encode("utf-8", "surrogatepass")
     yield secret
     yield from (quote(data, safe=""), quote(data), quote_plus(data))
     yield from (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
     yield from (repr(secret)[1:-1], repr(data)[2:-1], ascii(secret)[1:-1])
     yield from (html.escape(secret), html.escape(secret, quote=False))
-    yield from _cores(data)
+    yield from _list_base64_forms(data)
 
 
-def _cores(data: bytes) -> Iterator[str]:
+def _list_base64_forms(data: bytes) -> Iterator[str]:
     """Yield bytes as they appear inside a longer base64 text, such as that of `user:password`, at each alignment."""
     for before in range(3):
         coded = base64.b64encode(bytes(before) + data).decode().rstrip("=")
@@ -64,7 +66,7 @@ def _cores(data: bytes) -> Iterator[str]:
         # the last character may hold bits of what comes after
         last = len(coded) if (before + len(data)) % 3 == 0 else -1
         core = coded[first:last]
-        if len(core) >= _SHORTEST_CORE:
+        if len(core) >= _MIN_BASE64_LENGTH:
             yield from (core, core.replace("+", "-").replace("/", "_"))
     for whole in (base64.b64encode(data), base64.urlsafe_b64encode(data)):
         yield whole.decode()

@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final, Generic, Protocol, TypeVar
 
-from wfm.errors import AuthError, CollectError
+from wfm.core.errors import AuthError, CollectError
 
-RENEW_AT: Final = 0.8
-SHORTEST_S: Final = 30.0
+RENEW_AT_FRACTION: Final = 0.8
+MIN_TOKEN_LIFE_S: Final = 30.0
 """The least time a token is used: one that seems already expired comes from another clock."""
 
 
-class Expiring(Protocol):
+class TokenWithExpiry(Protocol):
     """A token, as `wfm.vendors.ExpiringToken`."""
 
     @property
@@ -24,22 +24,22 @@ class Expiring(Protocol):
     def expires_at(self) -> datetime: ...
 
 
-class Answer(Protocol):
+class ReplyWithStatus(Protocol):
     """A reply with a status."""
 
     @property
     def status(self) -> int: ...
 
 
-def _is_401(answer: Answer) -> bool:
+def _is_401(answer: ReplyWithStatus) -> bool:
     return answer.status == 401
 
 
-TokenT = TypeVar("TokenT", bound=Expiring)
-ReplyT = TypeVar("ReplyT", bound=Answer)
+TokenT = TypeVar("TokenT", bound=TokenWithExpiry)
+ReplyT = TypeVar("ReplyT", bound=ReplyWithStatus)
 
 
-class Refreshing(Generic[TokenT]):
+class RefreshingToken(Generic[TokenT]):
     """A token that is renewed; made by `Client.refreshing`, implements `wfm.vendors.TokenHolder`.
 
     ::
@@ -73,9 +73,9 @@ class Refreshing(Generic[TokenT]):
         self._login, self._learn, self._clock, self._monotonic = login, learn, clock, monotonic
         self._token: TokenT | None = None
         self._renew_at = 0.0
-        self._one_login = asyncio.Lock()
-        self._ended = 0  # successful or not
-        self._failure: CollectError | None = None
+        self._login_lock = asyncio.Lock()
+        self._finished_logins = 0  # successful or not
+        self._last_failure: CollectError | None = None
 
     async def with_token(
         self, call: Callable[[TokenT], Awaitable[ReplyT]], refuses: Callable[[ReplyT], bool] = _is_401
@@ -85,34 +85,34 @@ class Refreshing(Generic[TokenT]):
         Raises:
             AuthError: the newer token is refused as well.
         """
-        token = await self._current(refused=None)
+        token = await self._get_valid_token(refused=None)
         answer = await call(token)
         if not refuses(answer):
             return answer
-        answer = await call(await self._current(refused=token))
+        answer = await call(await self._get_valid_token(refused=token))
         if refuses(answer):
             raise AuthError("A new token was refused as well: may this user read that?")
         return answer
 
-    async def _current(self, refused: TokenT | None) -> TokenT:
-        ended = self._ended
-        async with self._one_login:
+    async def _get_valid_token(self, refused: TokenT | None) -> TokenT:
+        ended = self._finished_logins
+        async with self._login_lock:
             if self._token is not None and self._token is not refused and self._monotonic() < self._renew_at:
                 return self._token
-            if self._ended != ended and self._failure is not None:
-                raise self._failure
-            return await self._renewed()
+            if self._finished_logins != ended and self._last_failure is not None:
+                raise self._last_failure
+            return await self._renew_token()
 
-    async def _renewed(self) -> TokenT:
+    async def _renew_token(self) -> TokenT:
         try:
             token = await self._login()
         except CollectError as error:
-            self._failure = error
-            self._ended += 1
+            self._last_failure = error
+            self._finished_logins += 1
             raise
         life_s = (token.expires_at - self._clock()).total_seconds()
         self._learn(token.value)
-        self._token, self._failure = token, None
-        self._renew_at = self._monotonic() + max(SHORTEST_S, RENEW_AT * life_s)
-        self._ended += 1
+        self._token, self._last_failure = token, None
+        self._renew_at = self._monotonic() + max(MIN_TOKEN_LIFE_S, RENEW_AT_FRACTION * life_s)
+        self._finished_logins += 1
         return token

@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from wfm.errors import UsageError
+from wfm.core.errors import UsageError
 from wfm.report import exceptions as exception_rows
 from wfm.report import forecast as forecast_rows
 from wfm.report import labels, notes, scores, volume
@@ -102,7 +102,7 @@ def build_report(
         accuracy=forecast_rows.conform_accuracy(accuracy),
         other_definitions=_select_other_definitions(overall),
         sources=pl.DataFrame(
-            list(sources.items()) if sources else list(labels.SOURCES),
+            list(sources.items()) if sources else list(labels.FIGURE_SOURCES),
             schema={"figure": pl.String, "source": pl.String},
             orient="row",
         ),

@@ -7,9 +7,9 @@ from typing import Final
 
 import polars as pl
 
-from wfm import terms
+from wfm.core import glossary
+from wfm.core.errors import InputError
 from wfm.core.time import INSTANT
-from wfm.errors import InputError
 from wfm.report.scores import AnyFrame, collect_frame
 
 EXCEPTION_COLUMNS: Final[dict[str, pl.DataType]] = {
@@ -34,7 +34,7 @@ SLICE_COLUMNS: Final[dict[str, pl.DataType]] = {
 PERSON_COLUMNS: Final = ("agent_id", "name", "team", "timezone")
 MAX_DAYS_DRAWN: Final = 60
 MAX_DAYS_DRAWN_PER_AGENT: Final = 2
-SHIFT_GAP: Final = timedelta(seconds=terms.SHIFT_GAP_S)
+SHIFT_GAP: Final = timedelta(seconds=glossary.SHIFT_GAP_S)
 
 
 def select_columns(frame: AnyFrame | None, columns: dict[str, pl.DataType], argument: str) -> pl.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from wfm import terms
+from wfm.core import glossary
 
 CLASS_ORDER: Final = ("in", "approved", "call_driven", "system", "unknown", "controllable")
 """The classes in the order in which the report shows them."""
@@ -56,7 +56,7 @@ REASON_LABELS: Final[dict[str, str]] = {
     "call_overrun": "Call overran",
     "shifted_break": "Break pushed back by a call",
 }
-REASON_MEANINGS: Final = terms.REASON_MEANING
+REASON_MEANINGS: Final = glossary.REASON_MEANING
 
 IMPACT_LABELS: Final = {
     "positive": "more on queue",
@@ -167,23 +167,26 @@ DEFINITION_FORMULAS: Final[dict[str, str]] = {
     "salesforce": "present (not logged out) ÷ scheduled; breaks are presence",
 }
 
-ADHERENCE: Final = "Adherence, coverage, conformance"
-CALL_DRIVEN: Final = "Call-driven time"
-EXCUSED: Final = "Approved and system time"
-VOLUME: Final = "Entered, handled, abandoned, AHT"
-SERVICE_LEVEL: Final = "Service level"
-FORECAST: Final = "Forecast"
-SOURCES: Final = (
-    (ADHERENCE, "agent states as the phone systems reported them, schedules in force, state mapping, rules"),
-    (CALL_DRIVEN, "call log: when each leg was answered and ended; the leg ids are the evidence"),
-    (EXCUSED, "exemptions known as of the report's as-of time"),
-    (VOLUME, "15-minute interval volume, counted by the phone system or from its call log"),
-    (SERVICE_LEVEL, "call log"),
-    (FORECAST, "15-minute interval volume up to the origin, holidays"),
+ADHERENCE_FIGURES: Final = "Adherence, coverage, conformance"
+CALL_DRIVEN_FIGURE: Final = "Call-driven time"
+EXEMPTED_FIGURES: Final = "Approved and system time"
+VOLUME_FIGURES: Final = "Entered, handled, abandoned, AHT"
+SERVICE_LEVEL_FIGURE: Final = "Service level"
+FORECAST_FIGURE: Final = "Forecast"
+FIGURE_SOURCES: Final = (
+    (
+        ADHERENCE_FIGURES,
+        "agent states as the phone systems reported them, schedules in force, state mapping, rules",
+    ),
+    (CALL_DRIVEN_FIGURE, "call log: when each leg was answered and ended; the leg ids are the evidence"),
+    (EXEMPTED_FIGURES, "exemptions known as of the report's as-of time"),
+    (VOLUME_FIGURES, "15-minute interval volume, counted by the phone system or from its call log"),
+    (SERVICE_LEVEL_FIGURE, "call log"),
+    (FORECAST_FIGURE, "15-minute interval volume up to the origin, holidays"),
     ("Error, noise floor", "rolling backtest over past weeks"),
 )
 """Figure → where it comes from in general; the centre's own sources are added to it."""
-TABLES: Final = {
+TABLE_LABELS: Final = {
     "agent_state": "agent states",
     "schedule": "schedules",
     "call_leg": "call legs",

@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from wfm.report.exceptions import SLICE_COLUMNS, select_columns
-from wfm.report.formats import between, clock, percent, plural
+from wfm.report.formats import format_duration, format_percent, format_percent_range, format_plural
 from wfm.report.scores import AnyFrame, collect_frame
 
 MAX_AGENTS_NAMED: Final = 5
@@ -19,9 +19,9 @@ def note_unknown_time(total: dict[str, float | None]) -> list[str]:
     if not unknown:
         return []
     return [
-        f"{clock(unknown)} of the scheduled time ({percent(unknown / scheduled)}) is unknown: not "
+        f"{format_duration(unknown)} of the scheduled time ({format_percent(unknown / scheduled)}) is unknown: not "
         "covered, or in a state without a mapping. Adherence lies between "
-        f"{between(total['adherence_low'], total['adherence_high'])}."
+        f"{format_percent_range(total['adherence_low'], total['adherence_high'])}."
     ]
 
 
@@ -43,8 +43,8 @@ def note_unmapped_states(slices: AnyFrame | None) -> list[str]:
         .sort("seconds", descending=True)
     )
     return [
-        f"The vendor state “{row['vendor_state']}” has no mapping: {plural(row['n'], 'time')}, "
-        f"{clock(row['seconds'])}. It counts as unknown until the table state_map maps it."
+        f"The vendor state “{row['vendor_state']}” has no mapping: {format_plural(row['n'], 'time')}, "
+        f"{format_duration(row['seconds'])}. It counts as unknown until the table state_map maps it."
         for row in found.iter_rows(named=True)
     ]
 
@@ -62,7 +62,9 @@ def note_unscheduled_agents(agent: AnyFrame | None, by_agent: pl.DataFrame) -> l
     if len(others) > MAX_AGENTS_NAMED:
         names += f" and {len(others) - MAX_AGENTS_NAMED:,} more"
     have = "has" if len(others) == 1 else "have"
-    return [f"{plural(len(others), 'agent')} {have} nothing scheduled in this window and no score: {names}."]
+    return [
+        f"{format_plural(len(others), 'agent')} {have} nothing scheduled in this window and no score: {names}."
+    ]
 
 
 def note_state_evidence(exceptions: pl.DataFrame) -> list[str]:
@@ -70,8 +72,8 @@ def note_state_evidence(exceptions: pl.DataFrame) -> list[str]:
     on_states = exceptions.filter(pl.col("class") == "call_driven", pl.col("evidence_kind") == "state")
     if on_states.is_empty():
         return []
-    agents = plural(on_states["agent_id"].n_unique(), "agent")
+    agents = format_plural(on_states["agent_id"].n_unique(), "agent")
     return [
-        f"For {agents} without a call log, call-driven time ({clock(float(on_states['seconds'].sum()))}) "
+        f"For {agents} without a call log, call-driven time ({format_duration(float(on_states['seconds'].sum()))}) "
         "is based on states alone, not on call legs."
     ]

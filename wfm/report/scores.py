@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from wfm.errors import InputError
+from wfm.core.errors import InputError
 
 SECONDS_COLUMNS: Final = (
     "scheduled_s",

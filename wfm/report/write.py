@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from wfm.core.atomic_files import replace_file
-from wfm.errors import UsageError
+from wfm.core.errors import UsageError
 from wfm.report.export.csv import to_csv
 from wfm.report.export.xlsx import to_xlsx
 from wfm.report.html.document import to_html

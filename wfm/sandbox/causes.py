@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from wfm import terms
+from wfm.core import glossary
 from wfm.sandbox.lines import Line, Segment, Span, segments
 from wfm.sandbox.reasons import REST, Piece, Planted, give_reasons
 from wfm.sandbox.roster import Shift
 from wfm.sandbox.wishes import Excuse
 
 WRAPUP_S = 120
-_FITS = {category: frozenset(states) for category, states in terms.RULES.items()}
+_FITS = {category: frozenset(states) for category, states in glossary.STATES_IN_ADHERENCE.items()}
 
 
 def judge(
@@ -44,7 +44,7 @@ def judge(
     ]
     pieces = _apply_calls(pieces, plan, line, legs)
     give_reasons(pieces, plan, shift, line)
-    sums = dict.fromkeys(terms.CLASSES, 0)
+    sums = dict.fromkeys(glossary.CLASSES, 0)
     for piece in pieces:
         sums[piece.cls] += piece.end - piece.start
     return _merge([piece for piece in pieces if piece.cls != "in"]), sums

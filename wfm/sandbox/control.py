@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from wfm.errors import UsageError
+from wfm.core.errors import UsageError
 from wfm.sandbox.clock import Clock
 from wfm.sandbox.faults import Faults
 from wfm.sandbox.truth import TABLES, Truth

@@ -22,7 +22,7 @@ Instants = NDArray[np.int64]
 @cache
 def week(shape: str) -> Array:
     """Return the share of the week's calls by local weekday (Monday first) and quarter-hour, shape (7, 96)."""
-    volume = pl.read_parquet(defaults.folder() / "sample" / "interval_volume.parquet")
+    volume = pl.read_parquet(defaults.find_data_folder() / "sample" / "interval_volume.parquet")
     local = pl.col("interval_start").dt.convert_time_zone(SAMPLE_ZONE)
     sums = (
         volume.filter(pl.col("queue_id") == shape)

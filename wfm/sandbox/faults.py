@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from threading import Lock
 from typing import Any
 
-from wfm.errors import UsageError
+from wfm.core.errors import UsageError
 
 VENDORS = ("ncc", "xsi", "xima", "telphin", "voicenter")
 """The mounts under which vendors are served."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from wfm import terms
+from wfm.core import glossary
 from wfm.sandbox.lines import FOREVER, Line, Segment
 from wfm.sandbox.roster import Shift
 
-QUEUE, REST = frozenset(terms.QUEUE_STATES), frozenset(terms.REST_STATES)
+QUEUE, REST = frozenset(glossary.QUEUE_STATES), frozenset(glossary.REST_STATES)
 
 
 class Planted(NamedTuple):

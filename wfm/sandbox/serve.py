@@ -15,7 +15,7 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
-from wfm.errors import WfmError
+from wfm.core.errors import WfmError
 from wfm.sandbox.app import app
 from wfm.sandbox.centre import simulate
 from wfm.sandbox.clock import Clock

@@ -101,7 +101,10 @@ class Telphin:
             return _error(400, "start_datetime and end_datetime are required")
         now = self.clock.now() - (self.faults.strikes("late", "telphin") or 0.0)
         found = self.calls.history(start, end, now)
-        return self._tell({"page": page, "per_page": size, "order": "asc"}, "call_history", found, page, size)
+        part = [self.calls.entry(call) for call in found[(page - 1) * size : page * size]]
+        self.faults.rows["telphin", "call_history"] += len(part)
+        told = {"page": page, "per_page": size, "order": "asc", "call_history": part}
+        return JSONResponse(told, headers=self._budget())
 
     async def extensions(self, request: Request) -> Response:
         """List phones and queues."""
@@ -121,11 +124,6 @@ class Telphin:
         part = rows[(page - 1) * size : page * size]
         self.faults.rows["telphin", "extension"] += len(part)
         return JSONResponse(part, headers=self._budget())
-
-    def _tell(self, around: dict[str, Any], name: str, rows: list[Any], page: int, size: int) -> Response:
-        part = rows[(page - 1) * size : page * size]
-        self.faults.rows["telphin", name] += len(part)
-        return JSONResponse({**around, name: part}, headers=self._budget())
 
     async def recording(self, request: Request) -> Response:
         """Tell where a recording can be heard for a while."""

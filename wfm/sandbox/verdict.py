@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from wfm import terms
+from wfm.core import glossary
 from wfm.sandbox.causes import judge
 from wfm.sandbox.frames import instants
 from wfm.sandbox.lines import Line
@@ -75,10 +75,10 @@ def _during(excuses: list[Excuse], shift: Shift) -> list[Excuse]:
 def _workday(one: Planted, shifts: list[Shift], zone: str) -> date:
     """Say to which workday work outside belongs: that of a shift within 3 h before or after, else its own."""
     for shift in shifts:
-        if 0 <= one.start - shift.end <= terms.SHIFT_GAP_S:
+        if 0 <= one.start - shift.end <= glossary.SHIFT_GAP_S:
             return shift.workday
     for shift in shifts:
-        if 0 <= shift.start - one.end <= terms.SHIFT_GAP_S:
+        if 0 <= shift.start - one.end <= glossary.SHIFT_GAP_S:
             return shift.workday
     return datetime.fromtimestamp(one.start, UTC).astimezone(ZoneInfo(zone)).date()
 
@@ -97,6 +97,6 @@ def _planted(rows: list[Found]) -> pl.DataFrame:
 
 
 def _seconds(sums: list[tuple[str, date, *tuple[int, ...]]]) -> pl.DataFrame:
-    names = [f"{name}_s" for name in terms.CLASSES]
+    names = [f"{name}_s" for name in glossary.CLASSES]
     schema = {"agent_id": pl.String(), "workday": pl.Date(), **dict.fromkeys(names, pl.Int64())}
     return pl.DataFrame(sums, schema=schema, orient="row").sort("agent_id", "workday")

@@ -10,31 +10,31 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import Route
 
-from wfm.service.condition import Condition, Conditions
-from wfm.service.metrics import CONTENT_TYPE, Metrics
-from wfm.service.receiver import Receiver
+from wfm.service.health import HealthChecker, HealthReport
+from wfm.service.metrics import CONTENT_TYPE, ServiceMetrics
+from wfm.service.webhooks import WebhookReceiver
 
 TITLE: Final = "wfm"
-HOOK: Final = "/hooks/{source}/{secret}"
+WEBHOOK_PATH: Final = "/hooks/{source}/{secret}"
 
 
-def web(conditions: Conditions, metrics: Metrics, receiver: Receiver) -> FastAPI:
+def create_app(conditions: HealthChecker, metrics: ServiceMetrics, receiver: WebhookReceiver) -> FastAPI:
     """Build the application."""
     # no documentation page, which would load scripts from elsewhere; the description is at /openapi.json
     app = FastAPI(title=TITLE, version=version(TITLE), docs_url=None, redoc_url=None)
     app.router.routes.append(Route("/hooks/{source}/{secret:path}", receiver, include_in_schema=False))
-    app.include_router(_watching(conditions, metrics))
-    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    app.include_router(_build_monitoring_routes(conditions, metrics))
+    app.openapi = lambda: _build_openapi(app)  # type: ignore[method-assign]
     return app
 
 
-def _watching(conditions: Conditions, metrics: Metrics) -> APIRouter:
+def _build_monitoring_routes(conditions: HealthChecker, metrics: ServiceMetrics) -> APIRouter:
     router = APIRouter(tags=["watching"])
 
-    @router.get("/health", responses={503: {"model": Condition, "description": "Something is bad."}})
-    async def health(response: Response) -> Condition:
+    @router.get("/health", responses={503: {"model": HealthReport, "description": "Something is bad."}})
+    async def health(response: Response) -> HealthReport:
         """Report on every feed, the database, the spool and the write-ahead log; 503 if anything is bad."""
-        condition = await conditions.now()
+        condition = await conditions.get_report()
         if condition.status == "bad":
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         return condition
@@ -44,29 +44,29 @@ def _watching(conditions: Conditions, metrics: Metrics) -> APIRouter:
     @router.get("/metrics", response_class=Response, responses={200: {"content": plain}})
     def metrics_text() -> Response:
         """Return the metrics in the text format of Prometheus."""
-        return Response(metrics.text(), media_type=CONTENT_TYPE)
+        return Response(metrics.render_text(), media_type=CONTENT_TYPE)
 
     return router
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
+def _build_openapi(app: FastAPI) -> dict[str, Any]:
     """Build the OpenAPI description; webhooks, which are bare ASGI endpoints, are described by hand."""
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
-        schema["paths"][HOOK] = {
+        schema["paths"][WEBHOOK_PATH] = {
             "parameters": [
                 {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
                 for name in ("source", "secret")
             ],
-            "get": _delivery("in the query"),
-            "post": _delivery("in the body, of any type")
+            "get": _describe_webhook("in the query"),
+            "post": _describe_webhook("in the body, of any type")
             | {"requestBody": {"content": {"*/*": {"schema": {}}}}},
         }
         app.openapi_schema = schema
     return app.openapi_schema
 
 
-_ANSWERS: Final = {
+_WEBHOOK_RESPONSES: Final = {
     "200": "The delivery is stored; the body is what the vendor expects.",
     "404": "There is no such webhook, or it may not be called from there.",
     "408": "The body took too long.",
@@ -76,12 +76,12 @@ _ANSWERS: Final = {
 }
 
 
-def _delivery(how: str) -> dict[str, Any]:
+def _describe_webhook(how: str) -> dict[str, Any]:
     return {
         "tags": ["webhooks"],
         "summary": f"Receive a delivery that a vendor sends {how}",
         "responses": {
             status: {"description": text, "content": {"*/*": {"schema": {}}}}
-            for status, text in _ANSWERS.items()
+            for status, text in _WEBHOOK_RESPONSES.items()
         },
     }

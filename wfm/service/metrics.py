@@ -11,15 +11,15 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector as Registered
 
-from wfm.jobs import spool
-from wfm.jobs.collect import Cycle
-from wfm.service.journal import Journal
+from wfm.collect import spool
+from wfm.collect.collector import CollectionCycle
+from wfm.service.write_ahead_log import WriteAheadLog
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-ACCEPTED: Final = range(200, 300)
+ACCEPTED_STATUSES: Final = range(200, 300)
 
 
-class Metrics(Registered):
+class ServiceMetrics(Registered):
     """The metrics of the service: counters, and gauges that are measured when they are read.
 
     Args:
@@ -27,37 +27,41 @@ class Metrics(Registered):
         clock: the current time (UTC).
     """
 
-    def __init__(self, journal: Journal, spool_folder: Path, clock: Callable[[], datetime]) -> None:
-        self._journal, self._spool, self._clock = journal, spool_folder, clock
+    def __init__(self, journal: WriteAheadLog, spool_folder: Path, clock: Callable[[], datetime]) -> None:
+        self._write_ahead_log, self._spool, self._clock = journal, spool_folder, clock
         self.last_success: dict[tuple[str, str], datetime] = {}
         self._registry = CollectorRegistry()
         feed = ("source", "feed")
-        self._cycles = self._counter(
+        self._cycles = self._add_counter(
             "wfm_cycles", "Collection cycles of a feed, by result.", (*feed, "result")
         )
-        self._rows = self._counter("wfm_rows", "Rows of a feed: read, added, replaced.", (*feed, "kind"))
-        self._deliveries = self._counter(
+        self._rows = self._add_counter("wfm_rows", "Rows of a feed: read, added, replaced.", (*feed, "kind"))
+        self._deliveries = self._add_counter(
             "wfm_webhook_deliveries",
             "Webhook deliveries, accepted or refused, by status; without source: no valid webhook was named.",
             ("source", "outcome", "status"),
         )
         self._registry.register(self)
 
-    def _counter(self, name: str, text: str, labels: tuple[str, ...]) -> Counter:
+    def _add_counter(self, name: str, text: str, labels: tuple[str, ...]) -> Counter:
         return Counter(name, text, labels, registry=self._registry)
 
-    def cycle(self, cycle: Cycle) -> None:
+    def record_cycle(self, cycle: CollectionCycle) -> None:
         """Count a collection cycle."""
         feed = (cycle.source, cycle.feed)
-        self._cycles.labels(*feed, "spooled" if cycle.spooled else cycle.result).inc()
-        for kind, rows in (("read", cycle.read), ("added", cycle.added), ("replaced", cycle.replaced)):
+        self._cycles.labels(*feed, "spooled" if cycle.is_spooled else cycle.result).inc()
+        for kind, rows in (
+            ("read", cycle.read_count),
+            ("added", cycle.added_count),
+            ("replaced", cycle.replaced_count),
+        ):
             self._rows.labels(*feed, kind).inc(rows)
-        if cycle.result == "complete" and not cycle.spooled:
+        if cycle.result == "complete" and not cycle.is_spooled:
             self.last_success[feed] = self._clock()
 
-    def delivery(self, source: str, status: int) -> None:
+    def record_delivery(self, source: str, status: int) -> None:
         """Count the answer to a delivery."""
-        outcome = "accepted" if status in ACCEPTED else "refused"
+        outcome = "accepted" if status in ACCEPTED_STATUSES else "refused"
         self._deliveries.labels(source, outcome, str(int(status))).inc()
 
     def describe(self) -> list[Metric]:
@@ -75,11 +79,11 @@ class Metrics(Registered):
         for feed, at in sorted(self.last_success.items()):
             age.add_metric(feed, (now - at).total_seconds())
         yield age
-        waiting = len(spool.waiting(self._spool))
+        waiting = len(spool.list_waiting_batches(self._spool))
         yield GaugeMetricFamily(
             "wfm_spool_batches", "Batches in the spool, waiting for the database.", value=waiting
         )
-        segments, size = self._journal.depth()
+        segments, size = self._write_ahead_log.measure_backlog()
         yield GaugeMetricFamily(
             "wfm_journal_segments", "Segments of the write-ahead log not stored yet.", value=segments
         )
@@ -87,6 +91,6 @@ class Metrics(Registered):
             "wfm_journal_bytes", "Bytes of the write-ahead log not stored yet.", value=size
         )
 
-    def text(self) -> bytes:
+    def render_text(self) -> bytes:
         """Render all metrics in the text format of Prometheus."""
         return generate_latest(self._registry)

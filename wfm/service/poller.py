@@ -11,16 +11,16 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
 
-from wfm.errors import CollectError
-from wfm.jobs.collect import Collector, Cycle
-from wfm.jobs.collecting import client, state_folder
-from wfm.jobs.sources import Source
+from wfm.collect.collector import CollectionCycle, Collector
+from wfm.collect.run import build_http_client, locate_state_folder
+from wfm.collect.sources import ConfiguredSource
+from wfm.core.errors import CollectError
 from wfm.vendors import Feed, Session
 
 log = logging.getLogger("wfm.service")
 
 
-class Poller:
+class SourcePoller:
     """Polls the feeds of a source, one after another.
 
     Args:
@@ -29,17 +29,21 @@ class Poller:
         on_cycle: called with every cycle.
     """
 
-    def __init__(self, source: Source, collector: Collector, on_cycle: Callable[[Cycle], None]) -> None:
+    def __init__(
+        self, source: ConfiguredSource, collector: Collector, on_cycle: Callable[[CollectionCycle], None]
+    ) -> None:
         self.source = source
-        self._collector, self._noted = collector, on_cycle
-        self._lanes = {True: asyncio.Lock(), False: asyncio.Lock()}
+        self._collector, self._on_cycle = collector, on_cycle
+        self._feed_locks = {True: asyncio.Lock(), False: asyncio.Lock()}
         self._stack = AsyncExitStack()
         self._session: Session | None = None
         self._stopping = False
 
-    async def __aenter__(self) -> Poller:
-        state = state_folder(self._collector.store.path)
-        self._http = await self._stack.enter_async_context(client(self.source, state, self._collector.clock))
+    async def __aenter__(self) -> SourcePoller:
+        state = locate_state_folder(self._collector.store.path)
+        self._http = await self._stack.enter_async_context(
+            build_http_client(self.source, state, self._collector.clock)
+        )
         return self
 
     async def __aexit__(
@@ -51,29 +55,29 @@ class Poller:
         """Start no more cycles; a running one continues."""
         self._stopping = True
 
-    async def poll(self, feed: Feed) -> bool:
+    async def poll_feed(self, feed: Feed) -> bool:
         """Collect what is due of a feed, and return whether all of it was received.
 
         Errors are recorded in the cycle and stop no other feed.
         """
-        async with self._lanes[feed.kind == "snapshot"]:
+        async with self._feed_locks[feed.kind == "snapshot"]:
             if self._stopping:
                 return True
-            cycles = await self._cycles(feed)
+            cycles = await self._run_cycles(feed)
         for cycle in cycles:
-            self._noted(cycle)
+            self._on_cycle(cycle)
         return all(cycle.result == "complete" for cycle in cycles)
 
-    async def _cycles(self, feed: Feed) -> list[Cycle]:
+    async def _run_cycles(self, feed: Feed) -> list[CollectionCycle]:
         try:
             if self._session is None:
                 self._session = self.source.vendor.session(self.source.settings, self._http)
-            return await self._collector.collect(self.source, feed, self._session)
+            return await self._collector.collect_feed(self.source, feed, self._session)
         except CollectError as error:
-            return [self._failed(feed, str(error))]
+            return [self._build_failed_cycle(feed, str(error))]
         except Exception as error:  # a full disk, a bug: this cycle is lost, the next one is not
             log.exception("%s %s: the cycle failed", self.source.name, feed.name)
-            return [self._failed(feed, f"{type(error).__name__}: {error}")]
+            return [self._build_failed_cycle(feed, f"{type(error).__name__}: {error}")]
 
-    def _failed(self, feed: Feed, note: str) -> Cycle:
-        return Cycle(self.source.name, feed.name, None, "failed", note=note)
+    def _build_failed_cycle(self, feed: Feed, note: str) -> CollectionCycle:
+        return CollectionCycle(self.source.name, feed.name, None, "failed", note=note)

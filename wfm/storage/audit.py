@@ -11,11 +11,11 @@ from typing import Final
 import duckdb
 import polars as pl
 
-from wfm import schema
+from wfm.core import schema
 from wfm.core.time import to_epoch_us
 from wfm.storage.connection import query_frame
-from wfm.storage.database import Store
-from wfm.storage.reader import Reader
+from wfm.storage.database import Database
+from wfm.storage.reader import DatabaseReader
 
 FIRST_HASH: Final = ""
 """The hash that the first row of a source's chain is chained to."""
@@ -29,10 +29,10 @@ class ChainCheck:
     hash of every source. lost: hashes noted earlier that no row has any more.
     """
 
-    rows: int
-    wrong: tuple[str, str] | None
-    ends: dict[str, str]
-    lost: tuple[str, ...] = ()
+    row_count: int
+    first_mismatch: tuple[str, str] | None
+    last_hashes: dict[str, str]
+    missing_hashes: tuple[str, ...] = ()
 
 
 def append_audit_rows(con: duckdb.DuckDBPyConnection, source: str, audit: pl.DataFrame) -> None:
@@ -51,20 +51,20 @@ def append_audit_rows(con: duckdb.DuckDBPyConnection, source: str, audit: pl.Dat
     hashes = _compute_hashes(source, audit, dict(stored.iter_rows()), end[0][0] if end else FIRST_HASH)
     changed = audit.with_columns(pl.lit(source).alias("source"), hashes).drop_nulls("hash")
     if changed.height:
-        con.register("links", changed.select(list(schema.table("call_audit").columns)))
+        con.register("links", changed.select(list(schema.get_table("call_audit").columns)))
         con.execute("INSERT INTO call_audit SELECT * FROM links")
         con.unregister("links")
 
 
-def read_audit_records(reader: Reader, legs: pl.DataFrame) -> pl.DataFrame:
+def read_audit_records(reader: DatabaseReader, legs: pl.DataFrame) -> pl.DataFrame:
     """Return what a vendor said last of some legs (source leg_id): source leg_id payload hash versions payload_in.
 
     ``payload_in``: the whole payload, as collection/position; null where none is stored, or where several were received
     at that instant.
     """
-    in_force, values = reader.in_force("call_audit")
-    payload_in_force, more = reader.in_force("payload")
-    return reader.query(
+    in_force, values = reader.build_in_force_sql("call_audit")
+    payload_in_force, more = reader.build_in_force_sql("payload")
+    return reader.run_query(
         "SELECT a.*, p.payload_in FROM (SELECT source, leg_id, max_by(seen_at, rowid) AS seen_at, "
         "max_by(payload, rowid) AS payload, max_by(hash, rowid) AS hash, count(*) AS versions FROM call_audit "
         f"WHERE {in_force} AND list_contains(?::VARCHAR[], leg_id) AND list_contains(?::VARCHAR[], source) "
@@ -76,7 +76,7 @@ def read_audit_records(reader: Reader, legs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def verify_audit_chains(store: Store, noted: Collection[str] = ()) -> ChainCheck:
+def verify_audit_chains(store: Database, noted: Collection[str] = ()) -> ChainCheck:
     """Recompute the chain of every source and compare it with the stored hashes.
 
     Args:
@@ -85,10 +85,10 @@ def verify_audit_chains(store: Store, noted: Collection[str] = ()) -> ChainCheck
             removed, or that the whole chain was rewritten: the chain alone would still fit.
     """
     lost = set(noted)
-    with store.reading() as reader:
+    with store.open_reader() as reader:
         ends: dict[str, str] = {}
         checked = 0
-        for rows in reader.stream(
+        for rows in reader.stream_query(
             "SELECT source, leg_id, seen_at, payload, hash FROM call_audit ORDER BY rowid"
         ):
             for source, leg_id, seen_at, payload, stored in rows.iter_rows():

@@ -9,13 +9,13 @@ from typing import Final
 import duckdb
 import polars as pl
 
-from wfm import schema
+from wfm.core import schema
 from wfm.storage.audit import append_audit_rows
 from wfm.storage.connection import query_frame, query_integer, quote_name, quote_names
-from wfm.storage.database import Store, Written
+from wfm.storage.database import Database, WriteResult
 from wfm.storage.merge import allocate_collection, merge_rows
 from wfm.storage.payloads import insert_payloads
-from wfm.storage.reader import Reader, Span
+from wfm.storage.reader import DatabaseReader, TimeSpan
 
 MAX_NOTED_ALARMS: Final = 3
 AssembleLegs = Callable[[pl.DataFrame], pl.DataFrame]
@@ -33,12 +33,12 @@ _FROM_EVENTS: Final = (
 
 
 def store_batch(
-    store: Store,
+    store: Database,
     *,
     name: str,
     source: str,
     feed: str,
-    window: Span | None,
+    window: TimeSpan | None,
     result: str,
     note: str,
     payloads: Sequence[tuple[datetime, Mapping[str, str], bytes]],
@@ -46,7 +46,7 @@ def store_batch(
     audit: pl.DataFrame | None = None,
     legs: AssembleLegs | None = None,
     origin: str = "collect",
-) -> Written | None:
+) -> WriteResult | None:
     """Store a batch: its rows, its raw payloads, its audit rows and its line in the ledger; all of it or nothing.
 
     Args:
@@ -62,11 +62,11 @@ def store_batch(
     Raises:
         DatabaseBusyError, NotADatabaseError, NewerDatabaseError, StoreError: nothing was stored.
     """
-    with store.writing(leave_log=True) as con:
+    with store.open_transaction(leave_log=True) as con:
         if con.execute("SELECT 1 FROM batch WHERE name = ?", [name]).fetchall():
             return None
         number, now = allocate_collection(con)
-        reader = Reader(con, None)
+        reader = DatabaseReader(con, None)
         complete = {
             table: _fill_from_stored(reader, table, rows) for table, rows in tables.items() if rows.height
         }
@@ -102,16 +102,16 @@ def store_batch(
             ],
         )
         con.execute("INSERT INTO batch VALUES (?, ?)", [name, number])
-    return Written(number, read, added, replaced)
+    return WriteResult(number, read, added, replaced)
 
 
-def reassemble_open_calls(store: Store, source: str, legs: AssembleLegs) -> int:
+def reassemble_open_calls(store: Database, source: str, legs: AssembleLegs) -> int:
     """Assemble the calls of a source that have not ended again, and return how many there are.
 
     Raises:
         DatabaseBusyError, NotADatabaseError, NewerDatabaseError, StoreError: nothing was stored.
     """
-    with store.writing() as con:
+    with store.open_transaction() as con:
         calls = query_frame(
             con,
             f"SELECT DISTINCT call_id FROM call_leg AS t WHERE source = ? AND {_FROM_EVENTS} AND ended_at IS NULL "
@@ -131,7 +131,7 @@ def reassemble_open_calls(store: Store, source: str, legs: AssembleLegs) -> int:
 
 
 def retire_missing_rows(
-    store: Store, table: str, source: str, collections: Sequence[int], kept: pl.DataFrame
+    store: Database, table: str, source: str, collections: Sequence[int], kept: pl.DataFrame
 ) -> int:
     """Mark as replaced the rows of some collections that reading their payloads again no longer gives.
 
@@ -144,9 +144,9 @@ def retire_missing_rows(
     Returns:
         How many rows were marked.
     """
-    declared = schema.table(table)
-    of_source = "t.source = ?" if "source" in declared.own else "? IS NOT NULL"
-    with store.writing() as con:
+    declared = schema.get_table(table)
+    of_source = "t.source = ?" if "source" in declared.own_columns else "? IS NOT NULL"
+    with store.open_transaction() as con:
         _, now = allocate_collection(con)
         con.register("kept", kept.select(declared.key))
         same = " AND ".join(f"t.{c} IS NOT DISTINCT FROM k.{c}" for c in quote_names(declared.key))
@@ -221,15 +221,17 @@ def _retire_assembled_legs(
 
 
 # --- lists and reports ----------------------------------------------------------------------------------
-def _fill_from_stored(reader: Reader, table: str, rows: pl.DataFrame) -> pl.DataFrame:
+def _fill_from_stored(reader: DatabaseReader, table: str, rows: pl.DataFrame) -> pl.DataFrame:
     """Fill empty values of a vendor's agents or queues from the stored rows, such as a team that was imported."""
     if table not in ("agent", "queue"):
         return rows
-    declared = schema.table(table)
+    declared = schema.get_table(table)
     both = rows.join(
-        reader.table(table), on=list(declared.key), how="left", suffix="_stored", maintain_order="left"
+        reader.read_table(table), on=list(declared.key), how="left", suffix="_stored", maintain_order="left"
     )
-    return both.select(*declared.key, *(pl.coalesce(name, f"{name}_stored") for name in declared.values))
+    return both.select(
+        *declared.key, *(pl.coalesce(name, f"{name}_stored") for name in declared.value_columns)
+    )
 
 
 def _keep_longest_runs(rows: pl.DataFrame) -> pl.DataFrame:
@@ -249,7 +251,7 @@ def _retire_earlier_runs(
     The report of a day that is not over is run every hour: each time its window, and so its keys, are others, and
     merging by key alone would keep every one of them.
     """
-    key = schema.table("report_row").key
+    key = schema.get_table("report_row").key
     con.register("runs", runs.select(key))
     same = " AND ".join(f"r.{name} IS NOT DISTINCT FROM t.{name}" for name in key if name != "source")
     con.execute(

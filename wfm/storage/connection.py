@@ -12,7 +12,7 @@ from typing import Final
 import duckdb
 import polars as pl
 
-from wfm.errors import DatabaseBusyError, NewerDatabaseError, NotADatabaseError, StoreError
+from wfm.core.errors import DatabaseBusyError, NewerDatabaseError, NotADatabaseError, StoreError
 
 OFFLINE_CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": "false",

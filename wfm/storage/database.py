@@ -24,8 +24,8 @@ from typing import Final
 import duckdb
 import polars as pl
 
-from wfm import schema
-from wfm.errors import DatabaseBusyError, NoDataError, StoreError
+from wfm.core import schema
+from wfm.core.errors import DatabaseBusyError, NoDataError, StoreError
 from wfm.storage.connection import (
     open_connection,
     query_value,
@@ -36,7 +36,7 @@ from wfm.storage.connection import (
 )
 from wfm.storage.merge import allocate_collection, merge_rows
 from wfm.storage.migrations import apply_migrations, check_schema_version
-from wfm.storage.reader import Reader, Span
+from wfm.storage.reader import DatabaseReader, TimeSpan
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.5
 WAL_LIMIT: Final = "500kB"
@@ -47,26 +47,26 @@ _thread_locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
 
 
 @dataclass(frozen=True)
-class Written:
+class WriteResult:
     """The outcome of a write: the rows read, added and replaced, and notes on what was decided."""
 
     collection_id: int
-    read: int
-    added: int
-    replaced: int
-    note: tuple[str, ...] = ()
+    read_count: int
+    added_count: int
+    replaced_count: int
+    notes: tuple[str, ...] = ()
 
     @property
-    def same(self) -> int:
+    def unchanged_count(self) -> int:
         """Return how many rows were already stored with the same values."""
-        return self.read - self.added - self.replaced
+        return self.read_count - self.added_count - self.replaced_count
 
 
-Revise = Callable[[Reader, pl.DataFrame, datetime], tuple[pl.DataFrame, tuple[str, ...]]]
+ReviseBatch = Callable[[DatabaseReader, pl.DataFrame, datetime], tuple[pl.DataFrame, tuple[str, ...]]]
 """A reader of what is in force, the rows of a batch, the instant of the write → the rows to store, notes."""
 
 
-class Store:
+class Database:
     """The database at ``path``; cheap to make, holds nothing open between calls.
 
     Args:
@@ -80,7 +80,7 @@ class Store:
 
     # --- units of work ----------------------------------------------------------------------------------
     @contextmanager
-    def writing(self, *, leave_log: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    def open_transaction(self, *, leave_log: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open for one transaction: everything in it is stored, or, on any error, nothing.
 
         Args:
@@ -103,7 +103,7 @@ class Store:
                 raise
 
     @contextmanager
-    def reading(self, as_of: datetime | None = None) -> Iterator[Reader]:
+    def open_reader(self, as_of: datetime | None = None) -> Iterator[DatabaseReader]:
         """Open for reading, at the same time as other readers.
 
         Args:
@@ -122,10 +122,10 @@ class Store:
         with self._connected(read_only=True) as con:
             created = query_value(con, "SELECT min(applied_at) FROM migration")
             assert isinstance(created, datetime)
-            yield Reader(con, as_of if as_of is not None and as_of >= created else None)
+            yield DatabaseReader(con, as_of if as_of is not None and as_of >= created else None)
 
     # --- writing ----------------------------------------------------------------------------------------
-    def write(
+    def write_table(
         self,
         table: str,
         frame: pl.DataFrame,
@@ -133,12 +133,12 @@ class Store:
         source: str,
         origin: str,
         file_name: str | None = None,
-        window: Span | None = None,
+        window: TimeSpan | None = None,
         skipped: int = 0,
         note: Sequence[str] = (),
         coverage: pl.DataFrame | None = None,
-        revise: Revise | None = None,
-    ) -> Written:
+        revise: ReviseBatch | None = None,
+    ) -> WriteResult:
         """Store a batch: new rows are added, changed ones replace, and unchanged ones are left alone.
 
         Args:
@@ -152,10 +152,10 @@ class Store:
             DatabaseBusyError, NotADatabaseError, NewerDatabaseError, StoreError: nothing was stored.
         """
         read = frame.height
-        with self.writing() as con:
+        with self.open_transaction() as con:
             number, now = allocate_collection(con)
             if revise is not None:
-                frame, decided = revise(Reader(con, None), frame, now)
+                frame, decided = revise(DatabaseReader(con, None), frame, now)
                 note = (*note, *decided)
             added, replaced = merge_rows(con, table, frame, number, now)
             if coverage is not None:
@@ -177,16 +177,16 @@ class Store:
                     now,
                 ],
             )
-        return Written(number, read, added, replaced, tuple(note))
+        return WriteResult(number, read, added, replaced, tuple(note))
 
-    def append(self, table: str, frame: pl.DataFrame) -> None:
+    def append_rows(self, table: str, frame: pl.DataFrame) -> None:
         """Insert rows into a table without versions, such as forecast.
 
         Raises:
             DatabaseBusyError, NotADatabaseError, NewerDatabaseError, StoreError: nothing was stored.
         """
-        with self.writing() as con:
-            names = list(schema.table(table).columns)
+        with self.open_transaction() as con:
+            names = list(schema.get_table(table).columns)
             columns = ", ".join(quote_names(names))
             con.register("incoming", frame.select(names))
             con.execute(f"INSERT INTO {quote_name(table)} ({columns}) SELECT {columns} FROM incoming")
@@ -201,7 +201,7 @@ class Store:
                 self._create_file()
             con = self._connect_before(deadline, read_only)
             try:
-                if check_schema_version(con, self.path) < schema.migrations()[-1].version:
+                if check_schema_version(con, self.path) < schema.read_migrations()[-1].version:
                     if read_only:
                         con.close()
                         con = self._connect_before(deadline, read_only=False)

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import polars as pl
 
-from wfm import schema
+from wfm.core import schema
 from wfm.storage.connection import quote_name
-from wfm.storage.reader import SPANS, Reader, Span
+from wfm.storage.reader import ROW_BOUNDS_SQL, DatabaseReader, TimeSpan
 
 
-def read_feed_ledger(reader: Reader, source: str, feed: str) -> pl.DataFrame:
+def read_feed_ledger(reader: DatabaseReader, source: str, feed: str) -> pl.DataFrame:
     """Return the collections of a feed in order: from_at to_at result read_n note made_at."""
-    return reader.query(
+    return reader.run_query(
         "SELECT from_at, to_at, result, read_n, note, made_at FROM collection "
         "WHERE origin = 'collect' AND source = ? AND feed = ? ORDER BY collection_id",
         [source, feed],
     )
 
 
-def summarise_feeds(reader: Reader) -> pl.DataFrame:
+def summarise_feeds(reader: DatabaseReader) -> pl.DataFrame:
     """Return the state of every feed that was collected, by the ledger.
 
     Columns: source feed; result note (of the last collection); last_success_at; complete_until (end of the stored
     windows from the oldest on, up to the first gap), missing_s (seconds of gaps after it, up to the newest window);
     null where nothing is stored.
     """
-    return reader.query(
+    return reader.run_query(
         "WITH asked AS (SELECT * FROM collection WHERE origin = 'collect'), "
         "last AS (SELECT source, feed, arg_max(result, collection_id) AS result, "
         "arg_max_null(note, collection_id) AS note, max(made_at) FILTER (result = 'complete') AS last_success_at "
@@ -40,21 +40,21 @@ def summarise_feeds(reader: Reader) -> pl.DataFrame:
     )
 
 
-def summarise_imports(reader: Reader) -> pl.DataFrame:
+def summarise_imports(reader: DatabaseReader) -> pl.DataFrame:
     """Return the last file import of every source and table: source feed made_at to_at note."""
-    return reader.query(
+    return reader.run_query(
         "SELECT source, feed, max(made_at) AS made_at, max(to_at) AS to_at, "
         "arg_max_null(note, collection_id) AS note FROM collection WHERE origin = 'import' "
         "GROUP BY source, feed ORDER BY min(collection_id)"
     )
 
 
-def count_row_origins(reader: Reader, table: str, span: Span) -> pl.DataFrame:
+def count_row_origins(reader: DatabaseReader, table: str, span: TimeSpan) -> pl.DataFrame:
     """Count the rows of a table that overlap a span by where they came from: source origin file_name n."""
-    whose = "t.source" if "source" in schema.table(table).own else "c.source"
-    in_force, values = reader.in_force(table)
-    start, end = SPANS[table]
-    return reader.query(
+    whose = "t.source" if "source" in schema.get_table(table).own_columns else "c.source"
+    in_force, values = reader.build_in_force_sql(table)
+    start, end = ROW_BOUNDS_SQL[table]
+    return reader.run_query(
         f"SELECT {whose} AS source, c.origin AS origin, c.file_name AS file_name, count(*) AS n "
         f"FROM (SELECT * FROM {quote_name(table)} WHERE {in_force} AND {end} > ? AND {start} < ?) AS t "
         "JOIN collection AS c ON c.collection_id = t.collection_id GROUP BY ALL ORDER BY ALL",

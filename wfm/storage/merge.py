@@ -8,7 +8,7 @@ from typing import Final
 import duckdb
 import polars as pl
 
-from wfm import schema
+from wfm.core import schema
 from wfm.core.time import MICROSECOND
 from wfm.storage.connection import query_frame, quote_name, quote_names, registered_frames
 
@@ -41,7 +41,7 @@ def merge_rows(
         frame: its own columns, perhaps row_no; of two rows with one key the later counts.
         number, now: of the write, see `allocate_collection`.
     """
-    batch = _keep_last_of_each_key(schema.table(table), frame)
+    batch = _keep_last_of_each_key(schema.get_table(table), frame)
     if batch.is_empty():
         return 0, 0
     with registered_frames(con, batch=batch):
@@ -68,7 +68,7 @@ def _keep_last_of_each_key(table: schema.Table, frame: pl.DataFrame) -> pl.DataF
     row_no = pl.col("row_no") if "row_no" in frame.columns else pl.int_range(1, pl.len() + 1, dtype=pl.Int64)
     return (
         frame.with_columns(row_no=row_no)
-        .select(*dict.fromkeys([*table.own, "row_no"]))
+        .select(*dict.fromkeys([*table.own_columns, "row_no"]))
         .unique(list(table.key), keep="last", maintain_order=True)
         .with_row_index("batch_row")
     )
@@ -76,7 +76,7 @@ def _keep_last_of_each_key(table: schema.Table, frame: pl.DataFrame) -> pl.DataF
 
 def _find_matches(con: duckdb.DuckDBPyConnection, table: str, batch: pl.DataFrame) -> pl.DataFrame:
     """Return the rows in force that have a key of the batch: batch_row, stored (rowid), differs."""
-    declared = schema.table(table)
+    declared = schema.get_table(table)
     where, values = ["t.replaced_at IS NULL"], []
     # stored rows mostly lie in the order of time, so bounds on the key's instants spare reading nearly all of them
     for key in declared.key:
@@ -85,7 +85,7 @@ def _find_matches(con: duckdb.DuckDBPyConnection, table: str, batch: pl.DataFram
             where.append(f"t.{quote_name(key)} BETWEEN ? AND ?")
             values += [column.min(), column.max()]
     same_key = " AND ".join(f"t.{c} IS NOT DISTINCT FROM b.{c}" for c in quote_names(declared.key))
-    compared = [name for name in declared.values if name not in IGNORED_COLUMNS.get(table, ())]
+    compared = [name for name in declared.value_columns if name not in IGNORED_COLUMNS.get(table, ())]
     differs = " OR ".join(f"t.{c} IS DISTINCT FROM b.{c}" for c in quote_names(compared)) or "false"
     return query_frame(
         con,

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import duckdb
 
-from wfm import schema
-from wfm.errors import NewerDatabaseError, NotADatabaseError
+from wfm.core import schema
+from wfm.core.errors import NewerDatabaseError, NotADatabaseError
 from wfm.storage.connection import query_integer, quote_name, roll_back
 
 
 def apply_migrations(con: duckdb.DuckDBPyConnection) -> None:
     """Apply the sections of `schema.sql` that a database lacks, each in a transaction of its own."""
     applied = _read_applied_version(con)
-    pending = [migration for migration in schema.migrations() if migration.version > applied]
+    pending = [migration for migration in schema.read_migrations() if migration.version > applied]
     for migration in pending:
         con.execute("BEGIN")
         try:
@@ -49,7 +49,7 @@ def check_schema_version(con: duckdb.DuckDBPyConnection, path: Path) -> int:
                 f"{path} is a DuckDB file, but not one of wfm's: name another database."
             ) from None
         applied = 0
-    newest = schema.migrations()[-1].version
+    newest = schema.read_migrations()[-1].version
     if applied > newest:
         raise NewerDatabaseError(
             f"{path} was written by a newer wfm (schema {applied}, this one knows {newest}): upgrade wfm, or "
@@ -65,7 +65,7 @@ def _read_applied_version(con: duckdb.DuckDBPyConnection) -> int:
 
 def _store_column_comments(con: duckdb.DuckDBPyConnection) -> None:
     """Store the column comments of `schema.sql` in the database, for people who open it with another tool."""
-    for table in schema.tables().values():
+    for table in schema.read_tables().values():
         for column, comment in table.comments.items():
             text = comment.replace("'", "''")
             con.execute(f"COMMENT ON COLUMN {quote_name(table.name)}.{quote_name(column)} IS '{text}'")

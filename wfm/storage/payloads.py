@@ -12,9 +12,9 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from wfm import schema
-from wfm.storage.database import Store
-from wfm.storage.reader import Reader, Span
+from wfm.core import schema
+from wfm.storage.database import Database
+from wfm.storage.reader import DatabaseReader, TimeSpan
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def insert_payloads(
             "size": [len(body) for _, _, body in payloads],
             "body": [pa.compress(body, codec="zstd", asbytes=True) for _, _, body in payloads],
         },
-        schema=schema.table("payload").columns,
+        schema=schema.get_table("payload").columns,
     )
     con.register("payloads", rows)
     con.execute("INSERT INTO payload SELECT * FROM payloads")
@@ -57,7 +57,7 @@ def insert_payloads(
 
 
 def iterate_payloads(
-    store: Store, source: str, feed: str, span: Span | None = None
+    store: Database, source: str, feed: str, span: TimeSpan | None = None
 ) -> Iterator[StoredPayload]:
     """Yield the stored payloads of a feed in the order in which they were received.
 
@@ -67,13 +67,13 @@ def iterate_payloads(
     if span is not None:
         where += " AND received_at >= ? AND received_at < ?"
         values += span  # type: ignore[arg-type]
-    with store.reading() as reader:
-        numbers = reader.query(
+    with store.open_reader() as reader:
+        numbers = reader.run_query(
             f"SELECT DISTINCT collection_id FROM payload WHERE {where} ORDER BY collection_id", values
         )["collection_id"]
     for number in numbers:
-        with store.reading() as reader:
-            rows = reader.query(
+        with store.open_reader() as reader:
+            rows = reader.run_query(
                 f"SELECT * FROM payload WHERE {where} AND collection_id = ? ORDER BY position",
                 [*values, number],
             )
@@ -82,11 +82,16 @@ def iterate_payloads(
 
 
 def find_payloads_near(
-    reader: Reader, source: str, feeds: Sequence[str], collection_id: int | None, since: datetime, most: int
+    reader: DatabaseReader,
+    source: str,
+    feeds: Sequence[str],
+    collection_id: int | None,
+    since: datetime,
+    most: int,
 ) -> list[tuple[int, int]]:
     """Return (collection_id, position) of the payloads of a collection, then of those received since an instant."""
-    in_force, values = reader.in_force("payload")
-    rows = reader.query(
+    in_force, values = reader.build_in_force_sql("payload")
+    rows = reader.run_query(
         f"SELECT collection_id, position FROM payload WHERE {in_force} AND source = ? "
         "AND list_contains(?::VARCHAR[], feed) AND (collection_id = ? OR received_at >= ?) "
         "ORDER BY collection_id IS DISTINCT FROM ?, received_at, collection_id, position LIMIT ?",
@@ -95,24 +100,26 @@ def find_payloads_near(
     return list(rows.iter_rows())
 
 
-def read_payload(reader: Reader, collection_id: int, position: int) -> tuple[str, StoredPayload] | None:
+def read_payload(
+    reader: DatabaseReader, collection_id: int, position: int
+) -> tuple[str, StoredPayload] | None:
     """Return a payload and its source; None where there is none, or where it has been deleted."""
-    in_force, values = reader.in_force("payload")
-    rows = reader.query(
+    in_force, values = reader.build_in_force_sql("payload")
+    rows = reader.run_query(
         f"SELECT * FROM payload WHERE {in_force} AND collection_id = ? AND position = ?",
         [*values, collection_id, position],
     )
     return next(((row["source"], _unpack_row(row)) for row in rows.iter_rows(named=True)), None)
 
 
-def delete_old_payloads(store: Store, before: datetime) -> int:
+def delete_old_payloads(store: Database, before: datetime) -> int:
     """Delete payloads received before an instant and return how many; the rows read from them stay.
 
     The payloads of one collection are deleted together, once the last of them is old: a replay of a part of them would
     look as if the vendor had withdrawn the rest.
     """
     old = "SELECT collection_id FROM payload GROUP BY collection_id HAVING max(received_at) < ?"
-    with store.writing() as con:
+    with store.open_transaction() as con:
         deleted = con.execute(f"DELETE FROM payload WHERE collection_id IN ({old})", [before]).fetchall()
         return int(deleted[0][0])
 

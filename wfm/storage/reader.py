@@ -9,13 +9,13 @@ from typing import Final
 import duckdb
 import polars as pl
 
-from wfm import schema
+from wfm.core import schema
 from wfm.storage.connection import query_frame, quote_name, quote_names
 
-Span = tuple[datetime, datetime]
+TimeSpan = tuple[datetime, datetime]
 """A time span [start, end)."""
 
-SPANS: Final = {
+ROW_BOUNDS_SQL: Final = {
     "schedule": ("start_at", "end_at"),
     "coverage": ("start_at", "end_at"),
     "exemption": ("start_at", "end_at"),
@@ -30,7 +30,7 @@ SPANS: Final = {
 }
 """SQL expressions for the start and the end of what a row of a table is about."""
 
-KNOWN_SINCE: Final = {
+RECORDED_AT_SQL: Final = {
     "migration": "applied_at",
     "collection": "made_at",
     "forecast": "made_at",
@@ -40,7 +40,7 @@ KNOWN_SINCE: Final = {
 }
 """SQL expressions for when a row of a table without versions was recorded."""
 
-NAMED_IN: Final = {
+NAME_COLUMNS: Final = {
     "agent": (
         ("agent", "agent_id"),
         ("login", "agent_id"),
@@ -54,7 +54,7 @@ NAMED_IN: Final = {
 """The tables and columns that name an agent, a queue, a team or a person."""
 
 
-class Reader:
+class DatabaseReader:
     """Read access to the tables within one unit of work, now or as of an instant.
 
     Made by `Database.open_reader`. Rows come in order of arrival.
@@ -65,16 +65,16 @@ class Reader:
         self._as_of = as_of
 
     @property
-    def replays(self) -> bool:
+    def is_replay(self) -> bool:
         """Whether this reads as of an instant, so that rows recorded later are left out."""
         return self._as_of is not None
 
     # --- rows of a table --------------------------------------------------------------------------------
-    def table(
+    def read_table(
         self,
         name: str,
         *,
-        span: Span | None = None,
+        span: TimeSpan | None = None,
         among: Mapping[str, Sequence[str]] | None = None,
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
@@ -93,7 +93,7 @@ class Reader:
             values.append(list(wanted))
         return self._select_rows(name, where, values, columns)
 
-    def changed(self, name: str, since: datetime, *, span: Span | None = None) -> pl.DataFrame:
+    def read_changes(self, name: str, since: datetime, *, span: TimeSpan | None = None) -> pl.DataFrame:
         """Return the rows that came into force since an instant or ceased to be: all columns, and ``gone``.
 
         Rows that came and went in between are left out: they are in force at neither end.
@@ -109,12 +109,12 @@ class Reader:
         values = [since, *values, since, since, *([] if self._as_of is None else [self._as_of])]
         where = [change]
         _add_overlap(where, values, name, span)
-        columns = list(schema.table(name).columns)
+        columns = list(schema.get_table(name).columns)
         rows = self._select_rows(name, where, values, columns)
         return rows.with_columns(gone=pl.col("recorded_at") <= since)
 
-    def arrived(
-        self, name: str, after: int, span: Span | None = None, columns: Sequence[str] | None = None
+    def read_arrivals(
+        self, name: str, after: int, span: TimeSpan | None = None, columns: Sequence[str] | None = None
     ) -> pl.DataFrame:
         """Return the rows in force that imports and collections after a number brought.
 
@@ -130,7 +130,7 @@ class Reader:
         _add_overlap(where, values, name, span)
         return self._select_rows(name, where, values, columns)
 
-    def gone(self, name: str, after: int, since: datetime) -> pl.DataFrame:
+    def read_withdrawn_keys(self, name: str, after: int, since: datetime) -> pl.DataFrame:
         """Return the keys of rows that are no longer in force and that no row with the same key replaced.
 
         Args:
@@ -138,7 +138,7 @@ class Reader:
             after: only rows that this import or collection, or an earlier one, brought.
             since: only rows that were still in force at this instant.
         """
-        keys = schema.table(name).key
+        keys = schema.get_table(name).key
         same = " AND ".join(f"n.{c} IS NOT DISTINCT FROM t.{c}" for c in quote_names(keys))
         return query_frame(
             self._con,
@@ -146,11 +146,11 @@ class Reader:
             f"AND collection_id <= ? AND NOT EXISTS (SELECT 1 FROM {quote_name(name)} AS n "
             f"WHERE n.replaced_at IS NULL AND {same})",
             [since, after],
-        ).cast({c: schema.table(name).columns[c] for c in keys})
+        ).cast({c: schema.get_table(name).columns[c] for c in keys})
 
     # --- rows for scoring -------------------------------------------------------------------------------
-    def states(
-        self, span: Span, logins: Sequence[str] | None = None, columns: Sequence[str] | None = None
+    def read_states(
+        self, span: TimeSpan, logins: Sequence[str] | None = None, columns: Sequence[str] | None = None
     ) -> pl.DataFrame:
         """Return the agent states of a span and, of every login, the last one before it, however old.
 
@@ -180,7 +180,7 @@ class Reader:
         reported = pl.concat([before, inside]).select("source", "login").unique()
         return pl.concat([before, inside, after.join(reported, on=["source", "login"], how="anti")])
 
-    def legs(self, span: Span, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    def read_answered_legs(self, span: TimeSpan, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Return the answered legs that overlap a span, and at least one leg of every source.
 
         A source that has a leg at all has a call log, which decides whether calls or states are the evidence.
@@ -197,7 +197,7 @@ class Reader:
         return pl.concat([inside, missing], how="diagonal")
 
     # --- about the database -----------------------------------------------------------------------------
-    def newest(self) -> tuple[int, datetime]:
+    def read_last_collection(self) -> tuple[int, datetime]:
         """Return the number of the last import or collection, and when it ended."""
         number, ended = query_frame(
             self._con,
@@ -206,10 +206,10 @@ class Reader:
         ).row(0)
         return int(number), ended
 
-    def names(self, kind: str) -> list[str]:
+    def list_names(self, kind: str) -> list[str]:
         """Return, in order, all agents, queues, teams or persons named in any table; ``kind``: of `NAME_COLUMNS`."""
         parts, values = [], []
-        for table, column in NAMED_IN[kind]:
+        for table, column in NAME_COLUMNS[kind]:
             where, parameters = self._in_force_terms(table)
             parts.append(f"SELECT {column} AS name FROM {quote_name(table)} WHERE {' AND '.join(where)}")
             values += parameters
@@ -217,24 +217,26 @@ class Reader:
         return [name for (name,) in self._con.execute(sql, values).fetchall()]
 
     # --- for the other modules of this package ----------------------------------------------------------
-    def in_force(self, name: str) -> tuple[str, list[object]]:
+    def build_in_force_sql(self, name: str) -> tuple[str, list[object]]:
         """Return the SQL condition under which a row of a table is in force, and its parameters."""
         where, values = self._in_force_terms(name)
         return " AND ".join(where), values
 
-    def query(self, sql: str, values: Sequence[object] = ()) -> pl.DataFrame:
+    def run_query(self, sql: str, values: Sequence[object] = ()) -> pl.DataFrame:
         """Run a query and return its rows."""
         return query_frame(self._con, sql, list(values))
 
-    def stream(self, sql: str, rows: int = 100_000) -> Iterator[pl.DataFrame]:
+    def stream_query(self, sql: str, rows: int = 100_000) -> Iterator[pl.DataFrame]:
         """Run a query whose rows may not fit into memory and yield them ``rows`` at a time."""
         found = self._con.execute(sql).to_arrow_reader(rows)
         for part in found:
             yield pl.DataFrame(pl.from_arrow(part))
 
     def _in_force_terms(self, name: str) -> tuple[list[str], list[object]]:
-        if not schema.table(name).versioned:
-            return (["true"], []) if self._as_of is None else ([f"{KNOWN_SINCE[name]} <= ?"], [self._as_of])
+        if not schema.get_table(name).is_versioned:
+            return (
+                (["true"], []) if self._as_of is None else ([f"{RECORDED_AT_SQL[name]} <= ?"], [self._as_of])
+            )
         if self._as_of is None:
             return ["replaced_at IS NULL"], []
         return ["recorded_at <= ? AND (replaced_at IS NULL OR replaced_at > ?)"], [self._as_of, self._as_of]
@@ -242,9 +244,9 @@ class Reader:
     def _select_rows(
         self, name: str, where: list[str], values: list[object], columns: Sequence[str] | None
     ) -> pl.DataFrame:
-        declared = schema.table(name)
-        chosen = list(columns or declared.own)
-        order = ["collection_id", "row_no"] if declared.versioned else []
+        declared = schema.get_table(name)
+        chosen = list(columns or declared.own_columns)
+        order = ["collection_id", "row_no"] if declared.is_versioned else []
         selected = list(dict.fromkeys([*chosen, *(column for column in order if column in declared.columns)]))
         sql = f"SELECT {', '.join(quote_names(selected))}, rowid AS arrival FROM {quote_name(name)}"
         rows = query_frame(self._con, f"{sql} WHERE {' AND '.join(where)}", values)
@@ -255,10 +257,10 @@ class Reader:
         return rows.select(chosen).cast({c: declared.columns[c] for c in chosen})
 
 
-def _add_overlap(where: list[str], values: list[object], table: str, span: Span | None) -> None:
+def _add_overlap(where: list[str], values: list[object], table: str, span: TimeSpan | None) -> None:
     """Add to a condition that rows overlap a span, if one is given."""
     if span is not None:
-        start, end = SPANS[table]
+        start, end = ROW_BOUNDS_SQL[table]
         where.append(f"{end} > ? AND {start} < ?")
         values += span
 

@@ -17,7 +17,7 @@ import pkgutil
 from importlib import import_module
 from typing import Final, cast
 
-from wfm.vendors.abilities import (
+from wfm.vendors.capabilities import (
     CallQuestion,
     CallRouter,
     CallStarter,

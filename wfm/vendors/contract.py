@@ -1,6 +1,6 @@
 """The contract between wfm and a phone system: what a vendor must have, is handed and hands back.
 
-A vendor is a module that keeps `Vendor`; what it may do besides is in `wfm.vendors.abilities`. mypy checks a vendor
+A vendor is a module that keeps `Vendor`; what it may do besides is in `wfm.vendors.capabilities`. mypy checks a vendor
 against both where it is defined.
 """
 

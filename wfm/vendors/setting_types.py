@@ -60,9 +60,11 @@ def _check_zone(name: str) -> str:
 def _check_country(code: str) -> str:
     if not code:
         return code
-    from wfm.numbers import REGIONS  # slow to load, and only needed where a country is named
+    from wfm.core.phone_numbers import (
+        SUPPORTED_COUNTRIES,  # slow to load, and only needed where a country is named
+    )
 
-    if code.upper() not in REGIONS:
+    if code.upper() not in SUPPORTED_COUNTRIES:
         raise ValueError(
             "is not a country whose numbers are known; give a code like IL, US or GB, or nothing"
         )

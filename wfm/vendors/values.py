@@ -23,8 +23,8 @@ from typing import Any, Final, Literal
 
 import polars as pl
 
-from wfm import schema
-from wfm.errors import BadReplyError
+from wfm.core import schema
+from wfm.core.errors import BadReplyError
 
 Row = dict[str, Any]
 """One object of a reply."""
@@ -237,7 +237,7 @@ def iterate_objects(rows: Iterable[Any], fold: Callable[[str], str] = fold_key) 
 # --- tables ---------------------------------------------------------------------------------------------
 def list_own_columns(table: str) -> dict[str, pl.DataType]:
     """Return the columns that a vendor fills in a table, with their types: its own but ``source``."""
-    return {name: dtype for name, dtype in schema.table(table).own.items() if name != "source"}
+    return {name: dtype for name, dtype in schema.get_table(table).own_columns.items() if name != "source"}
 
 
 def build_table(table: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pl.DataFrame:

@@ -9,8 +9,8 @@ from drawn_centre import draw, utc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wfm.engine.forecast import accuracy, backtest, forecast
-from wfm.errors import InputError, UsageError
+from wfm.core.errors import InputError, UsageError
+from wfm.engine.forecast import run_backtest, forecast_intervals, summarise_accuracy
 
 COLUMNS = [
     "queue_id",
@@ -40,7 +40,7 @@ def sane(rows):
 
 
 def test_one_row_per_queue_and_interval_of_the_horizon():
-    rows = forecast(HISTORY, origin=utc(2024, 4, 22), horizon=WEEK, timezone="UTC")
+    rows = forecast_intervals(HISTORY, origin=utc(2024, 4, 22), horizon=WEEK, timezone="UTC")
     sane(rows)
     assert rows.group_by("queue_id").len()["len"].to_list() == [672, 672]
     assert rows["interval_start"].min() == utc(2024, 4, 22)
@@ -50,7 +50,7 @@ def test_one_row_per_queue_and_interval_of_the_horizon():
 
 
 def test_closed_hours_are_learnt():
-    rows = forecast(HISTORY, origin=utc(2024, 4, 22), horizon=WEEK, timezone="UTC")
+    rows = forecast_intervals(HISTORY, origin=utc(2024, 4, 22), horizon=WEEK, timezone="UTC")
     hour, day = pl.col("interval_start").dt.hour(), pl.col("interval_start").dt.weekday()
     shut = (hour < 8) | (hour >= 20) | (day == 7)
     assert rows.filter(shut)["volume_p90"].max() == 0.0
@@ -58,7 +58,9 @@ def test_closed_hours_are_learnt():
 
 
 def test_an_origin_inside_an_interval_starts_at_the_next():
-    rows = forecast(HISTORY, origin=utc(2024, 4, 22, 10, 7), horizon=timedelta(hours=3), timezone="UTC")
+    rows = forecast_intervals(
+        HISTORY, origin=utc(2024, 4, 22, 10, 7), horizon=timedelta(hours=3), timezone="UTC"
+    )
     sane(rows)
     assert rows["interval_start"].min() == utc(2024, 4, 22, 10, 15)
     assert rows["interval_start"].max() == utc(2024, 4, 22, 13, 0)
@@ -75,9 +77,9 @@ def test_nothing_after_the_origin_matters(step, calls):
         pl.when(later).then(1e6).otherwise("sum_handle_time_s").alias("sum_handle_time_s"),
     )
     ask = {"origin": origin, "horizon": timedelta(days=2), "timezone": "UTC"}
-    truth = forecast(HISTORY, **ask)
-    assert forecast(changed, **ask).equals(truth)
-    assert forecast(HISTORY.filter(~later), **ask).equals(truth)
+    truth = forecast_intervals(HISTORY, **ask)
+    assert forecast_intervals(changed, **ask).equals(truth)
+    assert forecast_intervals(HISTORY.filter(~later), **ask).equals(truth)
 
 
 @pytest.mark.parametrize("origin", [date(2024, 3, 28), date(2024, 10, 24)])
@@ -85,7 +87,7 @@ def test_the_local_clock_drives_the_profile_when_clocks_change(origin):
     zone = "Europe/London"
     history = draw(origin - timedelta(days=120), 120, zone=zone)
     at = datetime(origin.year, origin.month, origin.day, tzinfo=ZoneInfo(zone))
-    rows = forecast(history, origin=at, horizon=WEEK, timezone=zone)
+    rows = forecast_intervals(history, origin=at, horizon=WEEK, timezone=zone)
     sane(rows)
     local = pl.col("interval_start").dt.convert_time_zone(zone)
     open_ = rows.filter(pl.col("volume") > 0).select(
@@ -100,7 +102,7 @@ def test_the_local_clock_drives_the_profile_when_clocks_change(origin):
 def test_night_calls_survive_an_hour_that_comes_twice():
     zone, history = "Europe/London", draw(date(2024, 7, 1), 121, zone="UTC")
     night = history.with_columns(pl.col("interval_start") - timedelta(hours=10))  # open 22–10 UTC
-    rows = forecast(night, origin=utc(2024, 10, 25), horizon=WEEK, timezone=zone)
+    rows = forecast_intervals(night, origin=utc(2024, 10, 25), horizon=WEEK, timezone=zone)
     sane(rows)
     assert rows["volume"].max() < 60
 
@@ -108,7 +110,9 @@ def test_night_calls_survive_an_hour_that_comes_twice():
 def test_half_hour_zones_keep_their_clock():
     zone = "Asia/Kolkata"
     history = draw(date(2024, 1, 1), 120, zone=zone)
-    rows = forecast(history, origin=datetime(2024, 4, 22, tzinfo=ZoneInfo(zone)), horizon=WEEK, timezone=zone)
+    rows = forecast_intervals(
+        history, origin=datetime(2024, 4, 22, tzinfo=ZoneInfo(zone)), horizon=WEEK, timezone=zone
+    )
     first = rows.filter(pl.col("volume") > 0)["interval_start"].min()
     assert first.astimezone(ZoneInfo(zone)).strftime("%H:%M") in {"08:00", "08:15"}
 
@@ -118,7 +122,7 @@ def test_a_new_queue_and_a_silent_one_get_sensible_rows():
     nothing = {"entered": 0, "abandoned": 0, "sum_handle_time_s": 0.0, "queue_id": "silent"}
     silent = HISTORY.head(3).with_columns(pl.lit(value).alias(name) for name, value in nothing.items())
     frame = pl.concat([part.select(HISTORY.columns).cast(HISTORY.schema) for part in (HISTORY, day, silent)])
-    rows = forecast(frame, origin=utc(2024, 4, 22), horizon=WEEK, timezone="UTC")
+    rows = forecast_intervals(frame, origin=utc(2024, 4, 22), horizon=WEEK, timezone="UTC")
     sane(rows)
     total = dict(rows.group_by("queue_id").agg(pl.sum("volume")).iter_rows())
     assert total["silent"] == 0.0
@@ -129,7 +133,7 @@ def test_a_new_queue_and_a_silent_one_get_sensible_rows():
 @pytest.mark.parametrize("days", [1, 3, 6, 8, 15, 22])
 def test_a_short_history_is_enough(days):
     start = utc(2024, 4, 1)
-    rows = forecast(
+    rows = forecast_intervals(
         draw(start.date(), days), origin=start + timedelta(days=days), horizon=WEEK, timezone="UTC"
     )
     sane(rows)
@@ -146,21 +150,21 @@ def test_what_is_wrong_is_said():
     }
     for message, frame in wrong.items():
         with pytest.raises(InputError, match=message):
-            forecast(frame, **ask)
+            forecast_intervals(frame, **ask)
     with pytest.raises(UsageError, match="zone"):
-        forecast(HISTORY, **(ask | {"origin": datetime(2024, 4, 22)}))  # noqa: DTZ001
+        forecast_intervals(HISTORY, **(ask | {"origin": datetime(2024, 4, 22)}))  # noqa: DTZ001
     with pytest.raises(UsageError, match="Mars"):
-        forecast(HISTORY, **(ask | {"timezone": "Mars/Base"}))
+        forecast_intervals(HISTORY, **(ask | {"timezone": "Mars/Base"}))
     with pytest.raises(UsageError, match="positive"):
-        forecast(HISTORY, **(ask | {"horizon": timedelta(0)}))
+        forecast_intervals(HISTORY, **(ask | {"horizon": timedelta(0)}))
     with pytest.raises(InputError, match="name"):
-        forecast(HISTORY, **ask, holiday=pl.DataFrame({"on": [date(2024, 1, 1)]}))
+        forecast_intervals(HISTORY, **ask, holiday=pl.DataFrame({"on": [date(2024, 1, 1)]}))
 
 
 def test_unknown_handle_times_say_nothing():
     even = pl.col("interval_start").dt.day() % 2 == 0
     unknown = HISTORY.with_columns(pl.when(even).then("sum_handle_time_s").alias("sum_handle_time_s"))
-    rows = forecast(unknown, origin=utc(2024, 4, 22), horizon=WEEK, timezone="UTC")
+    rows = forecast_intervals(unknown, origin=utc(2024, 4, 22), horizon=WEEK, timezone="UTC")
     sane(rows)
     assert rows["aht_s"].mean() == pytest.approx(200, rel=0.1)
 
@@ -168,14 +172,16 @@ def test_unknown_handle_times_say_nothing():
 @pytest.mark.parametrize("shake", [0.0, 0.15])
 def test_the_band_holds_eighty_percent(shake):
     history = draw(date(2023, 6, 1), 330, calls=25, shake=shake, seed=4)
-    table = accuracy(backtest(history, timezone="UTC", weeks=16)).filter(pl.col("model") == "calendar")
+    table = summarise_accuracy(run_backtest(history, timezone="UTC", weeks=16)).filter(
+        pl.col("model") == "calendar"
+    )
     covered = dict(table.select("measure", "coverage").iter_rows())
     assert covered["volume"] == pytest.approx(0.8, abs=0.05)
     assert covered["aht_s"] == pytest.approx(0.8, abs=0.05)
 
 
 def test_a_backtest_beats_the_anchors_on_a_steady_centre_and_is_near_the_floor():
-    table = accuracy(backtest(HISTORY, timezone="UTC", weeks=6), by=["queue_id"])
+    table = summarise_accuracy(run_backtest(HISTORY, timezone="UTC", weeks=6), by=["queue_id"])
     volume = table.filter((pl.col("measure") == "volume") & (pl.col("queue_id") == "q0"))
     wape = dict(volume.select("model", "wape15").iter_rows())
     floor = volume["noise_floor"][0]
@@ -184,8 +190,8 @@ def test_a_backtest_beats_the_anchors_on_a_steady_centre_and_is_near_the_floor()
 
 
 def test_a_backtest_origin_says_what_a_forecast_from_it_says():
-    table = backtest(HISTORY, timezone="UTC", weeks=2, until=date(2024, 4, 29))
-    rows = forecast(HISTORY, origin=utc(2024, 4, 22), horizon=WEEK, timezone="UTC")
+    table = run_backtest(HISTORY, timezone="UTC", weeks=2, until=date(2024, 4, 29))
+    rows = forecast_intervals(HISTORY, origin=utc(2024, 4, 22), horizon=WEEK, timezone="UTC")
     both = table.filter((pl.col("model") == "calendar") & (pl.col("origin_on") == date(2024, 4, 22)))
     for column in ("volume", "volume_p10", "volume_p90", "aht_s", "aht_p90"):
         assert both[column].sum() == pytest.approx(rows[column].sum(), rel=1e-9)
@@ -193,24 +199,28 @@ def test_a_backtest_origin_says_what_a_forecast_from_it_says():
 
 def test_too_short_a_history_for_a_backtest_is_refused():
     with pytest.raises(UsageError, match="weekly origins"):
-        backtest(HISTORY, timezone="UTC", weeks=20)
+        run_backtest(HISTORY, timezone="UTC", weeks=20)
 
 
 def test_days_after_the_last_row_are_not_taken_for_silence():
     ask = {"horizon": WEEK, "timezone": "UTC"}
-    fresh = forecast(HISTORY, origin=utc(2024, 4, 29), **ask)
-    stale = forecast(HISTORY, origin=utc(2024, 5, 20), **ask)
+    fresh = forecast_intervals(HISTORY, origin=utc(2024, 4, 29), **ask)
+    stale = forecast_intervals(HISTORY, origin=utc(2024, 5, 20), **ask)
     assert stale["volume"].sum() == pytest.approx(fresh["volume"].sum(), rel=0.1)
 
 
 def test_one_row_and_no_calls_at_all_are_enough():
     ask = {"origin": utc(2024, 4, 22), "horizon": WEEK, "timezone": "UTC"}
-    sane(forecast(HISTORY.filter(pl.col("interval_start") < ask["origin"]).tail(1), **ask))
-    none = forecast(HISTORY.with_columns(pl.lit(0).alias("entered"), pl.lit(0).alias("abandoned")), **ask)
+    sane(forecast_intervals(HISTORY.filter(pl.col("interval_start") < ask["origin"]).tail(1), **ask))
+    none = forecast_intervals(
+        HISTORY.with_columns(pl.lit(0).alias("entered"), pl.lit(0).alias("abandoned")), **ask
+    )
     sane(none)
     assert none["volume"].max() == 0.0
 
 
 def test_a_history_without_a_full_day_is_refused():
     with pytest.raises(InputError, match="full local day"):
-        forecast(draw(date(2024, 4, 22), 1), origin=utc(2024, 4, 22, 12), horizon=WEEK, timezone="UTC")
+        forecast_intervals(
+            draw(date(2024, 4, 22), 1), origin=utc(2024, 4, 22, 12), horizon=WEEK, timezone="UTC"
+        )

@@ -10,17 +10,21 @@ from drawn_centre import draw, utc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wfm.engine.forecast import forecast
-from wfm.engine.forecast.calendar import calendar, holidays_of
-from wfm.engine.forecast.models import last_week, mean_8, median_6
-from wfm.engine.forecast.panel import panels
+from wfm.engine.forecast import forecast_intervals
+from wfm.engine.forecast.baselines import predict_last_week, predict_mean_8, predict_median_6
+from wfm.engine.forecast.calendar import build_calendar, read_holidays
+from wfm.engine.forecast.panel import build_panels
 
-TWINS = {last_week: (1, statistics.fmean), mean_8: (8, statistics.fmean), median_6: (6, statistics.median)}
+TWINS = {
+    predict_last_week: (1, statistics.fmean),
+    predict_mean_8: (8, statistics.fmean),
+    predict_median_6: (6, statistics.median),
+}
 
 
 def one_panel(history, origin, missing=()):
     return next(
-        panels(history, origin=origin, timezone="UTC", holiday=frozenset(), missing=frozenset(missing))
+        build_panels(history, origin=origin, timezone="UTC", holiday=frozenset(), missing=frozenset(missing))
     )
 
 
@@ -38,7 +42,7 @@ def test_anchors_equal_their_slow_twins(data):
     panel = one_panel(history, utc(end.year, end.month, end.day), missing)
     ahead = np.arange(panel.days[0], panel.days[-1] + 8)
     for model, (count, summary) in TWINS.items():
-        found = model(panel, calendar(ahead, holidays_of(None)))[0, :, 48]
+        found = model(panel, build_calendar(ahead, read_holidays(None)))[0, :, 48]
         for k in range(7):
             past = [end + timedelta(days=k - 7 * back) for back in range(1, 12)]
             known = [calls[(on - start).days] for on in past if on >= start and on not in missing][:count]
@@ -54,10 +58,10 @@ def test_a_holiday_is_learnt_from_another_that_closed_and_its_eve_too():
     closed, eve = date(2024, 5, 1), date(2024, 4, 30)
     history = draw(date(2024, 1, 1), 168, factor={closed: 0.0, eve: 0.5})
     holiday = pl.DataFrame({"on": [closed, date(2024, 6, 20)], "name": ["May Day", "Midsummer"]})
-    rows = forecast(
+    rows = forecast_intervals(
         history, origin=utc(2024, 6, 17), horizon=timedelta(days=7), timezone="UTC", holiday=holiday
     )
-    plain = forecast(history, origin=utc(2024, 6, 17), horizon=timedelta(days=7), timezone="UTC")
+    plain = forecast_intervals(history, origin=utc(2024, 6, 17), horizon=timedelta(days=7), timezone="UTC")
     with_, without = daily(rows), daily(plain)
     assert with_[date(2024, 6, 20)] < 0.1 * without[date(2024, 6, 20)]
     assert 0.4 < with_[date(2024, 6, 19)] / without[date(2024, 6, 19)] < 0.75
@@ -69,7 +73,7 @@ def test_a_holiday_that_runs_like_a_saturday_gets_its_shape():
     past = [date(2024, 2, 21), date(2024, 4, 4), date(2024, 5, 9)]
     history = draw(date(2024, 1, 1), 168, factor=dict.fromkeys(past, sundays))
     holiday = pl.DataFrame({"on": [*past, date(2024, 6, 19)], "name": ["a", "b", "c", "d"]})
-    rows = forecast(
+    rows = forecast_intervals(
         history, origin=utc(2024, 6, 17), horizon=timedelta(days=7), timezone="UTC", holiday=holiday
     )
     found = daily(rows)
@@ -80,8 +84,8 @@ def test_a_storm_does_not_poison_the_level():
     calm = draw(date(2024, 1, 1), 168)
     storm = draw(date(2024, 1, 1), 168, factor={date(2024, 6, 12): 6.0})
     ask = {"origin": utc(2024, 6, 17), "horizon": timedelta(days=7), "timezone": "UTC"}
-    assert forecast(storm, **ask)["volume"].sum() == pytest.approx(
-        forecast(calm, **ask)["volume"].sum(), rel=0.05
+    assert forecast_intervals(storm, **ask)["volume"].sum() == pytest.approx(
+        forecast_intervals(calm, **ask)["volume"].sum(), rel=0.05
     )
 
 
@@ -91,8 +95,8 @@ def test_a_day_nobody_recorded_is_found_missing_and_changes_nothing():
     panel = one_panel(hole, utc(2024, 6, 17))
     assert panel.days[panel.missing].tolist() == [date(2024, 6, 12)]
     ask = {"origin": utc(2024, 6, 17), "horizon": timedelta(days=7), "timezone": "UTC"}
-    assert forecast(hole, **ask)["volume"].sum() == pytest.approx(
-        forecast(whole, **ask)["volume"].sum(), rel=0.03
+    assert forecast_intervals(hole, **ask)["volume"].sum() == pytest.approx(
+        forecast_intervals(whole, **ask)["volume"].sum(), rel=0.03
     )
 
 
@@ -100,4 +104,7 @@ def test_the_rest_of_today_follows_its_morning():
     history = draw(date(2024, 1, 1), 170, shake=0.2, calls=60)
     busy = draw(date(2024, 1, 1), 170, shake=0.2, calls=60, factor={date(2024, 6, 18): 2.0})
     ask = {"origin": utc(2024, 6, 18, 12), "horizon": timedelta(hours=12), "timezone": "UTC"}
-    assert forecast(busy, **ask)["volume"].sum() > 1.1 * forecast(history, **ask)["volume"].sum()
+    assert (
+        forecast_intervals(busy, **ask)["volume"].sum()
+        > 1.1 * forecast_intervals(history, **ask)["volume"].sum()
+    )

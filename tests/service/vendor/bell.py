@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import polars as pl
 
-from wfm import schema
+from wfm.core import schema
 from wfm.vendors import CALL_EVENT, Delivery, Feed, Limits, Payload, PushSettings, unpack_deliveries
 
 NAME, TITLE = "bell", "Bell"
@@ -30,7 +30,7 @@ def session(settings: Settings, client: object) -> None:
 
 def parse(feed: str, payload: Payload, settings: Settings) -> pl.DataFrame:
     """Read what can be read."""
-    own = {name: dtype for name, dtype in schema.table(feed).own.items() if name != "source"}
+    own = {name: dtype for name, dtype in schema.get_table(feed).own_columns.items() if name != "source"}
     return pl.DataFrame([row for one in unpack_deliveries(payload) if (row := _row(one))], schema=own)
 
 
@@ -54,7 +54,9 @@ def assemble_legs(events: pl.DataFrame, now: datetime, settings: Settings) -> pl
     made = events.group_by("call_id").agg(
         started_at=at["dial"], ended_at=at["hangup"], leg_id="leg-" + pl.col("call_id").first()
     )
-    own = {name: dtype for name, dtype in schema.table("call_leg").own.items() if name != "source"}
+    own = {
+        name: dtype for name, dtype in schema.get_table("call_leg").own_columns.items() if name != "source"
+    }
     return made.with_columns(pl.lit(None, t).alias(n) for n, t in own.items() if n not in made.columns)
 
 

@@ -14,13 +14,7 @@ from wfm.cli.options import (
     open_centre,
     parse_groups,
 )
-from wfm.cli.output import (
-    OutputTarget,
-    order_score_columns,
-    print_frame,
-    print_score_summary,
-    show_progress,
-)
+from wfm.cli.output import OutputTarget, order_score_columns, print_frame, print_score_summary, show_progress
 
 
 def run(

@@ -10,7 +10,7 @@ import typer
 from wfm.cli.help import HelpfulCommand, make_group
 from wfm.cli.options import open_centre
 from wfm.cli.output import print_line, print_note, show_progress
-from wfm.errors import UsageError
+from wfm.core.errors import UsageError
 
 group = make_group("Verify the audit chain of call records.")
 
@@ -37,20 +37,20 @@ def verify_chain(
     noted = [_parse_hash(one) for one in end or ()]
     with show_progress("Verifying"):
         chain = verify_audit_chains(open_centre().store, noted)
-    if chain.wrong is not None:
-        source, leg = chain.wrong
+    if chain.first_mismatch is not None:
+        source, leg = chain.first_mismatch
         print_note(
-            f"error: record {chain.rows:,} ({source} {leg}) does not fit the chain: it, or one before it, was changed."
+            f"error: record {chain.row_count:,} ({source} {leg}) does not fit the chain: it, or one before it, was changed."
         )
         raise typer.Exit(1)
-    for lost in chain.lost:
+    for lost in chain.missing_hashes:
         print_note(
             f"error: no record ends the chain at {lost}: records were removed, or the chain was written again."
         )
-    if chain.lost:
+    if chain.missing_hashes:
         raise typer.Exit(1)
-    print_line(f"{chain.rows:,} audit records, the chain is intact.")
-    for source, last in sorted(chain.ends.items()):
+    print_line(f"{chain.row_count:,} audit records, the chain is intact.")
+    for source, last in sorted(chain.last_hashes.items()):
         print_line(f"{source} ends at {last}")
 
 

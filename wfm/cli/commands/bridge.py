@@ -18,7 +18,7 @@ from wfm.cli.options import (
     parse_groups,
 )
 from wfm.cli.output import OutputTarget, print_frame, print_line, print_note, show_progress
-from wfm.errors import UsageError
+from wfm.core.errors import UsageError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -115,6 +115,8 @@ def _print_headline(rows: pl.DataFrame, before: str, after: str) -> None:
         print_note(f"{before} and {after} count every second alike.")
         return
     start, end = rows["score_from"][0], rows["score_to"][0]
-    change = formats.NOTHING if start is None or end is None else formats.change(end - start)
-    print_line(f"{before} {formats.percent(start)}, {after} {formats.percent(end)}: {change} points")
+    change = formats.NO_VALUE if start is None or end is None else formats.format_change(end - start)
+    print_line(
+        f"{before} {formats.format_percent(start)}, {after} {formats.format_percent(end)}: {change} points"
+    )
     print_line()

@@ -12,10 +12,10 @@ import typer
 from wfm.cli.options import SourceArgument, YesOption
 from wfm.cli.output import print_line, show_progress
 from wfm.cli.phone_system import find_source, refuse_ability, use_session
-from wfm.errors import CollectError, UsageError
+from wfm.core.errors import CollectError, UsageError
 
 if TYPE_CHECKING:
-    from wfm.jobs.sources import Source
+    from wfm.collect.sources import ConfiguredSource
 
 
 def run(
@@ -66,7 +66,7 @@ def run(
     print_line(_describe_order(reply, src, dst))
 
 
-def _confirm_call(source: Source, src: str, dst: str) -> None:
+def _confirm_call(source: ConfiguredSource, src: str, dst: str) -> None:
     if not sys.stdin.isatty():
         raise UsageError("There is nobody to ask for confirmation: add --yes to start the call.")
     if not typer.confirm(f"Call {src} and then {dst} through {source.name}?", err=True):

@@ -9,13 +9,13 @@ import typer
 
 from wfm.cli.options import FeedOption, FormatOption, OptionalTo, OutOption, SourcesArgument, open_centre
 from wfm.cli.output import OutputTarget, print_frame, show_progress
-from wfm.errors import UsageError
+from wfm.core.errors import UsageError
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from wfm.jobs import Centre
-    from wfm.jobs.collect import Cycle
+    from wfm.centre import Centre
+    from wfm.collect.collector import CollectionCycle
     from wfm.vendors import Window
 
 SCREEN_COLUMNS: Final = ("source", "feed", "from_at", "to_at", "result", "read", "added", "replaced", "note")
@@ -42,13 +42,13 @@ def run(
 
     Example: wfm collect ncc --feed interval_volume --from 2026-03-01 --to 2026-03-09
     """
-    from wfm.jobs.collect import Collector
-    from wfm.jobs.collecting import collect, forget
-    from wfm.jobs.sources import configured, pick
+    from wfm.collect.collector import Collector
+    from wfm.collect.run import collect_feeds, delete_expired_data
+    from wfm.collect.sources import check_sources, select_feeds
 
     target, centre = OutputTarget.choose(format, out), open_centre()
-    sources = configured(centre.settings.sources, centre.settings.country)
-    pairs = pick(sources, source, feed)
+    sources = check_sources(centre.settings.sources, centre.settings.country)
+    pairs = select_feeds(sources, source, feed)
     window = _parse_window(centre, from_, to)
     if again and window is None:
         raise UsageError("--again asks for a window that is stored already: say which with --from and --to.")
@@ -58,15 +58,15 @@ def run(
             raise UsageError("--from and --to are for feeds with a past; snapshots and lists have none.")
     collector = Collector(centre.store)
     with show_progress("Collecting"):
-        cycles = asyncio.run(collect(collector, pairs, window, again=again))
-        forget(collector, centre.settings.payload_days)
+        cycles = asyncio.run(collect_feeds(collector, pairs, window, again=again))
+        delete_expired_data(collector, centre.settings.payload_days)
     print_frame(tabulate_cycles(cycles), target, SCREEN_COLUMNS)
-    if all(cycle.result == "complete" and not cycle.spooled for cycle in cycles):
+    if all(cycle.result == "complete" and not cycle.is_spooled for cycle in cycles):
         return
     raise typer.Exit(1 if all(cycle.result == "failed" for cycle in cycles) else 3)
 
 
-def tabulate_cycles(cycles: list[Cycle]) -> pl.DataFrame:
+def tabulate_cycles(cycles: list[CollectionCycle]) -> pl.DataFrame:
     """Return a row per collection cycle: what was asked for and what came of it."""
     import polars as pl
 
@@ -88,10 +88,10 @@ def tabulate_cycles(cycles: list[Cycle]) -> pl.DataFrame:
             cycle.feed,
             cycle.window.start if cycle.window else None,
             cycle.window.end if cycle.window else None,
-            "waits in the spool" if cycle.spooled else cycle.result,
-            cycle.read,
-            cycle.added,
-            cycle.replaced,
+            "waits in the spool" if cycle.is_spooled else cycle.result,
+            cycle.read_count,
+            cycle.added_count,
+            cycle.replaced_count,
             cycle.note,
         )
         for cycle in cycles
@@ -106,4 +106,4 @@ def _parse_window(centre: Centre, from_: str | None, to: str | None) -> Window |
         return None
     if from_ is None or to is None:
         raise UsageError("Give both --from and --to, or neither.")
-    return Window(*centre.bounds(centre.window(from_, to)))
+    return Window(*centre.compute_bounds(centre.parse_window(from_, to)))

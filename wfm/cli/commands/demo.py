@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wfm.cli.output import SCREEN, print_frame, print_import, print_line, show_progress
+from wfm.cli.output import SCREEN, print_frame, print_import, print_line, show_progress, show_steps
 
 if TYPE_CHECKING:
-    from wfm.jobs.demo import Collected, Proof
+    from wfm.demo import CollectedFeed, GroundTruthComparison
 
 TEAM_COLUMNS = (
     "team",
@@ -38,16 +38,23 @@ def run(
 ) -> None:
     """Try wfm on a simulated contact centre; nothing to configure.
 
-    Collects from all five phone systems over HTTP, imports schedules, scores, forecasts, and writes the report.
+    Collects from all five phone systems over HTTP, imports schedules, scores, forecasts, and writes the report; takes
+    about 15 seconds.
 
     Example: wfm demo
     """
-    from wfm.jobs import demo as demos
+    from wfm.demo import EXPECTED_S, run_bank_demo, run_demo
     from wfm.report import build_headline_text, write_report
 
-    with show_progress("Importing, collecting, scoring and forecasting"):
-        done = (demos.bank if bank else demos.demo)(directory)
-        (page,) = write_report(done.report, directory / "report.html")
+    if bank:
+        with show_progress("Importing and scoring, about 10 seconds"):
+            done = run_bank_demo(directory)
+            (page,) = write_report(done.report, directory / "report.html")
+    else:
+        with show_steps(f"Running the demo, about {EXPECTED_S} seconds") as listener:
+            done = run_demo(directory, listener)
+            listener("Writing the report", 0.99)
+            (page,) = write_report(done.report, directory / "report.html")
     for imported in done.imported:
         print_import(imported)
     for collected in done.collected:
@@ -67,26 +74,27 @@ def run(
         print_line(f"Next:   wfm --settings {settings} explain {agent} {day}")
 
 
-def _print_collected(done: Collected) -> None:
+def _print_collected(done: CollectedFeed) -> None:
     parts = [f"{done.new:,} new"]
-    if done.looks:
-        parts.append(f"{done.looks:,} polls in {done.watched_s:,.0f} s of simulated time")
+    if done.polls:
+        parts.append(f"{done.polls:,} polls in {done.polled_s:,.0f} s of simulated time")
     print_line(f"{done.feed:<16} {done.rows:>9,} rows from {done.source}: {', '.join(parts)}")
 
 
-def _print_proof(proof: Proof) -> None:
+def _print_proof(proof: GroundTruthComparison) -> None:
     """Print how the result compares with the ground truth, and what polling could not see."""
     from wfm.report import formats
 
-    whole, days, polled = proof.whole, proof.imported, proof.polled
+    whole, days, polled = proof.total, proof.imported, proof.polled
+    precision, recall = formats.format_percent(whole.precision), formats.format_percent(whole.recall)
     print_line(
-        f"Compared with the ground truth of the simulation: wfm found {whole.right:,} of {whole.planted:,} exceptions "
-        f"(precision {formats.percent(whole.precision)}, recall {formats.percent(whole.recall)}); seconds in "
-        f"adherence differ by {whole.off_s:,.0f} of {whole.true_in_s:,.0f}."
+        f"Compared with the ground truth of the simulation: wfm found {whole.matched:,} of {whole.planted:,} "
+        f"exceptions (precision {precision}, recall {recall}); seconds in adherence differ by "
+        f"{whole.difference_s:,.0f} of {whole.true_in_s:,.0f}."
     )
     print_line(
-        f"On the {proof.days} imported days {days.right:,} of {days.planted:,}, {days.off_s:,.0f} s apart; on "
-        f"{formats.day(proof.polled_on)}, polled, {polled.right:,} of {polled.planted:,}, {polled.off_s:,.0f} s "
-        f"apart: with a poll every {proof.poll_s} s a change is seen up to {proof.poll_s} s late, and a shorter state "
-        "perhaps never."
+        f"On the {proof.days} imported days {days.matched:,} of {days.planted:,}, {days.difference_s:,.0f} s apart; "
+        f"on {formats.format_date(proof.polled_on)}, whose evening was polled, {polled.matched:,} of "
+        f"{polled.planted:,}, {polled.difference_s:,.0f} s apart: with a poll every {proof.poll_s} s a change is seen "
+        f"up to {proof.poll_s} s late, and a shorter state perhaps never."
     )

@@ -8,7 +8,7 @@ import typer
 
 from wfm.cli.options import FormatOption, OutOption, open_centre
 from wfm.cli.output import OutputTarget, print_frame
-from wfm.errors import StoreError
+from wfm.core.errors import StoreError
 
 
 def run(format: FormatOption = None, out: OutOption = None) -> None:
@@ -20,17 +20,17 @@ def run(format: FormatOption = None, out: OutOption = None) -> None:
     """
     import polars as pl
 
-    from wfm.jobs.collect import Collector
-    from wfm.jobs.health import beside, examine
-    from wfm.jobs.sources import configured
+    from wfm.collect.collector import Collector
+    from wfm.collect.health import check_health, check_without_database
+    from wfm.collect.sources import check_sources
 
     target, centre = OutputTarget.choose(format, out), open_centre()
-    sources = configured(centre.settings.sources, centre.settings.country)
-    folder = Collector(centre.store).folder
+    sources = check_sources(centre.settings.sources, centre.settings.country)
+    folder = Collector(centre.store).spool_folder
     try:
-        findings = examine(centre.store, sources, folder, datetime.now(UTC))
+        findings = check_health(centre.store, sources, folder, datetime.now(UTC))
     except StoreError as error:
-        findings = beside(centre.store, sources, folder, error)
+        findings = check_without_database(centre.store, sources, folder, error)
     rows = [(one.grade, one.check, one.what, one.todo) for one in findings]
     print_frame(pl.DataFrame(rows, schema=["grade", "check", "finding", "to do"], orient="row"), target)
     if any(one.grade == "bad" for one in findings):

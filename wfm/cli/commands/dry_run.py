@@ -24,7 +24,7 @@ from wfm.cli.output import SCREEN, OutputTarget, print_frame, print_line, print_
 if TYPE_CHECKING:
     import polars as pl
 
-    from wfm.jobs import Rehearsal
+    from wfm.analysis.dry_run import DryRunResult
 
 MAX_SCREEN_ROWS = 20
 
@@ -119,7 +119,7 @@ def run(
         print_frame(result.moves if moves else result.groups, where)
 
 
-def _print_result(result: Rehearsal, moves: bool) -> None:
+def _print_result(result: DryRunResult, moves: bool) -> None:
     print_line(_describe_effect(result))
     print_line()
     rows = result.moves if moves else result.groups.drop("scheduled_before_s", "scheduled_after_s")
@@ -146,24 +146,26 @@ def _format_change(total: dict[str, Any], name: str) -> str:
     """Write the value before and after with enough decimals to tell them apart."""
     from wfm.report import formats
 
-    return formats.between(total[f"{name}_before"], total[f"{name}_after"]).replace(" and ", " to ")
+    return formats.format_percent_range(total[f"{name}_before"], total[f"{name}_after"]).replace(
+        " and ", " to "
+    )
 
 
-def _describe_effect(result: Rehearsal) -> str:
+def _describe_effect(result: DryRunResult) -> str:
     import polars as pl
 
     from wfm.report import formats
 
-    total, (start, end) = result.whole.row(0, named=True), result.window
+    total, (start, end) = result.overall.row(0, named=True), result.window
     when = f"From {start} to {end}"
     if not total["moved_s"]:
-        return f"{when} nothing would change: adherence {formats.percent(total['adherence_before'])}."
+        return f"{when} nothing would change: adherence {formats.format_percent(total['adherence_before'])}."
     text = (
         f"{when} adherence would go from {_format_change(total, 'adherence')}, adjusted from "
         f"{_format_change(total, 'adherence_adjusted')}; "
-        f"{formats.clock(total['moved_s'])} of {formats.plural(result.agents.height, 'agent')} would move."
+        f"{formats.format_duration(total['moved_s'])} of {formats.format_plural(result.agents.height, 'agent')} would move."
     )
     if result.target is None:
         return text
     up, down = (result.agents.filter(pl.col("crosses") == way).height for way in ("up", "down"))
-    return f"{text} {up:,} would rise to {formats.percent(result.target)}, {down:,} would fall below."
+    return f"{text} {up:,} would rise to {formats.format_percent(result.target)}, {down:,} would fall below."

@@ -17,7 +17,7 @@ from wfm.cli.options import (
     open_centre,
 )
 from wfm.cli.output import OutputTarget, print_frame, print_line, show_progress
-from wfm.terms import CLASSES
+from wfm.core.glossary import CLASSES
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,6 +67,9 @@ def _print_summary(rows: pl.DataFrame) -> None:
         .agg(pl.col("seconds").sum())
         .sort("seconds", "class", descending=[True, False])
     )
-    parts = [f"{formats.spoken(name)} {formats.clock(seconds)}" for name, seconds in sums.iter_rows()]
+    parts = [
+        f"{formats.format_code(name)} {formats.format_duration(seconds)}"
+        for name, seconds in sums.iter_rows()
+    ]
     print_line()
-    print_line(f"{formats.plural(rows.height, 'exception')}: {', '.join(parts)}")
+    print_line(f"{formats.format_plural(rows.height, 'exception')}: {', '.join(parts)}")

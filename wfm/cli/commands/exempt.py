@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wfm import terms
 from wfm.cli import completion
 from wfm.cli.help import HelpfulCommand, make_group
 from wfm.cli.options import (
@@ -21,12 +20,13 @@ from wfm.cli.options import (
     open_centre,
 )
 from wfm.cli.output import SCREEN, OutputTarget, print_frame, print_line, print_note, show_progress
-from wfm.errors import UsageError
+from wfm.core import glossary
+from wfm.core.errors import UsageError
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from wfm.jobs import Decision
+    from wfm.analysis.exemptions import ExemptionDecision
 
 MAX_DAYS_SHOWN = 40
 """Up to this many workdays are shown one by one; of more, the sums per team."""
@@ -97,7 +97,7 @@ def add_exemption(
             help="approved (a supervisor excused it) or system (an outage).",
             autocompletion=completion.complete_exemption_kinds,
         ),
-    ] = terms.EXEMPTION_KINDS[0],
+    ] = glossary.EXEMPTION_KINDS[0],
     file: Annotated[
         Path | None,
         typer.Option(
@@ -122,7 +122,7 @@ def add_exemption(
     """
     _require_confirmation(yes, dry_run)
     if file is not None:
-        if from_ or to or agent or team or everybody or code or kind != terms.EXEMPTION_KINDS[0]:
+        if from_ or to or agent or team or everybody or code or kind != glossary.EXEMPTION_KINDS[0]:
             raise UsageError(
                 "--file itself says when, for whom and of which kind: only --by, --reason and --timezone go with it."
             )
@@ -230,12 +230,12 @@ def _require_confirmation(yes: bool, dry_run: bool) -> None:
         )
 
 
-def _confirm_and_store(decision: Decision, yes: bool, dry_run: bool) -> None:
+def _confirm_and_store(decision: ExemptionDecision, yes: bool, dry_run: bool) -> None:
     """Show what a decision does to the scores, ask, and store it."""
     from wfm.report import formats
 
     _print_effect(decision)
-    n = formats.plural(decision.rows.height, "exemption")
+    n = formats.format_plural(decision.rows.height, "exemption")
     if dry_run:
         print_note(f"Nothing was stored: without --dry-run this would {decision.action} {n}.")
         return
@@ -250,21 +250,21 @@ def _confirm_and_store(decision: Decision, yes: bool, dry_run: bool) -> None:
     print_line(f"{done} {n}: {', '.join(ids.head(MAX_IDS_SHOWN))}{more}.")
 
 
-def _print_effect(decision: Decision) -> None:
+def _print_effect(decision: ExemptionDecision) -> None:
     import polars as pl
 
     for note in decision.notes:
         print_note(f"note: {note}")
     if decision.moves.is_empty():
         return
-    by_team = decision.figures.height > MAX_DAYS_SHOWN and not decision.teams.is_empty()
+    by_team = decision.figures.height > MAX_DAYS_SHOWN and not decision.team_figures.is_empty()
     sums = decision.moves.group_by("class_before", "class_after").agg(
         pl.col("seconds").sum(), agents=pl.col("agent_id").n_unique()
     )
     print_frame(sums.sort("seconds", "class_before", "class_after", descending=[True, False, False]), SCREEN)
     print_line()
     print_frame(
-        decision.teams if by_team else decision.figures,
+        decision.team_figures if by_team else decision.figures,
         SCREEN,
         ("agent_id", "workday", "team", *FIGURE_COLUMNS),
     )

@@ -12,14 +12,14 @@ import typer
 
 from wfm.cli.options import AsOfOption, FormatOption, OutOption, open_centre
 from wfm.cli.output import OutputTarget, describe_score, open_console, print_frame, print_note, show_progress
-from wfm.errors import UsageError
+from wfm.core.errors import UsageError
 
 if TYPE_CHECKING:
     import polars as pl
     from rich.console import Console
     from rich.text import Text
 
-    from wfm.jobs import Explanation, Instant
+    from wfm.analysis.explain.day import DayExplanation, InstantExplanation
     from wfm.report.day_lanes import DayLane
 
 PIPE_WIDTH: Final = 170
@@ -71,14 +71,14 @@ def run(
 
     Example: wfm explain agent-001 2026-03-02 --at 10:16
     """
-    from wfm.jobs import Instant
+    from wfm.analysis.explain.day import InstantExplanation
 
     if payload is not None:
         if at or rows or format or out:
             raise UsageError(
                 "--payload prints one payload as it was received: leave out --at, --rows, --format and --out."
             )
-        sys.stdout.buffer.write(open_centre().payload(payload, as_of=as_of))
+        sys.stdout.buffer.write(open_centre().read_payload(payload, as_of=as_of))
         return
     target = OutputTarget.choose(format, out)
     with show_progress("Scoring"):
@@ -91,35 +91,35 @@ def run(
         print_frame(answer.rows if rows else _build_frame(answer), target)
     elif rows:
         _print_rows(open_console(PIPE_WIDTH), answer, ZoneInfo(answer.timezone), in_full=True)
-    elif isinstance(answer, Instant):
+    elif isinstance(answer, InstantExplanation):
         _print_instant(answer)
     else:
         _print_day(answer)
 
 
-def _build_frame(answer: Explanation | Instant) -> pl.DataFrame:
+def _build_frame(answer: DayExplanation | InstantExplanation) -> pl.DataFrame:
     """Return what a file holds: the stretches of a day, or the tests of an instant."""
     import polars as pl
 
-    from wfm.jobs import Explanation
+    from wfm.analysis.explain.day import DayExplanation
 
-    if isinstance(answer, Explanation):
+    if isinstance(answer, DayExplanation):
         return answer.slices
     schema = {"test": pl.String(), "holds": pl.Boolean(), "decides": pl.Boolean(), "why": pl.String()}
-    found = [(one.name, one.holds, one.decides, one.text) for one in answer.verdicts]
+    found = [(one.name, one.holds, one.decides, one.text) for one in answer.rule_results]
     tests = pl.DataFrame(found, schema=schema, orient="row")
     return tests.with_columns(at=pl.lit(answer.at)).select("at", *schema)
 
 
 # --- a day ----------------------------------------------------------------------------------------------
-def _print_day(day: Explanation) -> None:
+def _print_day(day: DayExplanation) -> None:
     """Print a day: score, lanes, stretches, rules, stored rows; and the score again, as the rest is long."""
     from rich.text import Text
 
     from wfm.report import formats
 
     page, zone = open_console(PIPE_WIDTH), ZoneInfo(day.timezone)
-    title = f"{day.agent_id}, {formats.day(day.day)}, local time {day.timezone}"
+    title = f"{day.agent_id}, {formats.format_date(day.day)}, local time {day.timezone}"
     page.print(Text(title, style="bold"))
     _print_score(page, day)
     _print_lanes(page, day)
@@ -133,7 +133,7 @@ def _print_day(day: Explanation) -> None:
     _print_score(page, day)
 
 
-def _print_score(page: Console, day: Explanation) -> None:
+def _print_score(page: Console, day: DayExplanation) -> None:
     if day.totals.is_empty():
         page.print("Nothing was scheduled.")
         return
@@ -152,7 +152,7 @@ def _print_paragraph(page: Console, mark: str, text: str) -> None:
         page.print(Text(line), soft_wrap=True)
 
 
-def _print_lanes(page: Console, day: Explanation) -> None:
+def _print_lanes(page: Console, day: DayExplanation) -> None:
     from rich.text import Text
 
     from wfm.report import formats
@@ -162,7 +162,7 @@ def _print_lanes(page: Console, day: Explanation) -> None:
     page.print(f"{'':{MARGIN}}{drawn.ruler}")
     for lane in drawn.lanes:
         page.print(Text(f"{lane.name:<{MARGIN}}") + _colour_lane(lane))
-    page.print(f"{'':{MARGIN}}one letter is {formats.clock(drawn.cell.total_seconds())}")
+    page.print(f"{'':{MARGIN}}one letter is {formats.format_duration(drawn.cell.total_seconds())}")
     for line in drawn.legend:
         page.print(Text(f"{'':{MARGIN}}{line}", style="dim"))
 
@@ -176,10 +176,10 @@ def _colour_lane(lane: DayLane) -> Text:
     return text
 
 
-def _print_stretches(page: Console, day: Explanation, zone: ZoneInfo, rules: list[str]) -> None:
+def _print_stretches(page: Console, day: DayExplanation, zone: ZoneInfo, rules: list[str]) -> None:
     from rich.text import Text
 
-    from wfm.jobs.explaining import without_slivers
+    from wfm.analysis.explain.day import merge_short_slices
     from wfm.report import formats
     from wfm.report.day_lanes import CLASS_LETTERS
 
@@ -198,21 +198,21 @@ def _print_stretches(page: Console, day: Explanation, zone: ZoneInfo, rules: lis
         "rows",
     )
     lines: list[tuple[str | Text, ...]] = []
-    for row in without_slivers(day.slices).iter_rows(named=True):
+    for row in merge_short_slices(day.slices).iter_rows(named=True):
         kind = row["class"]
-        letter = f"{CLASS_LETTERS[kind]} {formats.spoken(kind)}" if kind else formats.NOTHING
-        word = row["vendor_state"] or formats.NOTHING
+        letter = f"{CLASS_LETTERS[kind]} {formats.format_code(kind)}" if kind else formats.NO_VALUE
+        word = row["vendor_state"] or formats.NO_VALUE
         evidence = [row[name] for name in ROW_COLUMNS] + row["leg_rows"]
         lines.append(
             (
                 f"{row['start_at'].astimezone(zone):%H:%M:%S}",
                 f"{row['end_at'].astimezone(zone):%H:%M:%S}",
-                formats.clock(row["seconds"]),
-                Text(row["activity"] or formats.NOTHING),
+                formats.format_duration(row["seconds"]),
+                Text(row["activity"] or formats.NO_VALUE),
                 row["state"],
                 Text(f"{word} @{row['source']}" if several_logins and row["source"] else word),
                 Text(letter, style=CLASS_STYLE.get(kind, "")),
-                formats.spoken(row["reason"]),
+                formats.format_code(row["reason"]),
                 Text(row["leg_id"] or ""),
                 f"R{rules.index(row['rule']) + 1}",
                 " ".join(str(numbers[one]) for one in evidence if one),
@@ -242,7 +242,7 @@ def _print_lines(
 
 
 # --- an instant -----------------------------------------------------------------------------------------
-def _print_instant(answer: Instant) -> None:
+def _print_instant(answer: InstantExplanation) -> None:
     """Print an instant: what was scheduled and reported, the result of every test, and the stored rows."""
     import polars as pl
     from rich.text import Text
@@ -252,21 +252,21 @@ def _print_instant(answer: Instant) -> None:
     page, zone = open_console(PIPE_WIDTH), ZoneInfo(answer.timezone)
     row = answer.slice.row(0, named=True)
     local = answer.at.astimezone(zone)
-    title = f"{answer.agent_id}, {formats.day(local.date())} {local:%H:%M:%S}, local time {answer.timezone}"
+    title = f"{answer.agent_id}, {formats.format_date(local.date())} {local:%H:%M:%S}, local time {answer.timezone}"
     page.print(Text(title, style="bold"))
     start, end = (f"{row[name].astimezone(zone):%H:%M:%S}" for name in ("start_at", "end_at"))
-    _print_paragraph(page, "time", f"from {start} to {end}, {formats.clock(row['seconds'])}")
+    _print_paragraph(page, "time", f"from {start} to {end}, {formats.format_duration(row['seconds'])}")
     _print_paragraph(page, "plan", row["plan"] or "nothing is scheduled")
     _print_paragraph(page, "state", row["told"])
-    for login in answer.voices.filter(~pl.col("won")).iter_rows(named=True):
+    for login in answer.login_states.filter(~pl.col("won")).iter_rows(named=True):
         text = f"{login['source']} {login['login']}, which reports {login['state']}"
         _print_paragraph(page, "not", text)
     page.print("Every test, in the order in which they are made", style="bold")
-    for one in answer.verdicts:
+    for one in answer.rule_results:
         result = (
             one.text
             if one.decides
-            else f"{formats.spoken(one.name)}: {'' if one.holds else 'no: '}{one.text}"
+            else f"{formats.format_code(one.name)}: {'' if one.holds else 'no: '}{one.text}"
         )
         _print_paragraph(page, "→" if one.decides else "", result)
     _print_rows(page, answer, zone, in_full=True)
@@ -282,7 +282,7 @@ def _join_coverage(rows: pl.DataFrame) -> pl.DataFrame:
     """Join rows of coverage that follow one another: every poll adds one. Adds ``names``, the ids of the rows."""
     import polars as pl
 
-    from wfm.words import worded
+    from wfm.core.text import fill_sentence
 
     covered, others = rows.filter(pl.col("table") == "coverage"), rows.filter(pl.col("table") != "coverage")
     starts = (pl.col("at") > pl.col("until").shift(1)) | (pl.col("source") != pl.col("source").shift(1))
@@ -295,7 +295,7 @@ def _join_coverage(rows: pl.DataFrame) -> pl.DataFrame:
             pl.col("at").min(),
             pl.col("until").max(),
             what=pl.when(pl.len() > 1)
-            .then(worded("covered; {} rows", pl.len()))
+            .then(fill_sentence("covered; {} rows", pl.len()))
             .otherwise(pl.lit("covered")),
             names=pl.col("row"),
         )
@@ -306,7 +306,9 @@ def _join_coverage(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _print_rows(page: Console, answer: Explanation | Instant, zone: ZoneInfo, *, in_full: bool) -> None:
+def _print_rows(
+    page: Console, answer: DayExplanation | InstantExplanation, zone: ZoneInfo, *, in_full: bool
+) -> None:
     from rich.text import Text
 
     rows = _join_coverage(answer.rows)

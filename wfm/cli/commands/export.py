@@ -31,4 +31,4 @@ def run(
     Example: wfm export agent_state --format parquet --out states.parquet
     """
     target = OutputTarget.choose(format, out)
-    print_frame(open_centre().get(table, as_of=as_of), target)
+    print_frame(open_centre().read_table(table, as_of=as_of), target)

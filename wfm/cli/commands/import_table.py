@@ -11,7 +11,7 @@ import typer
 from wfm.cli import choices, completion
 from wfm.cli.options import open_centre, parse_pairs
 from wfm.cli.output import print_import, print_note, show_progress
-from wfm.errors import UsageError
+from wfm.core.errors import UsageError
 
 
 class Fold(StrEnum):
@@ -87,7 +87,7 @@ def run(
     """
     renames, values, span = parse_pairs(map_, "--map"), parse_pairs(set_, "--set"), _parse_span(covers)
     with show_progress(f"Importing {file.name}"):
-        done = open_centre().put(
+        done = open_centre().import_file(
             table,
             file,
             source=source,

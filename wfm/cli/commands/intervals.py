@@ -58,7 +58,7 @@ def run(
 
 def _print_summary(rows: pl.DataFrame) -> None:
     """Print volume and ratios over all rows: sums are divided, never ratios averaged."""
-    from wfm.engine.volume import SERVICE_LEVELS
+    from wfm.engine.volume.intervals import SERVICE_LEVEL_VARIANTS
     from wfm.report import formats
 
     if rows.height < 2:
@@ -66,15 +66,17 @@ def _print_summary(rows: pl.DataFrame) -> None:
     variants = rows["service_level_variant"].drop_nulls().unique().to_list()
     sums = rows.sum()
     # several variants have no common service level
-    level = sums.select(SERVICE_LEVELS[variants[0]]()).item() if len(variants) == 1 else None
+    level = sums.select(SERVICE_LEVEL_VARIANTS[variants[0]]()).item() if len(variants) == 1 else None
     total = sums.row(0, named=True)
     measured = (total["handled"] or 0) - (total["handle_unknown"] or 0)
     abandonment = total["abandoned"] / total["entered"] if total["entered"] else None
     aht = total["sum_handle_time_s"] / measured if total["sum_handle_time_s"] and measured else None
     print_line()
     print_line(f"All {rows.height:,} rows:")
-    print_line(f"service level {formats.percent(level)}, abandonment {formats.percent(abandonment)}")
+    print_line(
+        f"service level {formats.format_percent(level)}, abandonment {formats.format_percent(abandonment)}"
+    )
     print_line(
         f"{total['entered']:,} entered, {total['handled']:,} handled, {total['abandoned']:,} abandoned, "
-        f"AHT {formats.clock(aht)}"
+        f"AHT {formats.format_duration(aht)}"
     )

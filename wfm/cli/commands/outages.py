@@ -71,7 +71,9 @@ def _print_proposal(number: int, row: dict[str, Any], zone: ZoneInfo) -> None:
 
     span = _format_span(row["start_at"], row["end_at"], zone)
     print_line(f"{number}. {TITLES[row['kind']]}: {row['scope']}, {span}")
-    print_line(f"   {formats.plural(row['agents'], 'agent')}, {formats.clock(row['seconds'])} affected")
+    print_line(
+        f"   {formats.format_plural(row['agents'], 'agent')}, {formats.format_duration(row['seconds'])} affected"
+    )
     print_line(f"   {row['evidence']}")
     for line in row["examples"]:
         print_line(f"     {line}")
@@ -85,8 +87,8 @@ def _format_span(start_at: datetime, end_at: datetime, zone: ZoneInfo) -> str:
     from wfm.report import formats
 
     start, end = start_at.astimezone(zone), end_at.astimezone(zone)
-    end_day = "" if start.date() == end.date() else f"{formats.day(end.date())} "
-    return f"{formats.day(start.date())} {start:%H:%M:%S} to {end_day}{end:%H:%M:%S} ({zone.key})"
+    end_day = "" if start.date() == end.date() else f"{formats.format_date(end.date())} "
+    return f"{formats.format_date(start.date())} {start:%H:%M:%S} to {end_day}{end:%H:%M:%S} ({zone.key})"
 
 
 def _print_summary(proposals: pl.DataFrame) -> None:
@@ -95,4 +97,4 @@ def _print_summary(proposals: pl.DataFrame) -> None:
     if proposals.is_empty():
         print_note("Nothing found: no undeclared outage, no feed gap, no state without a mapping.")
         return
-    print_note(f"{formats.plural(proposals.height, 'proposal')}; nothing was changed.")
+    print_note(f"{formats.format_plural(proposals.height, 'proposal')}; nothing was changed.")

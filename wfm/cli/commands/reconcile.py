@@ -23,7 +23,7 @@ from wfm.cli.output import OutputTarget, print_frame, print_line, print_note, sh
 if TYPE_CHECKING:
     import polars as pl
 
-    from wfm.engine.reconcile import Reconciliation
+    from wfm.engine.reconcile.reconcile import Reconciliation
 
 SCREEN_COLUMNS = (
     "source",
@@ -73,12 +73,12 @@ def run(
 
     Example: wfm reconcile --from 2026-03-02 --to 2026-03-09 --by queue,day
     """
-    from wfm.engine.causes import CAUSES
+    from wfm.engine.reconcile.booking_model import CAUSE_TEXTS
 
     target, groups = OutputTarget.choose(format, out), _expand_groups(by)
     with show_progress("Reconciling"):
         result = open_centre().reconcile(from_, to, queues=queue, as_of=as_of)
-        rows = result.findings if findings else result.by(groups)
+        rows = result.findings if findings else result.sum_accounts(groups)
     if not target.is_screen:
         print_frame(rows, target)
         return
@@ -87,7 +87,7 @@ def run(
     if not findings and result.findings.height:
         print_line()
         print_frame(result.findings, target)
-    print_meanings(CAUSES, result.findings, "cause")
+    print_meanings(CAUSE_TEXTS, result.findings, "cause")
 
 
 def print_meanings(meanings: Mapping[str, str], rows: pl.DataFrame, column: str) -> None:
@@ -104,11 +104,13 @@ def _expand_groups(by: str) -> list[str]:
 def _print_headline(result: Reconciliation) -> None:
     from wfm.report import formats
 
-    total = result.headline().row(0, named=True)
+    total = result.summarise_agreement().row(0, named=True)
     print_line(
-        f"{total['agree']:,} of {total['figures']:,} figures agree ({formats.percent(total['agreement'])}); "
-        f"{total['explained']:,} more differ for a named reason: {formats.percent(total['accounted'])} accounted for."
+        f"{total['agree']:,} of {total['figures']:,} figures agree ({formats.format_percent(total['agreement'])}); "
+        f"{total['explained']:,} more differ for a named reason: {formats.format_percent(total['accounted'])} accounted for."
     )
-    handle, states = (formats.percent(total[name]) for name in ("handle_agreement", "states_agreement"))
+    handle, states = (
+        formats.format_percent(total[name]) for name in ("handle_agreement", "states_agreement")
+    )
     print_line(f"Handle time: vendor and calls agree by {handle}, states and calls by {states}.")
     print_line()

@@ -19,12 +19,12 @@ def run(
 
     Example: wfm replay ncc --feed interval_volume
     """
-    from wfm.jobs.collect import Collector
-    from wfm.jobs.sources import configured, pick
+    from wfm.collect.collector import Collector
+    from wfm.collect.sources import check_sources, select_feeds
 
     target, centre = OutputTarget.choose(format, out), open_centre()
-    pairs = pick(configured(centre.settings.sources, centre.settings.country), source, feed)
+    pairs = select_feeds(check_sources(centre.settings.sources, centre.settings.country), source, feed)
     collector = Collector(centre.store)
     with show_progress("Replaying"):
-        cycles = [collector.replay(one, what) for one, what in pairs]
+        cycles = [collector.replay_feed(one, what) for one, what in pairs]
     print_frame(tabulate_cycles(cycles), target, SCREEN_COLUMNS)

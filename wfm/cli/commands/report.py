@@ -10,7 +10,7 @@ import typer
 from wfm.cli import choices
 from wfm.cli.options import AsOfOption, DefinitionsOption, FromOption, ToOption, open_centre
 from wfm.cli.output import print_line, show_progress
-from wfm.errors import UsageError
+from wfm.core.errors import UsageError
 
 
 def run(

@@ -9,7 +9,7 @@ import typer
 
 from wfm.cli.options import open_centre
 from wfm.cli.output import print_line
-from wfm.errors import UsageError
+from wfm.core.errors import UsageError
 
 
 def run(

@@ -35,6 +35,6 @@ def run(
 
     Example: wfm serve --port 8080
     """
-    from wfm.service.running import serve
+    from wfm.service.server import run_service
 
-    serve(open_centre().settings, host, port, log_format)
+    run_service(open_centre().settings, host, port, log_format)

@@ -19,7 +19,7 @@ from wfm.cli.options import (
     parse_groups,
 )
 from wfm.cli.output import OutputTarget, print_frame, print_line, print_note, show_progress
-from wfm.errors import UsageError
+from wfm.core.errors import UsageError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -86,24 +86,24 @@ def run(
 
 
 def _print_formulas(utilisation: str) -> None:
-    from wfm.engine.shrinkage import FORMULAS, UTILISATIONS
+    from wfm.engine.adherence.shrinkage import SHRINKAGE_FORMULAS, UTILISATION_FORMULAS
 
-    for name, formula in FORMULAS.items():
+    for name, formula in SHRINKAGE_FORMULAS.items():
         print_note(f"{name}: {formula}.")
-    print_note(f"utilisation ({utilisation}): {UTILISATIONS[utilisation].__doc__}")
+    print_note(f"utilisation ({utilisation}): {UTILISATION_FORMULAS[utilisation].__doc__}")
 
 
 def _print_summary(rows: pl.DataFrame, utilisation: str) -> None:
-    from wfm.engine.shrinkage import SUMS, ratios
+    from wfm.engine.adherence.shrinkage import SHRINKAGE_SUMS, compute_shrinkage_ratios
     from wfm.report import formats
 
     if rows.height < 2:
         return
-    total = ratios(rows.select(SUMS).sum(), utilisation).row(0, named=True)
+    total = compute_shrinkage_ratios(rows.select(SHRINKAGE_SUMS).sum(), utilisation).row(0, named=True)
     print_line()
     print_line(f"All {rows.height:,} rows:")
     print_line(
-        f"shrinkage {formats.percent(total['shrinkage'])} (planned {formats.percent(total['shrinkage_planned'])}, "
-        f"unplanned {formats.percent(total['shrinkage_unplanned'])}), occupancy "
-        f"{formats.percent(total['occupancy'])}"
+        f"shrinkage {formats.format_percent(total['shrinkage'])} (planned {formats.format_percent(total['shrinkage_planned'])}, "
+        f"unplanned {formats.format_percent(total['shrinkage_unplanned'])}), occupancy "
+        f"{formats.format_percent(total['occupancy'])}"
     )

@@ -10,7 +10,7 @@ from wfm.cli import completion
 from wfm.cli.commands.reconcile import print_meanings
 from wfm.cli.options import AsOfOption, FormatOption, FromOption, OutOption, ToOption, open_centre
 from wfm.cli.output import OutputTarget, print_frame, print_note, show_progress
-from wfm.errors import UsageError
+from wfm.core.errors import UsageError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -60,7 +60,7 @@ def run(
 
     Example: wfm skew --from 2026-03-02 --to 2026-03-09
     """
-    from wfm.engine.skew import METHODS, REASONS
+    from wfm.engine.reconcile.clock_skew import ESTIMATION_METHODS, NO_ESTIMATE_REASONS
 
     target = OutputTarget.choose(format, out)
     if apply and not (by or "").strip():
@@ -75,16 +75,18 @@ def run(
     with show_progress("Comparing clocks"):
         rows = open_centre().skew(from_, to, as_of=as_of)
     print_frame(_format_differences(rows) if target.is_screen else rows, target, SCREEN_COLUMNS)
-    print_meanings(METHODS, rows, "method")
-    print_meanings(REASONS, rows, "reason")
+    print_meanings(ESTIMATION_METHODS, rows, "method")
+    print_meanings(NO_ESTIMATE_REASONS, rows, "reason")
 
 
 def _store_offsets(from_: str, to: str, by: str, reference: str | None, target: OutputTarget) -> None:
     with show_progress("Comparing clocks"):
-        rows, written = open_centre().put_clocks_right(from_, to, by=by, reference=reference)
+        rows, written = open_centre().correct_clocks(from_, to, by=by, reference=reference)
     print_frame(rows, target)
     stored = (
-        f"{written.added:,} new, {written.replaced:,} replaced" if written else "No clock certainly differs"
+        f"{written.added_count:,} new, {written.replaced_count:,} replaced"
+        if written
+        else "No clock certainly differs"
     )
     print_note(f"{stored}; wfm export clock shows the stored clock offsets.")
 

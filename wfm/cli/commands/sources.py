@@ -8,7 +8,7 @@ import typer
 
 from wfm.cli.options import FormatOption, OutOption, open_centre
 from wfm.cli.output import OutputTarget, print_frame, print_note
-from wfm.errors import StoreError
+from wfm.core.errors import StoreError
 
 
 def run(format: FormatOption = None, out: OutOption = None) -> None:
@@ -19,18 +19,18 @@ def run(format: FormatOption = None, out: OutOption = None) -> None:
 
     Example: wfm sources
     """
-    from wfm.jobs.collect import Collector
-    from wfm.jobs.health import feeds, unread
-    from wfm.jobs.sources import configured
+    from wfm.collect.collector import Collector
+    from wfm.collect.health import build_feed_table, build_feed_table_without_database
+    from wfm.collect.sources import check_sources
 
     target, centre = OutputTarget.choose(format, out), open_centre()
-    sources = configured(centre.settings.sources, centre.settings.country)
-    folder = Collector(centre.store).folder
+    sources = check_sources(centre.settings.sources, centre.settings.country)
+    folder = Collector(centre.store).spool_folder
     try:
-        rows = feeds(centre.store, sources, folder, datetime.now(UTC))
+        rows = build_feed_table(centre.store, sources, folder, datetime.now(UTC))
     except StoreError as error:
         print_note(f"{error} Until then only the contents of the spool are known.")
-        print_frame(unread(sources, folder), target)
+        print_frame(build_feed_table_without_database(sources, folder), target)
         raise typer.Exit(3) from error
     if rows.is_empty():
         _print_vendors()

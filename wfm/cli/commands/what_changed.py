@@ -22,7 +22,7 @@ from wfm.cli.output import OutputTarget, print_frame, print_line, print_note, sh
 if TYPE_CHECKING:
     import polars as pl
 
-    from wfm.jobs import Changes
+    from wfm.analysis.what_changed import ScoreChanges
 
 FIGURE_COLUMNS = (
     "adherence_before",
@@ -116,11 +116,11 @@ def run(
     else:
         _print_view(changes, view or ChangeView.figures, target)
     if changes.unexplained.height:
-        days = formats.plural(changes.unexplained.height, "workday")
+        days = formats.format_plural(changes.unexplained.height, "workday")
         print_note(f"note: the change of {days} is not explained by any row that was added or removed.")
 
 
-def _print_view(changes: Changes, view: ChangeView, target: OutputTarget) -> None:
+def _print_view(changes: ScoreChanges, view: ChangeView, target: OutputTarget) -> None:
     if view is ChangeView.figures:
         groups = [name for name in changes.figures.columns if name in choices.SCORE_GROUPS]
         print_frame(changes.figures, target, (*groups, *FIGURE_COLUMNS))
@@ -131,14 +131,14 @@ def _print_view(changes: Changes, view: ChangeView, target: OutputTarget) -> Non
     elif view is ChangeView.causes:
         print_frame(changes.causes, target, CAUSE_COLUMNS)
     else:
-        print_frame(changes.sources(), target)
+        print_frame(changes.summarise_causes(), target)
 
 
 def _merge_equal_columns(stretches: pl.DataFrame) -> pl.DataFrame:
     """Show a value once if it is the same before and after in every row."""
-    from wfm.engine.changes import FACETS
+    from wfm.engine.adherence.score_diff import COMPARED_COLUMNS
 
-    for name in FACETS:
+    for name in COMPARED_COLUMNS:
         before, after = f"{name}_before", f"{name}_after"
         if stretches[before].ne_missing(stretches[after]).any():
             continue
@@ -147,7 +147,7 @@ def _merge_equal_columns(stretches: pl.DataFrame) -> pl.DataFrame:
     return stretches
 
 
-def _print_all_views(changes: Changes, target: OutputTarget) -> None:
+def _print_all_views(changes: ScoreChanges, target: OutputTarget) -> None:
     if changes.figures.is_empty() and changes.stretches.is_empty():
         print_line("Nothing changed.")
         return

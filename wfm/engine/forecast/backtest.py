@@ -7,18 +7,47 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from wfm.engine.forecast.calendar import Calendar, calendar, closing, dates, holidays_of
-from wfm.engine.forecast.engine import LEAST_DAYS, WEEKS, Bands, Expected, bands, expect, misses, past_misses
-from wfm.engine.forecast.measures import bias, coverage, noise_floor, pinball, wape
-from wfm.engine.forecast.models import MODELS
-from wfm.engine.forecast.panel import INTERVAL, Floats, Panel, check, local_date, midnight, panels
-from wfm.errors import InputError, UsageError
+from wfm.core.errors import InputError, UsageError
+from wfm.engine.forecast.baselines import FORECAST_MODELS
+from wfm.engine.forecast.calendar import (
+    DayCalendar,
+    build_calendar,
+    read_dates,
+    read_holidays,
+    select_closing_holidays,
+)
+from wfm.engine.forecast.forecast import (
+    CALIBRATION_WEEKS,
+    MIN_HISTORY_DAYS,
+    ExpectedLoad,
+    PredictionIntervals,
+    build_prediction_intervals,
+    compute_errors,
+    compute_past_errors,
+    expect_load,
+)
+from wfm.engine.forecast.metrics import (
+    compute_bias,
+    compute_coverage,
+    compute_noise_floor,
+    compute_pinball_loss,
+    compute_wape,
+)
+from wfm.engine.forecast.panel import (
+    INTERVAL_LENGTH,
+    FloatArray,
+    HistoryPanel,
+    build_panels,
+    check_history,
+    find_day_start,
+    get_local_date,
+)
 
-ANCHORS: Final = ("last_week", "mean_8", "median_6", "weekday_level")
-OURS: Final = "calendar"
+BASELINES: Final = ("last_week", "mean_8", "median_6", "weekday_level")
+OWN_MODEL: Final = "calendar"
 
 
-def backtest(
+def run_backtest(
     interval_volume: pl.DataFrame,
     *,
     timezone: str,
@@ -43,45 +72,63 @@ def backtest(
         InputError: the history is not usable.
         UsageError: the history is shorter than two weeks before the first origin.
     """
-    check(interval_volume, timezone)
-    named = holidays_of(holiday)
-    origin = midnight(until or _last_full_day(interval_volume, timezone), timezone)
-    whole = panels(
-        interval_volume, origin=origin, timezone=timezone, holiday=closing(named), missing=dates(missing)
+    check_history(interval_volume, timezone)
+    named = read_holidays(holiday)
+    origin = find_day_start(until or _find_history_end(interval_volume, timezone), timezone)
+    whole = build_panels(
+        interval_volume,
+        origin=origin,
+        timezone=timezone,
+        holiday=select_closing_holidays(named),
+        missing=read_dates(missing),
     )
-    return pl.concat([_roll(panel, weeks, named) for panel in whole])
+    return pl.concat([_forecast_origins(panel, weeks, named) for panel in whole])
 
 
-def _last_full_day(history: pl.DataFrame, timezone: str) -> date:
+def _find_history_end(history: pl.DataFrame, timezone: str) -> date:
     """Return the date after the last local day that the history covers to its end."""
     if history.is_empty():
         raise InputError("interval_volume is empty: give some history to backtest on")
     end: datetime = history["interval_start"].max()  # type: ignore[assignment]
-    return local_date(end + INTERVAL, timezone)
+    return get_local_date(end + INTERVAL_LENGTH, timezone)
 
 
-def _roll(panel: Panel, weeks: int, named: pl.DataFrame) -> pl.DataFrame:
+def _forecast_origins(panel: HistoryPanel, weeks: int, named: pl.DataFrame) -> pl.DataFrame:
     """Forecast from every weekly origin of a panel; the errors of earlier ones calibrate the prediction intervals."""
-    first = panel.over - 7 * weeks
-    if weeks < 1 or first < LEAST_DAYS:
+    first = panel.full_days - 7 * weeks
+    if weeks < 1 or first < MIN_HISTORY_DAYS:
         raise UsageError(
-            f"{panel.over} days of history are not enough for {weeks} weekly origins: use fewer or give more history"
+            f"{panel.full_days} days of history are not enough for {weeks} weekly origins: use fewer or give more history"
         )
-    past, frames = past_misses(panel.until(first), named)[::-1], []
-    for start in range(first, panel.over, 7):
-        history, days = panel.until(start), calendar(panel.days[: start + 7], named)
-        expected = expect(history, days)
-        frames.append(_rows(panel, start, history, days, expected, bands(expected, past[-WEEKS:])))
-        past.append(misses(panel, expected, start))
+    past, frames = compute_past_errors(panel.truncate_to(first), named)[::-1], []
+    for start in range(first, panel.full_days, 7):
+        history, days = panel.truncate_to(start), build_calendar(panel.days[: start + 7], named)
+        expected = expect_load(history, days)
+        frames.append(
+            _build_origin_rows(
+                panel,
+                start,
+                history,
+                days,
+                expected,
+                build_prediction_intervals(expected, past[-CALIBRATION_WEEKS:]),
+            )
+        )
+        past.append(compute_errors(panel, expected, start))
     return pl.concat(frames)
 
 
-def _rows(
-    panel: Panel, start: int, history: Panel, days: Calendar, expected: Expected, intervals: Bands
+def _build_origin_rows(
+    panel: HistoryPanel,
+    start: int,
+    history: HistoryPanel,
+    days: DayCalendar,
+    expected: ExpectedLoad,
+    intervals: PredictionIntervals,
 ) -> pl.DataFrame:
     """Build the rows of one origin: the forecasts of every model next to the actuals."""
-    at = slice(start, min(start + 7, panel.over))
-    keep = np.broadcast_to(panel.usable[:, at, None] & (panel.seen[at] > 0), expected.volume.shape)
+    at = slice(start, min(start + 7, panel.full_days))
+    keep = np.broadcast_to(panel.usable_days[:, at, None] & (panel.seen[at] > 0), expected.volume.shape)
     queue, day, slot = np.nonzero(keep)
     keys = {
         "queue_id": np.array(panel.queues)[queue],
@@ -97,28 +144,28 @@ def _rows(
         "aht_s": expected.aht,
         "aht_p10": intervals.aht[0],
         "aht_p90": intervals.aht[2],
-        "handle_s": MODELS[OURS](history, days, "handled") * np.nan_to_num(expected.aht),
+        "handle_s": FORECAST_MODELS[OWN_MODEL](history, days, "handled") * np.nan_to_num(expected.aht),
     }
-    frames = [_frame(keys, {name: value[keep] for name, value in ours.items()}, OURS)]
-    for name in ANCHORS:
+    frames = [_build_model_rows(keys, {name: value[keep] for name, value in ours.items()}, OWN_MODEL)]
+    for name in BASELINES:
         volume, handled, handle_s = (
-            MODELS[name](history, days, m)[keep] for m in ("entered", "handled", "handle_s")
+            FORECAST_MODELS[name](history, days, m)[keep] for m in ("entered", "handled", "handle_s")
         )
         aht = np.divide(handle_s, handled, out=np.full_like(handle_s, np.nan), where=handled > 0)
-        frames.append(_frame(keys, {"volume": volume, "aht_s": aht, "handle_s": handle_s}, name))
+        frames.append(_build_model_rows(keys, {"volume": volume, "aht_s": aht, "handle_s": handle_s}, name))
     return pl.concat(frames, how="diagonal").with_columns(
         pl.lit(panel.days[start]).cast(pl.Date).alias("origin_on")
     )
 
 
-def _frame(keys: Mapping[str, Any], values: Mapping[str, Floats], model: str) -> pl.DataFrame:
+def _build_model_rows(keys: Mapping[str, Any], values: Mapping[str, FloatArray], model: str) -> pl.DataFrame:
     """Build the rows of one model from flat arrays; NaN becomes null."""
     numbers = {name: np.asarray(value, np.float64) for name, value in values.items()}
     frame = pl.DataFrame({**keys, **numbers}).with_columns(pl.lit(model).alias("model"))
     return frame.with_columns(pl.col("on").cast(pl.Date), pl.col(*numbers).fill_nan(None))
 
 
-def accuracy(rows: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
+def summarise_accuracy(rows: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
     """Summarise a backtest: one row per model and measure (volume, handle_s, aht_s), and per `by` columns.
 
     Args:
@@ -135,26 +182,33 @@ def accuracy(rows: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
     open_ = rows.filter((pl.col("entered") > 0) | (pl.col("volume") > 0))
     calls = open_.filter((pl.col("handled") > 0) & pl.col("aht_s").is_not_null())
     tables = [
-        _measure(open_, keys, "volume", "volume", "entered", None),
-        _measure(open_, keys, "handle_s", "handle_s", "sum_handle_time_s", None),
-        _measure(calls, keys, "aht_s", "aht", "actual_aht", "handled"),
+        _compute_measures(open_, keys, "volume", "volume", "entered", None),
+        _compute_measures(open_, keys, "handle_s", "handle_s", "sum_handle_time_s", None),
+        _compute_measures(calls, keys, "aht_s", "aht", "actual_aht", "handled"),
     ]
     return pl.concat(tables, how="diagonal").sort("measure", *keys, descending=[True] + [False] * len(keys))
 
 
-def _measure(
+def _compute_measures(
     rows: pl.DataFrame, keys: list[str], measure: str, band: str, actual: str, weight: str | None
 ) -> pl.DataFrame:
     """Compute the error measures of one column of forecasts, per group."""
     forecast, came = pl.col(measure), pl.col(actual).cast(pl.Float64)
     weigh = pl.col(weight) if weight else pl.lit(1.0)
-    columns = [wape(forecast, came, weigh).alias("wape15"), bias(forecast, came, weigh).alias("bias")]
+    columns = [
+        compute_wape(forecast, came, weigh).alias("wape15"),
+        compute_bias(forecast, came, weigh).alias("bias"),
+    ]
     if f"{band}_p10" in rows.columns:
         low, high = pl.col(f"{band}_p10"), pl.col(f"{band}_p90")
         middle = pl.col(f"{band}_p50") if f"{band}_p50" in rows.columns else forecast
-        loss = (pinball(low, came, 0.1) + pinball(middle, came, 0.5) + pinball(high, came, 0.9)) / 3
-        columns += [loss.alias("pinball"), coverage(low, high, came).alias("coverage")]
+        loss = (
+            compute_pinball_loss(low, came, 0.1)
+            + compute_pinball_loss(middle, came, 0.5)
+            + compute_pinball_loss(high, came, 0.9)
+        ) / 3
+        columns += [loss.alias("pinball"), compute_coverage(low, high, came).alias("coverage")]
     if measure == "volume":
-        columns.append(noise_floor(came).alias("noise_floor"))
+        columns.append(compute_noise_floor(came).alias("noise_floor"))
     table = rows.group_by(keys).agg(*columns, pl.len().alias("intervals"))
     return table.with_columns(pl.lit(measure).alias("measure"))

@@ -8,42 +8,44 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from wfm.engine.forecast.panel import Days, Floats, Ints, Mask, weekday
-from wfm.errors import InputError
+from wfm.core.errors import InputError
+from wfm.engine.forecast.panel import BoolArray, DateArray, FloatArray, IntArray, get_weekdays
 
-Labels = NDArray[np.str_]
+LabelArray = NDArray[np.str_]
 
-PUBLIC: Final = ("", "public")
+PUBLIC_CATEGORIES: Final = ("", "public")
 """Categories of public holidays; without a category every holiday is public."""
-HALF_DAY: Final = "half_day"
+HALF_DAY_CATEGORY: Final = "half_day"
 MONTH_WAVES: Final = 2
 """Number of sine and cosine waves per month."""
 
 
 @dataclass(frozen=True)
-class Calendar:
+class DayCalendar:
     """The days of history and horizon; `label`: (kind, name) × day, "" on an ordinary day.
 
     An effect is learnt for the kind, and one for the name, shrunk towards that of its kind.
     """
 
-    days: Days
-    weekday: Ints
-    label: Labels
+    days: DateArray
+    weekdays: IntArray
+    labels: LabelArray
 
     @property
-    def special(self) -> Mask:
+    def is_special(self) -> BoolArray:
         """Tell which days are holidays, observances or next to a holiday."""
-        return np.asarray(self.label[0] != "")
+        return np.asarray(self.labels[0] != "")
 
     @property
-    def details(self) -> list[Labels]:
+    def distinct_labels(self) -> list[LabelArray]:
         """Return the label levels that distinguish more days than the level before."""
-        sizes = [0, *(len(np.unique(label)) for label in self.label)]
-        return [label for label, less, more in zip(self.label, sizes, sizes[1:], strict=False) if more > less]
+        sizes = [0, *(len(np.unique(label)) for label in self.labels)]
+        return [
+            label for label, less, more in zip(self.labels, sizes, sizes[1:], strict=False) if more > less
+        ]
 
 
-def holidays_of(holiday: pl.DataFrame | None) -> pl.DataFrame:
+def read_holidays(holiday: pl.DataFrame | None) -> pl.DataFrame:
     """Return one row per date: on, name, category ("" unless given).
 
     Raises:
@@ -59,13 +61,13 @@ def holidays_of(holiday: pl.DataFrame | None) -> pl.DataFrame:
         pl.col("category").cast(pl.String).fill_null("") if "category" in holiday.columns else pl.lit("")
     )
     rows = holiday.select(pl.col("on").cast(pl.Date), plain.alias("name"), category.alias("category"))
-    order = pl.col("category").is_in(PUBLIC).not_()
+    order = pl.col("category").is_in(PUBLIC_CATEGORIES).not_()
     return (
         pl.concat([empty, rows]).drop_nulls("on").sort(order, maintain_order=True).unique("on", keep="first")
     )
 
 
-def dates(frame: pl.DataFrame | None) -> frozenset[date]:
+def read_dates(frame: pl.DataFrame | None) -> frozenset[date]:
     """Return the dates in a frame's column `on`.
 
     Raises:
@@ -78,12 +80,12 @@ def dates(frame: pl.DataFrame | None) -> frozenset[date]:
     return frozenset(frame["on"].cast(pl.Date).drop_nulls())
 
 
-def closing(holiday: pl.DataFrame) -> frozenset[date]:
+def select_closing_holidays(holiday: pl.DataFrame) -> frozenset[date]:
     """Return the holidays that may explain a day without calls: all but observances."""
-    return dates(holiday.filter(pl.col("category").is_in([*PUBLIC, HALF_DAY])))
+    return read_dates(holiday.filter(pl.col("category").is_in([*PUBLIC_CATEGORIES, HALF_DAY_CATEGORY])))
 
 
-def calendar(days: Days, holiday: pl.DataFrame) -> Calendar:
+def build_calendar(days: DateArray, holiday: pl.DataFrame) -> DayCalendar:
     """Label days as holiday, half day, before or after a holiday, or as an observance.
 
     A day between two holidays is before the second. An observance (a category that is neither public nor half_day,
@@ -94,7 +96,10 @@ def calendar(days: Days, holiday: pl.DataFrame) -> Calendar:
     axis = pl.date_range(start, end, "1d", eager=True).alias("on").to_frame()
     axis = axis.join(holiday, on="on", how="left", maintain_order="left")
     name = pl.col("name")
-    public, half = name.is_not_null() & pl.col("category").is_in(PUBLIC), pl.col("category") == HALF_DAY
+    public, half = (
+        name.is_not_null() & pl.col("category").is_in(PUBLIC_CATEGORIES),
+        pl.col("category") == HALF_DAY_CATEGORY,
+    )
     kinds = [
         (public, name, "holiday"),
         (half, name, "half day"),
@@ -107,12 +112,12 @@ def calendar(days: Days, holiday: pl.DataFrame) -> Calendar:
         *(pl.when(is_so).then(pl.lit(word + " ") + who) for is_so, who, word in kinds), own, pl.lit("")
     )
     label = axis.select(kind.alias("kind"), named.alias("name"))[1:-1]
-    return Calendar(
-        days, weekday(days), np.array([label["kind"].to_list(), label["name"].to_list()], np.str_)
+    return DayCalendar(
+        days, get_weekdays(days), np.array([label["kind"].to_list(), label["name"].to_list()], np.str_)
     )
 
 
-def month_waves(days: Days) -> Floats:
+def compute_month_waves(days: DateArray) -> FloatArray:
     """Return sine and cosine of the position in the month, day × 2·MONTH_WAVES (paydays, bills)."""
     month = days.astype("datetime64[M]")
     length = ((month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")).astype(float)

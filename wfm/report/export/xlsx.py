@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from wfm.core.atomic_files import replace_file
-from wfm.errors import OutputError
+from wfm.core.errors import OutputError
 from wfm.report.export.xlsx_sheets import ReportSheet, build_sheets
 from wfm.report.model import Report
 

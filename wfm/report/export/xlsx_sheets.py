@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from wfm.report.formats import day, moment
+from wfm.report.formats import format_date, format_instant
 from wfm.report.headline_text import build_headline_sentence
 from wfm.report.labels import (
     CLASS_LABELS,
@@ -76,12 +76,19 @@ def _select_sheet(name: str, columns: SheetColumns, rows: pl.DataFrame) -> Repor
 def _build_summary(report: Report) -> ReportSheet:
     """List what was asked and every headline figure, with numbers as numbers."""
     total = report.total
-    as_of = moment(report.as_of, report.timezone) if report.as_of else "everything known when it was made"
+    as_of = (
+        format_instant(report.as_of, report.timezone) if report.as_of else "everything known when it was made"
+    )
     rows: SheetRows = [
         ("Report", None, None, report.title),
-        ("Window", None, None, f"{day(report.from_on)} to {day(report.last_day)}, local workdays"),
+        (
+            "Window",
+            None,
+            None,
+            f"{format_date(report.from_on)} to {format_date(report.last_day)}, local workdays",
+        ),
         ("Time zone", None, None, report.timezone),
-        ("Made", None, None, moment(report.made_at, report.timezone)),
+        ("Made", None, None, format_instant(report.made_at, report.timezone)),
         ("As of", None, None, as_of),
         ("In words", None, None, build_headline_sentence(report)),
     ]

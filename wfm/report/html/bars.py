@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from wfm.report.formats import percent
+from wfm.report.formats import format_percent
 from wfm.report.labels import CLASS_LABELS, CLASS_ORDER
 
 MIN_LETTER_SHARE: Final = 0.035
@@ -61,5 +61,5 @@ def build_class_bar(row: Mapping[str, Any]) -> list[BarPart]:
 def describe_bar(parts: Sequence[BarPart], scheduled_s: float) -> str:
     """Write the classes of a bar with their shares of the scheduled time, as its text alternative."""
     return "; ".join(
-        f"{CLASS_LABELS[part.class_name].word} {percent(part.seconds / scheduled_s)}" for part in parts
+        f"{CLASS_LABELS[part.class_name].word} {format_percent(part.seconds / scheduled_s)}" for part in parts
     )

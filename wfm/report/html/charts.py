@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import floor, log10
 from typing import Final
 
-from wfm.report.formats import count
+from wfm.report.formats import format_count
 
 HEIGHT: Final = 110
 TOP: Final = 16
@@ -148,7 +148,7 @@ def build_axis(scale: ChartScale, unit: str, ticks: Sequence[tuple[float, str]])
     return ChartAxis(
         unit=unit,
         gridlines=tuple(
-            Gridline(scale.to_y(value), count(value))
+            Gridline(scale.to_y(value), format_count(value))
             for value in (scale.low, (scale.low + scale.high) / 2, scale.high)
         ),
         ticks=tuple(AxisTick(scale.to_x(position), text) for position, text in ticks),

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from wfm import terms
-from wfm.report.formats import clock, spoken
+from wfm.core import glossary
+from wfm.report.formats import format_code, format_duration
 from wfm.report.labels import CLASS_LABELS
 
 LANES: Final = (("Plan", "activity"), ("State", "state"), ("Class", "class"))
@@ -27,7 +27,7 @@ SHORT_SHIFT: Final = timedelta(hours=5)
 LAST_HOUR_ROOM: Final = timedelta(minutes=20)
 
 _APPEARANCES: Final = {
-    **dict.fromkeys(terms.QUEUE_STATES, ("Q", "queue")),
+    **dict.fromkeys(glossary.QUEUE_STATES, ("Q", "queue")),
     **dict.fromkeys(("on_queue", "phone"), ("Q", "queue")),
     **dict.fromkeys(("break",), ("B", "rest")),
     **dict.fromkeys(("meal", "lunch"), ("M", "rest")),
@@ -125,7 +125,7 @@ def _build_block(run: dict[str, Any], column: str, y: int, to_x: Callable[[datet
         letter, word, colour_class = label.letter, label.word, f"k-{run['class']}"
     else:
         letter, colour = run["appearance"]
-        word, colour_class = _COLOUR_WORDS.get(colour) or spoken(run[column]), f"s-{colour}"
+        word, colour_class = _COLOUR_WORDS.get(colour) or format_code(run[column]), f"s-{colour}"
     text = word if width >= MIN_WIDTH_PER_LETTER * (len(word) + 1) else letter
     return StripBlock(
         x=f"{x:.2f}%",
@@ -159,5 +159,7 @@ def _describe_shift(slices: Sequence[dict[str, Any]]) -> str:
             seconds[row["class"]] += (row["end_at"] - row["start_at"]) // timedelta(seconds=1)
     # Classes of equal time keep the order in which they come: the sort is stable.
     longest_first = sorted(seconds.items(), key=lambda item: -item[1])
-    parts = ", ".join(f"{CLASS_LABELS[name].word.lower()} {clock(length)}" for name, length in longest_first)
+    parts = ", ".join(
+        f"{CLASS_LABELS[name].word.lower()} {format_duration(length)}" for name, length in longest_first
+    )
     return f"Shift from {first:%H:%M} to {last:%H:%M}: {parts}. The list of exceptions has every one."

@@ -17,19 +17,19 @@ PACKAGE: Final = "wfm.report.html"
 _CONTROL_CHARACTERS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 FILTERS: Final = {
-    "percent": formats.percent,
-    "percent_range": formats.between,
-    "points": formats.points,
-    "duration": formats.clock,
-    "exact_duration": formats.exact,
-    "count": formats.count,
+    "percent": formats.format_percent,
+    "percent_range": formats.format_percent_range,
+    "points": formats.format_points,
+    "duration": formats.format_duration,
+    "exact_duration": formats.format_exact_seconds,
+    "count": formats.format_count,
     "whole_count": formats.format_whole_count,
-    "date": formats.day,
-    "short_date": formats.short_day,
-    "instant": formats.moment,
-    "iso": formats.iso,
-    "words": formats.spoken,
-    "plural": formats.plural,
+    "date": formats.format_date,
+    "short_date": formats.format_short_date,
+    "instant": formats.format_instant,
+    "iso": formats.format_iso_instant,
+    "words": formats.format_code,
+    "plural": formats.format_plural,
     **filters.FILTERS,
 }
 """Filter → function. Templates spell every number through one of these, so that no two of them disagree."""
@@ -52,7 +52,7 @@ class PageEnvironment(Environment):
 def build_environment(*loaders: BaseLoader) -> PageEnvironment:
     """Build an environment with the shared templates, searched after those of ``loaders``.
 
-    Another package extends ``base.html`` and imports ``macros/…`` by giving the loader of its own templates.
+    Another package extends ``compute_base_totals.html`` and imports ``macros/…`` by giving the loader of its own templates.
     """
     environment = PageEnvironment(
         loader=ChoiceLoader([*loaders, PackageLoader(PACKAGE)]),

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from wfm.report.formats import spoken
+from wfm.report.formats import format_code
 from wfm.report.html.bars import build_class_bar
 from wfm.report.labels import (
     CLASS_LABELS,
@@ -48,7 +48,7 @@ def class_label(name: str | None) -> ClassLabel:
 
 def reason_word(reason: str | None) -> str:
     """Return what a reason is called."""
-    return REASON_LABELS.get(reason or "", spoken(reason))
+    return REASON_LABELS.get(reason or "", format_code(reason))
 
 
 def reason_meaning(reason: str | None) -> str:
@@ -58,7 +58,7 @@ def reason_meaning(reason: str | None) -> str:
 
 def impact_word(impact: str | None) -> str:
     """Return what an impact is called."""
-    return IMPACT_LABELS.get(impact or "", spoken(impact))
+    return IMPACT_LABELS.get(impact or "", format_code(impact))
 
 
 FILTERS: Final[dict[str, Callable[..., Any]]] = {

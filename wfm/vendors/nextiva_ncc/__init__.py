@@ -22,22 +22,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from wfm.errors import BadReplyError
-from wfm.vendors.abilities import EvidenceFinder, FeedConfigurer
+from wfm.core.errors import BadReplyError
+from wfm.vendors.capabilities import EvidenceFinder, FeedConfigurer
 from wfm.vendors.contract import HasBaseUrl, HasLogoutRule, Payload, Vendor
 from wfm.vendors.nextiva_ncc.agent_state import find_element, parse_agent_state
 from wfm.vendors.nextiva_ncc.directory import parse_directory
 from wfm.vendors.nextiva_ncc.fetch import session
 from wfm.vendors.nextiva_ncc.interval_volume import parse_interval_volume
-from wfm.vendors.nextiva_ncc.settings import (
-    FEEDS,
-    LIMITS,
-    NAME,
-    STATES,
-    TITLE,
-    Settings,
-    configure_feeds,
-)
+from wfm.vendors.nextiva_ncc.settings import FEEDS, LIMITS, NAME, STATES, TITLE, Settings, configure_feeds
 
 __all__ = [
     "FEEDS",

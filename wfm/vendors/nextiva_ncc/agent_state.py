@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from wfm.errors import BadReplyError
+from wfm.core.errors import BadReplyError
+from wfm.core.text import fill_sentence
 from wfm.vendors.contract import Payload
 from wfm.vendors.nextiva_ncc.rows import describe_left_out, find_rows, pick_columns
 from wfm.vendors.nextiva_ncc.settings import Settings
@@ -22,7 +23,6 @@ from wfm.vendors.values import (
     read_instant_us,
     read_texts,
 )
-from wfm.words import worded
 
 NO_STATUS: Final = "(no status)"
 """The state of an agent whom a snapshot lists without one: present, so not logged out, but doing what?"""
@@ -56,7 +56,7 @@ def parse_agent_state(payload: Payload, settings: Settings) -> pl.DataFrame:
         frame = frame.with_columns(at=since.fill_null(taken_at).clip(upper_bound=now))
     if None in states:
         lacking = pl.col("vendor_state").is_null()
-        alarm = pl.when(lacking).then(worded("{} has no status", "login"))
+        alarm = pl.when(lacking).then(fill_sentence("{} has no status", "login"))
         frame = frame.with_columns(pl.col("vendor_state").fill_null(NO_STATUS), alarm=alarm)
     nameless = logins.count(None)
     frame = frame.drop_nulls("login") if nameless else frame

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from wfm.errors import BadReplyError
+from wfm.core.errors import BadReplyError
 from wfm.vendors.contract import Payload
 from wfm.vendors.nextiva_ncc.rows import describe_left_out, find_rows, pick_columns
 from wfm.vendors.nextiva_ncc.settings import Settings

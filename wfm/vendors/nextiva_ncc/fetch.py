@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from wfm.errors import AuthError, BadReplyError
+from wfm.core.errors import AuthError, BadReplyError
 from wfm.vendors.contract import Feed, HttpClient, HttpReply, Payload, Trouble, Window
 from wfm.vendors.nextiva_ncc.directory import list_id_keys
 from wfm.vendors.nextiva_ncc.interval_volume import parse_intervals

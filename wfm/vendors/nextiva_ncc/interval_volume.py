@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from wfm.errors import BadReplyError
+from wfm.core.errors import BadReplyError
 from wfm.vendors.contract import Payload
 from wfm.vendors.nextiva_ncc.rows import describe_left_out, find_rows
 from wfm.vendors.nextiva_ncc.settings import INTERVAL_US, Settings

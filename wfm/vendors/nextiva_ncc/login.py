@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from wfm.errors import BadReplyError
+from wfm.core.errors import BadReplyError
 from wfm.vendors.contract import HttpReply
 from wfm.vendors.nextiva_ncc.settings import Settings
 from wfm.vendors.setting_types import check_base_url, is_loopback

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from wfm.errors import BadReplyError
+from wfm.core.errors import BadReplyError
 from wfm.vendors.values import Row, fold_key, fold_keys, read_count, read_text
 
 OWN_LIST_KEYS: Final = {"interval_volume": "historical", "agent_state": "realtime"}

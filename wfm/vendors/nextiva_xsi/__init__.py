@@ -24,20 +24,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from wfm.vendors.abilities import FeedConfigurer
+from wfm.vendors.capabilities import FeedConfigurer
 from wfm.vendors.contract import HasBaseUrl, Payload, Vendor
 from wfm.vendors.nextiva_xsi.agent import parse_agent
 from wfm.vendors.nextiva_xsi.call_leg import parse_call_leg
 from wfm.vendors.nextiva_xsi.fetch import session
-from wfm.vendors.nextiva_xsi.settings import (
-    FEEDS,
-    LIMITS,
-    NAME,
-    STATES,
-    TITLE,
-    Settings,
-    configure_feeds,
-)
+from wfm.vendors.nextiva_xsi.settings import FEEDS, LIMITS, NAME, STATES, TITLE, Settings, configure_feeds
 
 __all__ = [
     "FEEDS",

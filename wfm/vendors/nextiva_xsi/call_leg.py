@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from wfm.errors import BadReplyError
+from wfm.core.errors import BadReplyError
 from wfm.vendors.contract import Payload
 from wfm.vendors.nextiva_xsi.entries import encode_entry, parse_entries
 from wfm.vendors.nextiva_xsi.nodes import get_child, get_text

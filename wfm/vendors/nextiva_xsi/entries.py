@@ -9,7 +9,7 @@ from functools import lru_cache
 from operator import itemgetter
 from xml.parsers import expat
 
-from wfm.errors import BadReplyError
+from wfm.core.errors import BadReplyError
 from wfm.vendors.nextiva_xsi.json_nodes import decode_json_body
 from wfm.vendors.nextiva_xsi.nodes import ENTRY_KINDS, Node, as_list, get_child, get_text
 from wfm.vendors.nextiva_xsi.xml_nodes import decode_xml_body

@@ -11,14 +11,9 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
-from wfm.errors import BadReplyError, CollectError, ThrottledError, UnreachableError
+from wfm.core.errors import BadReplyError, CollectError, ThrottledError, UnreachableError
 from wfm.vendors.contract import Feed, HttpClient, HttpReply, Payload, Trouble, Window
-from wfm.vendors.nextiva_xsi.entries import (
-    describe_error,
-    mask_codes,
-    parse_directory,
-    parse_entries,
-)
+from wfm.vendors.nextiva_xsi.entries import describe_error, mask_codes, parse_directory, parse_entries
 from wfm.vendors.nextiva_xsi.nodes import get_child, get_text
 from wfm.vendors.nextiva_xsi.paging import LogMemory, LogWalk
 from wfm.vendors.nextiva_xsi.settings import (

@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from wfm.errors import BadReplyError
+from wfm.core.errors import BadReplyError
 from wfm.vendors.nextiva_xsi.nodes import DEEPEST, ENTRY_KINDS, Node, add_child, as_list, strip_namespace
 
 PROLOG_BYTES = 65_536

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from wfm.errors import BadReplyError
-from wfm.vendors.abilities import (
+from wfm.core.errors import BadReplyError
+from wfm.vendors.capabilities import (
     CallRouter,
     CallStarter,
     DeliveryAcknowledger,
@@ -37,12 +37,7 @@ from wfm.vendors.telphin.call_routing import (
     find_extension,
     read_question,
 )
-from wfm.vendors.telphin.events import (
-    build_no_states,
-    find_delivery,
-    parse_agent_states,
-    parse_call_events,
-)
+from wfm.vendors.telphin.events import build_no_states, find_delivery, parse_agent_states, parse_call_events
 from wfm.vendors.telphin.extensions import parse_extensions
 from wfm.vendors.telphin.fetch import resolve_recording, session, start_call
 from wfm.vendors.telphin.legs import assemble_legs

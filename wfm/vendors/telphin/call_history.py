@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from wfm.errors import BadReplyError
+from wfm.core.errors import BadReplyError
 from wfm.vendors.contract import Payload
 from wfm.vendors.telphin.events import EVENT_COLUMNS
 from wfm.vendors.telphin.fields import RowCollector, encode_fields, read_fields

@@ -7,9 +7,9 @@ from typing import Final, Protocol
 
 import polars as pl
 
+from wfm.core.text import fill_sentence
 from wfm.vendors.telphin.events import CALL_KINDS
 from wfm.vendors.values import MICROS_PER_UNIT, EpochUnit
-from wfm.words import worded
 
 OUTCOMES: Final = {
     "ANSWER": "answered",
@@ -124,7 +124,7 @@ def _join_sub_calls(spread: pl.DataFrame, now: datetime, settings: LegRules) -> 
         joined.with_columns(voicemail=pl.col("voicemail").any().over(CALL))
         .filter(pl.col("leg") | alone)
         .with_columns(_classify_direction(), **_compute_ends(now, settings))
-        .with_columns(extension=_find_extension(), leg_id=worded("{}:{}", CALL, "sub"))
+        .with_columns(extension=_find_extension(), leg_id=fill_sentence("{}:{}", CALL, "sub"))
         .with_columns(grouped=_is_grouped(settings), **_find_outside_numbers())
     )
 
@@ -263,7 +263,7 @@ def _check_duration() -> pl.Expr:
         for since in ("started_at", "answered_at")
     ]
     unfit = ~pl.any_horizontal(*fits, pl.col("lasted").is_null(), ~pl.col("whole")).fill_null(False)
-    text = worded("Duration {} of {} is neither its talk nor all of it", "duration", "leg_id")
+    text = fill_sentence("Duration {} of {} is neither its talk nor all of it", "duration", "leg_id")
     return pl.when(unfit).then(text)
 
 
@@ -304,7 +304,7 @@ def _build_queue_legs(parts: pl.DataFrame, settings: LegRules) -> pl.DataFrame:
     )
     nothing = pl.lit(None, pl.String)
     return calls.with_columns(
-        leg_id=worded("{}:queue", CALL),
+        leg_id=fill_sentence("{}:queue", CALL),
         login=nothing,
         queue_id=pl.when(~pl.col("ivr")).then("extension"),
         started_at="entered",

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 
 import polars as pl
 
-from wfm.errors import BadReplyError
+from wfm.core.errors import BadReplyError
 from wfm.vendors.contract import Delivery, Payload, pack_deliveries, unpack_deliveries
 from wfm.vendors.telphin.fields import Fields, RowCollector, encode_fields, fold_field
 from wfm.vendors.values import read_instant, read_text

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from wfm.errors import BadReplyError
+from wfm.core.errors import BadReplyError
 from wfm.vendors.contract import Payload
 from wfm.vendors.telphin.fields import Fields, RowCollector, read_fields
 from wfm.vendors.values import decode_json

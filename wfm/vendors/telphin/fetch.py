@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from wfm.errors import BadReplyError, ThrottledError
+from wfm.core.errors import BadReplyError, ThrottledError
 from wfm.vendors.contract import CALL_EVENT, Feed, HttpClient, HttpReply, Payload, Trouble, Window
 from wfm.vendors.telphin.call_history import list_history_entries
 from wfm.vendors.telphin.extensions import list_extensions, select_type

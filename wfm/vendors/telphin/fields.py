@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from wfm.errors import BadReplyError
+from wfm.core.errors import BadReplyError
 from wfm.vendors.values import MOST_NOTES, add_notes, build_table, fold_key, read_text
 
 ALIASES: Final = {"transferred": "transfered", "status": "callstatus", "recordid": "recid"}

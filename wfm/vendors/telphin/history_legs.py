@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from wfm.words import worded
+from wfm.core.text import fill_sentence
 
 RESULTS: Final = {
     "answered": "answered",
@@ -111,7 +111,7 @@ def _build_phone_legs(legs: pl.DataFrame, queue_legs: pl.DataFrame) -> pl.DataFr
     started = pl.coalesce(begun, "inittimegmt", "starttimegmt")
     rang_until = pl.when(~answered).then(started + lasted)
     return legs.select(
-        worded("{}:h{}", CALL, "number").alias("leg_id"),
+        fill_sentence("{}:h{}", CALL, "number").alias("leg_id"),
         CALL,
         pl.col("leg_extensionid").alias("login"),
         pl.when(pl.col("direction") != "out").then("queue_id").alias("queue_id"),
@@ -155,7 +155,7 @@ def _build_queue_legs(legs: pl.DataFrame, ivrs: Sequence[str]) -> pl.DataFrame:
     )
     nothing = pl.lit(None, pl.String)
     return calls.select(
-        worded("{}:queue", CALL).alias("leg_id"),
+        fill_sentence("{}:queue", CALL).alias("leg_id"),
         CALL,
         nothing.alias("login"),
         pl.when("is_queue").then("leg_extensionid").alias("queue_id"),

@@ -20,11 +20,11 @@ from datetime import datetime
 
 import polars as pl
 
+from wfm.core.text import fill_sentence
 from wfm.vendors.telphin.call_history import HISTORY_KIND
 from wfm.vendors.telphin.event_legs import CALL, CLOCK_TOLERANCE_S, LEG_COLUMNS, LegRules, build_event_legs
 from wfm.vendors.telphin.history_legs import build_history_legs
 from wfm.vendors.values import list_own_columns
-from wfm.words import worded
 
 
 def assemble_legs(events: pl.DataFrame, now: datetime, settings: LegRules) -> pl.DataFrame:
@@ -118,18 +118,18 @@ def _describe_differences(reported: pl.DataFrame, logged: pl.DataFrame) -> pl.Da
     tolerance = CLOCK_TOLERANCE_S * pl.max_horizontal("answered", 1)
     texts = [
         pl.when(pl.col("answered") != pl.col("answered_logged")).then(
-            worded("{} answered legs, {} in the history", "answered", "answered_logged")
+            fill_sentence("{} answered legs, {} in the history", "answered", "answered_logged")
         ),
         pl.when((talk - talk_logged).abs() > tolerance).then(
-            worded("{} s of talk, {} s in the history", talk.round(1), talk_logged.round(1))
+            fill_sentence("{} s of talk, {} s in the history", talk.round(1), talk_logged.round(1))
         ),
         pl.when(later.abs() > CLOCK_TOLERANCE_S).then(
-            worded("ended {} s later in the history", later.round(1))
+            fill_sentence("ended {} s later in the history", later.round(1))
         ),
     ]
     warnings = reported.group_by(CALL).agg(warning=pl.col("warning").drop_nulls().first())
     found = both.select(CALL, differs=pl.concat_str(texts, separator=", ", ignore_nulls=True))
-    named = pl.when(pl.col("differs") != "").then(worded("call {}: {}", CALL, "differs"))
+    named = pl.when(pl.col("differs") != "").then(fill_sentence("call {}: {}", CALL, "differs"))
     return (
         warnings.join(found, on=CALL, how="left")
         .select(CALL, alarm=pl.concat_str([named, "warning"], separator="; ", ignore_nulls=True))

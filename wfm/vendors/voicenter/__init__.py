@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from wfm.vendors.abilities import DeliveryAcknowledger, FeedConfigurer, LegAssembler
+from wfm.vendors.capabilities import DeliveryAcknowledger, FeedConfigurer, LegAssembler
 from wfm.vendors.contract import Delivery, HasBaseUrl, Payload, Vendor, WebhookAnswer, unpack_deliveries
 from wfm.vendors.voicenter.cdrs import parse_call_leg, read_cdrs
 from wfm.vendors.voicenter.extensions import list_extensions, parse_agent

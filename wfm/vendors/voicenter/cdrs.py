@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from wfm.errors import BadReplyError
+from wfm.core.errors import BadReplyError
+from wfm.core.text import fill_sentence
 from wfm.vendors.values import (
     Row,
     decode_json,
@@ -26,7 +27,6 @@ from wfm.vendors.voicenter.values import (
     read_epoch_s,
 )
 from wfm.vendors.voicenter.vocabulary import classify_direction, classify_outcome, find_cdr_type
-from wfm.words import worded
 
 LEG_COLUMNS: Final = list_own_columns("call_leg")
 HEAD_COUNTS: Final = 3
@@ -178,7 +178,9 @@ def _build_legs(cdrs: pl.DataFrame) -> pl.DataFrame:
     known_type = pl.when(pl.col("number") > 0).then(pl.col("number").cast(pl.String))
     number = pl.coalesce(known_type, "cdrtype", pl.lit("0"))  # "8", 8.0 and Queue are one type, and one leg
     own_side = pl.when(pl.col("way") == "out").then("callerextension").otherwise("targetextension")
-    alarm = worded("CDR type {} is unknown; kept", pl.coalesce("cdrtype", pl.lit("none")).str.slice(0, 40))
+    alarm = fill_sentence(
+        "CDR type {} is unknown; kept", pl.coalesce("cdrtype", pl.lit("none")).str.slice(0, 40)
+    )
     return rows.select(
         *compute_times(),
         "ring_s",

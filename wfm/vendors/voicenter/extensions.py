@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from wfm.errors import BadReplyError
+from wfm.core.errors import BadReplyError
 from wfm.vendors.values import Row, decode_json, iterate_objects, list_own_columns, read_text
 from wfm.vendors.voicenter.cdrs import read_head_count
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from wfm.errors import AuthError, BadReplyError, CollectError, ThrottledError
+from wfm.core.errors import AuthError, BadReplyError, CollectError, ThrottledError
 from wfm.vendors.contract import Feed, HttpClient, HttpReply, Payload, Trouble, Window
 from wfm.vendors.values import Row
 from wfm.vendors.voicenter.cdrs import read_head, read_head_count

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from wfm.errors import BadReplyError
+from wfm.core.errors import BadReplyError
 from wfm.vendors.contract import Delivery
 from wfm.vendors.values import (
     EPOCH,

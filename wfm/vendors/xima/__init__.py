@@ -20,8 +20,8 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from wfm.errors import BadReplyError
-from wfm.vendors.abilities import EvidenceFinder, FeedConfigurer
+from wfm.core.errors import BadReplyError
+from wfm.vendors.capabilities import EvidenceFinder, FeedConfigurer
 from wfm.vendors.contract import HasBaseUrl, Payload, Vendor
 from wfm.vendors.values import build_table
 from wfm.vendors.xima.fetch import session

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from wfm.errors import BadReplyError, ThrottledError
+from wfm.core.errors import BadReplyError, ThrottledError
 from wfm.vendors.contract import Feed, HttpClient, HttpReply, Payload, Trouble, Window
 from wfm.vendors.xima.settings import Settings
 from wfm.vendors.xima.templates import ReportRun, format_window, split_into_days

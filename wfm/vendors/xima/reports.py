@@ -9,17 +9,9 @@ from typing import Any, Final
 
 import polars as pl
 
-from wfm.errors import BadReplyError
+from wfm.core.errors import BadReplyError
 from wfm.vendors.contract import Payload
-from wfm.vendors.values import (
-    Row,
-    add_notes,
-    build_table,
-    decode_json,
-    read_instant,
-    read_number,
-    read_text,
-)
+from wfm.vendors.values import Row, add_notes, build_table, decode_json, read_instant, read_number, read_text
 from wfm.vendors.xima.templates import LAST_INSTANT, ColumnMapping
 from wfm.vendors.xima.values import read_cell
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import polars as pl
 
 from wfm.report.forecast import BASELINES, MEASURES, NOISE_FLOOR
-from wfm.report.formats import spoken
+from wfm.report.formats import format_code
 from wfm.report.model import Report
 
 MEASURE_LABELS: Final = {"volume": "calls", "handle_s": "workload (handle seconds)", "aht_s": "AHT"}
@@ -52,7 +52,7 @@ def build_accuracy(report: Report) -> AccuracyFigures | None:
         rows=[
             {
                 "queue": labels.get(row["queue_id"], row["queue_id"]) if row["queue_id"] else None,
-                "measure": MEASURE_LABELS.get(row["measure"], spoken(row["measure"])),
+                "measure": MEASURE_LABELS.get(row["measure"], format_code(row["measure"])),
                 "errors": [row[model] for model in models],
             }
             for row in ordered.iter_rows(named=True)
@@ -76,7 +76,7 @@ def _rank(column: str, order: list[str]) -> pl.Expr:
 
 
 def _label_model(model: str, is_ours: bool) -> str:
-    return MODEL_LABELS.get(model, f"This model ({spoken(model)})" if is_ours else spoken(model))
+    return MODEL_LABELS.get(model, f"This model ({format_code(model)})" if is_ours else format_code(model))
 
 
 def _find_coverage(errors: pl.DataFrame, ours: list[str]) -> tuple[float, float] | None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from wfm.report.formats import count, day, format_whole_count, short_day
+from wfm.report.formats import format_count, format_date, format_short_date, format_whole_count
 from wfm.report.html.charts import (
     Chart,
     ChartScale,
@@ -78,16 +78,16 @@ def _build_day_chart(label: str, rows: pl.DataFrame) -> Chart:
     highest = max([*rows["volume_p90"].drop_nulls(), *rows["volume"].drop_nulls(), 1.0])
     scale = ChartScale(0, round_up(highest), max(len(days), 1))
     titles = [
-        f"{day(on)}: {format_whole_count(volume)} calls, {format_whole_count(low)} to {format_whole_count(high)}"
+        f"{format_date(on)}: {format_whole_count(volume)} calls, {format_whole_count(low)} to {format_whole_count(high)}"
         for on, volume, low, high in rows.select("on", "volume", "volume_p10", "volume_p90").iter_rows()
     ]
     return Chart(
         caption=f"{label}: per day",
         label=(
-            f"{label}: {count(round(rows['volume'].sum()))} calls expected in {len(days)} days. "
+            f"{label}: {format_count(round(rows['volume'].sum()))} calls expected in {len(days)} days. "
             "The table has each day."
         ),
-        axis=build_axis(scale, "calls", space_ticks([short_day(on) for on in days])),
+        axis=build_axis(scale, "calls", space_ticks([format_short_date(on) for on in days])),
         bands=build_bands(scale, list(rows.select("volume_p10", "volume_p90").iter_rows()), titles),
         dashes=build_dashes(scale, rows["volume"].to_list()),
         dash_class="expected",
@@ -115,7 +115,7 @@ def _build_average_day_chart(label: str, rows: pl.DataFrame) -> Chart | None:
         caption=f"{label}: average day",
         label=(
             f"{label}, average day: busiest at {peak['slot'] // 60}:{peak['slot'] % 60:02d} "
-            f"with {count(peak['volume'])} calls a quarter-hour."
+            f"with {format_count(peak['volume'])} calls a quarter-hour."
         ),
         axis=build_axis(
             scale,

@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from wfm.report.formats import day, percent, plural, short_day
+from wfm.report.formats import format_date, format_percent, format_plural, format_short_date
 from wfm.report.html.charts import Chart, ChartScale, DotPairMark, build_axis, space_ticks
 from wfm.report.model import Report
 
@@ -87,18 +87,18 @@ def build_workday_chart(report: Report) -> Chart | None:
     return Chart(
         caption="Adherence per workday: hollow dots raw, filled dots adjusted",
         label=(
-            f"Adherence per workday; lowest raw {percent(lowest['adherence'])} on {day(lowest['workday'])}. "
+            f"Adherence per workday; lowest raw {format_percent(lowest['adherence'])} on {format_date(lowest['workday'])}. "
             "The table has every day."
         ),
-        axis=build_axis(scale, "% adherence", space_ticks([short_day(on) for on in rows["workday"]])),
+        axis=build_axis(scale, "% adherence", space_ticks([format_short_date(on) for on in rows["workday"]])),
         dot_pairs=[
             DotPairMark(
                 x=scale.to_x(i + 0.5),
                 raw_y=scale.to_y(row["adherence"] * 100),
                 adjusted_y=scale.to_y(row["adherence_adjusted"] * 100),
                 title=(
-                    f"{day(row['workday'])}: raw {percent(row['adherence'])}, "
-                    f"adjusted {percent(row['adherence_adjusted'])}"
+                    f"{format_date(row['workday'])}: raw {format_percent(row['adherence'])}, "
+                    f"adjusted {format_percent(row['adherence_adjusted'])}"
                 ),
             )
             for i, row in enumerate(rows.iter_rows(named=True))
@@ -122,7 +122,7 @@ def _build_panel(rows: pl.DataFrame, low: float) -> DumbbellPanel:
         return f"{LABEL_SHARE + (RIGHT_EDGE - LABEL_SHARE) * share:.2f}%"
 
     return DumbbellPanel(
-        label=f"Raw and adjusted adherence of {plural(rows.height, 'agent')}; the table by agent has the numbers.",
+        label=f"Raw and adjusted adherence of {format_plural(rows.height, 'agent')}; the table by agent has the numbers.",
         marks=tuple(
             PanelMark(to_x(value / 100), f"{value:.0f} %", "end" if value == 100 else "mid")
             for value in (low, (low + 100) / 2, 100)
@@ -131,7 +131,7 @@ def _build_panel(rows: pl.DataFrame, low: float) -> DumbbellPanel:
             Dumbbell(
                 label=_shorten(row["label"]),
                 title=(
-                    f"{row['label']}: raw {percent(row['adherence'])}, adjusted {percent(row['adherence_adjusted'])}"
+                    f"{row['label']}: raw {format_percent(row['adherence'])}, adjusted {format_percent(row['adherence_adjusted'])}"
                 ),
                 y=i * ROW_HEIGHT + ROW_HEIGHT / 2,
                 raw_x=to_x(row["adherence"]),

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from wfm.report.formats import count, day, short_day
+from wfm.report.formats import format_count, format_date, format_short_date
 from wfm.report.html.charts import (
     Chart,
     ChartScale,
@@ -61,16 +61,16 @@ def _build_chart(label: str, rows: pl.DataFrame) -> Chart:
     typical_known = [value for value in typical if value is not None]
     scale = ChartScale(0, round_up(max([*entered, *typical_known, 1])), max(len(entered), 1))
     titles = [
-        f"{day(on)}: {count(came)} entered, typical {count(usual)}"
+        f"{format_date(on)}: {format_count(came)} entered, typical {format_count(usual)}"
         for on, came, usual in zip(days, entered, typical, strict=True)
     ]
-    text = f"{label}: {count(sum(entered))} calls entered in {len(entered)} days"
+    text = f"{label}: {format_count(sum(entered))} calls entered in {len(entered)} days"
     if sum(typical_known):
-        text += f"; {count(sum(typical_known))} would be typical"
+        text += f"; {format_count(sum(typical_known))} would be typical"
     return Chart(
         caption=label,
         label=f"{text}.",
-        axis=build_axis(scale, "calls", space_ticks([short_day(on) for on in days])),
+        axis=build_axis(scale, "calls", space_ticks([format_short_date(on) for on in days])),
         columns=build_columns(scale, entered, titles),
         dashes=build_dashes(scale, typical),
     )

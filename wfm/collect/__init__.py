@@ -1,0 +1,1 @@
+"""Collect from phone systems: which windows to ask for, what to store, and how every feed is."""

@@ -1,0 +1,95 @@
+"""Running a collection over HTTP: connects the collector, the vendors and the HTTP client."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+
+from wfm.collect import spool
+from wfm.collect.collector import CollectionCycle, Collector
+from wfm.collect.sources import ConfiguredSource
+from wfm.core.errors import CollectError, NoDataError, OutputError, StoreError
+from wfm.http import Client, RetryPolicy
+from wfm.storage.payloads import delete_old_payloads
+from wfm.vendors import Feed, Window
+
+log = logging.getLogger("wfm.collect")
+
+
+def build_http_client(
+    source: ConfiguredSource, state: Path, clock: Callable[[], datetime], patience: RetryPolicy | None = None
+) -> Client:
+    """Build the HTTP client of a source: its rate limit, secrets to redact, and the state shared between processes."""
+    limits, own = source.vendor.LIMITS, source.settings
+    rate = own.requests_per_minute
+    return Client(
+        source.name,
+        secrets=source.secrets,
+        requests_per_minute=limits.requests_per_minute if rate is None else rate,
+        concurrent=own.concurrent or limits.concurrent,
+        max_body_bytes=limits.max_body_bytes,
+        stop_after_401=limits.stop_after_401,
+        timeout_s=own.timeout_s,
+        state_dir=state,
+        retry_policy=patience,
+        clock=clock,
+    )
+
+
+def locate_state_folder(database: Path) -> Path:
+    """Return the folder of rate limits and lockout counters: next to the database, which all its users share."""
+    return database.with_name(database.name + ".state")
+
+
+async def collect_feeds(
+    collector: Collector,
+    pairs: Sequence[tuple[ConfiguredSource, Feed]],
+    window: Window | None = None,
+    patience: RetryPolicy | None = None,
+    *,
+    again: bool = False,
+) -> list[CollectionCycle]:
+    """Run one cycle of every feed: sources concurrently, the feeds of one source one after another.
+
+    ``patience``: of retries; None: the client's own. ``again``: collect all of the window, whatever is stored of it.
+    """
+
+    async def one(source: ConfiguredSource, feeds: list[Feed]) -> list[CollectionCycle]:
+        cycles: list[CollectionCycle] = []
+        try:
+            async with build_http_client(
+                source, locate_state_folder(collector.store.path), collector.clock, patience
+            ) as http:
+                session = source.vendor.session(source.settings, http)
+                for feed in feeds:
+                    asked = window if feed.kind == "window" else None
+                    cycles += await collector.collect_feed(source, feed, session, asked, again=again)
+        except (CollectError, StoreError, OutputError) as error:  # the other sources go on
+            log.warning("%s: %s", source.name, error)
+            cycles.append(CollectionCycle(source.name, feeds[0].name, window, "failed", note=str(error)))
+        except Exception as bug:
+            log.exception("%s: the cycle failed", source.name)
+            note = f"an error in the collector ({type(bug).__name__}); see the log"
+            cycles.append(CollectionCycle(source.name, feeds[0].name, window, "failed", note=note))
+        return cycles
+
+    ordered = sorted(pairs, key=lambda pair: pair[0].name)
+    groups = [list(mine) for _, mine in groupby(ordered, key=lambda pair: pair[0].name)]
+    done = await asyncio.gather(*(one(mine[0][0], [feed for _, feed in mine]) for mine in groups))
+    return [cycle for cycles in done for cycle in cycles]
+
+
+def delete_expired_data(collector: Collector, days: int) -> int:
+    """Delete raw payloads older than ``days``, and half-written spool files after a day; return how many payloads.
+
+    Nothing happens while the database is in use: the next run does it.
+    """
+    spool.remove_partial_files(collector.spool_folder, (collector.clock() - timedelta(days=1)).timestamp())
+    try:
+        return delete_old_payloads(collector.store, datetime.now(UTC) - timedelta(days=days))
+    except (StoreError, NoDataError):
+        return 0

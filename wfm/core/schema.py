@@ -1,0 +1,117 @@
+"""The tables as `schema.sql` declares them: polars types, keys, required columns and column comments."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import duckdb
+import polars as pl
+
+from wfm.core.time import INSTANT
+
+POLARS_TYPES: dict[str, pl.DataType] = {
+    "VARCHAR": pl.String(),
+    "BIGINT": pl.Int64(),
+    "INTEGER": pl.Int32(),
+    "DOUBLE": pl.Float64(),
+    "BOOLEAN": pl.Boolean(),
+    "BLOB": pl.Binary(),
+    "DATE": pl.Date(),
+    "TIMESTAMP WITH TIME ZONE": INSTANT,
+}
+PROVENANCE_COLUMNS = ("collection_id", "row_no", "recorded_at", "replaced_at")
+"""Columns that every versioned table has as well as its own: where a row came from and when it was in force."""
+
+_MIGRATION_PATTERN = re.compile(r"^-- migration (\d+): (.+)$", re.MULTILINE)
+_TABLE_PATTERN = re.compile(r"CREATE TABLE (\w+) \(\s*-- key: (.+?)\n(.*?)\n\);", re.DOTALL)
+_COLUMN_PATTERN = re.compile(r'^\s+"?(\w+)"?\s+[A-Z]+.*?,?\s*-- (.+)$', re.MULTILINE)
+_ADDED_COLUMN_PATTERN = re.compile(r'^ALTER TABLE (\w+) ADD COLUMN "?(\w+)"? .*?; *-- (.+)$', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One numbered section of `schema.sql`."""
+
+    version: int
+    name: str
+    sql: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table as `schema.sql` declares it."""
+
+    name: str
+    key: tuple[str, ...]
+    columns: dict[str, pl.DataType]
+    required: frozenset[str]
+    comments: dict[str, str]
+
+    @property
+    def is_versioned(self) -> bool:
+        """Whether a later row replaces an earlier one with the same key without deleting it."""
+        return "replaced_at" in self.columns
+
+    @property
+    def own_columns(self) -> dict[str, pl.DataType]:
+        """The columns without those of `PROVENANCE_COLUMNS` (unless they belong to the key)."""
+        drop = set(PROVENANCE_COLUMNS) - set(self.key)
+        return {name: dtype for name, dtype in self.columns.items() if name not in drop}
+
+    @property
+    def value_columns(self) -> tuple[str, ...]:
+        """The columns that may differ between two rows of one key."""
+        return tuple(name for name in self.own_columns if name not in self.key)
+
+
+def _read_schema_sql() -> str:
+    return files("wfm.core").joinpath("schema.sql").read_text(encoding="utf-8")
+
+
+@cache
+def read_migrations() -> tuple[Migration, ...]:
+    """Return the numbered sections of `schema.sql`, in order."""
+    parts = _MIGRATION_PATTERN.split(_read_schema_sql())[1:]
+    return tuple(Migration(int(parts[i]), parts[i + 1], parts[i + 2]) for i in range(0, len(parts), 3))
+
+
+@cache
+def read_tables() -> dict[str, Table]:
+    """Return every table, by name.
+
+    The types come from DuckDB itself, which creates the tables in memory: no second parser of SQL types is needed.
+    """
+    declared = {m[1]: m for m in _TABLE_PATTERN.finditer(_read_schema_sql())}
+    added = [(m[1], m[2], m[3]) for m in _ADDED_COLUMN_PATTERN.finditer(_read_schema_sql())]
+    with duckdb.connect(":memory:") as con:
+        for migration in read_migrations():
+            con.execute(migration.sql)
+        rows = con.execute(
+            "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() "
+            "WHERE NOT internal ORDER BY table_name, column_index"
+        ).fetchall()
+    out = {}
+    for name, match in declared.items():
+        table_rows = [row for row in rows if row[0] == name]
+        out[name] = Table(
+            name=name,
+            key=tuple(match[2].replace(" ", "").split(",")),
+            columns={column: POLARS_TYPES[kind] for _, column, kind, _ in table_rows},
+            required=frozenset(column for _, column, _, nullable in table_rows if not nullable)
+            - set(PROVENANCE_COLUMNS),
+            comments=dict(_COLUMN_PATTERN.findall(match[3])) | {c: text for t, c, text in added if t == name},
+        )
+    return out
+
+
+def get_table(name: str) -> Table:
+    """Return the schema of a table; raise KeyError if there is no such table."""
+    return read_tables()[name]
+
+
+def create_empty_frame(name: str) -> pl.DataFrame:
+    """Return an empty frame with the table's own columns."""
+    return pl.DataFrame(schema=get_table(name).own_columns)

@@ -1,0 +1,1 @@
+"""Score every second: classes, exceptions, roll-ups, definitions, and differences between scores."""

@@ -1,0 +1,1 @@
+"""Find what nobody declared: outages, gaps in feeds, states without a mapping."""

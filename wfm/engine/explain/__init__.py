@@ -1,0 +1,1 @@
+"""Explain slices: the rule that decided each, and one instant of one agent."""

@@ -1,0 +1,1 @@
+"""Keep a score up to date while the day goes on."""
