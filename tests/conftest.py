@@ -17,7 +17,7 @@ from hypothesis import settings
 
 import wfm
 from wfm.cli import main
-from wfm.demo import SAMPLE
+from wfm.demo import SAMPLE_TABLES
 
 settings.register_profile("wfm", deadline=None)  # a slow machine is no failure
 settings.load_profile("wfm")
@@ -93,7 +93,7 @@ def _sample(tmp_path_factory) -> Path:
     database = tmp_path_factory.mktemp("sample") / "wfm.duckdb"
     centre = wfm.open(database)
     object.__setattr__(centre.settings, "timezone", "Asia/Jerusalem")
-    for table in SAMPLE:
+    for table in SAMPLE_TABLES:
         for file in sorted(SAMPLE_FILES.glob(f"{table}.*")):
             centre.import_file(table, file, source="bank")
     return database
