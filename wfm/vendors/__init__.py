@@ -89,7 +89,7 @@ __all__ = [
     "unpack_deliveries",
 ]
 
-SHARED_MODULES: Final = frozenset({"abilities", "contract", "setting_types", "values"})
+SHARED_MODULES: Final = frozenset({"capabilities", "contract", "setting_types", "values"})
 """The modules of this folder that are no vendors."""
 REQUIRED_NAMES: Final = ("NAME", "TITLE", "Settings", "FEEDS", "LIMITS", "STATES", "session", "parse")
 
