@@ -81,7 +81,7 @@ def test_volume_is_what_happened(
 ) -> None:
     cycles = collect(collector, sources["ncc"], "interval_volume", whole(truth))
     assert {cycle.result for cycle in cycles} == {"complete"}, cycles
-    with collector.store.open_reader() as reader:
+    with collector.database.open_reader() as reader:
         got = reader.read_table("interval_volume")
     key = ["queue_id", "interval_start", "entered", "abandoned"]
     some = (pl.col("entered") > 0) | (pl.col("sum_handle_time_s") > 0)
@@ -95,7 +95,7 @@ def test_the_lists_are_the_centre(
 ) -> None:
     for feed in ("agent", "queue"):
         assert [cycle.result for cycle in collect(collector, sources["ncc"], feed)] == ["complete"]
-    with collector.store.open_reader() as reader:
+    with collector.database.open_reader() as reader:
         agents, queues = reader.read_table("agent"), reader.read_table("queue")
     assert agents.height == truth.agent.height
     assert queues.height == truth.queue.height
@@ -106,14 +106,14 @@ def test_every_leg_is_collected_audited_and_chained(
 ) -> None:
     cycles = collect(collector, sources["xsi"], "call_leg", whole(truth))
     assert {cycle.result for cycle in cycles} == {"complete"}, cycles
-    with collector.store.open_reader() as reader:
+    with collector.database.open_reader() as reader:
         legs = reader.read_table("call_leg")
     second = pl.col("started_at", "answered_at").dt.truncate("1s")
     told = ["login", "started_at", "answered_at"]
     there, here = (set(frame.with_columns(second).select(told).rows()) for frame in (truth.leg, legs))
     assert there == here
     assert legs.height == truth.leg.height
-    chain = verify_audit_chains(collector.store)
+    chain = verify_audit_chains(collector.database)
     assert (chain.row_count, chain.first_mismatch) == (legs.height, None)
     again = collect(collector, sources["xsi"], "call_leg")
     assert sum(cycle.added_count + cycle.replaced_count for cycle in again) == 0
@@ -128,7 +128,7 @@ def test_a_customers_call_is_counted_once_however_many_agents_logged_it(
     numbers = {queue.number: queue.queue_id for queue in truth.queues}
     own = sources["xsi"].settings.model_copy(update={"queue_numbers": numbers})
     collect(collector, ConfiguredSource("xsi", sources["xsi"].vendor, own), "call_leg", whole(truth))
-    with collector.store.open_reader() as reader:
+    with collector.database.open_reader() as reader:
         found = measure_intervals(call_leg=reader.read_table("call_leg"))
     counts = found.group_by("queue_id").agg(pl.col("entered", "handled").sum())
     for queue, entered, handled in counts.iter_rows():
@@ -147,7 +147,7 @@ def test_states_followed_poll_by_poll_are_the_states_there_were(
         clock.move_to(begin + 10 * poll)
         (cycle,) = collect(collector, sources["ncc"], "agent_state")
         assert cycle.result == "complete", cycle
-    with collector.store.open_reader() as reader:
+    with collector.database.open_reader() as reader:
         states, coverage = reader.read_table("agent_state"), reader.read_table("coverage")
     start = datetime.fromtimestamp(begin, UTC)
     for login, mine in states.group_by("login"):

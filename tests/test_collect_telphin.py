@@ -92,7 +92,7 @@ def receive(collector: Collector, source: ConfiguredSource, pushes: list[Push]) 
 
 
 def stored(collector: Collector) -> pl.DataFrame:
-    with collector.store.open_reader() as reader:
+    with collector.database.open_reader() as reader:
         return reader.read_table("call_leg")
 
 
@@ -198,7 +198,7 @@ def test_what_differs_from_the_history_stands_and_is_noted(
     before = stored(collector)
     assert {cycle.result for cycle in collect(collector, source, window=whole(truth))} == {"complete"}
     assert stored(collector).sort("leg_id").equals(before.sort("leg_id"))
-    with collector.store.open_reader() as reader:
+    with collector.database.open_reader() as reader:
         notes = " ".join(read_feed_ledger(reader, source.name, "call_event")["note"].drop_nulls())
     call = pushes[place].said["CallID"]
     assert f"call {call}: " in notes
@@ -238,7 +238,7 @@ def test_passing_faults_of_the_wire_pass(
         assert cycles[-1].result == "failed"
         cycles = collect(collector, source, feed)
     assert [one.result for one in cycles] == ["complete"], cycles
-    with collector.store.open_reader() as reader:
+    with collector.database.open_reader() as reader:
         assert reader.read_table("agent").height == len(truth.agents)
 
 
@@ -250,7 +250,7 @@ def test_what_is_no_answer_is_no_empty_list(
     assert {one.result for one in collect(collector, source, "queue")} == {"failed"}
     faults.clear()
     assert {one.result for one in collect(collector, source, "queue")} == {"complete"}
-    with collector.store.open_reader() as reader:
+    with collector.database.open_reader() as reader:
         assert reader.read_table("queue")["name"].sort().to_list() == sorted(one.name for one in truth.queues)
 
 

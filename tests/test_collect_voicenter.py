@@ -82,7 +82,7 @@ def whole(truth: Truth) -> Window:
 
 
 def stored(collector: Collector) -> pl.DataFrame:
-    with collector.store.open_reader() as reader:
+    with collector.database.open_reader() as reader:
         return reader.read_table("call_leg")
 
 
@@ -208,7 +208,7 @@ def test_extensions_are_agents_and_an_empty_list_takes_none_away(
     collect(collector, source(given), "agent")
     (cycle,) = collect(collector, source(given, code="wrong-one"), "agent")
     assert (cycle.result, "no extension" in cycle.note) == ("complete", True)
-    with collector.store.open_reader() as reader:
+    with collector.database.open_reader() as reader:
         agents = reader.read_table("agent")
     assert sorted(agents["agent_id"]) == sorted(agent.extension for agent in truth.agents)
 

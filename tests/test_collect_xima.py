@@ -90,7 +90,7 @@ def whole(truth: Truth) -> Window:
 
 
 def table(collector: Collector, name: str) -> pl.DataFrame:
-    with collector.store.open_reader() as reader:
+    with collector.database.open_reader() as reader:
         return reader.read_table(name)
 
 

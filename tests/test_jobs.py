@@ -27,7 +27,7 @@ def centre(tiny) -> wfm.Centre:
 
 
 def put(centre: wfm.Centre, table: str, text: str, **more: object) -> jobs.ImportResult:
-    path = centre.store.path.parent / f"new-{table}.csv"
+    path = centre.database.path.parent / f"new-{table}.csv"
     path.write_text(text)
     return centre.import_file(table, path, **{"source": "pbx"} | more)
 
@@ -461,7 +461,7 @@ def test_holidays_come_from_the_country_and_the_table_wins(centre, monkeypatch):
     put(centre, "holiday", rows("on_date,name", "2026-04-02,Ours"))
     from wfm.analysis import forecast
 
-    with centre.store.open_reader() as known:
+    with centre.database.open_reader() as known:
         days = forecast.read_special_days(
             known,
             wfm.open().settings,

@@ -57,7 +57,7 @@ def test_one_row(place):
     centre.import_file("schedule", plan)
     centre.import_file("login", logins, source="pbx")
     assert (done.written.collection_id, done.written.added_count) == (1, 2)
-    with centre.store.open_reader() as known:
+    with centre.database.open_reader() as known:
         everything = ["login", "at", "collection_id", "row_no", "recorded_at", "replaced_at"]
         row = known.read_table("agent_state", columns=everything).row(0, named=True)
         assert (row["login"], row["at"], row["collection_id"], row["row_no"]) == ("2001", LATE, 1, 2)

@@ -108,7 +108,7 @@ class Life:
         event |= {"at": BEGIN, "kind": self.chance.choice(("up", "gone")), "said": f"{one} {other}"}
         known = schema.get_table("call_event").own_columns
         store_batch(
-            self.centre.store,
+            self.centre.database,
             name=f"b{self.batches}",
             source="pbx",
             feed="call_event",

@@ -90,12 +90,12 @@ def snapshots(agents: int, states: int, polls: int = 40) -> None:
     took, alone = [], []
     with tempfile.TemporaryDirectory() as place:
         collector = Collector(Database(Path(place) / "wfm.duckdb"))
-        beside(collector.store, states)
+        beside(collector.database, states)
         for poll in range(polls):
             began = time.perf_counter()
             (cycle,) = asyncio.run(collector.collect_feed(source, source.feeds["agent_state"], session))
             took.append((time.perf_counter() - began) * 1000)
-            with collector.store.open_reader() as reader:
+            with collector.database.open_reader() as reader:
                 at = DAY + timedelta(seconds=15 * (poll + 1))
                 rows = reader.read_table("agent_state", span=(at, at + timedelta(seconds=1)))
             assert rows.height == cycle.added_count - (poll > 0), (

@@ -118,7 +118,7 @@ def measure(cdrs: int) -> None:
         cycles = asyncio.run(run.collect_feeds(collector, [(source, source.feeds["call_leg"])], window))
         took = time.perf_counter() - began
         used = resource.getrusage(resource.RUSAGE_SELF)
-        with collector.store.open_reader() as reader:
+        with collector.database.open_reader() as reader:
             stored = reader.run_query("SELECT count(*) AS n FROM call_leg")["n"][0]
         results = {cycle.result for cycle in cycles}
         print(

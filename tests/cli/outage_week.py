@@ -26,7 +26,7 @@ WATCHED = pl.DataFrame(
 def store_week(home: Path, frames: dict[str, pl.DataFrame], coverage: pl.DataFrame) -> wfm.Centre:
     centre = wfm.open(home / "wfm.duckdb")
     states = frames["agent_state"].with_columns(source=pl.lit("ncc"), vendor_reason=pl.lit(None, pl.String))
-    centre.store.write_table("agent_state", states, source="ncc", origin="collect", coverage=coverage)
+    centre.database.write_table("agent_state", states, source="ncc", origin="collect", coverage=coverage)
     for name in ("schedule", "agent"):
         frames[name].write_parquet(home / f"{name}.parquet")
         centre.import_file(name, home / f"{name}.parquet")

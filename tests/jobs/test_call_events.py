@@ -112,7 +112,7 @@ def said(*events: tuple[str, str, int]) -> Payload:
 
 
 def stored(collector: Collector) -> list[tuple[Any, ...]]:
-    with collector.store.open_reader() as reader:
+    with collector.database.open_reader() as reader:
         rows = reader.read_table("call_leg").sort("leg_id")
     seconds = [(pl.col(f"{what}_at") - NOON).dt.total_seconds() for what in ("started", "answered", "ended")]
     return rows.select("leg_id", *seconds, "outcome").rows()
@@ -130,7 +130,7 @@ def test_a_call_grows_with_its_events(collector: Collector, source: ConfiguredSo
         cycle = collector.store_deliveries(source, [said(event)])
         assert (cycle.result, cycle.added_count) == ("complete", 1)
         assert stored(collector) == [(*want, "answered")]
-    with collector.store.open_reader() as reader:
+    with collector.database.open_reader() as reader:
         versions = reader.run_query("SELECT count(*) AS n FROM call_leg")["n"][0]
         numbers = reader.read_table("call_leg").select("from_number", "from_e164").rows()
     assert versions == 3
@@ -252,7 +252,7 @@ def test_a_payload_can_fill_several_tables(collector: Collector, source: Configu
     )
     cycle = collector._store_or_spool(reporting, batch)
     assert (cycle.read_count, cycle.added_count) == (2, 2)
-    with collector.store.open_reader() as reader:
+    with collector.database.open_reader() as reader:
         assert reader.read_table("queue")["name"].to_list() == ["Sales"]
         assert reader.read_table("interval_volume")["entered"].to_list() == [3]
     rows[1]["name"] = "Service"

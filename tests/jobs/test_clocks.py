@@ -185,7 +185,7 @@ def test_a_log_is_missing_where_no_complete_collection_reaches():
 
 
 def test_the_command_line_finds_stores_and_refuses(centre, run):
-    database = ("--database", centre.store.path)
+    database = ("--database", centre.database.path)
     window = ("--from", WINDOW[0], "--to", WINDOW[1])
     shown = run(*database, "skew", *window)
     assert shown.code == 0

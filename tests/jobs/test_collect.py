@@ -270,7 +270,7 @@ def test_a_window_is_asked_for_as_far_as_it_is_over(
 
 
 def reached(collector: Collector, source: ConfiguredSource, feed: Feed = CALLS) -> datetime:
-    with collector.store.open_reader() as reader:
+    with collector.database.open_reader() as reader:
         known = summarise_feeds(reader).filter(pl.col("source") == source.name, pl.col("feed") == feed.name)
     at: datetime = known["complete_until"].item()
     return at

@@ -77,7 +77,7 @@ def snapshot(number: int, **states: str) -> Payload:
 
 def found(collector: Collector, sources: Mapping[str, ConfiguredSource], table: str) -> list[dict[str, Any]]:
     """Look up every row of a table: the row's columns, and what was found."""
-    with collector.store.open_reader() as known:
+    with collector.database.open_reader() as known:
         rows = known.read_table(table, columns=[*_own(table), "collection_id", "row_no", "recorded_at"])
         search = PayloadSearch(known, sources)
         return [{**row, **search.find_payload(table, row)} for row in rows.to_dicts()]
@@ -107,7 +107,7 @@ def test_a_state_is_found_in_the_snapshot_that_said_it(
     assert told["a", "Available"] == ({"agent-id": "a", "agent-status": "Available"}, "1/0")
     assert told["b", "Busy"] == ({"agent-id": "b", "agent-status": "Busy"}, "1/0")
     assert told["a", "Break"] == ({"agent-id": "a", "agent-status": "Break"}, "2/0")
-    with collector.store.open_reader() as known:
+    with collector.database.open_reader() as known:
         assert evidence.read_payload_bytes(known, "2/0") == snapshot(2, a="Break", b="Busy").body
 
 
@@ -135,7 +135,7 @@ def test_what_nobody_can_read_any_more_is_not_made_up(
 ) -> None:
     keep(collector, sources["ncc"], "agent_state", snapshot(0, a="Available"))
     if lost == "payloads":
-        delete_old_payloads(collector.store, START + timedelta(days=1))
+        delete_old_payloads(collector.database, START + timedelta(days=1))
     (row,) = found(collector, {} if lost == "source" else sources, "agent_state")
     assert (row["payload"], row["payload_in"], row["hash"]) == (None, None, None)
 
@@ -225,7 +225,7 @@ def test_a_leg_has_the_last_word_of_its_audit_chain(collector: Collector) -> Non
 
     for minute, text in enumerate(("first", "second")):
         store_batch(
-            collector.store,
+            collector.database,
             name=text,
             source="xsi",
             feed="call_leg",
@@ -237,7 +237,7 @@ def test_a_leg_has_the_last_word_of_its_audit_chain(collector: Collector) -> Non
             audit=said(text, minute),
         )
     legs = pl.DataFrame({"source": ["xsi", "xsi", "other"], "leg_id": ["1", "2", "1"]})
-    with collector.store.open_reader() as known:
+    with collector.database.open_reader() as known:
         (row,) = read_leg_payloads(known, legs).to_dicts()
         hashes = known.read_table("call_audit")["hash"].to_list()
     assert (row["source"], row["leg_id"], row["payload"], row["payload_in"]) == ("xsi", "1", "second", "2/0")
@@ -248,10 +248,10 @@ def test_a_leg_has_the_last_word_of_its_audit_chain(collector: Collector) -> Non
     ("place", "wrong"), [("x", UsageError), ("1", UsageError), ("-1/0", UsageError), ("9/9", NoDataError)]
 )
 def test_a_place_where_nothing_is(collector: Collector, place: str, wrong: type[Exception]) -> None:
-    collector.store.write_table(
+    collector.database.write_table(
         "agent", pl.DataFrame({"agent_id": ["a"]}).pipe(_whole), source="-", origin="import"
     )
-    with collector.store.open_reader() as known, pytest.raises(wrong):
+    with collector.database.open_reader() as known, pytest.raises(wrong):
         evidence.read_payload_bytes(known, place)
 
 

@@ -38,7 +38,7 @@ def centre(tmp_path: Path) -> wfm.Centre:
 def store(centre: wfm.Centre, table: str, rows: list[dict[str, object]]) -> None:
     known = schema.get_table(table).own_columns
     frame = pl.DataFrame([{c: row.get(c) for c in known} for row in rows], schema=known)
-    centre.store.write_table(table, frame, source="pbx", origin="import")
+    centre.database.write_table(table, frame, source="pbx", origin="import")
 
 
 def collect(centre: wfm.Centre, poll: int, **tables: list[dict[str, object]]) -> None:
@@ -47,7 +47,7 @@ def collect(centre: wfm.Centre, poll: int, **tables: list[dict[str, object]]) ->
         known = schema.get_table(table).own_columns
         frames[table] = pl.DataFrame([{c: r.get(c) for c in known} for r in rows], schema=known)
     store_batch(
-        centre.store,
+        centre.database,
         name=f"poll-{poll}",
         source="pbx",
         feed="agent_state",
@@ -179,7 +179,7 @@ def test_rows_that_are_retired_are_followed(centre: wfm.Centre) -> None:
     for table in ("call_leg", "agent_state", "coverage"):
         key = schema.get_table(table).key
         kept = centre.read_table(table).select(key).clear()
-        assert retire_missing_rows(centre.store, table, "pbx", [4 if table != "coverage" else 3], kept)
+        assert retire_missing_rows(centre.database, table, "pbx", [4 if table != "coverage" else 3], kept)
         following.refresh()
         same(following, centre)
 

@@ -106,8 +106,8 @@ def store(place: Path) -> Database:
         (place / f"{table}.csv").write_text(text)
         covers = ("2026-03-02T08:00Z", "2026-03-02T15:05Z") if table == "agent_state" else None
         centre.import_file(table, place / f"{table}.csv", covers=covers)
-    _talked(centre.store)
-    return centre.store
+    _talked(centre.database)
+    return centre.database
 
 
 def _talked(

@@ -54,7 +54,7 @@ def event(n: int, kind: str = "dial") -> dict[str, str]:
 
 def stored(service: Service) -> list[str]:
     asyncio.run(service.log_drainer.drain())
-    with service.collector.store.open_reader() as reader:
+    with service.collector.database.open_reader() as reader:
         return sorted(reader.read_table("call_event")["event_id"])
 
 
@@ -68,7 +68,7 @@ def test_a_delivery_is_kept_before_it_is_acknowledged(tmp_path: Path) -> None:
         assert client.post(HOOK, json=event(2)).status_code == 200
         assert client.post(HOOK.replace("bell", "BELL", 1), content=json.dumps(event(3))).status_code == 200
         assert stored(service) == ["e1", "e2", "e3"]
-        with service.collector.store.open_reader() as reader:
+        with service.collector.database.open_reader() as reader:
             assert sorted(reader.read_table("call_leg")["leg_id"]) == ["leg-c1", "leg-c2", "leg-c3"]
         assert service.write_ahead_log.measure_backlog() == (0, 0)
         assert client.get(HOOK, params=event(1)).status_code == 200  # as vendors repeat
@@ -163,10 +163,10 @@ def test_a_crash_before_the_segment_is_deleted_stores_nothing_twice(
             crash.setattr("wfm.service.write_ahead_log.delete_segment", print)
             stored(service)
         (segment,) = service.write_ahead_log.list_sealed()
-        before = ledger(service.collector.store)
+        before = ledger(service.collector.database)
         assert stored(service) == [f"e{n}" for n in range(5)]
         assert not segment.exists()
-        assert ledger(service.collector.store) == before == 1
+        assert ledger(service.collector.database) == before == 1
 
 
 def ledger(store: Database) -> int:

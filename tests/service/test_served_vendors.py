@@ -76,7 +76,7 @@ def directly(place: Path, source: ConfiguredSource, pushes: list[Pushed]) -> pl.
     collector.store_deliveries(
         source, [Payload(CALL_EVENT, now, pack_deliveries(deliveries), {"by": "webhook"})]
     )
-    return legs(collector.store)
+    return legs(collector.database)
 
 
 def test_pushed_over_http_is_told_directly(
@@ -92,7 +92,7 @@ def test_pushed_over_http_is_told_directly(
     assert pusher.refused == 0
     asyncio.run(service.log_drainer.drain())
     source = check_sources({"pbx": GIVEN})["pbx"]
-    there, here = directly(tmp_path, source, pushes), legs(service.collector.store)
+    there, here = directly(tmp_path, source, pushes), legs(service.collector.database)
     assert here.height > 50
     assert here.equals(there)
 
@@ -136,7 +136,7 @@ def test_the_sandbox_tells_what_happens_from_now_on(tmp_path: Path) -> None:
         while kept(service) < len(later) + len(events) and time.monotonic() < deadline:
             time.sleep(0.05)
     asyncio.run(service.log_drainer.drain())
-    there = legs(service.collector.store)
+    there = legs(service.collector.database)
     told = there.filter(pl.col("source") == "voicenter")
     assert told["call_id"].n_unique() == len({json.loads(one.text)["ivruniqueid"] for one in later}) > 0
     assert there.filter(pl.col("source") == "telphin").height > len(events) / 10

@@ -111,7 +111,7 @@ def run(loop: Hurried, service: Service, for_s: float, *, killed: bool = False) 
 
 
 def stored(service: Service, table: str) -> pl.DataFrame:
-    with service.collector.store.open_reader() as reader:
+    with service.collector.database.open_reader() as reader:
         return reader.read_table(table)
 
 
@@ -185,14 +185,14 @@ def test_while_somebody_has_the_database_batches_wait(
     loop: Hurried, service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = service(pbx=Exchange(loop))
-    real, taken = type(one.collector.store)._connect_before, True
+    real, taken = type(one.collector.database)._connect_before, True
 
     def connect(self: Any, *args: Any, **options: Any) -> Any:
         if taken and 100 < loop.time() < 1000:
             raise DatabaseBusyError("somebody has it.")
         return real(self, *args, **options)
 
-    monkeypatch.setattr(type(one.collector.store), "_connect_before", connect)
+    monkeypatch.setattr(type(one.collector.database), "_connect_before", connect)
 
     async def go() -> None:
         await one.start()
@@ -213,7 +213,7 @@ def test_a_damaged_database_is_bad_health_and_no_fault(
     loop: Hurried, service: Callable[..., Service]
 ) -> None:
     one = service(pbx=Exchange(loop))
-    one.collector.store.path.write_bytes(b"no database" * 1000)
+    one.collector.database.path.write_bytes(b"no database" * 1000)
     condition = loop.run_until_complete(one._health_checker.get_report())
     assert condition.status == "bad"
     assert {found.check for found in condition.findings if found.grade == "bad"} == {"database"}

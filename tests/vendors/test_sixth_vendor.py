@@ -74,7 +74,7 @@ def test_one_file_or_folder_is_a_vendor(write: object, folder: Path, url: str) -
     collector = Collector(Database(folder / "wfm.duckdb"))
     (cycle,) = asyncio.run(run.collect_feeds(collector, select_feeds(sources, None, None)))
     assert (cycle.result, cycle.added_count) == ("complete", 2)
-    with collector.store.open_reader() as reader:
+    with collector.database.open_reader() as reader:
         assert reader.read_table("queue").select("source", "queue_id", "name").rows() == [
             ("phones", "1", "Sales"),
             ("phones", "2", "Support"),

@@ -57,7 +57,7 @@ class ExemptionDecision:
     by: str
     reason: str | None
     file_name: str | None
-    store: Database
+    database: Database
 
     def save(self) -> ExemptionDecision:
         """Store the decision, all or nothing, and return it with the ids of new exemptions.
@@ -83,7 +83,7 @@ class ExemptionDecision:
             saved.append(add_exemption_ids(rows.select(EXEMPTION_COLUMNS)))
             return rows.select(EXEMPTION_COLUMNS), (_format_ledger_note(self.action, self.by, self.reason),)
 
-        self.store.write_table(
+        self.database.write_table(
             "exemption",
             self.rows.select(EXEMPTION_COLUMNS),
             source="-",

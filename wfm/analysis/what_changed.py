@@ -91,7 +91,7 @@ def compare_scores_as_of(
     assert then is not None
     if then >= (now or datetime.now(UTC)):
         raise UsageError(f"--then {instants[0]} is not before {f'--now {instants[1]}' if now else 'now'}.")
-    with centre.store.open_reader(then) as reader:
+    with centre.database.open_reader(then) as reader:
         if not reader.is_replay:
             raise UsageError(
                 f"--then {instants[0]}: this database did not exist yet, so nothing can be replayed; "
@@ -103,7 +103,7 @@ def compare_scores_as_of(
     changed = diff_slices(before, after)
     if agents is not None:  # a shared login can bring in the states of other agents
         changed = changed.filter(pl.col("agent_id").is_in(list(agents)))
-    with centre.store.open_reader(now) as reader:
+    with centre.database.open_reader(now) as reader:
         found = find_causes(reader, then, changed, old, new)
         ledger = reader.read_table(
             "collection", columns=["collection_id", "source", "file_name", "note", "made_at"]

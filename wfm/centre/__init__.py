@@ -20,7 +20,7 @@ class Centre(CentreData, CentreAdherence, CentreExplain, CentreDataQuality, Cent
     a window, days are local workdays and instants need an offset; the end is not included.
 
     settings: the settings of the installation.
-    store: the database.
+    database: the database.
     """
 
 

@@ -34,7 +34,7 @@ class CentreAdherence(CentreBase):
             DatabaseBusyError, StoreError: the database cannot be read.
         """
         return LiveFollower(
-            self.store, self.parse_window(from_, to), self.settings.timezone, self.scoring_options()
+            self.database, self.parse_window(from_, to), self.settings.timezone, self.scoring_options()
         )
 
     def adherence(

@@ -24,7 +24,7 @@ class CentreBase:
     def __init__(self, configured: Settings, warn: Callable[[str], None] | None = None) -> None:
         self.settings = configured
         self._warn, self._warned = warn or logging.getLogger("wfm").warning, set[str]()
-        self.store = Database(configured.database, wait_s=configured.database_wait_s)
+        self.database = Database(configured.database, wait_s=configured.database_wait_s)
 
     def parse_window(
         self, from_: TimeArgument, to: TimeArgument, *, names: tuple[str, str] = ("--from", "--to")
@@ -97,7 +97,7 @@ class CentreBase:
     ) -> WindowInputs:
         """Read everything that decides the scores of a window; arguments and errors as for `Centre.score`."""
         window, instant = self.parse_window(from_, to), self._parse_as_of(as_of)
-        with self.store.open_reader(instant) as reader:
+        with self.database.open_reader(instant) as reader:
             basis = read_window_inputs(
                 reader,
                 window,

@@ -82,7 +82,7 @@ class CentreData(CentreBase):
             sheet=sheet,
         )
         skipped = imports.handle_bad_rows(reading, path, skip_bad)
-        written = self.store.write_table(
+        written = self.database.write_table(
             table,
             reading.frame,
             source=given.get("source", "-"),
@@ -113,13 +113,15 @@ class CentreData(CentreBase):
         """
         if table not in schema.read_tables():
             raise UsageError(f"There is no table {table!r}: choose from {', '.join(schema.read_tables())}.")
-        with self.store.open_reader(self._parse_as_of(as_of)) as reader:
+        with self.database.open_reader(self._parse_as_of(as_of)) as reader:
             frame = reader.read_table(table)
             return frame if table != "call_leg" else _add_agent_id(frame, reader.read_table("login"))
 
     def _list_activities(self) -> list[str]:
         own = (
-            self.read_table("activity") if self.store.path.exists() else schema.create_empty_frame("activity")
+            self.read_table("activity")
+            if self.database.path.exists()
+            else schema.create_empty_frame("activity")
         )
         return append_to_defaults("activity", own)["activity"].unique(maintain_order=True).to_list()
 

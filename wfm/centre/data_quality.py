@@ -56,7 +56,7 @@ class CentreDataQuality(CentreBase):
             raise build_no_data_error(
                 f" from {from_} to {to}, nor of the {history.days} days before it"
             ) from nothing
-        with self.store.open_reader(self._parse_as_of(as_of)) as reader:
+        with self.database.open_reader(self._parse_as_of(as_of)) as reader:
             search = outages.OutageSearch(
                 window,
                 window[0] - history,
@@ -117,7 +117,7 @@ class CentreDataQuality(CentreBase):
             raise UsageError("Give both --from and --to, or neither and --days.")
         window: TimeWindow
         if from_ is None or to is None:
-            with self.store.open_reader(self._parse_as_of(as_of)) as reader:
+            with self.database.open_reader(self._parse_as_of(as_of)) as reader:
                 window = dry_run.find_last_days(reader, days, self.settings.timezone, datetime.now(UTC))
         else:
             window = self.parse_window(from_, to)
@@ -152,7 +152,7 @@ class CentreDataQuality(CentreBase):
             state = self.score(*reconcile.widen_window(window, self.settings.timezone), as_of=as_of).slices()
         except NoDataError:  # without states, interval volume and call log are compared
             state = None
-        with self.store.open_reader(self._parse_as_of(as_of)) as reader:
+        with self.database.open_reader(self._parse_as_of(as_of)) as reader:
             return reconcile.reconcile_stored_window(
                 reader,
                 window,
@@ -182,7 +182,7 @@ class CentreDataQuality(CentreBase):
             UsageError: the window is wrong.
             NoDataError: it has no answered calls, or no agent states.
         """
-        with self.store.open_reader(self._parse_as_of(as_of)) as reader:
+        with self.database.open_reader(self._parse_as_of(as_of)) as reader:
             return clock_skew.estimate_stored_skew(
                 reader, self.parse_window(from_, to), self.settings.timezone
             )
@@ -207,7 +207,7 @@ class CentreDataQuality(CentreBase):
             DatabaseBusyError, StoreError: the database cannot be written.
         """
         window = self.parse_window(from_, to)
-        with self.store.open_reader() as reader:
+        with self.database.open_reader() as reader:
             found, clock = (
                 clock_skew.estimate_stored_skew(reader, window, self.settings.timezone),
                 reader.read_table("clock"),
@@ -216,6 +216,6 @@ class CentreDataQuality(CentreBase):
         if rows.is_empty():
             return rows, None
         span = self.compute_bounds(window)
-        return rows, self.store.write_table(
+        return rows, self.database.write_table(
             "clock", rows, source=reference or "-", origin="import", window=span
         )

@@ -40,7 +40,9 @@ class CentreExplain(CentreBase):
             NoDataError: the agent does not exist, or nothing is known of the day.
         """
         on, instant = self._parse_workday(day), self._parse_as_of(as_of)
-        return explaining.explain_day(self.store, self.settings, self.scoring_options(), agent, on, instant)
+        return explaining.explain_day(
+            self.database, self.settings, self.scoring_options(), agent, on, instant
+        )
 
     def explain_instant(
         self, agent: str, day: TimeArgument, at: TimeArgument, *, as_of: TimeArgument | None = None
@@ -62,7 +64,7 @@ class CentreExplain(CentreBase):
         """
         on, instant = self._parse_workday(day), self._parse_as_of(as_of)
         return explaining.explain_instant(
-            self.store, self.settings, self.scoring_options(), agent, on, at, instant
+            self.database, self.settings, self.scoring_options(), agent, on, at, instant
         )
 
     def read_payload(self, where: str, *, as_of: TimeArgument | None = None) -> bytes:
@@ -76,7 +78,7 @@ class CentreExplain(CentreBase):
             UsageError: that is not a payload id.
             NoDataError: no payload is stored under that id, or no longer (WFM_PAYLOAD_DAYS).
         """
-        with self.store.open_reader(self._parse_as_of(as_of)) as reader:
+        with self.database.open_reader(self._parse_as_of(as_of)) as reader:
             return payloads.read_payload_bytes(reader, where)
 
     def exempt(
@@ -123,7 +125,7 @@ class CentreExplain(CentreBase):
             by=by,
             reason=reason,
         )
-        decision = exemptions.preview_exemption(self.store, self.read_inputs, rows, by=by, reason=reason)
+        decision = exemptions.preview_exemption(self.database, self.read_inputs, rows, by=by, reason=reason)
         return decision if dry_run else decision.save()
 
     def exempt_file(
@@ -166,7 +168,7 @@ class CentreExplain(CentreBase):
         rows = exemptions.check_exemption_rows(reading.frame, where=str(path))
         approver = by or ", ".join(rows["by"].unique(maintain_order=True))
         decision = exemptions.preview_exemption(
-            self.store, self.read_inputs, rows, by=approver, reason=reason, file_name=path.name
+            self.database, self.read_inputs, rows, by=approver, reason=reason, file_name=path.name
         )
         return decision if dry_run else decision.save()
 
@@ -202,7 +204,7 @@ class CentreExplain(CentreBase):
         self, action: str, ids: str | Sequence[str], by: str, reason: str | None, dry_run: bool
     ) -> ExemptionDecision:
         decision = exemptions.preview_status_change(
-            self.store, self.read_inputs, list_names(ids) or (), action, by=by, reason=reason
+            self.database, self.read_inputs, list_names(ids) or (), action, by=by, reason=reason
         )
         return decision if dry_run else decision.save()
 
@@ -237,7 +239,7 @@ class CentreExplain(CentreBase):
             self.parse_window(from_, to)
         zone, instant = self.settings.timezone, self._parse_as_of(as_of)
         span = (time_args.parse_instant(from_, zone, "--from"), time_args.parse_instant(to, zone, "--to"))
-        with self.store.open_reader(instant) as reader:
+        with self.database.open_reader(instant) as reader:
             return exemptions.list_exemptions(
                 reader,
                 instant,

@@ -54,12 +54,12 @@ class CentreReports(CentreVolume):
         if isinstance(start, datetime) or isinstance(end, datetime):
             raise UsageError("A report covers whole days: give dates like 2026-03-02.")
         scored = self.score(start, end, as_of=as_of)
-        with self.store.open_reader(self._parse_as_of(as_of)) as reader:
+        with self.database.open_reader(self._parse_as_of(as_of)) as reader:
             agent, queue = read_agents(reader), reader.read_table("queue")
         state = replace(scored, window=self.compute_bounds((start, end))).slices()
         outlook, notes = self._build_call_figures(start, end, as_of, horizon, state)
         accounts = {name: str(of.get("vendor", "")) for name, of in self.settings.sources.items()}
-        with self.store.open_reader(self._parse_as_of(as_of)) as reader:
+        with self.database.open_reader(self._parse_as_of(as_of)) as reader:
             figures = data_sources.describe_figure_sources(
                 reader, self.compute_bounds((start, end)), outlook.get("interval"), accounts
             )
@@ -90,7 +90,7 @@ class CentreReports(CentreVolume):
         found: dict[str, Any] = {}
         try:
             found["interval"] = self._compute_intervals((start, end), None, as_of, state)
-            with self.store.open_reader(self._parse_as_of(as_of)) as reader:
+            with self.database.open_reader(self._parse_as_of(as_of)) as reader:
                 found["history"] = past = forecast.read_interval_history(reader, None)
                 first, last = forecast.find_history_extent(past)
                 special = forecast.read_special_days(reader, self.settings, first, last + horizon)

@@ -64,7 +64,7 @@ class CentreVolume(CentreBase):
     ) -> pl.DataFrame:
         span = self.compute_bounds(window)
         wide = (span[0] - ONE_DAY, span[1] + ONE_DAY)  # a queue's staff is decided per whole local day
-        with self.store.open_reader(self._parse_as_of(as_of)) as reader:
+        with self.database.open_reader(self._parse_as_of(as_of)) as reader:
             check_names_exist(reader, "queue", chosen or ())
             buckets, legs = (
                 reader.read_table("interval_volume", span=wide),
@@ -121,7 +121,7 @@ class CentreVolume(CentreBase):
         """
         forecast.check_horizon(horizon)
         start = time_args.parse_instant(origin, self.settings.timezone, "--origin")
-        with self.store.open_reader(self._parse_as_of(as_of)) as reader:
+        with self.database.open_reader(self._parse_as_of(as_of)) as reader:
             history = forecast.read_interval_history(reader, list_names(queues))
             first, end = forecast.find_history_extent(history)
             start = start or end
@@ -130,7 +130,7 @@ class CentreVolume(CentreBase):
             raise NoDataError(f"No interval ended by {start.isoformat()}; the first is {first.isoformat()}.")
         snapshot = self._build_snapshot(history, start, horizon, special)
         if keep:
-            self.store.append_rows("forecast", snapshot)
+            self.database.append_rows("forecast", snapshot)
         return snapshot
 
     def _build_snapshot(
@@ -165,7 +165,7 @@ class CentreVolume(CentreBase):
             NoDataError: there is no volume, or a queue does not exist.
             UsageError, InputError: the history is too short.
         """
-        with self.store.open_reader(self._parse_as_of(as_of)) as reader:
+        with self.database.open_reader(self._parse_as_of(as_of)) as reader:
             history = forecast.read_interval_history(reader, list_names(queues))
             special = forecast.read_special_days(
                 reader, self.settings, *forecast.find_history_extent(history)

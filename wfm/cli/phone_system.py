@@ -34,6 +34,6 @@ async def use_session(source: ConfiguredSource, act: Callable[[Any], Awaitable[A
     """Call ``act`` with an HTTP client of the source and return its result."""
     from wfm.collect.run import build_http_client, locate_state_folder
 
-    folder = locate_state_folder(open_centre().store.path)
+    folder = locate_state_folder(open_centre().database.path)
     async with build_http_client(source, folder, lambda: datetime.now(UTC)) as http:
         return await act(http)

@@ -103,7 +103,7 @@ class Collector:
     clock: returns the present (UTC); tests and the sandbox pass their own.
     """
 
-    store: Database
+    database: Database
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     part_bytes: int = PART_BYTES
     _snapshot_states: dict[str, SnapshotState] = field(default_factory=dict)
@@ -113,7 +113,7 @@ class Collector:
     @property
     def spool_folder(self) -> Path:
         """Return the folder of batches that wait while the database is in use."""
-        return self.store.path.with_name(self.store.path.name + ".spool")
+        return self.database.path.with_name(self.database.path.name + ".spool")
 
     # --- cycles -----------------------------------------------------------------------------------------
     async def collect_feed(
@@ -219,7 +219,7 @@ class Collector:
         """Return the attempts to collect windows of a feed: from_at to_at result, oldest first."""
         columns = ("from_at", "to_at", "result")
         try:
-            with self.store.open_reader() as reader:
+            with self.database.open_reader() as reader:
                 rows = read_feed_ledger(reader, source.name, feed.name)
         except NoDataError:
             return pl.DataFrame(schema=dict.fromkeys(columns, pl.Null))
@@ -373,7 +373,7 @@ class Collector:
         tables |= {table: more.rows for table, more in fills.items()}
         window = (batch.window.start, batch.window.end) if batch.window else None
         written = batches.store_batch(
-            self.store,
+            self.database,
             name=batch.name,
             source=source.name,
             feed=batch.feed,
@@ -408,7 +408,7 @@ class Collector:
             DatabaseBusyError: the database is in use; nothing was done.
         """
         assemble = self._build_leg_assembler(source)
-        return batches.reassemble_open_calls(self.store, source.name, assemble) if assemble else 0
+        return batches.reassemble_open_calls(self.database, source.name, assemble) if assemble else 0
 
     def _build_leg_assembler(self, source: ConfiguredSource) -> Callable[[pl.DataFrame], pl.DataFrame] | None:
         """Return what assembles the legs of calls from all their events, if the vendor can."""
@@ -434,7 +434,7 @@ class Collector:
 
     def _read_snapshot_state(self, source: ConfiguredSource) -> SnapshotState:
         try:
-            with self.store.open_reader() as reader:
+            with self.database.open_reader() as reader:
                 return SnapshotState.from_last_states(*read_last_states(reader, source.name))
         except NoDataError:
             return SnapshotState.from_last_states()
@@ -447,7 +447,7 @@ class Collector:
         """
         reading = PayloadParser(source, feed)
         collections, first = [], None
-        for kept in iterate_payloads(self.store, source.name, feed.name):
+        for kept in iterate_payloads(self.database, source.name, feed.name):
             collections.append(kept.collection_id)
             first = first or kept.received_at
             reading.add_payload(Payload(feed.name, kept.received_at, kept.body, kept.context))
@@ -461,7 +461,7 @@ class Collector:
             )
             rows[feed.name] = watched[feed.name]
         written = batches.store_batch(
-            self.store,
+            self.database,
             name=spool.SpooledBatch.create_name(),
             source=source.name,
             feed=feed.name,
@@ -475,7 +475,7 @@ class Collector:
         )
         replayed = sorted(set(collections))
         retired = sum(
-            batches.retire_missing_rows(self.store, table, source.name, replayed, kept)
+            batches.retire_missing_rows(self.database, table, source.name, replayed, kept)
             for table, kept in rows.items()
         )
         counts = (
@@ -486,7 +486,7 @@ class Collector:
         return CollectionCycle(source.name, feed.name, None, "complete", *counts, note="; ".join(notes))
 
     def _read_snapshot_state_before(self, source: ConfiguredSource, at: datetime) -> SnapshotState:
-        with self.store.open_reader() as reader:
+        with self.database.open_reader() as reader:
             return SnapshotState.from_last_states(*read_last_states(reader, source.name, before=at))
 
 

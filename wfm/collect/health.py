@@ -56,7 +56,7 @@ class DoctorFinding:
 
 
 def build_feed_table(
-    store: Database, sources: Mapping[str, ConfiguredSource], folder: Path, now: datetime
+    database: Database, sources: Mapping[str, ConfiguredSource], folder: Path, now: datetime
 ) -> pl.DataFrame:
     """Return a row per feed of every configured source and of every imported table.
 
@@ -64,7 +64,7 @@ def build_feed_table(
     before it) spooled (waiting batches) result note (of the last cycle).
     """
     try:
-        with store.open_reader() as reader:
+        with database.open_reader() as reader:
             asked, files = summarise_feeds(reader), summarise_imports(reader)
     except NoDataError:
         asked = files = pl.DataFrame()
@@ -133,14 +133,14 @@ def _build_import_rows(files: pl.DataFrame, now: datetime) -> list[dict[str, obj
 
 
 def check_health(
-    store: Database, sources: Mapping[str, ConfiguredSource], folder: Path, now: datetime
+    database: Database, sources: Mapping[str, ConfiguredSource], folder: Path, now: datetime
 ) -> list[DoctorFinding]:
     """Check the disk, the database, the spool, the feeds, the state mappings and the clocks.
 
     Raises:
         StoreError: the database cannot be read; see `check_without_database`.
     """
-    found = [_check_disk(store), *_check_database(store), *_check_spool(folder, sources)]
+    found = [_check_disk(database), *_check_database(database), *_check_spool(folder, sources)]
     if not sources:
         found.append(
             DoctorFinding(
@@ -150,7 +150,7 @@ def check_health(
                 "see settings.example.env; files can be imported",
             )
         )
-    table = build_feed_table(store, sources, folder, now)
+    table = build_feed_table(database, sources, folder, now)
     for source in sources.values():
         if absent := _find_dead_loopback_address(source):
             found.append(_report_dead_loopback(source, absent))
@@ -160,16 +160,16 @@ def check_health(
                 0, named=True
             )
             found.append(_check_feed(row, feed))
-    return [*found, *_check_mappings(store, now), *_check_clocks(store, now)]
+    return [*found, *_check_mappings(database, now), *_check_clocks(database, now)]
 
 
 def check_without_database(
-    store: Database, sources: Mapping[str, ConfiguredSource], folder: Path, why: StoreError
+    database: Database, sources: Mapping[str, ConfiguredSource], folder: Path, why: StoreError
 ) -> list[DoctorFinding]:
     """Check what can be checked while the database cannot be read: the disk and the spool."""
     todo = "what is collected meanwhile waits in the spool; the other checks need the database"
     return [
-        _check_disk(store),
+        _check_disk(database),
         DoctorFinding("database", "bad", str(why), todo),
         *_check_spool(folder, sources),
     ]
@@ -200,8 +200,8 @@ def _report_dead_loopback(source: ConfiguredSource, address: str) -> DoctorFindi
     )
 
 
-def _check_disk(store: Database) -> DoctorFinding:
-    folder = store.path.absolute().parent
+def _check_disk(database: Database) -> DoctorFinding:
+    folder = database.path.absolute().parent
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
@@ -218,21 +218,21 @@ def _check_disk(store: Database) -> DoctorFinding:
     return DoctorFinding("disk", "ok", f"{free / 1e9:,.0f} GB are free")
 
 
-def _check_database(store: Database) -> list[DoctorFinding]:
+def _check_database(database: Database) -> list[DoctorFinding]:
     try:
-        with store.open_reader() as reader:
+        with database.open_reader() as reader:
             collected, _ = reader.read_last_collection()
     except NoDataError:
         return [
             DoctorFinding(
-                "database", "warn", f"{store.path} does not exist yet", "import or collect something"
+                "database", "warn", f"{database.path} does not exist yet", "import or collect something"
             )
         ]
     return [
         DoctorFinding(
             "database",
             "ok",
-            f"{store.path}, {store.path.stat().st_size / 1e6:,.0f} MB, {collected:,} collections",
+            f"{database.path}, {database.path.stat().st_size / 1e6:,.0f} MB, {collected:,} collections",
         )
     ]
 
@@ -293,11 +293,11 @@ def _check_feed(row: Mapping[str, Any], feed: Feed) -> DoctorFinding:
     return DoctorFinding(name, "ok", said)
 
 
-def _check_mappings(store: Database, now: datetime) -> list[DoctorFinding]:
+def _check_mappings(database: Database, now: datetime) -> list[DoctorFinding]:
     """Check for vendor states without a mapping in the last week."""
     week = (now - timedelta(days=7), now + timedelta(days=1))
     try:
-        with store.open_reader() as reader:
+        with database.open_reader() as reader:
             states = reader.read_table("agent_state", span=week)
             own = reader.read_table("state_map")
     except WfmError:
@@ -316,10 +316,10 @@ def _check_mappings(store: Database, now: datetime) -> list[DoctorFinding]:
     ]
 
 
-def _check_clocks(store: Database, now: datetime) -> list[DoctorFinding]:
+def _check_clocks(database: Database, now: datetime) -> list[DoctorFinding]:
     """Check for states in the future: a clock or a time unit is wrong then."""
     try:
-        with store.open_reader() as reader:
+        with database.open_reader() as reader:
             ahead = reader.read_table(
                 "agent_state", span=(now + timedelta(minutes=5), now + timedelta(days=36_500))
             )

@@ -62,7 +62,7 @@ async def collect_feeds(
         cycles: list[CollectionCycle] = []
         try:
             async with build_http_client(
-                source, locate_state_folder(collector.store.path), collector.clock, patience
+                source, locate_state_folder(collector.database.path), collector.clock, patience
             ) as http:
                 session = source.vendor.session(source.settings, http)
                 for feed in feeds:
@@ -90,6 +90,6 @@ def delete_expired_data(collector: Collector, days: int) -> int:
     """
     spool.remove_partial_files(collector.spool_folder, (collector.clock() - timedelta(days=1)).timestamp())
     try:
-        return delete_old_payloads(collector.store, datetime.now(UTC) - timedelta(days=days))
+        return delete_old_payloads(collector.database, datetime.now(UTC) - timedelta(days=days))
     except (StoreError, NoDataError):
         return 0

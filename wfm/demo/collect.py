@@ -103,7 +103,7 @@ async def _poll_feed(
     source, feed = source_feed
     start, step = span[0], timedelta(seconds=feed.every_s)
     times = [start + k * step for k in range((span[1] - start) // step + 1)]
-    state = run.locate_state_folder(collector.store.path)
+    state = run.locate_state_folder(collector.database.path)
     cycles: list[CollectionCycle] = []
     collector.progress.begin_step(POLL, len(times))
     async with run.build_http_client(source, state, collector.clock) as http:

@@ -85,7 +85,7 @@ def run_demo(directory: Path, listener: ProgressListener | None = None) -> DemoR
         progress.begin_step(IMPORT)
         imported = _import_files(centre, truth, directory / FILES_FOLDER)
         collector = FeedCountingCollector(
-            centre.store, clock=lambda: datetime.fromtimestamp(clock.now(), UTC), progress=progress
+            centre.database, clock=lambda: datetime.fromtimestamp(clock.now(), UTC), progress=progress
         )
         sources = list(check_sources(centre.settings.sources).values())
         collected = poll_snapshots(collector, sources, clock, span)

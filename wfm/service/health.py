@@ -77,7 +77,7 @@ class HealthChecker:
     def _examine_database(self) -> list[HealthFinding]:
         try:
             found = health.check_health(
-                self._collector.store, self._sources, self._collector.spool_folder, self._collector.clock()
+                self._collector.database, self._sources, self._collector.spool_folder, self._collector.clock()
             )
         except DatabaseBusyError as error:
             # the previous findings: a busy database says nothing new about the feeds
@@ -91,7 +91,7 @@ class HealthChecker:
             ]
         except StoreError as error:  # damaged, or of a newer wfm: somebody has to act
             found = health.check_without_database(
-                self._collector.store, self._sources, self._collector.spool_folder, error
+                self._collector.database, self._sources, self._collector.spool_folder, error
             )
         return [HealthFinding(check=f.check, grade=f.grade, what=f.what, todo=f.todo) for f in found]
 

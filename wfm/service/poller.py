@@ -40,7 +40,7 @@ class SourcePoller:
         self._stopping = False
 
     async def __aenter__(self) -> SourcePoller:
-        state = locate_state_folder(self._collector.store.path)
+        state = locate_state_folder(self._collector.database.path)
         self._http = await self._stack.enter_async_context(
             build_http_client(self.source, state, self._collector.clock)
         )

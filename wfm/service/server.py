@@ -37,7 +37,7 @@ from wfm.service.webhooks import WebhookAnswer, WebhookReceiver, find_webhooks
 from wfm.service.write_ahead_log import WriteAheadLog
 from wfm.settings import VARIABLE_PREFIX, Settings
 from wfm.storage.database import Database
-from wfm.vendors import Delivery
+from wfm.vendors import Delivery, LegAssembler
 
 log = logging.getLogger("wfm.service")
 DRAIN_EVERY_S: Final = 2.0
@@ -72,8 +72,8 @@ class Service:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings, self._sources, self._clock = settings, sources, clock
-        store = Database(settings.database, wait_s=min(settings.database_wait_s, MAX_DATABASE_WAIT_S))
-        self.collector = Collector(store, clock)
+        database = Database(settings.database, wait_s=min(settings.database_wait_s, MAX_DATABASE_WAIT_S))
+        self.collector = Collector(database, clock)
         self.write_ahead_log = WriteAheadLog(settings.database.with_name(settings.database.name + ".journal"))
         self.metrics = ServiceMetrics(self.write_ahead_log, self.collector.spool_folder, clock)
         self.log_drainer = LogDrainer(
@@ -104,7 +104,7 @@ class Service:
     def _answer_routing_question(self, source: ConfiguredSource, delivery: Delivery) -> WebhookAnswer:
         """Answer an IVR that asks where to route a call."""
         answer, _ = call_routing.answer_routing_request(
-            self.collector.store, source, delivery, self._clock(), self._settings.state_renewal
+            self.collector.database, source, delivery, self._clock(), self._settings.state_renewal
         )
         return answer
 
@@ -133,7 +133,7 @@ class Service:
             self.scheduler.add_job(
                 name, partial(poller.poll_feed, feed), feed.every_s, start, compute_jitter_s(feed)
             )
-        if hasattr(source.vendor, "legs"):
+        if isinstance(source.vendor, LegAssembler):
             self.scheduler.add_job(
                 f"{source.name} settle", partial(self._settle_calls, source), SETTLE_EVERY_S
             )
@@ -141,7 +141,7 @@ class Service:
     def _read_last_successes(self) -> dict[tuple[str, str], datetime]:
         try:
             known = health.build_feed_table(
-                self.collector.store, self._sources, self.collector.spool_folder, self._clock()
+                self.collector.database, self._sources, self.collector.spool_folder, self._clock()
             )
         except StoreError as error:  # everything is collected again then; nothing is lost
             log.warning("the collection ledger cannot be read: %s", error)

@@ -76,16 +76,16 @@ def read_audit_records(reader: DatabaseReader, legs: pl.DataFrame) -> pl.DataFra
     )
 
 
-def verify_audit_chains(store: Database, noted: Collection[str] = ()) -> ChainCheck:
+def verify_audit_chains(database: Database, noted: Collection[str] = ()) -> ChainCheck:
     """Recompute the chain of every source and compare it with the stored hashes.
 
     Args:
-        store: the database.
+        database: the database.
         noted: hashes noted at an earlier time, which rows must still have. Only this finds that the last rows were
             removed, or that the whole chain was rewritten: the chain alone would still fit.
     """
     lost = set(noted)
-    with store.open_reader() as reader:
+    with database.open_reader() as reader:
         ends: dict[str, str] = {}
         checked = 0
         for rows in reader.stream_query(

@@ -33,7 +33,7 @@ _FROM_EVENTS: Final = (
 
 
 def store_batch(
-    store: Database,
+    database: Database,
     *,
     name: str,
     source: str,
@@ -50,7 +50,7 @@ def store_batch(
     """Store a batch: its rows, its raw payloads, its audit rows and its line in the ledger; all of it or nothing.
 
     Args:
-        store: the database.
+        database: the database.
         name: the batch's own name; a batch stored before is not stored again (None is returned).
         source, feed, window, result, note: for the ledger.
         payloads: received_at, context, body.
@@ -62,7 +62,7 @@ def store_batch(
     Raises:
         DatabaseBusyError, NotADatabaseError, NewerDatabaseError, StoreError: nothing was stored.
     """
-    with store.open_transaction(leave_log=True) as con:
+    with database.open_transaction(leave_log=True) as con:
         if con.execute("SELECT 1 FROM batch WHERE name = ?", [name]).fetchall():
             return None
         number, now = allocate_collection(con)
@@ -105,13 +105,13 @@ def store_batch(
     return WriteResult(number, read, added, replaced)
 
 
-def reassemble_open_calls(store: Database, source: str, legs: AssembleLegs) -> int:
+def reassemble_open_calls(database: Database, source: str, legs: AssembleLegs) -> int:
     """Assemble the calls of a source that have not ended again, and return how many there are.
 
     Raises:
         DatabaseBusyError, NotADatabaseError, NewerDatabaseError, StoreError: nothing was stored.
     """
-    with store.open_transaction() as con:
+    with database.open_transaction() as con:
         calls = query_frame(
             con,
             f"SELECT DISTINCT call_id FROM call_leg AS t WHERE source = ? AND {_FROM_EVENTS} AND ended_at IS NULL "
@@ -131,12 +131,12 @@ def reassemble_open_calls(store: Database, source: str, legs: AssembleLegs) -> i
 
 
 def retire_missing_rows(
-    store: Database, table: str, source: str, collections: Sequence[int], kept: pl.DataFrame
+    database: Database, table: str, source: str, collections: Sequence[int], kept: pl.DataFrame
 ) -> int:
     """Mark as replaced the rows of some collections that reading their payloads again no longer gives.
 
     Args:
-        store: the database.
+        database: the database.
         table, source: of the rows.
         collections: the collections whose payloads were read again.
         kept: the rows that this gave (at least their keys).
@@ -146,7 +146,7 @@ def retire_missing_rows(
     """
     declared = schema.get_table(table)
     of_source = "t.source = ?" if "source" in declared.own_columns else "? IS NOT NULL"
-    with store.open_transaction() as con:
+    with database.open_transaction() as con:
         _, now = allocate_collection(con)
         con.register("kept", kept.select(declared.key))
         same = " AND ".join(f"t.{c} IS NOT DISTINCT FROM k.{c}" for c in quote_names(declared.key))

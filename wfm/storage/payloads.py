@@ -57,7 +57,7 @@ def insert_payloads(
 
 
 def iterate_payloads(
-    store: Database, source: str, feed: str, span: TimeSpan | None = None
+    database: Database, source: str, feed: str, span: TimeSpan | None = None
 ) -> Iterator[StoredPayload]:
     """Yield the stored payloads of a feed in the order in which they were received.
 
@@ -67,12 +67,12 @@ def iterate_payloads(
     if span is not None:
         where += " AND received_at >= ? AND received_at < ?"
         values += span  # type: ignore[arg-type]
-    with store.open_reader() as reader:
+    with database.open_reader() as reader:
         numbers = reader.run_query(
             f"SELECT DISTINCT collection_id FROM payload WHERE {where} ORDER BY collection_id", values
         )["collection_id"]
     for number in numbers:
-        with store.open_reader() as reader:
+        with database.open_reader() as reader:
             rows = reader.run_query(
                 f"SELECT * FROM payload WHERE {where} AND collection_id = ? ORDER BY position",
                 [*values, number],
@@ -112,14 +112,14 @@ def read_payload(
     return next(((row["source"], _unpack_row(row)) for row in rows.iter_rows(named=True)), None)
 
 
-def delete_old_payloads(store: Database, before: datetime) -> int:
+def delete_old_payloads(database: Database, before: datetime) -> int:
     """Delete payloads received before an instant and return how many; the rows read from them stay.
 
     The payloads of one collection are deleted together, once the last of them is old: a replay of a part of them would
     look as if the vendor had withdrawn the rest.
     """
     old = "SELECT collection_id FROM payload GROUP BY collection_id HAVING max(received_at) < ?"
-    with store.open_transaction() as con:
+    with database.open_transaction() as con:
         deleted = con.execute(f"DELETE FROM payload WHERE collection_id IN ({old})", [before]).fetchall()
         return int(deleted[0][0])
 

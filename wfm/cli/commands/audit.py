@@ -36,7 +36,7 @@ def verify_chain(
 
     noted = [_parse_hash(one) for one in end or ()]
     with show_progress("Verifying"):
-        chain = verify_audit_chains(open_centre().store, noted)
+        chain = verify_audit_chains(open_centre().database, noted)
     if chain.first_mismatch is not None:
         source, leg = chain.first_mismatch
         print_note(

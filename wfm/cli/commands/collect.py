@@ -56,7 +56,7 @@ def run(
         pairs = [(one, what) for one, what in pairs if what.kind == "window"]
         if not pairs:
             raise UsageError("--from and --to are for feeds with a past; snapshots and lists have none.")
-    collector = Collector(centre.store)
+    collector = Collector(centre.database)
     with show_progress("Collecting"):
         cycles = asyncio.run(collect_feeds(collector, pairs, window, again=again))
         delete_expired_data(collector, centre.settings.payload_days)

@@ -26,11 +26,11 @@ def run(format: FormatOption = None, out: OutOption = None) -> None:
 
     target, centre = OutputTarget.choose(format, out), open_centre()
     sources = check_sources(centre.settings.sources, centre.settings.country)
-    folder = Collector(centre.store).spool_folder
+    folder = Collector(centre.database).spool_folder
     try:
-        findings = check_health(centre.store, sources, folder, datetime.now(UTC))
+        findings = check_health(centre.database, sources, folder, datetime.now(UTC))
     except StoreError as error:
-        findings = check_without_database(centre.store, sources, folder, error)
+        findings = check_without_database(centre.database, sources, folder, error)
     rows = [(one.grade, one.check, one.what, one.todo) for one in findings]
     print_frame(pl.DataFrame(rows, schema=["grade", "check", "finding", "to do"], orient="row"), target)
     if any(one.grade == "bad" for one in findings):

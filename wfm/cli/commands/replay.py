@@ -24,7 +24,7 @@ def run(
 
     target, centre = OutputTarget.choose(format, out), open_centre()
     pairs = select_feeds(check_sources(centre.settings.sources, centre.settings.country), source, feed)
-    collector = Collector(centre.store)
+    collector = Collector(centre.database)
     with show_progress("Replaying"):
         cycles = [collector.replay_feed(one, what) for one, what in pairs]
     print_frame(tabulate_cycles(cycles), target, SCREEN_COLUMNS)

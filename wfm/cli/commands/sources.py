@@ -25,9 +25,9 @@ def run(format: FormatOption = None, out: OutOption = None) -> None:
 
     target, centre = OutputTarget.choose(format, out), open_centre()
     sources = check_sources(centre.settings.sources, centre.settings.country)
-    folder = Collector(centre.store).spool_folder
+    folder = Collector(centre.database).spool_folder
     try:
-        rows = build_feed_table(centre.store, sources, folder, datetime.now(UTC))
+        rows = build_feed_table(centre.database, sources, folder, datetime.now(UTC))
     except StoreError as error:
         print_note(f"{error} Until then only the contents of the spool are known.")
         print_frame(build_feed_table_without_database(sources, folder), target)
