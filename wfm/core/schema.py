@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-import duckdb
 import polars as pl
 
 from wfm.core.time import INSTANT
@@ -20,15 +19,20 @@ POLARS_TYPES: dict[str, pl.DataType] = {
     "BOOLEAN": pl.Boolean(),
     "BLOB": pl.Binary(),
     "DATE": pl.Date(),
-    "TIMESTAMP WITH TIME ZONE": INSTANT,
+    "TIMESTAMPTZ": INSTANT,
 }
+"""SQL type, as `schema.sql` writes it → polars type."""
 PROVENANCE_COLUMNS = ("collection_id", "row_no", "recorded_at", "replaced_at")
 """Columns that every versioned table has as well as its own: where a row came from and when it was in force."""
 
 _MIGRATION_PATTERN = re.compile(r"^-- migration (\d+): (.+)$", re.MULTILINE)
 _TABLE_PATTERN = re.compile(r"CREATE TABLE (\w+) \(\s*-- key: (.+?)\n(.*?)\n\);", re.DOTALL)
 _COLUMN_PATTERN = re.compile(r'^\s+"?(\w+)"?\s+[A-Z]+.*?,?\s*-- (.+)$', re.MULTILINE)
-_ADDED_COLUMN_PATTERN = re.compile(r'^ALTER TABLE (\w+) ADD COLUMN "?(\w+)"? .*?; *-- (.+)$', re.MULTILINE)
+_COMMENT_PATTERN = re.compile(r"--.*$", re.MULTILINE)
+_DECLARATION_PATTERN = re.compile(r'\s*"?(\w+)"?\s+([A-Z]+)( NOT NULL)?\s*')
+_ADDED_COLUMN_PATTERN = re.compile(
+    r'^ALTER TABLE (\w+) ADD COLUMN ("?(\w+)"? [A-Z ]+); *-- (.+)$', re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -80,31 +84,37 @@ def read_migrations() -> tuple[Migration, ...]:
 
 @cache
 def read_tables() -> dict[str, Table]:
-    """Return every table, by name.
-
-    The types come from DuckDB itself, which creates the tables in memory: no second parser of SQL types is needed.
-    """
-    declared = {m[1]: m for m in _TABLE_PATTERN.finditer(_read_schema_sql())}
-    added = [(m[1], m[2], m[3]) for m in _ADDED_COLUMN_PATTERN.finditer(_read_schema_sql())]
-    with duckdb.connect(":memory:") as con:
-        for migration in read_migrations():
-            con.execute(migration.sql)
-        rows = con.execute(
-            "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() "
-            "WHERE NOT internal ORDER BY table_name, column_index"
-        ).fetchall()
-    out = {}
-    for name, match in declared.items():
-        table_rows = [row for row in rows if row[0] == name]
-        out[name] = Table(
+    """Return every table, by name."""
+    sql = _read_schema_sql()
+    added = [(m[1], m[2], m[3], m[4]) for m in _ADDED_COLUMN_PATTERN.finditer(sql)]
+    tables = {}
+    for name, key, body in _TABLE_PATTERN.findall(sql):
+        declarations = _COMMENT_PATTERN.sub("", body).split(",")
+        declarations += [declaration for table, declaration, _, _ in added if table == name]
+        parsed = [_parse_declaration(declaration) for declaration in declarations]
+        tables[name] = Table(
             name=name,
-            key=tuple(match[2].replace(" ", "").split(",")),
-            columns={column: POLARS_TYPES[kind] for _, column, kind, _ in table_rows},
-            required=frozenset(column for _, column, _, nullable in table_rows if not nullable)
+            key=tuple(key.replace(" ", "").split(",")),
+            columns={column: dtype for column, dtype, _ in parsed},
+            # wfm fills the columns of provenance itself, so no file has to
+            required=frozenset(column for column, _, required in parsed if required)
             - set(PROVENANCE_COLUMNS),
-            comments=dict(_COLUMN_PATTERN.findall(match[3])) | {c: text for t, c, text in added if t == name},
+            comments=dict(_COLUMN_PATTERN.findall(body))
+            | {column: comment for table, _, column, comment in added if table == name},
         )
-    return out
+    return tables
+
+
+def _parse_declaration(declaration: str) -> tuple[str, pl.DataType, bool]:
+    """Return the name and the type of a column, and whether it is required.
+
+    Parsed here and not by DuckDB, because every command needs the types: loading DuckDB and creating the tables in
+    memory takes as long as all the rest of a short command.
+    """
+    match = _DECLARATION_PATTERN.fullmatch(declaration)
+    if match is None:
+        raise ValueError(f"schema.sql: {declaration.strip()!r} is not a column that wfm can read")
+    return match[1], POLARS_TYPES[match[2]], match[3] is not None
 
 
 def get_table(name: str) -> Table:
