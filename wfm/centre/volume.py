@@ -17,6 +17,7 @@ from wfm.core.time import INSTANT
 from wfm.engine.forecast import forecast_intervals, run_backtest, summarise_accuracy
 from wfm.engine.inputs.clock_offsets import correct_clock_offsets
 from wfm.engine.volume import intervals
+from wfm.engine.volume.service_level import ServiceLevel
 
 
 class CentreVolume(CentreBase):
@@ -81,7 +82,7 @@ class CentreVolume(CentreBase):
             login=login,
             queue=queue,
             window=span,
-            service_level=intervals.ServiceLevel(target_s=self.settings.service_level_s),
+            service_level=ServiceLevel(target_s=self.settings.service_level_s),
             timezone=self.settings.timezone,
         )
         found = found if chosen is None else found.filter(pl.col("queue_id").is_in(chosen))

@@ -58,7 +58,7 @@ def run(
 
 def _print_summary(rows: pl.DataFrame) -> None:
     """Print volume and ratios over all rows: sums are divided, never ratios averaged."""
-    from wfm.engine.volume.intervals import SERVICE_LEVEL_VARIANTS
+    from wfm.engine.volume.service_level import SERVICE_LEVEL_VARIANTS
     from wfm.report import formats
 
     if rows.height < 2:

@@ -7,8 +7,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from wfm.core import glossary
-from wfm.core.time import US_PER_SECOND, to_microseconds
+from wfm.core.time import to_microseconds
 from wfm.engine.adherence.exceptions import assign_unscheduled_workdays
 from wfm.engine.time.axis import (
     Axis,
@@ -23,7 +22,6 @@ from wfm.engine.time.codes import LOGGED_OUT_CODE, is_queue_state
 
 SHIFT_REACH_US = to_microseconds(timedelta(hours=2))
 """Ready time at most so far from a shift belongs to it, in definitions that count it."""
-QUARTER_US = glossary.INTERVAL_S * US_PER_SECOND
 AGENT_WORKDAY_KEY = ["agent", "workday"]
 
 
@@ -144,22 +142,4 @@ def split_rows_at(rows: pl.DataFrame, at: pl.Expr) -> pl.DataFrame:
         .filter(pl.col("key") < pl.col("key_end"))
         .sort("key")
         .drop("cut")
-    )
-
-
-def split_at_quarters(rows: pl.DataFrame, axis: Axis) -> pl.DataFrame:
-    """Split rows at every quarter of an hour and add ``quarter``, its number since 1970."""
-    # the offset of every zone is whole quarters, so that quarters counted in UTC are quarters everywhere
-    base = pl.col("key") - pl.col("key") % axis.agent_width - axis.origin_us
-    first, last = ((pl.col(name) - base) for name in ("key", "key_end"))
-    rows = rows.with_columns(
-        base=base, quarter=pl.int_ranges(first // QUARTER_US, (last - 1) // QUARTER_US + 1)
-    )
-    start = pl.col("base") + pl.col("quarter") * QUARTER_US
-    return (
-        rows.explode("quarter")
-        .with_columns(
-            key=pl.max_horizontal("key", start), key_end=pl.min_horizontal("key_end", start + QUARTER_US)
-        )
-        .drop("base")
     )

@@ -21,14 +21,10 @@ from typing import Final
 import polars as pl
 
 from wfm.core.errors import UsageError
-from wfm.engine.adherence.counted_time import (
-    AGENT_WORKDAY_KEY,
-    CountedTime,
-    split_at_quarters,
-    split_rows_at,
-)
+from wfm.engine.adherence.counted_time import AGENT_WORKDAY_KEY, CountedTime, split_rows_at
 from wfm.engine.adherence.tolerance import ExceptionThreshold, SegmentTolerance, mark_tolerated
 from wfm.engine.time.codes import LOGGED_OUT_CODE, is_queue_state
+from wfm.engine.time.interval_grid import cut_at_intervals
 
 Definition = Callable[[CountedTime], pl.DataFrame]
 """Returns the rows of counted time, cut where a weight changes, with ``numerator`` and ``denominator`` (-1, 0 or 1)."""
@@ -40,7 +36,7 @@ IS_IN_ADHERENCE = pl.col("known") & ~pl.col("out")
 IS_SCHEDULED_ON_QUEUE = pl.col("category") == "on_queue"
 IS_SCHEDULED_REST = pl.col("category").is_in(["break", "meal"])
 IS_ON_COUNTED_WORKDAY = pl.col("planned") & pl.col("present")
-PAIRING_GROUP = [*AGENT_WORKDAY_KEY, "quarter"]
+PAIRING_GROUP = [*AGENT_WORKDAY_KEY, "interval_start"]
 
 
 def _add_weights(rows: pl.DataFrame, numerator: pl.Expr, denominator: pl.Expr) -> pl.DataFrame:
@@ -190,14 +186,15 @@ def _pair_ready_time(given: CountedTime, surplus: pl.Expr) -> pl.DataFrame:
     rows = given.rows.with_columns(
         side=pl.when(_is_missing_ready_time()).then(pl.lit(-1)).when(surplus).then(pl.lit(1)).otherwise(0)
     )
-    sided = split_at_quarters(rows.filter(pl.col("side") != 0), given.axis)
+    # the running sum below pairs the earliest time first, so the pieces must be in order of time
+    sided = cut_at_intervals(rows.filter(pl.col("side") != 0), given.axis).sort("key")
     length, side = pl.col("key_end") - pl.col("key"), pl.col("side")
     pairs = pl.min_horizontal(
         *(pl.when(side == which).then(length).otherwise(0).sum().over(PAIRING_GROUP) for which in (-1, 1))
     )
     left = pairs - (length.cum_sum().over([*PAIRING_GROUP, "side"]) - length)
     sided = split_rows_at(sided.with_columns(until=pl.col("key") + left), pl.col("until"))
-    sided = sided.with_columns(paired=pl.col("key") < pl.col("until")).drop("until", "quarter")
+    sided = sided.with_columns(paired=pl.col("key") < pl.col("until")).drop("until", "interval_start")
     rest = rows.filter(side == 0).with_columns(paired=False)
     return rest.merge_sorted(sided.select(rest.columns), key="key").drop("side")
 

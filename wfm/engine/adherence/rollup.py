@@ -13,7 +13,6 @@ import polars as pl
 
 from wfm.core import glossary
 from wfm.core.errors import UsageError
-from wfm.core.time import INSTANT, US_PER_SECOND
 from wfm.engine.adherence.exceptions import assign_unscheduled_workdays
 from wfm.engine.time.axis import (
     Axis,
@@ -49,8 +48,6 @@ GROUPING_ALIASES: Final = {"agent": "agent_id", "queue": "queue_id", "interval":
 CUTTING_GROUPINGS: Final = ("queue_id", "interval_start")
 """The groupings that may change within a segment, so that slices are cut for them."""
 
-INTERVAL_US: Final = glossary.INTERVAL_S * US_PER_SECOND
-
 
 def parse_groupings(by: str | Sequence[str]) -> list[str]:
     """Return the groupings that names or short names mean, each once.
@@ -65,38 +62,6 @@ def parse_groupings(by: str | Sequence[str]) -> list[str]:
                 f"Cannot group by {name!r}; choose from: {', '.join((*GROUPINGS, *GROUPING_ALIASES))}."
             )
     return list(dict.fromkeys(found))
-
-
-def cut_at_intervals(slices: pl.DataFrame, axis: Axis) -> pl.DataFrame:
-    """Cut slices at every quarter of an hour and add ``interval_start``, the instant at which it begins.
-
-    Quarters are counted in UTC. Today's zones all differ from UTC by whole quarters, so that these are the quarters of
-    any local clock, and the hour that is repeated in autumn has eight.
-
-    ::
-
-        slices    10:10 |------------in------------| 10:40
-        pieces    10:10 |---|---------|------------| 10:40
-                          10:15     10:30
-    """
-    base = pl.col("key") // axis.agent_width * axis.agent_width - axis.origin_us
-    first = (pl.col("key") - base) // INTERVAL_US
-    last = (pl.col("key_end") - 1 - base) // INTERVAL_US
-    numbered = slices.with_columns(base=base, slot=first, last=last)
-    # most slices lie within one quarter and need no exploding
-    whole = numbered.filter(pl.col("slot") == pl.col("last")).drop("last")
-    start = pl.col("slot") * INTERVAL_US + pl.col("base")
-    parts = (
-        numbered.filter(pl.col("slot") != pl.col("last"))
-        .with_columns(slot=pl.int_ranges("slot", pl.col("last") + 1))
-        .drop("last")
-        .explode("slot")
-        .with_columns(
-            key=pl.max_horizontal("key", start), key_end=pl.min_horizontal("key_end", start + INTERVAL_US)
-        )
-    )
-    instant = (pl.col("slot") * INTERVAL_US).cast(INSTANT)
-    return pl.concat([whole, parts]).with_columns(interval_start=instant).drop("slot", "base")
 
 
 def cut_at_call_legs(slices: pl.DataFrame, legs: pl.DataFrame, axis: Axis) -> pl.DataFrame:

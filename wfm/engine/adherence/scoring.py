@@ -40,6 +40,7 @@ from wfm.engine.time.axis import (
     spans_to_steps,
 )
 from wfm.engine.time.codes import OUTSIDE_CATEGORY, is_queue_state
+from wfm.engine.time.interval_grid import cut_at_intervals
 from wfm.engine.time.units import us_to_seconds
 
 GROUPINGS = rollup.GROUPINGS
@@ -374,7 +375,7 @@ class Score:
         rows = self._clip_to_window(rows)
         if "queue_id" in by:
             rows = rollup.add_queue_id(rows, self._queued_slices, self.axis)
-        return rollup.cut_at_intervals(rows, self.axis) if "interval_start" in by else rows
+        return cut_at_intervals(rows, self.axis) if "interval_start" in by else rows
 
     @cached_property
     def _counted_time(self) -> CountedTime:
@@ -433,7 +434,7 @@ class Score:
             slices = self._clip_to_window(
                 slices.with_columns(workday=labelled["workday"].gather(slices["label_row"]))
             )
-        return rollup.cut_at_intervals(slices, self.axis) if "interval_start" in by else slices
+        return cut_at_intervals(slices, self.axis) if "interval_start" in by else slices
 
     def _sum_all_time(
         self,

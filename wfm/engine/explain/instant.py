@@ -80,7 +80,7 @@ class InstantFindings:
 
     @property
     def is_state_known(self) -> bool:
-        """Tell whether the state is known."""
+        """Return whether the state is known."""
         return self.state not in (glossary.UNKNOWN, glossary.UNMAPPED)
 
     @property

@@ -33,7 +33,7 @@ class DayCalendar:
 
     @property
     def is_special(self) -> BoolArray:
-        """Tell which days are holidays, observances or next to a holiday."""
+        """Return which days are holidays, observances or next to a holiday."""
         return np.asarray(self.labels[0] != "")
 
     @property

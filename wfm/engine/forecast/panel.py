@@ -71,7 +71,7 @@ class HistoryPanel:
 
     @property
     def usable_days(self) -> BoolArray:
-        """Tell which days to learn from, queue × day: over, not missing, not before the queue's first row."""
+        """Return which days to learn from, queue × day: over, not missing, not before the queue's first row."""
         day = np.arange(len(self.days))
         return ~self.missing & (day < self.full_days) & (day >= self.first_days[:, None])
 
@@ -277,13 +277,13 @@ def find_missing_days(days: DateArray, total: FloatArray, excused: BoolArray) ->
 
 
 def find_days_after_feed(days: DateArray, total: FloatArray, last: int) -> BoolArray:
-    """Tell which days come after the last row of any queue, on a weekday that has had calls."""
+    """Return which days come after the last row of any queue, on a weekday that has had calls."""
     opens = np.bincount(get_weekdays(days), total, 7) > 0
     return np.asarray((np.arange(len(days)) > last) & opens[get_weekdays(days)])
 
 
 def _is_among(days: DateArray, dates: frozenset[date]) -> BoolArray:
-    """Tell which days are among these dates."""
+    """Return which days are among these dates."""
     return np.isin(days, np.array(sorted(dates), "datetime64[D]"))
 
 

@@ -105,7 +105,7 @@ def get_window_bounds(window: Window | None) -> tuple[int, int] | None:
 
 
 def _is_in_window(scored: Score, workday: pl.Series) -> pl.Series:
-    """Tell which slices count: in a window of workdays those of its workdays; in a window of instants, all."""
+    """Return which slices count: in a window of workdays those of its workdays; in a window of instants, all."""
     if scored.window is None or isinstance(scored.window[0], datetime):
         return pl.repeat(True, workday.len(), eager=True)
     start, end = scored.window

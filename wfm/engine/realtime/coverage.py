@@ -39,7 +39,7 @@ class SourceCoverage:
         return SourceCoverage(pl.concat([self.spans, coverage.select(SPAN_COLUMNS)]))
 
     def is_extension_of(self, earlier: SourceCoverage) -> bool:
-        """Tell whether nothing but the edges differs from earlier coverage."""
+        """Return whether nothing but the edges differs from earlier coverage."""
         return self._fixed_part.equals(earlier._fixed_part)
 
 

@@ -130,7 +130,7 @@ def _find_next_bounds(scored: Score, rows: pl.DataFrame) -> list[pl.Series]:
 
 
 def _may_extend_overrun(scored: Score) -> pl.Expr:
-    """Tell whether an overrunning call, or the break it shifted, may still be going on at the end of a slice."""
+    """Return whether an overrunning call, or the break it shifted, may still be going on at the end of a slice."""
     overrun = scored.call_evidence["segment"].implode()
     # segments are numbered from 1: the number before this one is also this one's row in the table of segments
     previous = pl.when(pl.col("segment") > 0).then(pl.col("segment") - 1)

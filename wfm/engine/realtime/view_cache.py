@@ -147,6 +147,6 @@ def _to_microseconds(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _is_edge_in_window(scored: Score) -> pl.Expr:
-    """Tell whether the edge is in a window of instants; in a window of workdays every edge is."""
+    """Return whether the edge is in a window of instants; in a window of workdays every edge is."""
     low, high = get_window_bounds(scored.window) or (None, None)
     return pl.lit(True) if low is None else (pl.col("edge") >= low) & (pl.col("edge") < high)

@@ -14,10 +14,10 @@ from typing import Final
 
 import polars as pl
 
-from wfm.core import glossary
 from wfm.core.time import INSTANT, US_PER_SECOND
 from wfm.engine.reconcile.call_facts import CallFacts
-from wfm.engine.volume.intervals import INTERVAL_KEY, QUEUE_KEY, split_at_intervals
+from wfm.engine.time.interval_grid import INTERVAL_US, split_at_intervals
+from wfm.engine.volume.keys import INTERVAL_KEY, QUEUE_KEY
 
 CAUSE_TEXTS: Final[dict[str, str]] = {
     "late_booking": "handle time is booked later than in the interval of arrival",
@@ -50,8 +50,6 @@ MIN_LOSS_REDUCTION: Final = 0.005
 """The least share of the figure itself that a change must remove."""
 MAX_CHANGES: Final = 6
 """The most changes of one model."""
-
-INTERVAL_US: Final = glossary.INTERVAL_S * US_PER_SECOND
 
 MAX_LABEL_SHIFT: Final = 56
 """Quarter-hours by which a label may be off: 14 hours, the largest offset of a time zone."""

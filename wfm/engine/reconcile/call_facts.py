@@ -10,13 +10,14 @@ from typing import Final
 
 import polars as pl
 
+from wfm.core import glossary
 from wfm.core.time import US_PER_SECOND, to_microseconds
 from wfm.engine.inputs import frames
 from wfm.engine.inputs.frames import Frame
 from wfm.engine.inputs.logins import add_agent_id
-from wfm.engine.volume import intervals
+from wfm.engine.volume import intervals, occupancy
 from wfm.engine.volume.call_linking import LINK_TOLERANCE
-from wfm.engine.volume.intervals import HANDLING_STATES, QUEUE_KEY
+from wfm.engine.volume.keys import QUEUE_KEY
 
 NO_QUEUE: Final = ""
 """The queue_id of calls without a queue; null in results."""
@@ -167,7 +168,7 @@ def _attribute_state_time(legs: pl.DataFrame, state: Frame, login: pl.DataFrame)
 
     Within an unbroken run of handling, time belongs to the last leg answered so far; before the first, to the first.
     """
-    spans = intervals.read_state_spans(state, ["agent_id"]).with_columns(
+    spans = occupancy.read_state_spans(state, ["agent_id"]).with_columns(
         low=pl.col("start_at").dt.epoch("us"), high=pl.col("end_at").dt.epoch("us")
     )
     spans = spans.filter(pl.col("high") > pl.col("low")).sort("agent_id", "low")
@@ -215,7 +216,7 @@ def _number_conversations(legs: pl.DataFrame, login: pl.DataFrame) -> pl.DataFra
 
 def _number_handling_runs(spans: pl.DataFrame) -> pl.DataFrame:
     """Select handling and number its unbroken runs: agent_id low high state run run_low run_high."""
-    handling = spans.filter(pl.col("state").is_in(HANDLING_STATES))
+    handling = spans.filter(pl.col("state").is_in(glossary.HANDLING_STATES))
     goes_on = (pl.col("agent_id") == pl.col("agent_id").shift(1)) & (pl.col("low") == pl.col("high").shift(1))
     return handling.with_columns(run=(~goes_on.fill_null(False)).cum_sum().cast(pl.Int64)).with_columns(
         run_low=pl.col("low").min().over("run"), run_high=pl.col("high").max().over("run")
@@ -277,7 +278,7 @@ def find_uncovered_legs(state: Frame, legs: Frame | None, login: Frame | None) -
         legs: the call log.
         login: source login agent_id [from_at to_at].
     """
-    unknown = intervals.read_state_spans(state, ["agent_id"]).filter(
+    unknown = occupancy.read_state_spans(state, ["agent_id"]).filter(
         pl.col("state").is_in(["unknown", "unmapped"])
     )
     answered = frames.read_frame(legs, "call_leg").filter(

@@ -28,9 +28,11 @@ from wfm.engine.inputs.frames import Frame
 from wfm.engine.reconcile import booking_model, call_facts
 from wfm.engine.reconcile.booking_model import BOOKING_COLUMNS, FittedModels, VendorBuckets
 from wfm.engine.reconcile.call_facts import NO_QUEUE, CallFacts
+from wfm.engine.time.interval_grid import INTERVAL_US
 from wfm.engine.time.units import us_to_seconds
 from wfm.engine.volume import intervals
-from wfm.engine.volume.intervals import INTERVAL_KEY, QUEUE_KEY, divide_or_null
+from wfm.engine.volume.keys import INTERVAL_KEY, QUEUE_KEY
+from wfm.engine.volume.service_level import divide_or_null
 
 GROUPINGS: Final = ("source", "queue_id", "interval_start", "day", "week")
 """The groupings on offer; a day is local, a week is named by its Monday."""
@@ -259,7 +261,7 @@ def _handle_time_tolerance() -> pl.Expr:
 
 
 def _is_different(figure: str, residual: pl.Expr) -> pl.Expr:
-    """Tell whether a residual is a difference: any for counts, beyond the tolerance for handle time."""
+    """Return whether a residual is a difference: any for counts, beyond the tolerance for handle time."""
     least = pl.lit(0) if figure in ("entered", "abandoned") else _handle_time_tolerance()
     return (residual.abs() > least).fill_null(False)
 
@@ -356,12 +358,12 @@ def _add_local_signs(rows: pl.DataFrame, facts: CallFacts, gap: Frame | None) ->
     )
     logged = calls.select(
         *QUEUE_KEY,
-        interval_start=(pl.col("at") // booking_model.INTERVAL_US * booking_model.INTERVAL_US).cast(INSTANT),
+        interval_start=(pl.col("at") // INTERVAL_US * INTERVAL_US).cast(INSTANT),
     )
     active = logged.select("source", "interval_start").unique().with_columns(active=pl.lit(True))
     unknown = facts.handled.filter(pl.col("talk").is_null()).select(
         *QUEUE_KEY,
-        interval_start=(pl.col("end") // booking_model.INTERVAL_US * booking_model.INTERVAL_US).cast(INSTANT),
+        interval_start=(pl.col("end") // INTERVAL_US * INTERVAL_US).cast(INSTANT),
         untimed=pl.lit(True),
     )
     silent = (pl.col("entered_legs") == 0) & (pl.col("entered_vendor") > 0) & pl.col("active").is_null()
@@ -386,7 +388,7 @@ def _list_declared_gaps(rows: pl.DataFrame, facts: CallFacts, gap: Frame | None)
     """List the intervals of queues in which their call log is known to have a gap."""
     gaps = frames.check_span_order(frames.read_frame(gap, "coverage"), "gap")
     logged = facts.handled.select(*QUEUE_KEY, "account").unique()
-    end = pl.col("interval_start") + pl.duration(microseconds=booking_model.INTERVAL_US)
+    end = pl.col("interval_start") + pl.duration(microseconds=INTERVAL_US)
     return (
         rows.select(INTERVAL_KEY)
         .join(logged, on=QUEUE_KEY)

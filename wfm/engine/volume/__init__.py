@@ -1,1 +1,1 @@
-"""Compute volume, service level and occupancy per queue and interval; link the legs of one call."""
+"""Measure volume, service level and occupancy per queue and interval; link the legs of one call."""

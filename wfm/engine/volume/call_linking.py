@@ -35,7 +35,7 @@ def link_legs(legs: pl.DataFrame, tolerance: timedelta = LINK_TOLERANCE) -> pl.D
     """
     legs = legs.with_columns(
         own=pl.coalesce("call " + pl.col("call_id"), "leg " + pl.col("leg_id")),
-        # legs without a call id are told apart by the user at whom they rang
+        # legs without a call id are distinguished by the user at whom they rang
         user=pl.when(pl.col("call_id").is_null()).then("login"),
         number=_external_number(),
         start=pl.coalesce("started_at", "answered_at", "ended_at"),
@@ -58,11 +58,11 @@ def _external_number() -> pl.Expr:
 def _number_calls(calls: pl.DataFrame, tolerance: timedelta) -> pl.DataFrame:
     """Number the calls: source, own, call, elsewhere."""
     calls = calls.sort("number", "start", "source", "own").with_columns(
-        fresh=_starts_new_call(tolerance).fill_null(True)
+        begins=_starts_new_call(tolerance).fill_null(True)
         | pl.col("number").is_null()
         | pl.col("start").is_null()
     )
-    paired = calls.with_columns(cluster=pl.col("fresh").cum_sum()).with_columns(
+    paired = calls.with_columns(cluster=pl.col("begins").cum_sum()).with_columns(
         # the first of each system with the first of the others, the second with the second
         turn=pl.int_range(pl.len()).over("cluster", "source", "user")
     )
@@ -74,11 +74,11 @@ def _number_calls(calls: pl.DataFrame, tolerance: timedelta) -> pl.DataFrame:
 
 
 def _starts_new_call(tolerance: timedelta) -> pl.Expr:
-    """Tell whether a call, in order of number and start, is not linked to those before it."""
+    """Return whether a call, in order of number and start, is not linked to those before it."""
     same = pl.col("number") == pl.col("number").shift(1)
     until = pl.col("end").cum_max().over("number").shift(1)
-    together = pl.col("start") - pl.col("start").shift(1) <= tolerance
-    return ~(same & (together | (pl.col("start") <= until + _allowed_delay(tolerance))))
+    is_simultaneous = pl.col("start") - pl.col("start").shift(1) <= tolerance
+    return ~(same & (is_simultaneous | (pl.col("start") <= until + _allowed_delay(tolerance))))
 
 
 def _allowed_delay(tolerance: timedelta) -> pl.Expr:

@@ -1,4 +1,4 @@
-"""15-minute intervals per queue: volume, handle time, abandonment, service level and occupancy.
+"""Measure volume, handle time, abandonment, service level and occupancy per queue and 15-minute interval.
 
 Numbers come from the vendor's own buckets or from the call log, and ``origin`` says which. Where a queue has
 both, the vendor's are used and the call log adds what buckets lack::
@@ -9,38 +9,30 @@ both, the vendor's are used and the call log adds what buckets lack::
     billing   no       yes         calls                            calls
 
 That is decided once per source and queue over all the data, so that no series changes its meaning half-way. A queue_id
-that one source counts itself and only others log is one queue: their calls belong to its buckets alone.
+of which one source has buckets and others only a call log is one queue: the calls belong to those buckets alone.
 Every interval carries the sums that its ratios are made of: to add intervals up, sum those first, then divide.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 import polars as pl
 
-from wfm.core import glossary
-from wfm.core.errors import InputError, UsageError
-from wfm.core.time import INSTANT, US_PER_SECOND, local_date, to_instant
+from wfm.core.errors import InputError
+from wfm.core.time import INSTANT, US_PER_SECOND, to_instant
 from wfm.engine.inputs import frames
 from wfm.engine.inputs.frames import Frame, Window
 from wfm.engine.time.codes import fold_vendor_text
 from wfm.engine.time.units import us_to_seconds
 from wfm.engine.volume.call_linking import link_legs
+from wfm.engine.volume.keys import INTERVAL_KEY, QUEUE_KEY
+from wfm.engine.volume.occupancy import STAFFING_DTYPES, list_serving_agents, read_queue_zones, sum_staffing
+from wfm.engine.volume.service_level import SERVICE_LEVEL_VARIANTS, ServiceLevel, divide_or_null
 
-QUEUE_KEY: Final = ["source", "queue_id"]
-INTERVAL_KEY: Final = [*QUEUE_KEY, "interval_start"]
-INTERVAL_US: Final = glossary.INTERVAL_S * US_PER_SECOND
 MAX_DURATION_S: Final = 1e9
 """A duration longer than this, negative or not a number is impossible."""
-
-HANDLING_STATES: Final = glossary.HANDLING_STATES
-WAITING_STATES: Final = glossary.WAITING_STATES
-"""Working, no_answer, logged_in and rests are neither: the queue could not have offered a call."""
 
 ABANDONED_OUTCOMES: Final = ("abandoned", "callercancelled")
 """Folded outcomes by which the caller ended an unanswered call."""
@@ -97,84 +89,6 @@ INTERVAL_DTYPES: Final[dict[str, pl.DataType]] = {
 """Columns of `measure_intervals`; its docstring describes each."""
 
 
-# --- service level --------------------------------------------------------------------------------------
-def divide_or_null(part: str | pl.Expr, whole: str | pl.Expr) -> pl.Expr:
-    """Divide two columns or expressions; null where the divisor is not positive."""
-    top, base = (pl.col(side) if isinstance(side, str) else side for side in (part, whole))
-    return pl.when(base > 0).then(top / base)
-
-
-def of_entered() -> pl.Expr:
-    """Compute answered within T / entered: every other call counts against it (Cisco "abandons impact negatively")."""
-    return divide_or_null("answered_within", "calls")
-
-
-def of_answered() -> pl.Expr:
-    """Compute answered within T / answered: abandoned calls do not count at all."""
-    return divide_or_null("answered_within", "calls_answered")
-
-
-def of_answered_and_abandoned() -> pl.Expr:
-    """Compute answered within T / (answered + abandoned), without voicemail and overflow (Genesys, abandons in)."""
-    return divide_or_null("answered_within", pl.col("calls_answered") + pl.col("calls_abandoned"))
-
-
-def with_abandoned_within() -> pl.Expr:
-    """Compute (answered + abandoned within T) / entered (Cisco "abandons impact positively")."""
-    return divide_or_null(pl.col("answered_within") + pl.col("abandoned_within"), "calls")
-
-
-def without_abandoned_within() -> pl.Expr:
-    """Compute answered within T / (entered − abandoned within T) (Cisco "abandons ignored")."""
-    return divide_or_null("answered_within", pl.col("calls") - pl.col("abandoned_within"))
-
-
-def without_short_abandons() -> pl.Expr:
-    """Compute answered within T / (answered + abandoned − short abandons), with its own limit (RingCentral)."""
-    return divide_or_null(
-        "answered_within", pl.col("calls_answered") + pl.col("calls_abandoned") - pl.col("abandoned_short")
-    )
-
-
-SERVICE_LEVEL_VARIANTS: Final[dict[str, Callable[[], pl.Expr]]] = {
-    each.__name__: each
-    for each in (
-        of_entered,
-        of_answered,
-        of_answered_and_abandoned,
-        with_abandoned_within,
-        without_abandoned_within,
-        without_short_abandons,
-    )
-}
-"""The six variants in use, by name, each an expression over the counts of an interval."""
-
-
-@dataclass(frozen=True)
-class ServiceLevel:
-    """The definition of a service level; a percentage without it means nothing.
-
-    target_s: the target T; a wait of exactly T is within it.
-    variant: one of `SERVICE_LEVEL_VARIANTS`; by default the strictest, which leaves no call out.
-    short_abandon_s: an abandon after at most this time is short; only ``without_short_abandons`` uses it.
-    """
-
-    target_s: float = 20
-    variant: str = "of_entered"
-    short_abandon_s: float = 5
-
-    def __post_init__(self) -> None:
-        if self.variant not in SERVICE_LEVEL_VARIANTS:
-            raise UsageError(
-                f"Unknown service level {self.variant!r}; choose from: {', '.join(SERVICE_LEVEL_VARIANTS)}."
-            )
-        for name in ("target_s", "short_abandon_s"):
-            seconds = getattr(self, name)
-            if not (math.isfinite(seconds) and seconds >= 0):
-                raise UsageError(f"service level: {name} is {seconds}; give seconds, 0 or more.")
-
-
-# --- intervals ------------------------------------------------------------------------------------------
 def measure_intervals(
     *,
     call_leg: Frame | None = None,
@@ -211,7 +125,7 @@ def measure_intervals(
         login: [source] login agent_id [from_at to_at]; a login with no row is its own agent_id.
         queue: [source] queue_id [timezone]: the zone whose local day decides which agents staffed the queue.
         window: two dates (days of ``timezone``) or two instants; intervals that start in it. None: all.
-        service_level: which one; None: `ServiceLevel()`.
+        service_level: its definition; None: `ServiceLevel()`.
         timezone: zone of dates and of queues without one.
 
     Returns:
@@ -245,8 +159,9 @@ def measure_intervals(
     vendor = read_vendor_buckets(interval_volume)
     legs = _assign_counting_source(_select_queue_legs(frames.read_frame(call_leg, "call_leg")), vendor)
     counted = _select_window(_count_calls(merge_legs_into_calls(_drop_duplicate_legs(legs)), level), bounds)
-    served = _list_serving_agents(legs, frames.read_frame(login, "login"), _read_queue_zones(queue), timezone)
-    staffed = None if state is None else _select_window(_sum_staffing(served, state), bounds)
+    # all legs, not only those of the window: one answered call makes an agent staff the queue for a whole local day
+    served = list_serving_agents(legs, frames.read_frame(login, "login"), read_queue_zones(queue), timezone)
+    staffed = None if state is None else _select_window(sum_staffing(served, state), bounds)
     joined = _join_sources(counted, _select_window(vendor, bounds), staffed).with_columns(
         service_level_variant=pl.lit(level.variant), service_level_target_s=pl.lit(float(level.target_s))
     )
@@ -258,25 +173,22 @@ def measure_intervals(
 
 
 def select_counted_legs(call_leg: Frame | None, interval_volume: Frame | None) -> pl.DataFrame:
-    """Select the legs that `measure_intervals` counts: the columns of call_leg, and answer, answered, handle_us …
+    """Select the legs that `measure_intervals` counts.
 
-    ``source`` counts the queue, ``account`` logged the leg, and the legs of one call share ``call``.
+    Args:
+        call_leg, interval_volume: as for `measure_intervals`.
+
+    Returns:
+        The columns of call_leg, of which ``source`` is the one that counts the queue; account (the source that logged
+        the leg), call (equal within a call), answer (an instant), answered, gave_up (the caller ended it), moved (the
+        call went on in another leg), handle_us (µs; null if not known), untimed (it is null).
+
+    Raises:
+        InputError: a frame does not have what its table needs, or a vendor's bucket is impossible.
     """
     legs = _select_queue_legs(frames.read_frame(call_leg, "call_leg"))
     legs = _drop_duplicate_legs(_assign_counting_source(legs, read_vendor_buckets(interval_volume)))
     return legs.filter(~pl.col("elsewhere"))
-
-
-def split_at_intervals(spans: pl.DataFrame) -> pl.DataFrame:
-    """Split spans [low, high) (epoch µs) at every interval boundary: adds interval_start and the length ``us``."""
-    low, high, slot = pl.col("low"), pl.col("high"), pl.col("slot") * INTERVAL_US
-    pieces = (
-        spans.filter(high > low)
-        .with_columns(slot=pl.int_ranges(low // INTERVAL_US, (high - 1) // INTERVAL_US + 1))
-        .explode("slot")
-    )
-    share = pl.min_horizontal("high", slot + INTERVAL_US) - pl.max_horizontal("low", slot)
-    return pieces.with_columns(interval_start=slot.cast(INSTANT), us=share).drop("low", "high", "slot")
 
 
 def _resolve_window(window: Window | None, timezone: str) -> tuple[datetime, datetime] | None:
@@ -303,7 +215,7 @@ def _to_microseconds(seconds: pl.Expr) -> pl.Expr:
 
 
 def _select_queue_legs(call_leg: pl.DataFrame) -> pl.DataFrame:
-    """Select the legs that came in through a queue and add how each ended: answer, answered, gave_up, untimed …"""
+    """Select the legs that came in through a queue, and add how each ended: see `select_counted_legs`."""
     outcome, started = fold_vendor_text(pl.col("outcome")), pl.col("started_at")
     incoming = pl.col("direction").str.to_lowercase().is_in(["in", "unknown"]).fill_null(True)
     answered = pl.col("answered_at").is_not_null() | (outcome == "answered").fill_null(False)
@@ -343,14 +255,14 @@ def _drop_duplicate_legs(legs: pl.DataFrame) -> pl.DataFrame:
     if log.is_empty():
         return legs
     # outside the time that the queue's log covers, the agents' legs are all there is
-    part = pl.col("call_id").is_null() & ~IS_IN_QUEUE_LOG & at.is_between("log_from", "log_to")
-    return legs.join(log, on=QUEUE_KEY, how="left", maintain_order="left").filter(~part.fill_null(False))
+    is_part = pl.col("call_id").is_null() & ~IS_IN_QUEUE_LOG & at.is_between("log_from", "log_to")
+    return legs.join(log, on=QUEUE_KEY, how="left", maintain_order="left").filter(~is_part.fill_null(False))
 
 
 def _assign_counting_source(legs: pl.DataFrame, vendor: pl.DataFrame) -> pl.DataFrame:
     """Assign calls to the one phone system that counts their queue; ``account`` is the one that logged them."""
     counted = vendor.select(QUEUE_KEY).unique()
-    # of a queue counted by several sources it is not known which of them counts a foreign call
+    # where several sources have buckets of a queue, nothing says which of them counts a call that a third one logged
     only = (
         counted.group_by("queue_id")
         .agg(home=pl.col("source").first(), many=pl.len())
@@ -387,6 +299,7 @@ def merge_legs_into_calls(legs: pl.DataFrame) -> pl.DataFrame:
         .filter(~pl.col("moved"))
     )
     end = pl.when("answered").then("answer").otherwise("ended_at")
+    # an instant missing in one leg may be in another: arrival is only null if no leg has any
     calls = calls.with_columns(
         arrival=pl.coalesce("started_at", "answer", "ended_at"),
         abandoned=~pl.col("answered") & pl.col("gave_up"),
@@ -397,8 +310,9 @@ def merge_legs_into_calls(legs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _count_calls(calls: pl.DataFrame, level: ServiceLevel) -> pl.DataFrame:
-    """Count calls per interval of their arrival."""
+    """Count calls per interval of their arrival: `COUNT_COLUMNS`, sum_handle_time_s, wait_s."""
     answered, abandoned, wait = pl.col("answered"), pl.col("abandoned"), pl.col("wait_us")
+    # a call that was neither answered nor abandoned counts in every denominator, whatever it waited
     timed = wait.is_not_null() | ~(answered | abandoned)
     within, short = (wait <= round(s * US_PER_SECOND) for s in (level.target_s, level.short_abandon_s))
     counts = {
@@ -431,23 +345,23 @@ def read_vendor_buckets(interval_volume: Frame | None) -> pl.DataFrame:
     Raises:
         InputError: a bucket is impossible.
     """
-    given = frames.read_frame(interval_volume, "interval_volume")
+    buckets = frames.read_frame(interval_volume, "interval_volume")
     start = pl.col("interval_start")
-    right = pl.all_horizontal(
+    is_possible = pl.all_horizontal(
         start.dt.truncate("15m") == start,
         pl.col("entered", "abandoned") >= 0,
         pl.col("sum_handle_time_s").is_between(0, MAX_DURATION_S),
     )
-    wrong = given.with_row_index("row").filter(~right)
-    if wrong.height:
-        first = wrong.row(0, named=True)
+    impossible = buckets.with_row_index("row").filter(~is_possible)
+    if impossible.height:
+        first = impossible.row(0, named=True)
         raise InputError(
-            f"interval_volume: {wrong.height} impossible row(s), first row {first['row']}: queue "
+            f"interval_volume: {impossible.height} impossible row(s), first row {first['row']}: queue "
             f"{first['queue_id']} at {first['interval_start'].isoformat()} with {first['entered']} entered, "
             f"{first['abandoned']} abandoned, {first['sum_handle_time_s']} s; a bucket starts on a "
             "quarter of an hour and counts from 0."
         )
-    return given.unique(INTERVAL_KEY, keep="last").select(
+    return buckets.unique(INTERVAL_KEY, keep="last").select(
         *INTERVAL_KEY,
         "entered",
         "abandoned",
@@ -459,7 +373,7 @@ def read_vendor_buckets(interval_volume: Frame | None) -> pl.DataFrame:
 
 def _join_sources(counted: pl.DataFrame, vendor: pl.DataFrame, staffed: pl.DataFrame | None) -> pl.DataFrame:
     """Join the three sources of each interval; queue by queue the vendor's buckets go before the call log."""
-    staff = _empty_staffing() if staffed is None else staffed
+    staff = pl.DataFrame(schema=STAFFING_DTYPES) if staffed is None else staffed
     rows = pl.concat([part.select(INTERVAL_KEY) for part in (counted, vendor, staff)]).unique()
     rows = rows.join(counted, on=INTERVAL_KEY, how="left").join(
         vendor, on=INTERVAL_KEY, how="left", suffix="_vendor"
@@ -467,6 +381,7 @@ def _join_sources(counted: pl.DataFrame, vendor: pl.DataFrame, staffed: pl.DataF
     rows = rows.join(staff, on=INTERVAL_KEY, how="left")
     rows = rows.join(_flag_queues("vendor", vendor), on=QUEUE_KEY, how="left")
     rows = rows.join(_flag_queues("log", counted, staff), on=QUEUE_KEY, how="left")
+    # a queue without any call in an interval has 0 calls there, but a queue without a call log has null
     own = (name for name in vendor.columns if name not in INTERVAL_KEY)
     logged = CALL_LOG_COLUMNS if staffed is None else (*CALL_LOG_COLUMNS, "handling_s", "staffed_s")
     return rows.with_columns(
@@ -495,114 +410,4 @@ def _add_ratios(rows: pl.DataFrame) -> pl.DataFrame:
             pl.when(named == name).then(variant()) for name, variant in SERVICE_LEVEL_VARIANTS.items()
         ),
         occupancy=divide_or_null("handling_s", "staffed_s"),
-    )
-
-
-# --- staffing and occupancy -----------------------------------------------------------------------------
-def _split_staffed_time(state: Frame, by: list[str]) -> pl.DataFrame:
-    """Split handling and waiting time by interval: by, interval_start, handling_us, staffed_us.
-
-    ::
-
-        spans     10:10 |--------busy--------| 10:40
-        pieces    10:10 |--|-------|---------| 10:40
-                          10:15   10:30
-    """
-    spans = read_state_spans(state, by).filter(
-        pl.col("state").is_in([*HANDLING_STATES, *WAITING_STATES]), pl.col("end_at") > pl.col("start_at")
-    )
-    bounds = {"low": pl.col("start_at").dt.epoch("us"), "high": pl.col("end_at").dt.epoch("us")}
-    return (
-        split_at_intervals(spans.with_columns(**bounds))
-        .with_columns(
-            staffed_us="us",
-            handling_us=pl.when(pl.col("state").is_in(HANDLING_STATES)).then("us").otherwise(0),
-        )
-        .group_by([*by, "interval_start"])
-        .agg(pl.col("handling_us", "staffed_us").sum())
-    )
-
-
-def read_state_spans(state: Frame, by: list[str]) -> pl.DataFrame:
-    """Read and check spans of states: the columns ``by``, start_at, end_at, state.
-
-    Raises:
-        InputError: a column is missing, an instant has no zone, or a state is not one of wfm's.
-    """
-    data = state.lazy().collect()
-    needed = list(dict.fromkeys([*by, "start_at", "end_at", "state"]))
-    missing = [name for name in needed if name not in data.columns]
-    if missing:
-        raise InputError(
-            f"state: no column {', '.join(missing)}; it has {', '.join(data.columns) or 'none'}."
-        )
-    for name in ("start_at", "end_at"):
-        if data.height and getattr(data.schema[name], "time_zone", None) is None:
-            raise InputError(
-                f"state.{name}: {data.schema[name]} where an instant with a time zone is needed."
-            )
-    data = data.select(needed).with_columns(
-        pl.col("start_at", "end_at").cast(INSTANT), pl.col("state").cast(pl.String)
-    )
-    words = data["state"].drop_nulls().unique().sort()
-    foreign = words.filter(~words.is_in(glossary.STATES))
-    if foreign.len():
-        raise InputError(
-            f"state: {foreign[0]!r} is not a state of wfm; map the vendor's states first, to one of: "
-            f"{', '.join(glossary.STATES)}."
-        )
-    return data
-
-
-def _read_queue_zones(queue: Frame | None) -> pl.DataFrame:
-    """Read the queues' own time zones: source, queue_id, zone."""
-    queues = frames.read_frame(queue, "queue").unique(QUEUE_KEY, keep="last").drop_nulls("timezone")
-    for name in queues["timezone"].unique():
-        frames.check_zone_name(name, "queue.timezone")
-    return queues.select(*QUEUE_KEY, zone="timezone")
-
-
-def _list_serving_agents(
-    legs: pl.DataFrame, login: pl.DataFrame, zones: pl.DataFrame, timezone: str
-) -> pl.DataFrame:
-    """List which agents answered calls of which queue on which local day: source, queue_id, zone, day, agent_id."""
-    at = pl.col("answer")
-    answers = (
-        legs.filter(at.is_not_null(), pl.col("login").is_not_null())
-        .join(login, left_on=["account", "login"], right_on=["source", "login"], how="left")
-        .filter(
-            pl.col("from_at").is_null() | (pl.col("from_at") <= at),
-            pl.col("to_at").is_null() | (pl.col("to_at") > at),
-        )
-        .join(zones, on=QUEUE_KEY, how="left")
-        .with_columns(pl.col("zone").fill_null(timezone), agent_id=pl.coalesce("agent_id", "login"))
-    )
-    day = local_date(at, pl.col("zone"), answers["zone"].unique().to_list())
-    return answers.select(*QUEUE_KEY, "zone", "agent_id", day=day).unique()
-
-
-def _sum_staffing(served: pl.DataFrame, state: Frame) -> pl.DataFrame:
-    """Sum the handling and staffed time of each queue's agents per interval."""
-    names = served["zone"].unique()
-    agents = pl.Enum(served["agent_id"].unique().sort())
-    served = served.with_columns(pl.col("agent_id").cast(agents))
-    ours = state.lazy().with_columns(pl.col("agent_id").cast(agents, strict=False)).drop_nulls("agent_id")
-    pieces = _split_staffed_time(ours, ["agent_id"])
-    days = pieces.join(names.to_frame(), how="cross").with_columns(
-        day=local_date(pl.col("interval_start"), pl.col("zone"), names.to_list())
-    )
-    return (
-        days.join(served, on=["agent_id", "zone", "day"])
-        .group_by(INTERVAL_KEY)
-        .agg(
-            handling_s=us_to_seconds(pl.col("handling_us").sum()),
-            staffed_s=us_to_seconds(pl.col("staffed_us").sum()),
-        )
-    )
-
-
-def _empty_staffing() -> pl.DataFrame:
-    """Return an empty frame of staffing."""
-    return pl.DataFrame(
-        schema={name: INTERVAL_DTYPES[name] for name in (*INTERVAL_KEY, "handling_s", "staffed_s")}
     )
