@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 import shlex
 from pathlib import Path
@@ -93,11 +94,11 @@ def test_every_command_shown_is_understood(page: Path, command: str) -> None:
         part = part.get_command(context, rest[0])
         assert part is not None, f"{page}: there is no command {rest[0]}"
         # a command that is only named, as in a table, has no arguments to check
-        try:
+        mentioned = command in INLINE_COMMAND.findall(page.read_text(encoding="utf-8"))
+        with contextlib.suppress(*([MISSING] if mentioned else [])):
             context = part.make_context(rest[0], rest[1:], parent=context, resilient_parsing=len(rest) == 1)
-        except MISSING as error:
-            assert command in INLINE_COMMAND.findall(page.read_text(encoding="utf-8")), error
-            return
+            continue
+        return
 
 
 def test_the_first_screens_lead_on() -> None:
