@@ -7,7 +7,7 @@
     |--- calls of Voicenter and Telphin (1 queue each), counted by us ----|
                                  |--- call logs, from XSI ----------------|
                                  |--- schedule, exemptions: files --------|
-                                 |--- states: a file ---------------|-NCC-|   polled from 20:00 on
+                                 |--- states: a file ---------------|-NCC-|   polled from 21:00 on
                                          |=== scored =====================|
 """
 
@@ -34,7 +34,7 @@ SCORED_DAYS: Final = (date(2026, 3, 8), date(2026, 3, 13))
 OUTAGE_DAY: Final = date(2026, 3, 10)
 POLLED_DAY: Final = date(2026, 3, 12)
 """The last workday: its evening is polled; the states before that are in a file."""
-POLLING_BEGINS: Final = timedelta(hours=20)
+POLLING_BEGINS: Final = timedelta(hours=21)
 """Local time at which polling begins; each poll costs about 10 ms."""
 POLL_S: Final = 60
 STATES_SOURCE: Final = "ncc"

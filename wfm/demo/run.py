@@ -24,7 +24,9 @@ from wfm.sandbox import Clock, Manners, Truth, running, settings
 from wfm.vendors import load_vendor
 
 VENDOR_SUFFIX: Final = "__VENDOR"
-SANDBOX_ENDED: Final = "# These sources were the demo's sandbox, which ended with it; `wfm sandbox` starts one that keeps running."
+SANDBOX_ENDED: Final = (
+    "# These sources were the demo's sandbox, which has ended; `wfm sandbox` starts one that keeps running."
+)
 SANDBOX_HAS_NO_LIMITS: Final = (
     "# The sandbox has no rate limit and sends large pages; a vendor has limits of its own."
 )
