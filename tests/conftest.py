@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import tiny_centre
-from hypothesis import settings
 
 import wfm
+from helpers import golden_day
+from helpers.examples import register_profiles
+from helpers.paths import ROOT
 from wfm.cli import main
 from wfm.demo import SAMPLE_TABLES
 
-settings.register_profile("wfm", deadline=None)  # a slow machine is no failure
-settings.load_profile("wfm")
-SAMPLE_FILES = Path(__file__).parents[1] / "data" / "sample"
+register_profiles()
+SAMPLE_FILES = ROOT / "data" / "sample"
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ def run(capsysbinary) -> Run:
 @pytest.fixture(scope="session")
 def _tiny(tmp_path_factory) -> Path:
     home = tmp_path_factory.mktemp("tiny")
-    tiny_centre.write(home / "files")
+    golden_day.write(home / "files")
     centre = wfm.open(home / "wfm.duckdb")
-    for table in tiny_centre.FILES:
+    for table in golden_day.FILES:
         centre.import_file(table, home / "files" / f"{table}.csv", source="pbx")
     return home
 

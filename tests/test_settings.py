@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given
-from hypothesis import settings as pace
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from helpers.examples import examples
+from helpers.paths import ROOT
 from wfm.collect.sources import check_sources
 from wfm.core.errors import SettingsError
 from wfm.settings import (
@@ -24,7 +25,7 @@ from wfm.settings import (
 )
 from wfm.vendors import find_vendor_names, load_vendor
 
-EXAMPLE = Path(__file__).parents[1] / "settings.example.env"
+EXAMPLE = ROOT / "settings.example.env"
 OTHER = {
     "database": ("other.duckdb", Path("other.duckdb")),
     "timezone": ("Asia/Jerusalem", "Asia/Jerusalem"),
@@ -204,7 +205,7 @@ def test_the_example_holds_every_setting_with_its_default_and_a_word_about_it():
     assert [name for name in names if "__" not in name] == fields
 
 
-@pace(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.text(st.characters(codec="utf-8", exclude_characters="\0$\r", exclude_categories=["Cc"]), min_size=1)
 )

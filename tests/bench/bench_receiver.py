@@ -22,10 +22,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "service"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from served import SECRET, Served, serving
-
+from helpers.service_process import SECRET, Served, serving
 from wfm.storage.database import Database
 
 CONNECTIONS = 64

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from engine.weeks import week
 
 import wfm
-from cli.outage_week import GAP, OUTAGE, store_week
+from helpers.outage_week import GAP, OUTAGE, store_week
+from helpers.planted_weeks import week
 
 
 @pytest.fixture(scope="session")

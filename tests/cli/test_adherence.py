@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
-from tiny_centre import DAY, NEXT
 
 import wfm
-from cli.answers import WINDOW, read_answer, write_csv
+from helpers.cli_answers import WINDOW, read_answer, write_csv
+from helpers.golden_day import DAY, NEXT
 from wfm.core.errors import SettingsError, UsageError
 from wfm.engine.adherence.definitions import DEFINITIONS
 from wfm.engine.adherence.tolerance import ExceptionThreshold, SegmentTolerance

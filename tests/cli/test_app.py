@@ -8,11 +8,11 @@ import subprocess
 import sys
 
 import pytest
-from tiny_centre import DAY, NEXT
 
 import wfm
-from cli.answers import WINDOW
-from wfm import jobs
+from helpers.cli_answers import WINDOW
+from helpers.golden_day import DAY, NEXT
+from wfm import centre as centres
 from wfm.cli import main
 from wfm.cli.app import COMMANDS
 from wfm.storage.database import Database
@@ -135,7 +135,7 @@ def test_an_interrupt_stores_nothing_and_exits_130(tiny, monkeypatch, capsys):
             con.execute("DELETE FROM agent")
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(jobs.Centre, "get", stopped)
+    monkeypatch.setattr(centres.Centre, "read_table", stopped)
     assert main(["export", "agent"]) == 130
     assert capsys.readouterr() == ("", "error: Stopped.\n")
     monkeypatch.undo()
@@ -147,7 +147,7 @@ def test_a_bug_is_reported_in_two_lines(monkeypatch, capsys):
     def fail(*_, **__):
         raise ZeroDivisionError("division\nby zero")
 
-    monkeypatch.setattr(jobs, "open_centre", fail)
+    monkeypatch.setattr(centres, "open_centre", fail)
     assert main(["export", "agent"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -161,6 +161,6 @@ def test_too_little_memory_is_reported(monkeypatch, run):
     def fail(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr(jobs, "open_centre", fail)
+    monkeypatch.setattr(centres, "open_centre", fail)
     done = run("export", "agent")
     assert (done.code, "ask for a shorter window" in done.err) == (1, True)

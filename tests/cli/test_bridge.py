@@ -7,10 +7,10 @@ import json
 
 import polars as pl
 import pytest
-from tiny_centre import DAY, NEXT
 
 import wfm
-from cli.answers import WINDOW
+from helpers.cli_answers import WINDOW
+from helpers.golden_day import DAY, NEXT
 from wfm.engine.adherence.definitions import DEFINITIONS
 
 pytestmark = pytest.mark.usefixtures("tiny")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tiny_centre import rows
 
-from cli.outage_week import OPTIONS, WINDOW
+from helpers.golden_day import rows
+from helpers.outage_week import OPTIONS, WINDOW
 from wfm.core.errors import UsageError
 
 

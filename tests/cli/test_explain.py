@@ -11,13 +11,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tiny_centre import DAY, rows
 
 import wfm
+from helpers.golden_day import DAY, rows
+from helpers.paths import TESTS
 from wfm.storage.batches import store_batch
 from wfm.storage.database import Database
 
-GOLDEN = Path(__file__).parents[1] / "recordings" / "explained"
+GOLDEN = TESTS / "recordings" / "explained"
 
 
 def read(text: str) -> list[dict[str, str]]:

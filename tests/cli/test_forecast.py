@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.answers import read_answer
+from helpers.cli_answers import read_answer
 from wfm.files import OUTPUT_FORMATS
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import typer
 
-from cli.answers import HEAVY_MODULES
+from helpers.cli_answers import HEAVY_MODULES
 from wfm.cli.app import COMMANDS, app
 
 GROUP = typer.main.get_command(app)

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from tiny_centre import DAY, FILES
 
-from cli.answers import read_answer, write_csv
+from helpers.cli_answers import read_answer, write_csv
+from helpers.golden_day import DAY, FILES
 from wfm.files import list_importable_tables
 
 

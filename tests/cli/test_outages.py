@@ -10,10 +10,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from engine.weeks import Planted, week
 
 import wfm
-from cli.outage_week import GAP, OPTIONS, OUTAGE, WATCHED, WINDOW, store_week
+from helpers.outage_week import GAP, OPTIONS, OUTAGE, WATCHED, WINDOW, store_week
+from helpers.planted_weeks import Planted, week
 from wfm.core.errors import NoDataError
 
 

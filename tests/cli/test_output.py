@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_centre import DAY
 
-from cli.answers import WINDOW, read_answer, write_csv
+from helpers.cli_answers import WINDOW, read_answer, write_csv
+from helpers.golden_day import DAY
 from wfm.files import OUTPUT_FORMATS
 
 ANSWERS = {

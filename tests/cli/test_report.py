@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.answers import WINDOW
+from helpers.cli_answers import WINDOW
 from wfm.engine.adherence.definitions import DEFINITIONS
 
 pytestmark = pytest.mark.usefixtures("tiny")

@@ -8,9 +8,9 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from tiny_centre import DAY, NEXT
 
 import wfm
+from helpers.golden_day import DAY, NEXT
 
 WINDOW = ("--from", DAY, "--to", NEXT)
 pytestmark = pytest.mark.usefixtures("tiny")

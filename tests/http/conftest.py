@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from misbehaving import Server, serving
 
+from helpers.misbehaving_server import Server, serving
 from wfm.http import Client, Reply, RetryPolicy
 
 Ask = Callable[..., Reply]

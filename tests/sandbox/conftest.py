@@ -7,8 +7,8 @@ from datetime import date
 
 import httpx
 import pytest
-from sandbox_client import Sandbox
 
+from helpers.sandbox_client import Sandbox
 from wfm.sandbox import Clock, Faults, Truth, running, simulate
 from wfm.sandbox.manners import Manners
 

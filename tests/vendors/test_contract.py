@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.paths import ROOT
 from wfm.vendors import (
     CallRouter,
     CallStarter,
@@ -41,7 +42,6 @@ HAS = {
     "voicenter": {FeedConfigurer, LegAssembler, DeliveryAcknowledger},
     "xima": {FeedConfigurer, EvidenceFinder},
 }
-ROOT = Path(__file__).parents[2]
 
 WRONG = """
 from __future__ import annotations

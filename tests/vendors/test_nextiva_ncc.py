@@ -7,15 +7,16 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from helpers.examples import examples
+from helpers.paths import TESTS
 from wfm import defaults
 from wfm.core import schema
 from wfm.core.errors import AuthError, BadReplyError
@@ -26,7 +27,7 @@ from wfm.vendors.nextiva_ncc.fetch import REFUSED_REST_S, NccSession
 from wfm.vendors.nextiva_ncc.interval_volume import ALL_QUEUES
 from wfm.vendors.nextiva_ncc.login import NccToken
 
-RECORDINGS = Path(__file__).parents[1] / "recordings" / "nextiva_ncc"
+RECORDINGS = TESTS / "recordings" / "nextiva_ncc"
 NOW = datetime(2024, 3, 5, 14, 20, tzinfo=UTC)
 AT = datetime(2024, 3, 5, 14, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
@@ -130,7 +131,7 @@ ANYTHING = st.recursive(
 NEARLY = st.lists(st.dictionaries(st.sampled_from(KEYS), SCALARS, min_size=3, max_size=9), max_size=4)
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(data=ANYTHING | NEARLY, feed=st.sampled_from(FEEDS), spanned=st.booleans())
 def test_any_json_is_the_tables_columns_or_refused(data: Any, feed: str, spanned: bool) -> None:
     span = {"from": AT.isoformat(), "to": (AT + QUARTER).isoformat()} if spanned else {}
@@ -152,7 +153,7 @@ def _objects(data: Any) -> int:
     return sum(map(_objects, data)) if isinstance(data, list) else 0
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(body=st.binary(max_size=200), feed=st.sampled_from(FEEDS))
 def test_any_bytes_are_refused(body: bytes, feed: str) -> None:
     try:

@@ -15,10 +15,12 @@ from xml.sax.saxutils import escape
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from helpers.examples import examples
+from helpers.paths import TESTS
 from wfm.core import schema
 from wfm.core.errors import AuthError, BadReplyError, CollectError, ThrottledError, UnreachableError
 from wfm.vendors import Payload, Trouble, Window, load_vendor, nextiva_xsi
@@ -27,7 +29,7 @@ from wfm.vendors.nextiva_xsi.fetch import DIRECTORIES
 from wfm.vendors.nextiva_xsi.settings import LISTS
 from wfm.vendors.nextiva_xsi.xml_nodes import convert_element, decode_plain_entries
 
-RECORDINGS = Path(__file__).parents[1] / "recordings" / "nextiva_xsi"
+RECORDINGS = TESTS / "recordings" / "nextiva_xsi"
 AT = datetime(2024, 3, 6, tzinfo=UTC)
 WINDOW = Window(datetime(2024, 3, 5, tzinfo=UTC), datetime(2024, 3, 6, tzinfo=UTC))
 START = int(WINDOW.start.timestamp() * 1000)
@@ -277,7 +279,7 @@ _shaped = _tree.map(lambda tree: json.dumps({"EnhancedCallLogs": {"placed": {ENT
 @given(
     st.binary(max_size=300) | st.text(max_size=300).map(str.encode) | _shaped | _shaped.map(lambda b: b[:-9])
 )
-@settings(max_examples=300)
+@examples(300)
 def test_any_bytes_give_a_frame_or_a_bad_reply(body: bytes) -> None:
     try:
         frame = legs(body)
@@ -307,7 +309,7 @@ _entry = st.dictionaries(_names, _value, min_size=1, max_size=8)
 
 
 @given(st.lists(_entry, max_size=4), st.sampled_from(LISTS))
-@settings(max_examples=300)
+@examples(300)
 def test_xml_and_json_of_the_same_entries_give_equal_frames(entries: list[dict[str, str]], name: str) -> None:
     a, b = legs(as_json(name, entries), name), legs(as_xml(name, entries), name)
     assert a.equals(b)
@@ -318,7 +320,7 @@ def test_xml_and_json_of_the_same_entries_give_equal_frames(entries: list[dict[s
 
 
 @given(st.lists(_entry, min_size=1, max_size=4))
-@settings(max_examples=200)
+@examples(200)
 def test_the_quick_xml_reader_reads_as_the_parser_does(entries: list[dict[str, str]]) -> None:
     body = as_xml("Placed", entries)
     quick = decode_plain_entries(body)
@@ -353,7 +355,7 @@ _around = st.sampled_from(
 
 
 @given(st.lists(_inside, max_size=5), st.lists(_around, max_size=2))
-@settings(max_examples=400)
+@examples(400)
 def test_the_quick_xml_reader_leaves_to_the_parser_what_it_cannot_read(
     inside: list[str], around: list[str]
 ) -> None:

@@ -7,17 +7,18 @@ import json
 import random
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from helpers.examples import examples
+from helpers.paths import TESTS
 from wfm import defaults
 from wfm.core import schema
 from wfm.core.errors import BadReplyError, CollectError, ThrottledError, UnreachableError
@@ -26,7 +27,7 @@ from wfm.vendors import Delivery, Payload, Trouble, Window, load_vendor, pack_de
 from wfm.vendors.telphin.call_routing import TelphinQuestion
 from wfm.vendors.telphin.fetch import HourlyBudget
 
-RECORDINGS = Path(__file__).parents[1] / "recordings" / "telphin"
+RECORDINGS = TESTS / "recordings" / "telphin"
 NOW = datetime(2024, 3, 5, 15, tzinfo=UTC)
 GIVEN = {"vendor": "telphin", "client_id": "me", "client_secret": "secret", "base_url": "https://pbx.example"}
 TABLES = ("call_event", "agent_state", "agent", "queue")
@@ -197,7 +198,7 @@ def encoded(fields: Mapping[str, str]) -> list[str]:
     return ["GET" if len(fields) % 2 else "POST", urlencode(fields, errors="replace")]
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(said=DELIVERIES)
 def test_any_delivery_is_an_event_or_none_and_legs_come_of_events_alone(said: list[dict[str, str]]) -> None:
     payload = delivered([encoded(fields) for fields in said])
@@ -271,7 +272,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(
     data=ANYTHING | ENTRIES | ENTRIES.map(lambda one: {"call_history": one}), table=st.sampled_from(TABLES)
 )
@@ -290,7 +291,7 @@ def test_any_json_is_the_tables_columns_or_refused(data: Any, table: str) -> Non
         assert_sound(together(frame), frame)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(
     body=st.binary(max_size=200),
     query=st.text(max_size=40),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.paths import TESTS
 from wfm.collect.sources import check_sources
 from wfm.core import schema
 from wfm.core.errors import BadReplyError, SettingsError
@@ -21,7 +21,7 @@ from wfm.vendors.voicenter.fetch import CDR_FIELDS
 from wfm.vendors.voicenter.values import read_local_epoch_s
 from wfm.vendors.voicenter.vocabulary import CDR_TYPES, OUTCOMES, find_cdr_type
 
-RECORDINGS = Path(__file__).parents[1] / "recordings" / "voicenter"
+RECORDINGS = TESTS / "recordings" / "voicenter"
 NOW = datetime(2024, 3, 5, 12, tzinfo=UTC)
 OWN = voicenter.Settings(vendor="voicenter", code="x", timezone="Asia/Jerusalem")
 

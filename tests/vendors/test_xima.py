@@ -7,16 +7,17 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from helpers.examples import examples
+from helpers.paths import TESTS
 from wfm.collect.sources import check_sources
 from wfm.core import schema
 from wfm.core.errors import BadReplyError, SettingsError, ThrottledError
@@ -25,7 +26,7 @@ from wfm.vendors import Payload, Trouble, Window, xima
 from wfm.vendors.xima.fetch import XimaSession
 from wfm.vendors.xima.templates import split_into_days
 
-RECORDINGS = Path(__file__).parents[1] / "recordings" / "xima"
+RECORDINGS = TESTS / "recordings" / "xima"
 NOW = datetime(2024, 3, 6, 14, 20, tzinfo=UTC)
 ZONE = "America/Denver"
 DAY = Window(datetime(2024, 3, 5, 7, tzinfo=UTC), datetime(2024, 3, 6, 7, tzinfo=UTC))
@@ -178,7 +179,7 @@ def sheet(titles: list[str]) -> st.SearchStrategy[dict[str, Any]]:
     return st.builds(dict, columns=st.just(columns), rows=st.lists(row, max_size=4), summaryItems=ANYTHING)
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(
     data=ANYTHING | sheet(TITLES) | sheet(CARD_TITLES), table=st.sampled_from(TABLES), spanned=st.booleans()
 )
@@ -203,7 +204,7 @@ def _values(data: Any) -> int:
     return 1 + sum(map(_values, data)) if isinstance(data, list) else 1
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(body=st.binary(max_size=200), table=st.sampled_from(TABLES))
 def test_any_bytes_are_refused(body: bytes, table: str) -> None:
     try:

@@ -1,0 +1,397 @@
+"""Exempt, revoke, restore, list, and what changed: hand-computed figures of the golden day, and bad input."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import wfm
+from helpers.golden_day import DAY, NEXT, rows
+from wfm.cli import main
+from wfm.core.errors import InputError, NoDataError, UsageError
+
+LATE = (f"{DAY}T08:00Z", f"{DAY}T08:30Z")
+"""The golden day's agent comes three minutes late: 180 s controllable."""
+ADD = (
+    "exempt",
+    "add",
+    "--from",
+    LATE[0],
+    "--to",
+    LATE[1],
+    "--agent",
+    "ann",
+    "--by",
+    "Dana",
+    "--reason",
+    "bus strike",
+)
+SECONDS = ["approved_s", "system_s", "call_driven_s", "controllable_s"]
+
+
+@pytest.fixture
+def centre(tiny) -> wfm.Centre:
+    return wfm.open(tiny / "wfm.duckdb")
+
+
+def golden(centre: wfm.Centre, as_of: datetime | None = None) -> tuple[float, ...]:
+    return centre.adherence(DAY, NEXT, as_of=as_of).select(SECONDS).row(0)
+
+
+def excuse(centre: wfm.Centre, **more: object):
+    return centre.exempt(*LATE, **{"agents": "ann", "by": "Dana", "reason": "bus strike"} | more)
+
+
+# --- decisions ------------------------------------------------------------------------------------------
+def test_an_exemption_turns_the_late_minutes_into_approved_ones(centre):
+    made = excuse(centre)
+    (row,) = made.figures.to_dicts()
+    assert (row["agent_id"], row["workday"], row["team"]) == ("ann", date(2026, 3, 2), "Bänk")
+    assert (row["controllable_change_s"], row["approved_change_s"]) == (-180, 180)
+    assert (row["adherence_adjusted_before"], row["adherence_adjusted_after"]) == (0.99375, 1.0)
+    assert made.moves.rows() == [("ann", date(2026, 3, 2), "controllable", "approved", 180.0)]
+    assert golden(centre) == (180, 0, 720, 0)
+
+
+def test_a_dry_run_stores_nothing_until_it_is_saved(centre):
+    before = centre.get("exemption")
+    made = excuse(centre, dry_run=True)
+    assert made.rows["id"].to_list() == [None]
+    assert centre.get("exemption").equals(before)
+    assert golden(centre) == (0, 0, 720, 180)
+    (name,) = made.save().rows["id"]
+    assert centre.exemptions(agents="ann").filter(pl.col("id") == name)["by"].to_list() == ["Dana"]
+
+
+def test_a_team_is_its_people_and_not_the_logins_that_a_vendor_lists_as_agents(centre, tiny):
+    (tiny / "listed.csv").write_text("agent_id,name,team\n2001,Änn O'Neill,Bänk\n", encoding="utf-8")
+    centre.put("agent", tiny / "listed.csv")
+    made = excuse(centre, agents=None, teams="Bänk")
+    assert made.moves.rows() == [("ann", date(2026, 3, 2), "controllable", "approved", 180.0)]
+    assert (made.teams["team"].to_list(), made.notes) == (["Bänk"], ())
+    again = excuse(centre, reason="the same bus", dry_run=True)
+    (note,) = (note for note in again.notes if note.startswith("Overlaps"))
+    assert note.endswith("for 1 agent(s).")
+    (name,) = made.rows["id"]
+    gone = centre.revoke(name, by="Eve")
+    assert gone.moves.rows() == [("ann", date(2026, 3, 2), "approved", "controllable", 180.0)]
+
+
+def test_an_outage_wins_over_an_approval_and_over_calls(centre):
+    excuse(centre)
+    made = centre.exempt(
+        DAY, NEXT, everybody=True, by="ops", reason="power cut", kind="system", code="outage"
+    )
+    assert made.teams["team"].to_list() == ["Bänk"]
+    assert made.moves.select("class_before", "class_after", "seconds").rows() == [
+        ("call_driven", "system", 720.0),
+        ("approved", "system", 180.0),
+    ]
+    assert golden(centre) == (0, 900, 0, 0)
+
+
+def test_a_revoked_exemption_still_counts_as_of_before_and_can_be_restored(centre):
+    (name,) = excuse(centre).rows["id"]
+    held = datetime.now(UTC)
+    gone = centre.revoke(name, by="Eve", reason="wrong bus")
+    assert gone.moves.rows() == [("ann", date(2026, 3, 2), "approved", "controllable", 180.0)]
+    revoked = datetime.now(UTC)
+    assert golden(centre) == (0, 0, 720, 180)
+    assert golden(centre, held) == (180, 0, 720, 0)
+    assert centre.restore(name, by="Fay").rows["id"].to_list() == [name]
+    assert [golden(centre, at) for at in (None, revoked)] == [(180, 0, 720, 0), (0, 0, 720, 180)]
+    states = [
+        centre.exemptions(DAY, NEXT, revoked=True, as_of=at)["state"].to_list()
+        for at in (held, revoked, None)
+    ]
+    assert states == [["in_force"], ["revoked"], ["in_force"]]
+    said = centre.exemptions(DAY, NEXT, revoked=True, as_of=revoked).row(0, named=True)
+    assert (said["revoked_by"], said["decision"]) == ("Eve", "revoked by Eve: wrong bus")
+    assert centre.exemptions(DAY, NEXT)["decision"].to_list() == ["restored by Fay"]
+
+
+def test_the_id_is_the_same_in_another_database_and_its_first_letters_do(centre, tiny):
+    (name,) = excuse(centre).rows["id"]
+    centre.get("exemption").write_csv(tiny / "moved.csv")
+    other = wfm.open(tiny / "other.duckdb")
+    other.import_file("exemption", tiny / "moved.csv")
+    assert name in other.exemptions()["id"].to_list()
+    assert centre.revoke(name[:6].upper(), by="Eve").rows["id"].to_list() == [name]
+
+
+def test_all_or_none_of_several_are_revoked(centre):
+    (name,) = excuse(centre).rows["id"]
+    with pytest.raises(NoDataError, match=r"There is no exemption x0000000000; `wfm exempt list --revoked`"):
+        centre.revoke([name, "x0000000000"], by="Eve")
+    assert golden(centre) == (180, 0, 720, 0)
+    centre.revoke(name, by="Eve")
+    with pytest.raises(InputError, match=f"{name} is already revoked, by Eve"):
+        centre.revoke(name, by="Gil")
+    centre.restore(name, by="Eve")
+    with pytest.raises(InputError, match=f"{name} is in force"):
+        centre.restore(name, by="Gil")
+
+
+def test_what_somebody_else_revoked_meanwhile_is_not_revoked_twice(centre):
+    (name,) = excuse(centre).rows["id"]
+    dry = centre.revoke(name, by="Eve", dry_run=True)
+    centre.revoke(name, by="Gil")
+    with pytest.raises(InputError, match="already revoked, by Gil"):
+        dry.save()
+    assert centre.exemptions(DAY, NEXT, revoked=True)["revoked_by"].to_list() == ["Gil"]
+
+
+def test_the_same_twice_is_refused_and_an_overlap_is_said(centre):
+    (name,) = excuse(centre).rows["id"]
+    with pytest.raises(InputError, match=f"ann is already exempted from .*, by {name}"):
+        excuse(centre)
+    made = centre.exempt(LATE[0], f"{DAY}T09:00Z", teams="Bänk", by="Dana", reason="snow")
+    assert made.notes == (
+        f"Overlaps {name} (ann, approved, 2026-03-02 08:00Z to 2026-03-02 08:30Z) for 1 agent(s).",
+        "It changes no score: no second changes its class.",
+    )
+
+
+def test_a_time_of_which_nothing_is_known_can_be_exempted_and_says_so(centre):
+    made = centre.exempt("2027-01-01", "2027-01-02", everybody=True, by="ops", reason="holiday")
+    assert made.notes == (
+        "Nothing is known of that time yet; it will count once there are schedules and states.",
+    )
+    assert centre.exemptions("2027-01-01")["note"].to_list() == ["holiday"]
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "complaint"),
+    [
+        ({"by": " "}, UsageError, "Say who decides"),
+        ({"reason": ""}, UsageError, "Say why"),
+        ({"agents": None}, UsageError, "Say for whom"),
+        ({"everybody": True}, UsageError, "Say for whom"),
+        ({"agents": "amn"}, NoDataError, "No agent 'amn' is known"),
+        ({"agents": None, "teams": "Bank"}, NoDataError, "No team 'Bank' is known; did you mean Bänk"),
+        ({"kind": "sick"}, UsageError, "There is no kind 'sick': choose from"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_stored(centre, said, error, complaint):
+    before = centre.get("collection").height
+    with pytest.raises(error, match=complaint):
+        excuse(centre, **said)
+    assert centre.get("collection").height == before
+
+
+@pytest.mark.parametrize(
+    ("span", "complaint"),
+    [
+        ((LATE[1], LATE[0]), "is not after"),
+        ((f"{DAY}T08:00", f"{DAY}T09:00"), "give the offset"),
+        (("yesterday", NEXT), "is neither a day"),
+    ],
+)
+def test_an_instant_that_is_none_is_refused(centre, span, complaint):
+    with pytest.raises(UsageError, match=complaint):
+        centre.exempt(*span, agents="ann", by="Dana", reason="so")
+
+
+def test_the_list_of_an_agent_has_their_teams_and_everybodys(centre):
+    excuse(centre)
+    centre.exempt(DAY, NEXT, everybody=True, by="ops", reason="storm")
+    assert centre.exemptions(agents="ann")["note"].to_list() == [
+        "storm",
+        "bus strike",
+        "a note, with a comma",
+    ]
+    assert centre.exemptions(teams="Bänk")["note"].to_list() == ["a note, with a comma"]
+    assert centre.exemptions(LATE[1], NEXT)["note"].to_list() == ["storm"]
+
+
+# --- files ----------------------------------------------------------------------------------------------
+def bulk(*lines: str, header: str = "start_at,end_at,agent_id,note") -> Path:
+    path = Path("bulk.csv")
+    path.write_text(rows(header, *lines))
+    return path
+
+
+def test_a_file_is_stored_as_a_whole_and_signed(centre):
+    path = bulk(f"{LATE[0]},{LATE[1]},ann,bus", f"{DAY}T10:00Z,{DAY}T10:30Z,ann,")
+    made = centre.exempt_file(path, by="Dana", reason="as agreed")
+    assert made.rows["note"].to_list() == ["bus", "as agreed"]
+    assert golden(centre) == (900, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("lines", "header", "complaint"),
+    [
+        ((f"{LATE[0]},{LATE[1]},ann,",), None, "row 2: it does not say why"),
+        ((f"{LATE[0]},{LATE[1]},ann,x", f"{LATE[1]},{LATE[0]},ann,x"), None, "row 3, end_at"),
+        ((f"{LATE[0]},{LATE[1]},ann,x", f"{LATE[0]},{LATE[1]},zoe,x"), None, "No agent 'zoe'"),
+        ((f"{LATE[0]},{LATE[1]},x,2999-01-01T00:00Z",), "start_at,end_at,note,made_at", "made_at|year"),
+        ((f"{LATE[0]},{LATE[1]},x,2026-03-04T00:00Z",), "start_at,end_at,note,revoked_at", "already revoked"),
+    ],
+)
+def test_one_bad_row_keeps_the_whole_file_out(centre, lines, header, complaint):
+    before = centre.get("exemption")
+    with pytest.raises(wfm.WfmError, match=complaint):
+        centre.exempt_file(bulk(*lines, **({"header": header} if header else {})), by="Dana")
+    assert centre.get("exemption").equals(before)
+
+
+def test_a_file_that_nobody_signs_is_refused(centre):
+    with pytest.raises(InputError, match="row 2: it does not say who approved it"):
+        centre.exempt_file(bulk(f"{LATE[0]},{LATE[1]},ann,x"))
+
+
+# --- the command line -----------------------------------------------------------------------------------
+@pytest.mark.usefixtures("tiny")
+def test_without_a_terminal_nothing_is_stored_unless_told(run):
+    done = run(*ADD)
+    assert (done.code, done.out) == (2, "")
+    assert "add --yes to store it, or --dry-run" in done.err
+    dry = run(*ADD, "--dry-run")
+    assert dry.code == 0
+    assert "Nothing was stored" in dry.err
+    assert "bus strike" not in run("exempt", "list").out
+
+
+class Terminal:
+    """A keyboard at which somebody sits."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(("said", "stored"), [("y", True), ("n", False)])
+def test_at_a_terminal_somebody_is_asked(run, monkeypatch, said, stored):
+    from wfm.cli.commands import exempt
+
+    asked = []
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    monkeypatch.setattr(exempt.typer, "confirm", lambda text, **_: asked.append(text) or said == "y")
+    main([str(word) for word in ADD])
+    assert asked == ["Store 1 exemption?"]
+    assert ("bus strike" in run("exempt", "list").out) == stored
+
+
+@pytest.mark.usefixtures("tiny")
+def test_add_revoke_restore_and_list_from_the_command_line(run):
+    done = run(*ADD, "--yes")
+    assert done.code == 0
+    assert "controllable   approved      3 min 00 s" in done.out
+    name = done.out.split()[-1].rstrip(".")
+    gone = run("exempt", "revoke", name, "--by", "Eve", "--reason", "no", "--yes")
+    assert gone.out.endswith(f"Revoked 1 exemption: {name}.\n")
+    assert name not in run("exempt", "list").out
+    assert "revoked by Eve: no" in run("exempt", "list", "--revoked", "--agent", "ann").out
+    assert run("exempt", "restore", name, "--by", "Eve", "--yes").code == 0
+    listed = pl.read_csv(run("exempt", "list", "--format", "csv").raw)
+    assert listed.filter(pl.col("id") == name)["state"].to_list() == ["in_force"]
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (
+            ("add", "--to", NEXT, "--all", "--by", "x", "--reason", "y"),
+            "Say when: --from INSTANT --to INSTANT",
+        ),
+        (("add", "--from", DAY, "--to", NEXT, "--all", "--reason", "y"), "Say who decides: --by WHO"),
+        (("add", "--from", DAY, "--to", NEXT, "--all", "--by", "y"), "Say why: --reason TEXT"),
+        (("add", "--file", "a.csv", "--all", "--by", "y"), "--file itself says when"),
+        (("revoke", "x12345"), "Say who decides: --by WHO"),
+        (("revoke", "x", "--by", "me"), "give at least the first 4 characters"),
+    ],
+)
+def test_wrong_usage_is_named(run, words, complaint):
+    done = run("exempt", *words, "--yes")
+    assert done.code == 2
+    assert complaint in done.err
+
+
+# --- what changed ---------------------------------------------------------------------------------------
+def test_what_changed_names_the_person_and_the_file(centre, tiny):
+    then = datetime.now(UTC)
+    excuse(centre)
+    states = tiny / "late.csv"
+    states.write_text(rows("login,at,vendor_state", f"2001,{DAY}T15:00:00Z,Break"))
+    centre.put("agent_state", states, source="pbx")
+    found = centre.what_changed(DAY, NEXT, then)
+    (row,) = found.figures.to_dicts()
+    assert (row["in_change_s"], row["controllable_change_s"], row["approved_change_s"]) == (-3600, 3420, 180)
+    assert found.stretches.select("start_at", "seconds", "class_before", "class_after").rows() == [
+        (datetime(2026, 3, 2, 8, tzinfo=UTC), 180.0, "controllable", "approved"),
+        (datetime(2026, 3, 2, 15, tzinfo=UTC), 3600.0, "in", "controllable"),
+        (datetime(2026, 3, 2, 16, tzinfo=UTC), 600.0, None, None),
+    ]
+    told = found.causes.select("table", "change", "says", "seconds", "by", "file_name", "row_no")
+    assert told.filter(pl.col("table") != "coverage").rows() == [
+        ("exemption", "added", "approved ann bus strike", 180.0, "Dana", None, 1),
+        ("agent_state", "added", "2001 Break", 4200.0, None, "late.csv", 2),
+    ]
+    assert found.unexplained.is_empty()
+
+
+def test_what_changed_by_a_corrected_mapping_a_rule_and_a_revocation(centre, tiny):
+    (name,) = excuse(centre).rows["id"]
+    then = datetime.now(UTC)
+    centre.revoke(name, by="Eve")
+    for table, header, line in (
+        ("state_map", "source,vendor_state,vendor_reason,state", "pbx,Aux,lunch,training"),
+        ("rule", "category,state,in_adherence", "on_queue,available,false"),
+    ):
+        (tiny / "new.csv").write_text(rows(header, line))
+        centre.put(table, tiny / "new.csv")
+    causes = centre.what_changed(DAY, NEXT, then).causes
+    told = {row["table"]: row for row in causes.iter_rows(named=True)}
+    assert told["exemption"]["change"] == "corrected"
+    assert told["exemption"]["says"] == "approved ann bus strike (revoked by Eve)"
+    assert (told["exemption"]["by"], told["exemption"]["note"]) == ("Eve", "revoked by Eve")
+    assert (told["state_map"]["said_before"], told["state_map"]["seconds"]) == ("pbx Aux lunch meal", 1800)
+    assert (told["rule"]["says"], told["rule"]["change"]) == ("on_queue available false", "added")
+    assert told.keys() == {"exemption", "state_map", "rule"}
+
+
+def test_of_a_time_before_the_first_answer_everything_is_new(centre):
+    then = datetime.now(UTC)
+    (Path("bob.csv")).write_text(
+        rows("agent_id,start_at,end_at,activity", "bob,2026-06-01T08:00Z,2026-06-01T16:00Z,phone")
+    )
+    centre.put("schedule", Path("bob.csv"))
+    found = centre.what_changed("2026-06-01", "2026-06-02", then, by="team")
+    assert found.figures["scheduled_change_s"].to_list() == [28800]
+    assert found.causes.select("table", "said_before", "file_name").rows() == [("schedule", None, "bob.csv")]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_command_shows_scores_seconds_and_sources(run):
+    words = ("what-changed", "--from", DAY, "--to", NEXT, "--then", datetime.now(UTC).isoformat())
+    assert run(*words).out == "Nothing changed.\n"
+    run(*ADD, "--yes")
+    done = run(*words)
+    assert done.code == 0
+    for part in ("Scores:", "Seconds:", "Because of:", "exempted by Dana: bus strike", "−3 min 00 s"):
+        assert part in done.out
+    figures = pl.read_csv(run(*words, "--by", "", "--format", "csv").raw)
+    assert figures["controllable_change_s"].to_list() == [-180]
+    causes = pl.read_csv(run(*words, "--show", "causes", "--format", "csv").raw)
+    assert causes["by"].to_list() == ["Dana"]
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(
+    ("then", "now", "complaint"),
+    [
+        ("2001-01-01", None, "did not exist yet"),
+        ("2101-01-01", None, "is not before now"),
+        (None, "2001-01-01", "is not before --now 2001-01-01"),
+    ],
+)
+def test_instants_that_cannot_be_compared_are_refused(run, then, now, complaint):
+    then = then or f"{datetime.now(UTC) - timedelta(seconds=1):%FT%T}Z"
+    done = run("what-changed", "--from", DAY, "--to", NEXT, "--then", then, *(("--now", now) if now else ()))
+    assert done.code == 2
+    assert complaint in done.err

@@ -1,0 +1,1 @@
+"""What tests share: drawn days, slow twins, servers and clocks to test against."""
