@@ -1,4 +1,8 @@
-"""The bridge from one score to another: the seconds that make the difference, and the points each kind is worth."""
+"""The bridge between two definitions of adherence: the seconds that differ, and the points each kind is worth.
+
+The time, its states and its classes are the same on both sides; only the weights of the definitions differ. Two scores
+that differ in their data or settings are compared by `wfm.engine.adherence.score_diff`.
+"""
 
 from __future__ import annotations
 
@@ -41,11 +45,11 @@ def diff_weights(before: pl.DataFrame, after: pl.DataFrame, axis: Axis) -> pl.Da
     Returns:
         The rows with `WEIGHT_COLUMNS` instead of their own weights, and `DETAIL_COLUMNS` (activity, state as words).
     """
-    ends = {"from": before, "to": after}
-    both = overlay_rows(ends, axis)
+    sides = {"from": before, "to": after}
+    both = overlay_rows(sides, axis)
     weights = [
-        rows.select(pl.col("numerator", "denominator").name.prefix(f"{end}_"))[both[end]]
-        for end, rows in ends.items()
+        rows.select(pl.col("numerator", "denominator").name.prefix(f"{side}_"))[both[side]]
+        for side, rows in sides.items()
     ]
     facts = before.drop("key", "key_end", "numerator", "denominator")[both["from"]]
     rows = pl.concat([both.select("key", "key_end"), *weights, facts], how="horizontal")
@@ -65,7 +69,7 @@ def _add_kind(rows: pl.DataFrame) -> pl.DataFrame:
     kind = (
         pl.when(~pl.col("scheduled"))
         .then(pl.lit(OUTSIDE_SHIFT_KIND))
-        .when(~pl.col("known"))
+        .when(~pl.col("state_known"))
         .then(pl.lit(UNCOUNTED_WORK_KIND))
         .otherwise(pl.coalesce(pl.col("reason").cast(pl.String), state_and_category))
         .str.replace_all("_", " ")
@@ -121,8 +125,11 @@ def compute_points(rows: pl.DataFrame, totals: pl.DataFrame, by: Sequence[str]) 
     """
     detail = _select_detail_columns(by)
     summed = rows.group_by([*by, *detail]).agg(pl.col("seconds", *WEIGHTED_SECONDS).sum())
-    ends = totals.rename({name: f"all_{name}" for name in WEIGHTED_SECONDS})
-    joined = summed.join(ends, on=by, how="left", nulls_equal=True) if by else summed.join(ends, how="cross")
+    overall = totals.rename({name: f"all_{name}" for name in WEIGHTED_SECONDS})
+    joined = (
+        summed.join(overall, on=by, how="left", nulls_equal=True) if by else summed.join(overall, how="cross")
+    )
+    # as floats: the products below would overflow 64-bit integers of microseconds
     n, d, n2, d2 = (pl.col(f"all_{name}").cast(pl.Float64) for name in WEIGHTED_SECONDS)
     dn = (pl.col("to_numerator_s") - pl.col("from_numerator_s")).cast(pl.Float64)
     dd = (pl.col("to_denominator_s") - pl.col("from_denominator_s")).cast(pl.Float64)

@@ -1,4 +1,4 @@
-"""Classification of slices, the rules on calls, and sums and ratios of the classes.
+"""Classify slices, apply the rules on calls, and compute sums and ratios of the classes.
 
 A slice is a part of one agent's time in which nothing changes: ``key, key_end, segment, entry, state`` and, for counted
 time, ``class``. See `wfm.engine.time.axis` for keys.
@@ -93,13 +93,14 @@ def merge_logins(slices: pl.DataFrame, codes: pl.Series, rules: pl.Series, slots
             slices = slices.with_columns(
                 pl.when(uncovered).then(masked).otherwise(f"state_{slot}").alias(f"state_{slot}")
             )
+    # the two codes of "no login" matter for the choice between logins only; results have plain states
     shown = pl.col("state").replace({NO_LOGIN_CODE: LOGGED_OUT_CODE, NO_LOGIN_UNCOVERED_CODE: UNKNOWN_CODE})
     if slots == 1:
         return slices.rename({"state_0": "state", "entry_0": "entry"}).with_columns(shown)
     states = [f"state_{slot}" for slot in range(slots)]
     slices = slices.with_columns(queue=pl.any_horizontal(*(is_queue_state(state) for state in states)))
     for slot, state in enumerate(states):
-        inside = (
+        fits = (
             is_state_in_adherence(rules, slices["category"].to_physical(), slices[state]) & slices["counted"]
         )
         order = pl.col(state).cast(pl.Int32)
@@ -119,7 +120,7 @@ def merge_logins(slices: pl.DataFrame, codes: pl.Series, rules: pl.Series, slots
             .then(1001)
             .otherwise(order + 2000)
         )
-        slices = slices.with_columns(fits=inside).with_columns((rank * slots + slot).alias(f"rank_{slot}"))
+        slices = slices.with_columns(fits=fits).with_columns((rank * slots + slot).alias(f"rank_{slot}"))
     winner = pl.min_horizontal(*(f"rank_{slot}" for slot in range(slots))) % slots
     slices = slices.with_columns(winner=winner)
     for name in ("state", "entry"):
@@ -135,6 +136,7 @@ def classify_slices(slices: pl.DataFrame, rules: pl.Series) -> pl.DataFrame:
     fits = is_state_in_adherence(rules, slices["category"].to_physical(), slices["state"])
     slices = slices.with_columns(fits=fits)
     unknown = pl.col("state").is_in([UNKNOWN_CODE, UNMAPPED_CODE])
+    # exemptions come after "in": a second in adherence needs no excuse, whatever excuses there are
     return slices.with_columns(
         pl.when(~pl.col("counted"))
         .then(None)
@@ -202,12 +204,13 @@ def apply_call_rules(
     first = _excuse_until(slices, overruns.select("segment", stop="stop"), "call_overrun")
     credits = _find_shifted_breaks(slices, segments, overruns)
     second = _excuse_until(slices, credits.select("segment", "stop"), "shifted_break")
-    touched = pl.concat([first, second]).sort("key")
-    rest = slices.join(touched, on="segment", how="anti", maintain_order="left").with_columns(
+    changed = pl.concat([first, second]).sort("key")
+    # a sorted merge is linear: only the few segments that a rule applies to are sorted again
+    rest = slices.join(changed, on="segment", how="anti", maintain_order="left").with_columns(
         rule=pl.lit(None, pl.String)
     )
     evidence = pl.concat([overruns, credits], how="diagonal").select(CALL_EVIDENCE_COLUMNS)
-    return rest.merge_sorted(touched.select(rest.columns), key="key"), evidence
+    return rest.merge_sorted(changed.select(rest.columns), key="key"), evidence
 
 
 def _find_call_overruns(
@@ -234,10 +237,10 @@ def _find_call_overruns(
         .filter(pl.col("until") > pl.col("key"))
         .with_columns(evidence_kind=pl.lit("call"))
     )
-    found = [by_log]
+    overruns = [by_log]
     if legs.by_state:
-        found.append(_find_overruns_by_state(slices, begun.join(legs.logged, on="agent", how="anti")))
-    ended = _extend_past_call(pl.concat(found, how="diagonal"), slices, leeway)
+        overruns.append(_find_overruns_by_state(slices, begun.join(legs.logged, on="agent", how="anti")))
+    ended = _extend_past_call(pl.concat(overruns, how="diagonal"), slices, leeway)
     return (
         ended.with_columns(stop=pl.min_horizontal("key_end", "until"))
         .select("segment", "key", "stop", "evidence_kind", "call_end", "late_end", "until", begun="key")
@@ -268,7 +271,7 @@ def _extend_past_call(found: pl.DataFrame, slices: pl.DataFrame, leeway: CallLee
 
 
 def _add_run_end(found: pl.DataFrame, slices: pl.DataFrame, flag: pl.Expr) -> pl.DataFrame:
-    """Add ``find_run_end``, the end of the run of flagged slices that ``until`` lies in; null where it lies in none."""
+    """Add ``run_end``, the end of the run of flagged slices that ``until`` lies in; null where it lies in none."""
     return (
         found.sort("until")
         .join_asof(
@@ -308,11 +311,13 @@ def _list_spanning_legs(legs: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame
 
 def _excuse_until(slices: pl.DataFrame, stops: pl.DataFrame, rule: str) -> pl.DataFrame:
     """Cut the slices of the given segments at ``stop``; what is controllable before it becomes call_driven."""
-    mine = slices.join(stops, on="segment", maintain_order="left")
-    before = mine.filter(pl.col("key") < pl.col("stop")).with_columns(
+    affected = slices.join(stops, on="segment", maintain_order="left")
+    before = affected.filter(pl.col("key") < pl.col("stop")).with_columns(
         key_end=pl.min_horizontal("key_end", "stop")
     )
-    after = mine.filter(pl.col("key_end") > pl.col("stop")).with_columns(key=pl.max_horizontal("key", "stop"))
+    after = affected.filter(pl.col("key_end") > pl.col("stop")).with_columns(
+        key=pl.max_horizontal("key", "stop")
+    )
     driven = pl.col("class") == "controllable"
     before = before.with_columns(
         pl.when(driven).then(pl.lit("call_driven", CLASS_ENUM)).otherwise("class").alias("class"),
@@ -338,7 +343,7 @@ def _find_shifted_breaks(
         .join(rests, on="segment", how="semi")
         .join(overruns.drop("key", "stop", "credit"), on="segment")
         .join(segments.select("segment", "shift"), on="segment")
-        .with_columns(pl.col("segment") + 1)
+        .with_columns(pl.col("segment") + 1)  # the credit belongs to the segment after the break
     )
     following = (
         segments.filter("counted")
@@ -356,6 +361,7 @@ def _find_shifted_breaks(
         left_on="start",
         right_on="key",
     )
+    # the credit is used up by the seconds out of adherence, from the start of the segment on
     length = pl.col("key_end") - pl.col("key")
     out = pl.when("out").then(length).otherwise(0)
     used = pl.col("so_far") - out
@@ -399,13 +405,13 @@ def compute_ratios(summed: pl.DataFrame) -> pl.DataFrame:
     scheduled_work.
     """
     s = {name: pl.col(name) for name in ADHERENCE_SUMS}
-    seen = s["scheduled_s"] - s["unknown_s"]
+    covered = s["scheduled_s"] - s["unknown_s"]
     figures = {
-        "adherence": (s["in_s"], seen),
-        "adherence_adjusted": (seen - s["controllable_s"], seen),
+        "adherence": (s["in_s"], covered),
+        "adherence_adjusted": (covered - s["controllable_s"], covered),
         "adherence_low": (s["in_s"], s["scheduled_s"]),
         "adherence_high": (s["in_s"] + s["unknown_s"], s["scheduled_s"]),
-        "coverage": (seen, s["scheduled_s"]),
+        "coverage": (covered, s["scheduled_s"]),
         "conformance": (s["worked_s"], s["scheduled_work_s"]),
     }
     return summed.with_columns(

@@ -1,4 +1,4 @@
-"""The time that some definition of adherence may count, and the segment that each part of it is attributed to."""
+"""Select the time that some definition of adherence may count, and attribute each part of it to a segment."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class CountedTime:
     - segment: of scheduled time its segment; of other time the counted segment of the same workday that began last
       before the work, or else the first: so that every sum can be grouped like segments;
     - segment_key, segment_end, activity, agent, workday: of that segment; scheduled: whether the time lies in it;
-    - known: counted, and the state is not unknown;
+    - state_known: counted, and the state is not unknown;
     - near: outside of the schedule, and at most 2 h from a shift;
-    - planned: the agent has known counted time on this workday; present: was logged in for some of it, or worked
+    - planned: the agent has such time on this workday; present: was logged in for some of it, or worked
       outside of it. Both apply to whole workdays, whatever the window.
     """
 
@@ -50,7 +50,7 @@ def build_counted_time(
     """Return the slices that some definition may count.
 
     Args:
-        slices: as from `wfm.engine.adherence.classify.classify_slices.apply_call_rules`; further columns are kept.
+        slices: as from `wfm.engine.adherence.classify.apply_call_rules`; further columns are kept.
         segments: as from `wfm.engine.inputs.schedule.build_segments`.
         zone_of: agent, zone.
         axis: the axis of the keys.
@@ -67,11 +67,11 @@ def build_counted_time(
     )
     rows = pl.concat([within, outside.select(within.columns)]).sort("key")
     rows = rows.join(described, on="segment", how="left", maintain_order="left").with_columns(
-        known=(pl.col("counted") & (pl.col("class") != "unknown")).fill_null(False)
+        state_known=(pl.col("counted") & (pl.col("class") != "unknown")).fill_null(False)
     )
-    logged_in = pl.col("known") & (pl.col("state") != LOGGED_OUT_CODE)
+    logged_in = pl.col("state_known") & (pl.col("state") != LOGGED_OUT_CODE)
     rows = rows.with_columns(
-        planned=pl.col("known").any().over(AGENT_WORKDAY_KEY),
+        planned=pl.col("state_known").any().over(AGENT_WORKDAY_KEY),
         present=(logged_in | ~pl.col("scheduled")).any().over(AGENT_WORKDAY_KEY),
     )
     return CountedTime(rows, axis)
@@ -82,10 +82,10 @@ def _select_unscheduled_work(
 ) -> pl.DataFrame:
     """Return work with nothing scheduled, cut 2 h from a shift; ``segment`` is the one it is attributed to."""
     work = is_queue_state() & (pl.col("segment") == 0)
-    found = slices.with_columns(begun=find_run_start(work), done=find_run_end(work)).filter(
-        pl.col("begun").is_not_null()
+    found = slices.with_columns(run_start=find_run_start(work), run_end=find_run_end(work)).filter(
+        pl.col("run_start").is_not_null()
     )
-    runs = found.select(agent=axis.decode_agent(pl.col("begun")), key="begun", key_end="done")
+    runs = found.select(agent=axis.decode_agent(pl.col("run_start")), key="run_start", key_end="run_end")
     runs = runs.with_columns(assign_unscheduled_workdays(runs, segments, zone_of, axis))
     counted = segments.filter("counted")
     attributed = (
@@ -106,6 +106,7 @@ def _select_unscheduled_work(
     )
     found = found.drop("segment").with_columns(attributed["segment"], scheduled=False)
     found = found.filter(pl.col("segment").is_not_null())
+    # cut where the surroundings of a shift begin or end, so that ``near`` applies to whole rows
     numbers = build_layer(
         spans_to_steps(found.select("key", "key_end", row=_row_number()), "row", -1), "row", axis, -1
     )
@@ -122,6 +123,7 @@ def _row_number() -> pl.Expr:
 
 def _build_shift_surroundings(counted: pl.DataFrame, axis: Axis) -> pl.DataFrame:
     """Return the time up to 2 h around every shift that has counted segments: key, key_end, near."""
+    # within the keys of the same agent: 2 h before the axis begins would be the time of another agent
     base = pl.col("shift_key") - pl.col("shift_key") % axis.agent_width
     spans = counted.select(
         key=pl.max_horizontal(base, pl.col("shift_key") - SHIFT_REACH_US),

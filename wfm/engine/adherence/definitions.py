@@ -27,12 +27,13 @@ from wfm.engine.time.codes import LOGGED_OUT_CODE, is_queue_state
 from wfm.engine.time.interval_grid import cut_at_intervals
 
 Definition = Callable[[CountedTime], pl.DataFrame]
-"""Returns the rows of counted time, cut where a weight changes, with ``numerator`` and ``denominator`` (-1, 0 or 1)."""
+"""A function that returns the rows of counted time, cut where a weight changes, with ``numerator`` and ``denominator``
+(-1, 0 or 1)."""
 
 GENESYS_THRESHOLD_S: Final = 300
 ALL_DEFINITIONS: Final = "all"
-IS_KNOWN = pl.col("known")
-IS_IN_ADHERENCE = pl.col("known") & ~pl.col("out")
+IS_STATE_KNOWN = pl.col("state_known")
+IS_IN_ADHERENCE = pl.col("state_known") & ~pl.col("out")
 IS_SCHEDULED_ON_QUEUE = pl.col("category") == "on_queue"
 IS_SCHEDULED_REST = pl.col("category").is_in(["break", "meal"])
 IS_ON_COUNTED_WORKDAY = pl.col("planned") & pl.col("present")
@@ -44,13 +45,13 @@ def _add_weights(rows: pl.DataFrame, numerator: pl.Expr, denominator: pl.Expr) -
 
 
 def weigh_adherence(given: CountedTime) -> pl.DataFrame:
-    """Add the weights of wfm's own ``weigh_adherence``: in / (scheduled − unknown)."""
-    return _add_weights(given.rows, IS_IN_ADHERENCE, IS_KNOWN)
+    """Add the weights of wfm's own ``adherence``: in / (scheduled − unknown)."""
+    return _add_weights(given.rows, IS_IN_ADHERENCE, IS_STATE_KNOWN)
 
 
 def weigh_adherence_adjusted(given: CountedTime) -> pl.DataFrame:
-    """Add the weights of wfm's own ``weigh_adherence_adjusted``: (D − controllable) / D, with D = scheduled − unknown."""
-    return _add_weights(given.rows, IS_KNOWN & (pl.col("class") != "controllable"), IS_KNOWN)
+    """Add the weights of wfm's own ``adherence_adjusted``: (D − controllable) / D, with D = scheduled − unknown."""
+    return _add_weights(given.rows, IS_STATE_KNOWN & (pl.col("class") != "controllable"), IS_STATE_KNOWN)
 
 
 def weigh_genesys(given: CountedTime) -> pl.DataFrame:
@@ -61,7 +62,9 @@ def weigh_genesys(given: CountedTime) -> pl.DataFrame:
     Assumed: "actual length" is time logged in within the schedule, or work outside of it; exceptions lie within the
     scheduled time, so that the minimum of 0 never applies.
     """
-    return _add_weights(given.rows, IS_IN_ADHERENCE & IS_ON_COUNTED_WORKDAY, IS_KNOWN & IS_ON_COUNTED_WORKDAY)
+    return _add_weights(
+        given.rows, IS_IN_ADHERENCE & IS_ON_COUNTED_WORKDAY, IS_STATE_KNOWN & IS_ON_COUNTED_WORKDAY
+    )
 
 
 def weigh_genesys_outside_shift(given: CountedTime) -> pl.DataFrame:
@@ -76,7 +79,7 @@ def weigh_genesys_outside_shift(given: CountedTime) -> pl.DataFrame:
     return _add_weights(
         given.rows,
         IS_IN_ADHERENCE & IS_ON_COUNTED_WORKDAY,
-        (IS_KNOWN | ~pl.col("scheduled")) & IS_ON_COUNTED_WORKDAY,
+        (IS_STATE_KNOWN | ~pl.col("scheduled")) & IS_ON_COUNTED_WORKDAY,
     )
 
 
@@ -91,7 +94,7 @@ def weigh_genesys_threshold(given: CountedTime, threshold_s: int = GENESYS_THRES
     return _add_weights(
         rows,
         (IS_IN_ADHERENCE | pl.col("tolerated")) & IS_ON_COUNTED_WORKDAY,
-        IS_KNOWN & IS_ON_COUNTED_WORKDAY,
+        IS_STATE_KNOWN & IS_ON_COUNTED_WORKDAY,
     ).drop("tolerated")
 
 
@@ -105,7 +108,9 @@ def weigh_amazon(given: CountedTime) -> pl.DataFrame:
     there). Time outside the shift never counts.
     """
     idle = ~IS_SCHEDULED_ON_QUEUE & ~is_queue_state() & (pl.col("state") != LOGGED_OUT_CODE)
-    return _add_weights(given.rows, IS_KNOWN & ((IS_SCHEDULED_ON_QUEUE & is_queue_state()) | idle), IS_KNOWN)
+    return _add_weights(
+        given.rows, IS_STATE_KNOWN & ((IS_SCHEDULED_ON_QUEUE & is_queue_state()) | idle), IS_STATE_KNOWN
+    )
 
 
 def weigh_calabrio_rta(given: CountedTime) -> pl.DataFrame:
@@ -116,7 +121,7 @@ def weigh_calabrio_rta(given: CountedTime) -> pl.DataFrame:
     Assumed: neutral is a queue state in a break or a meal, unless the rules on states allow it there.
     """
     neutral = IS_SCHEDULED_REST & is_queue_state() & pl.col("out")
-    return _add_weights(given.rows, IS_IN_ADHERENCE, IS_KNOWN & ~neutral)
+    return _add_weights(given.rows, IS_IN_ADHERENCE, IS_STATE_KNOWN & ~neutral)
 
 
 def weigh_calabrio_ready_1(given: CountedTime) -> pl.DataFrame:
@@ -127,9 +132,9 @@ def weigh_calabrio_ready_1(given: CountedTime) -> pl.DataFrame:
     Assumed: intervals of 15 minutes. Ready time in a break makes up for as much time not ready in the same interval.
     The earliest time is paired first, which affects only which seconds are named, not how many.
     """
-    surplus = pl.col("scheduled") & is_queue_state() & ~(IS_KNOWN & IS_SCHEDULED_ON_QUEUE)
+    surplus = pl.col("scheduled") & is_queue_state() & ~(IS_STATE_KNOWN & IS_SCHEDULED_ON_QUEUE)
     rows = _pair_ready_time(given, surplus)
-    due = IS_KNOWN & IS_SCHEDULED_ON_QUEUE
+    due = IS_STATE_KNOWN & IS_SCHEDULED_ON_QUEUE
     return _add_weights(rows, due & (is_queue_state() | pl.col("paired")), due).drop("paired")
 
 
@@ -142,13 +147,15 @@ def weigh_calabrio_ready_2(given: CountedTime) -> pl.DataFrame:
     """
     surplus = (
         is_queue_state()
-        & ~(IS_KNOWN & IS_SCHEDULED_ON_QUEUE)
+        & ~(IS_STATE_KNOWN & IS_SCHEDULED_ON_QUEUE)
         & (pl.col("scheduled") | pl.col("near"))
         & pl.col("planned")
     )
     rows = _pair_ready_time(given, surplus)
     deviates = (surplus | _is_missing_ready_time()) & ~pl.col("paired")
-    return _add_weights(rows, IS_KNOWN.cast(pl.Int8) - deviates.cast(pl.Int8), IS_KNOWN).drop("paired")
+    return _add_weights(rows, IS_STATE_KNOWN.cast(pl.Int8) - deviates.cast(pl.Int8), IS_STATE_KNOWN).drop(
+        "paired"
+    )
 
 
 def weigh_assembled_productive(given: CountedTime) -> pl.DataFrame:
@@ -156,7 +163,9 @@ def weigh_assembled_productive(given: CountedTime) -> pl.DataFrame:
 
     Source: Assembled's help centre on adherence metrics. Assumed: its productive event types are category on_queue.
     """
-    return _add_weights(given.rows, IS_IN_ADHERENCE & IS_SCHEDULED_ON_QUEUE, IS_KNOWN & IS_SCHEDULED_ON_QUEUE)
+    return _add_weights(
+        given.rows, IS_IN_ADHERENCE & IS_SCHEDULED_ON_QUEUE, IS_STATE_KNOWN & IS_SCHEDULED_ON_QUEUE
+    )
 
 
 def weigh_salesforce(given: CountedTime) -> pl.DataFrame:
@@ -166,12 +175,14 @@ def weigh_salesforce(given: CountedTime) -> pl.DataFrame:
     Assumed: present is any state but logged out; breaks and meals count as presence whatever the state.
     """
     return _add_weights(
-        given.rows, IS_KNOWN & (IS_SCHEDULED_REST | (pl.col("state") != LOGGED_OUT_CODE)), IS_KNOWN
+        given.rows,
+        IS_STATE_KNOWN & (IS_SCHEDULED_REST | (pl.col("state") != LOGGED_OUT_CODE)),
+        IS_STATE_KNOWN,
     )
 
 
 def _is_missing_ready_time() -> pl.Expr:
-    return IS_KNOWN & IS_SCHEDULED_ON_QUEUE & ~is_queue_state()
+    return IS_STATE_KNOWN & IS_SCHEDULED_ON_QUEUE & ~is_queue_state()
 
 
 def _pair_ready_time(given: CountedTime, surplus: pl.Expr) -> pl.DataFrame:
@@ -192,6 +203,7 @@ def _pair_ready_time(given: CountedTime, surplus: pl.Expr) -> pl.DataFrame:
     pairs = pl.min_horizontal(
         *(pl.when(side == which).then(length).otherwise(0).sum().over(PAIRING_GROUP) for which in (-1, 1))
     )
+    # what of the paired time is left for a row, after the earlier rows of its side
     left = pairs - (length.cum_sum().over([*PAIRING_GROUP, "side"]) - length)
     sided = split_rows_at(sided.with_columns(until=pl.col("key") + left), pl.col("until"))
     sided = sided.with_columns(paired=pl.col("key") < pl.col("until")).drop("until", "interval_start")
@@ -232,12 +244,12 @@ def build_tolerant_definitions(
 
     def weigh_tolerant(given: CountedTime) -> pl.DataFrame:
         rows = mark_tolerated(given, threshold, tolerances)
-        return _add_weights(rows, IS_IN_ADHERENCE | pl.col("tolerated"), IS_KNOWN).drop("tolerated")
+        return _add_weights(rows, IS_IN_ADHERENCE | pl.col("tolerated"), IS_STATE_KNOWN).drop("tolerated")
 
     def weigh_adjusted_tolerant(given: CountedTime) -> pl.DataFrame:
         rows = mark_tolerated(given, threshold, tolerances)
         excused = pl.col("tolerated") | (pl.col("class") != "controllable")
-        return _add_weights(rows, IS_KNOWN & excused, IS_KNOWN).drop("tolerated")
+        return _add_weights(rows, IS_STATE_KNOWN & excused, IS_STATE_KNOWN).drop("tolerated")
 
     return {TOLERANT_NAME: weigh_tolerant, ADJUSTED_TOLERANT_NAME: weigh_adjusted_tolerant}
 
@@ -252,7 +264,7 @@ def divide_weight_sums(summed: pl.DataFrame, pairs: dict[str, tuple[str, str]]) 
 
 
 def find_definition(name: str, among: dict[str, Definition] = DEFINITIONS) -> Definition:
-    """Return a definition by its name; ``weigh_genesys_threshold`` may give seconds in parentheses.
+    """Return a definition by its name; ``genesys_threshold`` may give seconds in parentheses.
 
     Raises:
         UsageError: there is no such definition.
@@ -279,6 +291,6 @@ def select_definitions(names: str | Iterable[str]) -> dict[str, Definition]:
     Raises:
         UsageError: there is no such definition.
     """
-    given = [names] if isinstance(names, str) else list(names)
-    wanted = [each for name in given for each in (DEFINITIONS if name == ALL_DEFINITIONS else (name,))]
+    listed = [names] if isinstance(names, str) else list(names)
+    wanted = [each for name in listed for each in (DEFINITIONS if name == ALL_DEFINITIONS else (name,))]
     return {name: find_definition(name) for name in wanted}

@@ -124,7 +124,7 @@ def build_exceptions(
     Args:
         slices: as from `assign_reasons`, with ``entry``.
         segments: as from `wfm.engine.inputs.schedule.build_segments`.
-        evidence: segment, leg_ids, evidence_kind, as from `wfm.engine.adherence.classify.classify_slices.apply_call_rules`.
+        evidence: segment, leg_ids, evidence_kind, as from `wfm.engine.adherence.classify.apply_call_rules`.
         exemption: number, label; the columns approved and system of ``slices`` refer to it. An exception that several
             exemptions excuse one after another lists each of them.
         zone_of: agent, zone.
@@ -158,6 +158,7 @@ def build_exceptions(
 def _find_exceptions_within_schedule(
     slices: pl.DataFrame, segments: pl.DataFrame, evidence: pl.DataFrame, exemption: pl.DataFrame
 ) -> pl.DataFrame:
+    """Find the maximal runs of adjoining slices of one segment, class and reason, with labels of their exemptions."""
     number = pl.coalesce(pl.when(pl.col("class") == kind).then(kind) for kind in glossary.EXEMPTION_KINDS)
     out = (
         slices.filter(pl.col("reason").is_not_null())
@@ -196,9 +197,9 @@ def _find_exceptions_within_schedule(
     ).with_columns(
         pl.col("activity").cast(pl.String),
         impact=impact.cast(IMPACT_ENUM),
-        because=pl.when(pl.col("class") == "call_driven").then("segment"),
+        evidence_segment=pl.when(pl.col("class") == "call_driven").then("segment"),
     )
-    return named.join(evidence, left_on="because", right_on="segment", how="left").select(
+    return named.join(evidence, left_on="evidence_segment", right_on="segment", how="left").select(
         "key",
         "key_end",
         "agent",

@@ -1,4 +1,4 @@
-"""Grouping of scores, and the cutting of slices so that each lies in one group.
+"""Group scores, and cut slices so that each lies in one group.
 
 Every second lies in exactly one group of any list of names, and sums are whole microseconds: adding up the rows of a
 finer table gives the coarser one exactly.
@@ -110,10 +110,10 @@ def assign_label_rows(
     ).filter(free_time)
     free = runs.with_columns(workday=assign_unscheduled_workdays(runs, segments, zone_of, axis))
     days = free.select("agent", "workday").unique(maintain_order=True)
-    nothing = segments.clear().select(pl.exclude("agent", "workday"))
-    empty = pl.concat([days, nothing], how="diagonal").select(segments.columns)
-    number = days.with_row_index("number", offset=segments.height).cast({"number": pl.Int32})
-    numbered = free.join(number, on=["agent", "workday"]).select(key="slice", number="number")
+    no_segment = segments.clear().select(pl.exclude("agent", "workday"))
+    empty = pl.concat([days, no_segment], how="diagonal").select(segments.columns)
+    row_of_day = days.with_row_index("number", offset=segments.height).cast({"number": pl.Int32})
+    numbered = free.join(row_of_day, on=["agent", "workday"]).select(key="slice", number="number")
     label_row = (
         slices.select("key", "segment")
         .join(numbered, on="key", how="left", maintain_order="left")
@@ -144,16 +144,16 @@ def sum_groups(
         by: names of `GROUPINGS`.
         summing: sums a frame per group of its columns.
     """
-    plain = [name for name in by if name not in CUTTING_GROUPINGS]
+    from_labels = [name for name in by if name not in CUTTING_GROUPINGS]
     cuts = [name for name in by if name in CUTTING_GROUPINGS]
     # grouping millions of slices by one integer is much faster than by several strings and dates
-    group = number_groups(labelled, plain).gather(slices["label_row"])
-    done = summing(slices.with_columns(group=group), ["group", *cuts])
-    named = done.with_columns(
-        *(labelled[name].gather(done["group"]).alias(name) for name in plain),
+    group = number_groups(labelled, from_labels).gather(slices["label_row"])
+    sums = summing(slices.with_columns(group=group), ["group", *cuts])
+    named = sums.with_columns(
+        *(labelled[name].gather(sums["group"]).alias(name) for name in from_labels),
         *(pl.col(name).cast(pl.String) for name in cuts if name == "queue_id"),
     )
-    return named.select(*by, *(name for name in done.columns if name not in ("group", *cuts)))
+    return named.select(*by, *(name for name in sums.columns if name not in ("group", *cuts)))
 
 
 def assign_queues(slices: pl.DataFrame, legs: pl.DataFrame, day: pl.Series, axis: Axis) -> pl.DataFrame:
@@ -180,6 +180,7 @@ def assign_queues(slices: pl.DataFrame, legs: pl.DataFrame, day: pl.Series, axis
     rows = pl.concat([cut.drop("row"), slices.drop("key", "key_end")[cut["row"]]], how="horizontal")
     agent = pl.col("key") // axis.agent_width
     follows = is_state_among(glossary.HANDLING_STATES) & (agent == agent.shift(1)).fill_null(False)
+    # -1 ends the fill: time that does not follow a call belongs to no leg
     last_leg = pl.coalesce("leg", pl.when(~follows).then(-1)).forward_fill()
     leg = rows.select(pl.when(last_leg >= 0).then(last_leg)).to_series()
     rows = rows.with_columns(
@@ -203,7 +204,10 @@ def assign_queues(slices: pl.DataFrame, legs: pl.DataFrame, day: pl.Series, axis
 def add_queue_id(rows: pl.DataFrame, queued: pl.DataFrame, axis: Axis) -> pl.DataFrame:
     """Cut rows, disjoint and in order of key, where the queue changes, and add ``queue_id``.
 
-    ``assign_queues``: as from `assign_queues`.
+    Args:
+        rows: key, key_end and any other columns.
+        queued: as from `assign_queues`.
+        axis: the axis of the keys.
     """
     cut = overlay_rows({"row": rows, "slice": queued}, axis).filter(pl.col("row") >= 0)
     queue = gather_rows(queued["queue_id"], cut["slice"])

@@ -1,4 +1,8 @@
-"""The difference between two scores of the same time: in figures, in slices, and in the rows that touch them.
+"""Compare two scores of the same time: their figures, the time they classify differently, and the rows that touch it.
+
+It takes any two scores, of other data or other settings, and says nothing about why they differ.
+`wfm.engine.adherence.what_if_diff` names the changed row of the configuration that moved each second;
+`wfm.engine.adherence.bridge` compares two definitions of adherence within one score.
 
 ::
 
@@ -149,7 +153,7 @@ def diff_slices(before: Score, after: Score) -> pl.DataFrame:
     old, new = (_select_scheduled_or_worked(score.dated_slices()) for score in (before, after))
     cells = overlay_scores(old, new, COMPARED_COLUMNS)
     differs = pl.any_horizontal(
-        pl.col(f"{f}_before").ne_missing(pl.col(f"{f}_after")) for f in COMPARED_COLUMNS
+        pl.col(f"{name}_before").ne_missing(pl.col(f"{name}_after")) for name in COMPARED_COLUMNS
     )
     return _join_equal_cells(cells.filter(differs))
 
@@ -160,22 +164,22 @@ def _select_scheduled_or_worked(slices: pl.DataFrame) -> pl.DataFrame:
 
 def _join_equal_cells(cells: pl.DataFrame) -> pl.DataFrame:
     """Join cells that adjoin and differ in the same way."""
-    facets = [f"{name}_{side}" for name in COMPARED_COLUMNS for side in SCORE_SIDES]
-    fresh = pl.any_horizontal(
-        *(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in ("agent_id", *facets)),
+    compared = [f"{name}_{side}" for name in COMPARED_COLUMNS for side in SCORE_SIDES]
+    begins = pl.any_horizontal(
+        *(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in ("agent_id", *compared)),
         pl.col("start_at").ne_missing(pl.col("end_at").shift(1)),
     )
     return (
-        cells.with_columns(run=fresh.cum_sum())
+        cells.with_columns(run=begins.cum_sum())
         .group_by("run", maintain_order=True)
-        .agg(pl.col("agent_id", "start_at").first(), pl.col("end_at").last(), pl.col(facets).first())
+        .agg(pl.col("agent_id", "start_at").first(), pl.col("end_at").last(), pl.col(compared).first())
         .select(
             "agent_id",
             pl.coalesce("workday_after", "workday_before").alias("workday"),
             "start_at",
             "end_at",
             us_to_seconds((pl.col("end_at") - pl.col("start_at")).dt.total_microseconds()).alias("seconds"),
-            *facets,
+            *compared,
         )
     )
 
@@ -231,13 +235,13 @@ def find_touching_rows(
         pl.max_horizontal("start_at", pl.lit(first, INSTANT)),
         pl.min_horizontal("end_at", pl.lit(last, INSTANT)),
     )
-    met = _repeat_by_day(spans).join(
+    candidates = _repeat_by_day(spans).join(
         _repeat_by_day(numbered).drop("start_at", "end_at"), on=["agent_id", "day"], suffix="_changed"
     )
     overlaps = (pl.col("span_start") < pl.col("end_at")) & (pl.col("span_end") > pl.col("start_at"))
     return (
-        met.filter(overlaps if where is None else overlaps & where)
-        .unique(["number", "stretch"])
+        candidates.filter(overlaps if where is None else overlaps & where)
+        .unique(["number", "stretch"])  # two that overlap across midnight meet once per day
         .group_by("number", *AGENT_WORKDAY)
         .agg(_sum_seconds())
     )

@@ -1,4 +1,4 @@
-"""Scoring: from frames of schedules, agent states, calls and exemptions to a `Score`, as one pure function."""
+"""Score frames of schedules, agent states, calls and exemptions, as one pure function that returns a `Score`."""
 
 from __future__ import annotations
 
@@ -25,9 +25,14 @@ from wfm.engine.adherence.definitions import (
     select_definitions,
 )
 from wfm.engine.adherence.tolerance import NO_THRESHOLD, ExceptionThreshold, SegmentTolerance
-from wfm.engine.inputs import frames as inputs
 from wfm.engine.inputs.dataset import Dataset
-from wfm.engine.inputs.frames import InputFrames, Window
+from wfm.engine.inputs.frames import (
+    InputFrames,
+    Window,
+    check_adherence_rules,
+    check_window,
+    read_frame,
+)
 from wfm.engine.inputs.schedule import build_segments, select_rows_in_force
 from wfm.engine.inputs.state_timeline import StateTimelines, build_state_timelines
 from wfm.engine.time.axis import (
@@ -80,7 +85,7 @@ class Score:
     axis: agents and time; see `wfm.engine.time.axis`.
     slice_rows: key key_end segment category counted state entry approved system class out rule; gap-free per agent.
     segments: as from `wfm.engine.inputs.schedule.build_segments`.
-    call_evidence: `wfm.engine.adherence.classify.classify_slices.CALL_EVIDENCE_COLUMNS`, of segments to which a rule on calls applies.
+    call_evidence: `wfm.engine.adherence.classify.CALL_EVIDENCE_COLUMNS`, of segments to which a rule on calls applies.
     exemption_labels: number label; the columns approved and system of slices are such numbers, 0 for none.
     agent_zones: agent zone.
     agents: agent agent_id name team site timezone.
@@ -128,10 +133,8 @@ class Score:
         Raises:
             UsageError: there is no such grouping or definition.
         """
-        by, wanted = (
-            rollup.parse_groupings(by),
-            {**self._tolerant_definitions, **select_definitions(definitions)},
-        )
+        by = rollup.parse_groupings(by)
+        wanted = {**self._tolerant_definitions, **select_definitions(definitions)}
         parts = [
             self._sum_scheduled_time(by),
             *(self._sum_weights(define, name, by) for name, define in wanted.items()),
@@ -286,6 +289,7 @@ class Score:
             key=pl.coalesce(find_run_start(work), "key"),
             key_end=pl.coalesce(find_run_end(work), "key_end"),
         )
+        # a run of unscheduled work belongs to one workday as a whole, even across midnight
         outside = exceptions.assign_unscheduled_workdays(runs, self.segments, self.agent_zones, self.axis)
         named = named.with_columns(
             workday=pl.coalesce("workday", outside),
@@ -359,7 +363,8 @@ class Score:
         rows = self._clip_and_cut(define(self._counted_time), by).with_columns(
             label_row=pl.col("segment") - 1
         )
-        length, (over, under) = pl.col("key_end") - pl.col("key"), _weight_sum_names(name)
+        length = pl.col("key_end") - pl.col("key")
+        over, under = _weight_sum_names(name)
 
         def weigh(frame: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
             return frame.group_by(groups).agg(
@@ -384,10 +389,9 @@ class Score:
     @cached_property
     def _tolerant_definitions(self) -> dict[str, Definition]:
         """Return the definitions with tolerance, if anything is tolerated."""
-        options = self.options
-        return (
-            build_tolerant_definitions(options.threshold, options.tolerances) if options.has_tolerance else {}
-        )
+        if not self.options.has_tolerance:
+            return {}
+        return build_tolerant_definitions(self.options.threshold, self.options.tolerances)
 
     def _find_definition(self, name: str) -> Definition:
         return find_definition(name, {**OWN_DEFINITIONS, **self._tolerant_definitions, **DEFINITIONS})
@@ -477,6 +481,7 @@ class Score:
         start, end = self.window
         if not (isinstance(start, datetime) and isinstance(end, datetime)):
             return rows.filter(pl.col("workday") >= start, pl.col("workday") < end)
+        # adding this base to epoch microseconds gives the key of the same agent
         base = pl.col("key") - pl.col("key") % self.axis.agent_width - self.axis.origin_us
         return rows.with_columns(
             key=pl.max_horizontal("key", base + to_epoch_us(start)),
@@ -510,14 +515,14 @@ def score(
         UsageError: the window or the zone is invalid.
     """
     options = options or ScoreOptions()
-    window = inputs.check_window(window)
+    window = check_window(window)
     if as_of is not None and (not isinstance(as_of, datetime) or as_of.tzinfo is None):
         raise UsageError(
             f"as_of: {as_of} is not an instant with a zone; give one like 2026-03-02T08:00:00+00:00."
         )
     facts = Dataset.from_frames(frames)
     tolerance.check_tolerances(options.tolerances, options.threshold, facts.activity["activity"].to_list())
-    rules = classify.build_rule_table(inputs.check_adherence_rules(inputs.read_frame(frames.rule, "rule")))
+    rules = classify.build_rule_table(check_adherence_rules(read_frame(frames.rule, "rule")))
     return score_dataset(facts, facts.build_axis(window), rules, window, as_of, timezone, options)
 
 
@@ -538,37 +543,37 @@ def score_dataset(
     Args:
         facts: the data set.
         axis: its agents and the time around the window.
-        rules: as from `wfm.engine.adherence.classify.classify_slices.build_rule_table`.
+        rules: as from `wfm.engine.adherence.classify.build_rule_table`.
         window, as_of, timezone, options: as for `score`, checked.
 
     Raises:
         UsageError: an agent's zone does not exist.
     """
     zone_of = facts.list_agent_zones(axis, timezone)
-    placed = facts.schedule.with_columns(agent=pl.col("agent_id").cast(axis.agents))
-    in_force_rows = select_rows_in_force(placed, zone_of, as_of)
-    segs = build_segments(in_force_rows, facts.activity, zone_of, axis)
+    schedule = facts.schedule.with_columns(agent=pl.col("agent_id").cast(axis.agents))
+    in_force_rows = select_rows_in_force(schedule, zone_of, as_of)
+    segments = build_segments(in_force_rows, facts.activity, zone_of, axis)
     logins = facts.number_logins(axis)
-    lines = build_state_timelines(
+    timelines = build_state_timelines(
         facts.encode_states(), logins, facts.coverage, axis, renewal=options.state_renewal
     )
     excused, labels = _build_exemption_layers(facts, axis, as_of)
     planned = build_layer(
-        spans_to_steps(segs.select("key", "key_end", "segment"), "segment", 0), "segment", axis, 0
+        spans_to_steps(segments.select("key", "key_end", "segment"), "segment", 0), "segment", axis, 0
     )
-    layers = [planned, *lines.layers, *excused]
+    layers = [planned, *timelines.layers, *excused]
     slices = overlay_layers(layers, axis)
     slices = slices.with_columns(
-        category=_look_up_by_segment(segs["category"], slices["segment"], OUTSIDE_CATEGORY),
-        counted=_look_up_by_segment(segs["counted"], slices["segment"], False),
+        category=_look_up_by_segment(segments["category"], slices["segment"], OUTSIDE_CATEGORY),
+        counted=_look_up_by_segment(segments["counted"], slices["segment"], False),
     )
-    slices = classify.merge_logins(slices, lines.entries["code"], rules, lines.slot_count).select(
+    slices = classify.merge_logins(slices, timelines.entries["code"], rules, timelines.slot_count).select(
         "key", "key_end", "segment", "category", "counted", "state", "entry", "approved", "system"
     )
     legs, logged = facts.find_answered_legs(axis)
     slices, evidence = classify.apply_call_rules(
         classify.classify_slices(slices, rules),
-        segs,
+        segments,
         classify.AnsweredLegs(legs, logged, options.state_evidence),
         classify.CallLeeway(options.wrapup_grace, options.state_delay),
     )
@@ -576,13 +581,13 @@ def score_dataset(
         axis=axis,
         window=window,
         slice_rows=slices,
-        segments=segs,
+        segments=segments,
         call_evidence=evidence,
         exemption_labels=labels,
         agent_zones=zone_of,
         agents=facts.list_agents(axis),
         call_legs=legs,
-        timelines=lines,
+        timelines=timelines,
         layers=layers,
         logins=logins,
         options=options,
@@ -603,9 +608,9 @@ def _build_exemption_layers(
     rows = facts.exemption.with_row_index("number", offset=1).with_columns(pl.col("number").cast(pl.Int32))
     labels = rows.select("number", label=pl.coalesce("code", "note", "kind"))
     if rows.is_empty():
-        nothing = rows.select(key=pl.lit(0, pl.Int64), number="number").clear()
+        empty = rows.select(key=pl.lit(0, pl.Int64), number="number").clear()
         return [
-            build_layer(nothing.rename({"number": kind}), kind, axis, 0) for kind in glossary.EXEMPTION_KINDS
+            build_layer(empty.rename({"number": kind}), kind, axis, 0) for kind in glossary.EXEMPTION_KINDS
         ], labels
     if as_of is None:
         valid = rows.filter(pl.col("revoked_at").is_null())
@@ -631,6 +636,6 @@ def _build_exemption_layers(
     )
     layers = []
     for kind in glossary.EXEMPTION_KINDS:
-        mine = spans.filter(pl.col("kind") == kind).select("key", "key_end", pl.col("number").alias(kind))
-        layers.append(build_layer(spans_to_steps(resolve_overlaps(mine, kind), kind, 0), kind, axis, 0))
+        of_kind = spans.filter(pl.col("kind") == kind).select("key", "key_end", pl.col("number").alias(kind))
+        layers.append(build_layer(spans_to_steps(resolve_overlaps(of_kind, kind), kind, 0), kind, axis, 0))
     return layers, labels

@@ -1,4 +1,4 @@
-"""Shrinkage, occupancy and utilisation: how paid time was spent, and how busy agents were.
+"""Compute shrinkage, occupancy and utilisation: how paid time was spent, and how busy agents were.
 
 Every paid scheduled second is in exactly one part::
 
@@ -183,18 +183,22 @@ def sum_shrinkage_causes(slices: pl.DataFrame, by: list[str], *, exemption: pl.D
     Returns:
         ``by``, part, cause, us; cause is null for time that is no shrinkage.
     """
-    excused = pl.coalesce(pl.when(pl.col("class") == kind).then(kind) for kind in ("system", "approved"))
+    exemption_number = pl.coalesce(
+        pl.when(pl.col("class") == kind).then(kind) for kind in ("system", "approved")
+    )
     is_unflagged = pl.col("shrinkage") == "none"
     return (
         slices.filter("paid")
         .with_columns(
-            number=pl.when(is_unflagged).then(excused),
-            why=pl.when(is_unflagged).then(pl.col("reason").cast(pl.String)).otherwise("activity"),
+            number=pl.when(is_unflagged).then(exemption_number),
+            reason_or_activity=pl.when(is_unflagged)
+            .then(pl.col("reason").cast(pl.String))
+            .otherwise("activity"),
         )
-        .group_by([*by, "part", "number", "why"])
+        .group_by([*by, "part", "number", "reason_or_activity"])
         .agg(us=(pl.col("key_end") - pl.col("key")).sum())
         .join(exemption, on="number", how="left")
-        .select(*by, "part", "us", cause=pl.coalesce("label", "why"))
+        .select(*by, "part", "us", cause=pl.coalesce("label", "reason_or_activity"))
     )
 
 
@@ -204,6 +208,7 @@ def compute_cause_shares(caused: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     Returns:
         ``by``, part, cause, seconds, paid_s, shrinkage (0..1).
     """
+    # paid time is that of the whole group, so it is summed before the parts that are no shrinkage are left out
     groups = [pl.col(name) for name in by] or [pl.lit(0)]
     rows = (
         caused.with_columns(paid_us=pl.col("us").sum().over(*groups))

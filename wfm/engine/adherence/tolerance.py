@@ -1,4 +1,4 @@
-"""Tolerated time out of adherence: short exceptions, and small deviations at the start or end of a segment.
+"""Mark tolerated time out of adherence: short exceptions, and small deviations at the start or end of a segment.
 
 Tolerance changes no record and no class: tolerated seconds are summed separately from the seconds that are out.
 """
@@ -106,9 +106,9 @@ def mark_tolerated(
 
 
 def _add_exception_bounds(rows: pl.DataFrame) -> pl.DataFrame:
-    fresh = pl.col("segment") != pl.col("segment").shift(1)
+    begins = pl.col("segment") != pl.col("segment").shift(1)
     return rows.with_columns(
-        run_start=find_run_start(pl.col("out"), fresh), run_end=find_run_end(pl.col("out"), fresh)
+        run_start=find_run_start(pl.col("out"), begins), run_end=find_run_end(pl.col("out"), begins)
     )
 
 

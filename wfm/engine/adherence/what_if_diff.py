@@ -1,4 +1,7 @@
-"""What a change of activities, mappings, rules or options would do to scores, and which changed row does it.
+"""Show what a change of activities, mappings, rules or options would do to scores, and which changed row does it.
+
+Both scores are of the same agents, schedule and states; `wfm.engine.adherence.score_diff` lays them over one another,
+and this module names the row of the configuration that made each second change class.
 
 ::
 
