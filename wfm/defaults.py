@@ -11,6 +11,7 @@ import polars as pl
 from wfm.core import schema
 
 DEFAULT_TABLES = ("state_map", "activity", "rule")
+"""The tables that have rows before anything is imported; imported rows take precedence over them."""
 
 
 @cache
@@ -23,7 +24,7 @@ def find_data_folder() -> Path:
 
 @cache
 def read_default_table(table: str) -> pl.DataFrame:
-    """Return one of `DEFAULT_TABLES` with the table's own columns."""
+    """Return the rows of one of `DEFAULT_TABLES`, with the table's own columns."""
     wanted = schema.get_table(table).own_columns
     text = pl.read_csv(find_data_folder() / f"{table}.csv", infer_schema=False)
     columns = [

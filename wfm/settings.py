@@ -1,4 +1,4 @@
-"""The settings: `WFM_…` variables and a settings file, checked. No other module reads the environment."""
+"""The settings, read from `WFM_…` variables and a settings file and checked; no other module reads the environment."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ VARIABLE_PREFIX = "WFM_"
 DEFAULT_SETTINGS_FILE = "settings.env"
 SETTINGS_FILE_VARIABLE = "WFM_SETTINGS"
 SOURCE_VARIABLE_PREFIX = f"{VARIABLE_PREFIX}SOURCES__"
-
-
 AUTO_DELAY = "auto"
 SERVICE_LEVEL_PATTERN = re.compile(r"(0(\.\d+)?|1(\.0+)?)/\d{1,4}")
 
 
 def _check_timezone(name: str) -> str:
-    known = available_timezones() - {"Factory", "localtime"}
-    if name not in known:
-        near = difflib.get_close_matches(name.title(), known, n=1)
+    # not portable: what "localtime" means differs from machine to machine
+    zones = available_timezones() - {"Factory", "localtime"}
+    if name not in zones:
+        near = difflib.get_close_matches(name.title(), zones, n=1)
         hint = f"did you mean {near[0]}?" if near else "use a name like Asia/Jerusalem or UTC"
         raise ValueError(f"not an IANA time zone; {hint}")
     return name
@@ -42,9 +41,9 @@ def _check_country(code: str) -> str:
         return code
     import holidays  # slow to load, and only needed where a country is named
 
-    known = holidays.list_supported_countries(include_aliases=False)
+    supported = holidays.list_supported_countries(include_aliases=False)
     country, _, subdivision = code.partition("-")
-    if country not in known or (subdivision and subdivision not in known[country]):
+    if country not in supported or (subdivision and subdivision not in supported[country]):
         raise ValueError(
             "not a country the holidays library knows; use a code like IL, US or DE-BY, or leave it empty"
         )
@@ -100,7 +99,7 @@ def _parse_tolerance(given: Any) -> Any:
 
 
 class Settings(BaseSettings):
-    """The settings of wfm; every field is a variable `WFM_<FIELD>`, explained in settings.example.env."""
+    """The settings of wfm; the field ``x`` is the variable `WFM_X`, which settings.example.env explains."""
 
     model_config = SettingsConfigDict(
         env_prefix=VARIABLE_PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True
@@ -128,26 +127,26 @@ class Settings(BaseSettings):
 
     @property
     def state_renewal(self) -> timedelta:
-        """Return how long a state stays valid without being renewed."""
+        """Return for how long a state is valid without renewal."""
         return timedelta(seconds=self.state_renewal_s)
 
     @property
     def wrapup_grace(self) -> timedelta:
-        """Return how much wrap-up after a call that overran counts as call-driven."""
+        """Return how much wrap-up counts as call-driven after a call that ran into a break."""
         return timedelta(seconds=self.wrapup_grace_s)
 
     @property
     def service_level_s(self) -> int:
-        """Return within how many seconds a call must be answered."""
+        """Return the seconds within which a call is to be answered."""
         return int(self.service_level.split("/")[1])
 
 
-def load_settings(path: Path | str | None = None, **over: Any) -> Settings:
+def load_settings(path: Path | str | None = None, **overrides: Any) -> Settings:
     """Read the settings; arguments override the environment, and the environment overrides the file.
 
     Args:
         path: the file; None: the one that WFM_SETTINGS names, else settings.env in the working directory, if any.
-        over: fields that the caller sets; None means not set.
+        overrides: fields that the caller sets; None means not set.
 
     Raises:
         SettingsError: the named file is missing, a line is not a setting, or a value is wrong.
@@ -158,7 +157,7 @@ def load_settings(path: Path | str | None = None, **over: Any) -> Settings:
         raise SettingsError(
             f"No settings file {file}: name another with --settings or {SETTINGS_FILE_VARIABLE}."
         )
-    given = {name: value for name, value in over.items() if value is not None}
+    given = {name: value for name, value in overrides.items() if value is not None}
     env_file = file if file.is_file() else None
     _refuse_unknown_settings(env_file)
     try:
@@ -168,22 +167,22 @@ def load_settings(path: Path | str | None = None, **over: Any) -> Settings:
 
 
 def quote_setting(value: str) -> str:
-    """Quote a value for a settings file, so that blanks, # and quotes in it are kept."""
+    """Quote a value for a settings file, so that blanks, # and quotes in it survive."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _refuse_unknown_settings(file: Path | None) -> None:
     """Raise SettingsError for a misspelt setting, which would be ignored otherwise."""
-    known = {VARIABLE_PREFIX + name.upper() for name in Settings.model_fields} | {SETTINGS_FILE_VARIABLE}
+    settings = {VARIABLE_PREFIX + name.upper() for name in Settings.model_fields} | {SETTINGS_FILE_VARIABLE}
     origins = {name: "the environment" for name in os.environ if name.upper().startswith(VARIABLE_PREFIX)}
     if file is not None:
         origins |= dict.fromkeys(_read_setting_names(file), str(file))
     for name, origin in origins.items():
-        if name.upper() not in known and not name.upper().startswith(SOURCE_VARIABLE_PREFIX):
+        if name.upper() not in settings and not name.upper().startswith(SOURCE_VARIABLE_PREFIX):
             near = difflib.get_close_matches(
-                VARIABLE_PREFIX + name.upper().removeprefix(VARIABLE_PREFIX), known, n=1
+                VARIABLE_PREFIX + name.upper().removeprefix(VARIABLE_PREFIX), settings, n=1
             )
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}."
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(settings))}."
             raise SettingsError(f"{name} in {origin} is not a setting; {hint}")
 
 

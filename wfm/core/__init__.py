@@ -1,1 +1,1 @@
-"""What every room needs: glossary, errors, schema, time, text, phone numbers and whole-file writing."""
+"""What every other package needs: glossary, errors, schema, time, text, phone numbers and atomic file writing."""

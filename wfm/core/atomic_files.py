@@ -1,4 +1,4 @@
-"""Writing files atomically: a file is replaced as a whole or left as it was, also by a crash or a full disk."""
+"""Writing files atomically: even if the process crashes or the disk is full, a file is whole, old or new."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wfm.core.errors import OutputError
 
 TEMPORARY_ENDING: Final = ".part"
 """Ending of the files written before they take their final name; only a killed process leaves one behind."""
-_LONGEST_STEM: Final = 100
+_MAX_STEM_LENGTH: Final = 100  # file systems allow names of 255 bytes, and a character may take several
 
 _ADVICE: Final = {
     errno.ENOSPC: "the disk is full; free some space and try again",
@@ -51,14 +51,14 @@ def replace_files(writers: Mapping[Path, Callable[[BinaryIO], object]]) -> None:
         writers: path → what writes its content to a binary file.
 
     Raises:
-        OutputError: one of them cannot be written; all are as they were.
+        OutputError: one of them cannot be written; all are left as they were.
     """
     written: list[tuple[Path, Path]] = []
     with contextlib.ExitStack() as cleanup:
         for path, write in writers.items():
             with explained_errors(str(path)):
                 target = Path(os.path.realpath(path))
-                name = f".{target.name[:_LONGEST_STEM]}.{secrets.token_hex(6)}{TEMPORARY_ENDING}"
+                name = f".{target.name[:_MAX_STEM_LENGTH]}.{secrets.token_hex(6)}{TEMPORARY_ENDING}"
                 temporary = target.with_name(name)
                 cleanup.callback(_remove_quietly, temporary)
                 _write_durably(temporary, target, write)
@@ -83,7 +83,10 @@ def sync_directory(folder: Path) -> None:
 
 @contextmanager
 def explained_errors(where: str) -> Iterator[None]:
-    """Turn errors of the system and of polars into an `OutputError` that says what to do; a closed pipe stays one."""
+    """Turn errors of the system and of polars into an `OutputError` that says what to do.
+
+    A closed pipe stays a BrokenPipeError: whoever reads the output has had enough of it.
+    """
     try:
         yield
     except (BrokenPipeError, OutputError):

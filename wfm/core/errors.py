@@ -7,7 +7,7 @@
     ├── SettingsError            a setting is missing or wrong                        exit 2
     ├── InputError               a file or frame is not what its table needs          exit 1
     │   └── BadRowsError         some of its rows are wrong; carries them
-    ├── NoDataError              there are no data on what was asked fo               exit 1
+    ├── NoDataError              there are no data on what was asked for              exit 1
     ├── StoreError               the database cannot be used                          exit 1
     │   ├── NotADatabaseError    the file is something else
     │   ├── NewerDatabaseError   written by a newer wfm
@@ -58,8 +58,7 @@ class InputError(WfmError, ValueError):
 class BadRowsError(InputError):
     """Some rows of a file are wrong.
 
-    ``rows`` is a frame: row (1-based as the file's reader counts, the header is row 1), column, value,
-    expected.
+    rows: a frame with the columns row (the header is row 1) column value expected.
     """
 
     def __init__(self, where: str, rows: pl.DataFrame, advice: str = "") -> None:
@@ -108,7 +107,7 @@ class AuthError(CollectError):
 
 
 class ThrottledError(CollectError):
-    """A vendor limits the request rate (429), or another process holds the request slot for too long.
+    """A vendor limits the request rate (429), or another process blocks the rate limit for too long.
 
     ``retry_after_s``: seconds to wait before the next request; None: the vendor gave none.
     """

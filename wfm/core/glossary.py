@@ -1,6 +1,6 @@
-"""The glossary: states, activity categories, classes and reasons as every other module names them.
+"""The glossary: states, activity categories, classes and reasons, by the names that all modules use.
 
-All instants are UTC; all sums are whole microseconds inside and seconds (``_s``) outside; ratios are 0..1.
+All instants are UTC. Sums are computed in whole microseconds and reported in seconds (``_s``); ratios are 0..1.
 """
 
 from typing import Final
@@ -16,9 +16,10 @@ WAITING_STATES: Final = ("available", "ringing")
 """States in which the queue can give an agent the next call."""
 
 REST_STATES: Final = ("meal", "break", "away", "logged_out")
+"""States in which an agent rests, or is not at work."""
 
 UNMAPPED: Final = "unmapped"
-"""The state of a vendor state without a mapping: counted and shown, neither in nor out of adherence."""
+"""The state of a vendor state without a mapping: counted and shown, but neither in nor out of adherence."""
 
 UNKNOWN: Final = "unknown"
 """The state of time without coverage; never out of adherence."""

@@ -1,4 +1,4 @@
-"""The tables as `schema.sql` declares them: polars types, keys, required columns and column comments."""
+"""The tables that `schema.sql` declares: polars types, keys, required columns and column comments."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ POLARS_TYPES: dict[str, pl.DataType] = {
 }
 """SQL type, as `schema.sql` writes it → polars type."""
 PROVENANCE_COLUMNS = ("collection_id", "row_no", "recorded_at", "replaced_at")
-"""Columns that every versioned table has as well as its own: where a row came from and when it was in force."""
+"""Columns that every versioned table has as well as its own: where a row came from and when it is in force."""
 
 _MIGRATION_PATTERN = re.compile(r"^-- migration (\d+): (.+)$", re.MULTILINE)
 _TABLE_PATTERN = re.compile(r"CREATE TABLE (\w+) \(\s*-- key: (.+?)\n(.*?)\n\);", re.DOTALL)
@@ -56,18 +56,18 @@ class Table:
 
     @property
     def is_versioned(self) -> bool:
-        """Whether a later row replaces an earlier one with the same key without deleting it."""
+        """Whether a later row replaces an earlier one with the same key, which stays stored."""
         return "replaced_at" in self.columns
 
     @property
     def own_columns(self) -> dict[str, pl.DataType]:
         """The columns without those of `PROVENANCE_COLUMNS` (unless they belong to the key)."""
-        drop = set(PROVENANCE_COLUMNS) - set(self.key)
-        return {name: dtype for name, dtype in self.columns.items() if name not in drop}
+        dropped = set(PROVENANCE_COLUMNS) - set(self.key)
+        return {name: dtype for name, dtype in self.columns.items() if name not in dropped}
 
     @property
     def value_columns(self) -> tuple[str, ...]:
-        """The columns that may differ between two rows of one key."""
+        """The columns that may differ between two rows with the same key."""
         return tuple(name for name in self.own_columns if name not in self.key)
 
 
@@ -118,7 +118,11 @@ def _parse_declaration(declaration: str) -> tuple[str, pl.DataType, bool]:
 
 
 def get_table(name: str) -> Table:
-    """Return the schema of a table; raise KeyError if there is no such table."""
+    """Return a table by name.
+
+    Raises:
+        KeyError: there is no such table.
+    """
     return read_tables()[name]
 
 

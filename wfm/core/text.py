@@ -1,4 +1,4 @@
-"""Text expressions: a sentence with gaps that are filled in row by row."""
+"""Text expressions: sentences with gaps that are filled in row by row."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ GAP_MARK = "{}"
 def fill_sentence(sentence: str, *parts: str | pl.Expr) -> pl.Expr:
     """Return an expression that fills the gaps ``{}`` of a sentence; null wherever a part is null.
 
-    Used in place of `polars.format`, which panics on a column whose first chunk is empty (polars 2.1.0), as a filter
-    of a concatenation leaves it.
+    Used instead of `polars.format`, which panics on a column whose first chunk is empty (polars 2.1.0); filtering a
+    concatenation produces such columns.
 
     Args:
-        sentence: as many gaps as there are parts.
+        sentence: text with one gap for each part.
         parts: names of columns, or expressions.
 
     Raises:

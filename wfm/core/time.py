@@ -1,4 +1,4 @@
-"""Instants, lengths of time and local days, represented one way throughout wfm.
+"""Instants, lengths of time and local days, with one representation throughout wfm.
 
 An instant is a whole number of microseconds since 1970-01-01 UTC: in frames `INSTANT`, in Python an aware ``datetime``.
 """
@@ -43,23 +43,23 @@ def local_midnight(day: date, zone: str | tzinfo) -> datetime:
 
 
 def to_instant(at: date, zone: str | tzinfo) -> datetime:
-    """Return an instant as it is, and for a date the instant at which that local day starts."""
+    """Return an instant unchanged; for a date, return the instant at which that local day starts."""
     return at if isinstance(at, datetime) else local_midnight(at, zone)
 
 
 def local_date(at: pl.Expr, zone: pl.Expr, zones: Sequence[str]) -> pl.Expr:
-    """Return the local date of an instant in the zone that its row names.
+    """Return the local date of an instant in the time zone of its row.
 
     Args:
         at: the instant.
-        zone: the name of its zone.
-        zones: every name that occurs; a row that names another gets null.
+        zone: the name of the row's time zone.
+        zones: every name that occurs; a row with another one gets null.
     """
-    # polars converts a whole column to one zone only: one pass per zone, and the rows pick theirs
+    # polars can only convert a whole column to one zone: convert once per zone, and take each row's own
     dates = [pl.when(zone == name).then(at.dt.convert_time_zone(name).dt.date()) for name in zones]
     return pl.coalesce([*dates, pl.lit(None, pl.Date)])
 
 
 def floor_to_local_day(at: pl.Expr, zone: str) -> pl.Expr:
-    """Return the start of the local day that an instant lies in, as an instant of that zone."""
+    """Return the start of the local day of an instant, in that zone."""
     return at.dt.convert_time_zone(zone).dt.truncate("1d")
