@@ -1,1 +1,1 @@
-"""Collect from phone systems: which windows to ask for, what to store, and how every feed is."""
+"""Collecting from phone systems: planning windows, storing what was received, and the health of every feed."""

@@ -1,4 +1,4 @@
-"""The collector: fetches what is due from vendors and stores it, losing and doubling nothing in a crash.
+"""The collector: fetches what is due from vendors and stores it; a crash loses and duplicates nothing.
 
 ::
 
@@ -80,8 +80,9 @@ MAX_UNREADABLE_WINDOWS = 12
 class CollectionCycle:
     """The outcome of collecting one window (or snapshot, or list).
 
-    result: complete, partial or failed. spooled: the database was in use, the batch waits. of_source: the source as a
-    whole failed and not only this window, so that the next one would fail as well.
+    window: None for a snapshot or a list. result: complete, partial or failed. is_spooled: the database was in use and
+    the batch waits. is_source_failure: the source as a whole failed and not only this window, so that the next one
+    would fail as well.
     """
 
     source: str
@@ -100,7 +101,8 @@ class CollectionCycle:
 class Collector:
     """Collects from sources into the database; keeps the agent states between two polls.
 
-    clock: returns the present (UTC); tests and the sandbox pass their own.
+    clock: returns the current time (UTC); tests and the sandbox pass their own. part_bytes: size of the parts in which
+    a long window is stored.
     """
 
     database: Database
@@ -125,12 +127,16 @@ class Collector:
         *,
         again: bool = False,
     ) -> list[CollectionCycle]:
-        """Collect everything that is due of a feed, or the missing parts of a window up to the present.
+        """Collect everything that is due of a feed, or the missing parts of a window up to now.
 
-        ``again``: collect all of the window, whatever is stored of it. While the database cannot be used, the ledger
-        cannot be read: then only the newest period and the overlap are collected, into the spool.
+        While the database cannot be used, the ledger cannot be read: then only the newest period and the overlap are
+        collected, into the spool. Failures of a vendor are results, not exceptions.
 
-        Failures of a vendor are results, not exceptions.
+        Args:
+            source, feed: what to collect.
+            session: one that the source's vendor has opened.
+            window: only this period; None: everything that is due.
+            again: collect all of the window, whatever is stored of it.
 
         Raises:
             OutputError: neither the database nor the spool can be written.
@@ -147,21 +153,21 @@ class Collector:
     async def _collect_windows(
         self, source: ConfiguredSource, feed: Feed, session: Session, todo: list[Window]
     ) -> list[CollectionCycle]:
-        """Collect window after window, until the source as a whole fails.
+        """Collect one window after another until the source as a whole fails.
 
         A window whose reply cannot be parsed fails alone: it is collected in halves, down to a quarter of an hour, and
         the others go on.
         """
         cycles: list[CollectionCycle] = []
-        todo, unread = list(todo), 0
-        while todo and unread < MAX_UNREADABLE_WINDOWS:
+        todo, unreadable = list(todo), 0
+        while todo and unreadable < MAX_UNREADABLE_WINDOWS:
             piece = todo.pop(0)
             cycle = await self._run_cycle(source, feed, session, piece)
             cycles.append(cycle)
             if cycle.is_source_failure:
                 break
-            unread = unread + 1 if cycle.result == "failed" else 0
-            todo[:0] = halve_window(piece) if unread else []
+            unreadable = unreadable + 1 if cycle.result == "failed" else 0
+            todo[:0] = halve_window(piece) if unreadable else []
         return cycles
 
     def _plan_windows(
@@ -171,7 +177,7 @@ class Collector:
         try:
             attempts = self._read_attempts(source, feed)
         except DATABASE_UNAVAILABLE as wrong:
-            if window is not None:  # which parts of it are stored cannot be known
+            if window is not None:  # without the ledger nobody knows which parts of it are stored
                 raise
             log.warning(
                 "%s %s: collecting only the newest period, without the ledger: %s",
@@ -190,8 +196,8 @@ class Collector:
         if window is None:
             first = floor_to_grid(now - max(FIRST_CYCLE_REACH, timedelta(seconds=feed.overlap_s)))
             return plan_due_windows(feed, done, find_collection_start(done, failed, first), now, failed)
-        over = Window(window.start, min(window.end, find_settled_end(feed, now)))
-        gaps = [over] if again and over.start < over.end else subtract_windows(over, stored)
+        settled = Window(window.start, min(window.end, find_settled_end(feed, now)))
+        gaps = [settled] if again and settled.start < settled.end else subtract_windows(settled, stored)
         pieces = [piece for gap in gaps for piece in slice_window(gap, timedelta(seconds=feed.slice_s))]
         return put_failed_last(pieces, failed)
 
@@ -199,15 +205,15 @@ class Collector:
         self, source: ConfiguredSource, feed: Feed, window: Window, cycles: list[CollectionCycle]
     ) -> list[CollectionCycle]:
         """Add notes on why nothing, or only a part, of a window was collected."""
-        over = find_settled_end(feed, self.clock())
-        if window.start >= over:
-            note = f"not over yet: nothing after {over:%Y-%m-%d %H:%M} UTC can be complete"
+        settled = find_settled_end(feed, self.clock())
+        if window.start >= settled:
+            note = f"not over yet: nothing after {settled:%Y-%m-%d %H:%M} UTC can be complete"
             return [CollectionCycle(source.name, feed.name, window, "failed", note=note)]
         if not cycles:
-            stored = Window(window.start, min(window.end, over))
+            stored = Window(window.start, min(window.end, settled))
             cycles = [CollectionCycle(source.name, feed.name, stored, "complete", note="already complete")]
-        if window.end > over:
-            cut = f"collected up to {over:%Y-%m-%d %H:%M} UTC, the rest is not over yet"
+        if window.end > settled:
+            cut = f"collected up to {settled:%Y-%m-%d %H:%M} UTC, the rest is not over yet"
             cycles[-1] = replace(cycles[-1], note="; ".join(filter(None, (cycles[-1].note, cut))))
         return cycles
 
@@ -232,33 +238,35 @@ class Collector:
         troubles: list[Trouble] = []
         ended: CollectError | None = None
         size = 0
-        async with CollectPipeline[CollectionCycle]() as line:
+        async with CollectPipeline[CollectionCycle]() as pipeline:
             with self._spooled_if_cancelled(source, feed, window, waiting):
-                reading = PayloadParser(source, feed)
+                parser = PayloadParser(source, feed)
                 try:
                     async for item in session.fetch(feed, window):
                         if isinstance(item, Trouble):
                             troubles.append(item)
                             continue
                         waiting.append(item)
-                        await line.parse_payload(partial(reading.add_payload, item))
+                        await pipeline.parse_payload(partial(parser.add_payload, item))
                         size += len(item.body)
                         if size >= self.part_bytes and feed.kind == "window":
                             part = self._build_batch(source, feed, window, "partial", "a part of it", waiting)
-                            await line.start_storing(partial(self._store_or_spool, source, part, reading))
+                            await pipeline.start_storing(partial(self._store_or_spool, source, part, parser))
+                            # a new parser and list: the old ones belong to the thread that stores them
                             waiting.clear()
-                            size, reading = 0, PayloadParser(source, feed)
+                            size, parser = 0, PayloadParser(source, feed)
                 except CollectError as wrong:
                     ended = wrong
-                stored = any(part.read_count for part in await line.wait_for_stored()) or bool(waiting)
-                passing = [trouble for trouble in troubles if not trouble.permanent]
-                result = "complete" if not (ended or passing) else "partial" if stored else "failed"
+                stored = any(part.read_count for part in await pipeline.wait_for_stored()) or bool(waiting)
+                temporary = [trouble for trouble in troubles if not trouble.permanent]
+                result = "complete" if not (ended or temporary) else "partial" if stored else "failed"
                 batch = self._build_batch(source, feed, window, result, _build_note(ended, troubles), waiting)
-                await line.start_storing(partial(self._store_or_spool, source, batch, reading))
+                await pipeline.start_storing(partial(self._store_or_spool, source, batch, parser))
                 waiting.clear()
-            whole = _sum_parts(await line.wait_for_stored())
+            cycle = _sum_parts(await pipeline.wait_for_stored())
+        # an unreadable reply is the fault of this window; a refused or missing one would be of the next as well
         return replace(
-            whole, is_source_failure=not isinstance(ended, BadReplyError) if ended else result == "failed"
+            cycle, is_source_failure=not isinstance(ended, BadReplyError) if ended else result == "failed"
         )
 
     @contextmanager
@@ -297,14 +305,14 @@ class Collector:
 
     # --- storing ----------------------------------------------------------------------------------------
     def _store_or_spool(
-        self, source: ConfiguredSource, batch: spool.SpooledBatch, reading: PayloadParser | None = None
+        self, source: ConfiguredSource, batch: spool.SpooledBatch, parser: PayloadParser | None = None
     ) -> CollectionCycle:
-        """Store a batch, or spool it while the database cannot be used; ``reading``: its parsed payloads, if any."""
+        """Store a batch, or spool it while the database cannot be used; ``parser``: its parsed payloads, if any."""
         if self._has_earlier_batches(source):  # batches are stored in the order in which they were collected
             spool.write_batch(self.spool_folder, batch)
             return _build_spooled_cycle(batch, "earlier batches wait in the spool")
         try:
-            return self._store_batch(source, batch, reading)
+            return self._store_batch(source, batch, parser)
         except DATABASE_UNAVAILABLE as wrong:
             try:
                 spool.write_batch(self.spool_folder, batch)
@@ -357,20 +365,20 @@ class Collector:
         return not self._undrainable.issuperset(spool.list_waiting_batches(self.spool_folder, source.name))
 
     def _store_batch(
-        self, source: ConfiguredSource, batch: spool.SpooledBatch, reading: PayloadParser | None = None
+        self, source: ConfiguredSource, batch: spool.SpooledBatch, parser: PayloadParser | None = None
     ) -> CollectionCycle:
         feed = source.feeds[batch.feed]
-        reading = reading or parse_payloads(source, feed, batch.payloads)
-        read = reading.combine_table(batch.feed)
-        fills = {table: reading.combine_table(table) for table in feed.fills}
-        notes = [*read.notes, *(note for more in fills.values() for note in more.notes)]
+        parser = parser or parse_payloads(source, feed, batch.payloads)
+        parsed = parser.combine_table(batch.feed)
+        filled = {table: parser.combine_table(table) for table in feed.fills}
+        notes = [*parsed.notes, *(note for other in filled.values() for note in other.notes)]
         result, note = batch.result, "; ".join(part for part in (batch.note, *notes) if part)
-        if read.unreadable_count and result == "complete":
-            result = "partial" if read.rows.height else "failed"
-        tables, watch = {batch.feed: read.rows}, None
+        if parsed.unreadable_count and result == "complete":
+            result = "partial" if parsed.rows.height else "failed"
+        tables, state = {batch.feed: parsed.rows}, None
         if feed.kind == "snapshot":
-            watch, tables = self._apply_snapshots(source, feed, read)
-        tables |= {table: more.rows for table, more in fills.items()}
+            state, tables = self._apply_snapshots(source, feed, parsed)
+        tables |= {table: other.rows for table, other in filled.items()}
         window = (batch.window.start, batch.window.end) if batch.window else None
         written = batches.store_batch(
             self.database,
@@ -382,11 +390,12 @@ class Collector:
             note=note,
             payloads=[(p.received_at, p.context, p.body) for p in batch.payloads],
             tables=tables,
-            audit=read.audit,
+            audit=parsed.audit,
             legs=self._build_leg_assembler(source),
         )
-        if watch is not None:
-            self._snapshot_states[source.name] = watch
+        # only now: had storing failed, the same snapshots would have to be applied again to the states before them
+        if state is not None:
+            self._snapshot_states[source.name] = state
         counts = (written.read_count, written.added_count, written.replaced_count) if written else (0, 0, 0)
         return CollectionCycle(source.name, batch.feed, batch.window, result, *counts, note=note)
 
@@ -396,13 +405,13 @@ class Collector:
     ) -> CollectionCycle:
         """Store (or spool) deliveries of a webhook, and assemble the legs of their calls again.
 
-        ``name``: of the batch, which is stored once however often it is delivered; None: a new one.
+        ``name``: the batch's name; a batch is stored once, however often one of that name comes. None: a new name.
         """
         batch = self._build_batch(source, source.feeds[CALL_EVENT], None, "complete", "", list(payloads))
         return self._store_or_spool(source, replace(batch, name=name) if name else batch)
 
     def reassemble_open_calls(self, source: ConfiguredSource) -> int:
-        """Assemble the calls that have not ended again, giving up those without an end in time; return how many calls.
+        """Assemble the legs of open calls again, giving up those that are open for too long; return how many calls.
 
         Raises:
             DatabaseBusyError: the database is in use; nothing was done.
@@ -411,26 +420,26 @@ class Collector:
         return batches.reassemble_open_calls(self.database, source.name, assemble) if assemble else 0
 
     def _build_leg_assembler(self, source: ConfiguredSource) -> Callable[[pl.DataFrame], pl.DataFrame] | None:
-        """Return what assembles the legs of calls from all their events, if the vendor can."""
+        """Return the function that assembles legs from all events of their calls; None if the vendor has none."""
         vendor = source.vendor
         if not isinstance(vendor, LegAssembler):
             return None
 
         def assemble(events: pl.DataFrame) -> pl.DataFrame:
-            made = vendor.assemble_legs(events, self.clock(), source.settings)
-            made = made.with_columns(source=pl.lit(source.name))
-            alarm = [name for name in ("alarm",) if name in made.columns]
-            return add_e164_numbers(made, source).select([*schema.get_table("call_leg").own_columns, *alarm])
+            legs = vendor.assemble_legs(events, self.clock(), source.settings)
+            legs = legs.with_columns(source=pl.lit(source.name))
+            alarm = [name for name in ("alarm",) if name in legs.columns]
+            return add_e164_numbers(legs, source).select([*schema.get_table("call_leg").own_columns, *alarm])
 
         return assemble
 
     # --- snapshots --------------------------------------------------------------------------------------
     def _apply_snapshots(
-        self, source: ConfiguredSource, feed: Feed, read: ParsedRows
+        self, source: ConfiguredSource, feed: Feed, parsed: ParsedRows
     ) -> tuple[SnapshotState, dict[str, pl.DataFrame]]:
         """Turn snapshots into transactions and coverage."""
-        watch = self._snapshot_states.get(source.name) or self._read_snapshot_state(source)
-        return apply_snapshots(watch, read, source, feed)
+        state = self._snapshot_states.get(source.name) or self._read_snapshot_state(source)
+        return apply_snapshots(state, parsed, source, feed)
 
     def _read_snapshot_state(self, source: ConfiguredSource) -> SnapshotState:
         try:
@@ -443,23 +452,23 @@ class Collector:
     def replay_feed(self, source: ConfiguredSource, feed: Feed) -> CollectionCycle:
         """Parse the stored payloads of a feed again and update the tables accordingly.
 
-        Rows that the parser no longer gives are marked as replaced, not deleted. The vendor is not asked.
+        Rows that the parser no longer returns are marked as replaced, not deleted. The vendor is not asked.
         """
-        reading = PayloadParser(source, feed)
+        parser = PayloadParser(source, feed)
         collections, first = [], None
-        for kept in iterate_payloads(self.database, source.name, feed.name):
-            collections.append(kept.collection_id)
-            first = first or kept.received_at
-            reading.add_payload(Payload(feed.name, kept.received_at, kept.body, kept.context))
+        for payload in iterate_payloads(self.database, source.name, feed.name):
+            collections.append(payload.collection_id)
+            first = first or payload.received_at
+            parser.add_payload(Payload(feed.name, payload.received_at, payload.body, payload.context))
         if first is None:
             return CollectionCycle(source.name, feed.name, None, "complete", note="no payload is stored")
-        parsed = {table: reading.combine_table(table) for table in (feed.name, *feed.fills)}
-        rows, notes = {table: read.rows for table, read in parsed.items()}, parsed[feed.name].notes
+        parsed = {table: parser.combine_table(table) for table in (feed.name, *feed.fills)}
+        rows, notes = {table: part.rows for table, part in parsed.items()}, parsed[feed.name].notes
         if feed.kind == "snapshot":
-            _, watched = apply_snapshots(
+            _, tables = apply_snapshots(
                 self._read_snapshot_state_before(source, first), parsed[feed.name], source, feed
             )
-            rows[feed.name] = watched[feed.name]
+            rows[feed.name] = tables[feed.name]  # coverage does not depend on the parser
         written = batches.store_batch(
             self.database,
             name=spool.SpooledBatch.create_name(),
@@ -475,8 +484,8 @@ class Collector:
         )
         replayed = sorted(set(collections))
         retired = sum(
-            batches.retire_missing_rows(self.database, table, source.name, replayed, kept)
-            for table, kept in rows.items()
+            batches.retire_missing_rows(self.database, table, source.name, replayed, given)
+            for table, given in rows.items()
         )
         counts = (
             (written.read_count, written.added_count, written.replaced_count + retired)
@@ -504,13 +513,13 @@ def _sum_parts(parts: Sequence[CollectionCycle]) -> CollectionCycle:
     )
 
 
-def _build_spooled_cycle(batch: spool.SpooledBatch, why: str) -> CollectionCycle:
-    note = f"{why}; the batch waits in the spool"
+def _build_spooled_cycle(batch: spool.SpooledBatch, reason: str) -> CollectionCycle:
+    note = f"{reason}; the batch waits in the spool"
     return CollectionCycle(batch.source, batch.feed, batch.window, batch.result, note=note, is_spooled=True)
 
 
-def _select_windows(asked: pl.DataFrame, *results: str) -> list[Window]:
-    return [Window(start, end) for start, end, result in asked.iter_rows() if result in results]
+def _select_windows(attempts: pl.DataFrame, *results: str) -> list[Window]:
+    return [Window(start, end) for start, end, result in attempts.iter_rows() if result in results]
 
 
 def _build_note(ended: CollectError | None, troubles: Sequence[Trouble]) -> str:

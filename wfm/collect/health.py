@@ -1,4 +1,4 @@
-"""Health of collection: how old and how complete every feed is, and the checks of `wfm doctor`."""
+"""The health of collection: how old and how complete every feed is, and the checks of `wfm doctor`."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ FEED_HEALTH_SCHEMA: Final = {
     "note": pl.String(),
 }
 MIN_FREE_BYTES: Final = 1_000_000_000
+"""With less free space on the disk `wfm doctor` warns."""
 LOOPBACK_TIMEOUT_S: Final = 2.0
 LATE_AFTER_INTERVALS: Final = 3
 """A feed is late when its last success is more than this many polling intervals ago."""
@@ -60,25 +61,25 @@ def build_feed_table(
 ) -> pl.DataFrame:
     """Return a row per feed of every configured source and of every imported table.
 
-    Columns: source vendor feed last_success_at age_s (since then) complete_until lag_s (behind now) missing_s (in gaps
-    before it) spooled (waiting batches) result note (of the last cycle).
+    Columns: source vendor feed last_success_at age_s (seconds since then) complete_until lag_s (seconds since then)
+    missing_s (seconds in gaps) spooled (waiting batches) result note (of the last cycle).
     """
     try:
         with database.open_reader() as reader:
-            asked, files = summarise_feeds(reader), summarise_imports(reader)
+            collected, imported = summarise_feeds(reader), summarise_imports(reader)
     except NoDataError:
-        asked = files = pl.DataFrame()
-    ledgers = {(row["source"], row["feed"]): row for row in asked.iter_rows(named=True)}
+        collected = imported = pl.DataFrame()
+    ledgers = {(row["source"], row["feed"]): row for row in collected.iter_rows(named=True)}
     rows = [
         _build_feed_row(source, feed, ledgers.get((source.name, feed.name)), folder, now)
         for source in sources.values()
         for feed in source.feeds.values()
     ]
-    return pl.DataFrame([*rows, *_build_import_rows(files, now)], schema=FEED_HEALTH_SCHEMA)
+    return pl.DataFrame([*rows, *_build_import_rows(imported, now)], schema=FEED_HEALTH_SCHEMA)
 
 
 def build_feed_table_without_database(sources: Mapping[str, ConfiguredSource], folder: Path) -> pl.DataFrame:
-    """Return the rows of `build_feed_table` while the database cannot be read: only the spool is known."""
+    """Return the rows of `build_feed_table` while the database cannot be read: only the spool is counted."""
     rows = [
         _build_uncollected_row(source, feed, folder) | {"result": "unknown"}
         for source in sources.values()
@@ -113,7 +114,7 @@ def _seconds_since(at: datetime | None, now: datetime) -> float | None:
     return None if at is None else (now - at).total_seconds()
 
 
-def _build_import_rows(files: pl.DataFrame, now: datetime) -> list[dict[str, object]]:
+def _build_import_rows(imported: pl.DataFrame, now: datetime) -> list[dict[str, object]]:
     """Return the rows of imported tables: imports grow old as well."""
     return [
         {
@@ -128,7 +129,7 @@ def _build_import_rows(files: pl.DataFrame, now: datetime) -> list[dict[str, obj
             "result": "complete",
             "note": row["note"] or "",
         }
-        for row in files.iter_rows(named=True)
+        for row in imported.iter_rows(named=True)
     ]
 
 
@@ -152,8 +153,8 @@ def check_health(
         )
     table = build_feed_table(database, sources, folder, now)
     for source in sources.values():
-        if absent := _find_dead_loopback_address(source):
-            found.append(_report_dead_loopback(source, absent))
+        if address := _find_dead_loopback_address(source):
+            found.append(_report_dead_loopback(source, address))
             continue
         for feed in source.feeds.values():
             row = table.filter(pl.col("source") == source.name, pl.col("feed") == feed.name).row(
@@ -176,14 +177,14 @@ def check_without_database(
 
 
 def _find_dead_loopback_address(source: ConfiguredSource) -> str | None:
-    """Return the address of a source on this machine if nothing listens there; else None."""
+    """Return the address of a source on this machine where nothing listens; None if something does."""
     settings = source.settings
     url = urlsplit((settings.base_url or "") if isinstance(settings, HasBaseUrl) else "")
     try:
         if url.hostname != "localhost" and not ip_address(url.hostname or "").is_loopback:
             return None
         socket.create_connection((url.hostname, url.port or 80), timeout=LOOPBACK_TIMEOUT_S).close()
-    except ValueError:  # a name: somewhere else
+    except ValueError:  # a host name, so not on this machine
         return None
     except OSError:
         return url.netloc
@@ -241,9 +242,9 @@ def _check_spool(folder: Path, sources: Mapping[str, ConfiguredSource]) -> list[
     waiting = spool.list_waiting_batches(folder)
     found = []
     if waiting:
-        lost = [path for path in waiting if path.name.split(".")[1] not in sources]
+        orphaned = [path for path in waiting if path.name.split(".")[1] not in sources]
         todo = "they are stored by the next `wfm collect`" + (
-            f"; {len(lost)} are of sources that are not configured any more" if lost else ""
+            f"; {len(orphaned)} are of sources that are not configured any more" if orphaned else ""
         )
         found.append(DoctorFinding("spool", "warn", f"{len(waiting):,} batches wait in {folder}", todo))
     damaged = list(folder.glob(f"*{spool.DAMAGED_ENDING}")) if folder.is_dir() else []
@@ -263,12 +264,12 @@ def _check_feed(row: Mapping[str, Any], feed: Feed) -> DoctorFinding:
     name = f"{row['source']} {row['feed']}"
     age, missing = row["age_s"], row["missing_s"]
     if feed.kind == "push":  # no deadline: nobody calls at night
-        said = (
+        status = (
             "nothing was delivered yet"
             if age is None
             else f"last delivery stored {_format_duration(age)} ago"
         )
-        return DoctorFinding(name, "warn" if row["note"] else "ok", f"{said}; {row['note']}".rstrip("; "))
+        return DoctorFinding(name, "warn" if row["note"] else "ok", f"{status}; {row['note']}".rstrip("; "))
     if age is None:
         return DoctorFinding(
             name,
@@ -276,21 +277,21 @@ def _check_feed(row: Mapping[str, Any], feed: Feed) -> DoctorFinding:
             f"never collected ({row['result']}) {row['note']}".strip(),
             f"wfm collect {row['source']}",
         )
-    said = f"last success {_format_duration(age)} ago"
+    status = f"last success {_format_duration(age)} ago"
     if age > LATE_AFTER_INTERVALS * feed.every_s:
         return DoctorFinding(
             name,
             "bad",
-            f"{said}; {row['note']}".rstrip("; "),
+            f"{status}; {row['note']}".rstrip("; "),
             f"run wfm collect {row['source']} every {_format_duration(feed.every_s)}",
         )
     if missing:
         return DoctorFinding(
-            name, "warn", f"{said}; {_format_duration(missing)} are missing", "the next cycles collect it"
+            name, "warn", f"{status}; {_format_duration(missing)} are missing", "the next cycles collect it"
         )
     if row["note"]:
-        return DoctorFinding(name, "warn", f"{said}; {row['note']}", "")
-    return DoctorFinding(name, "ok", said)
+        return DoctorFinding(name, "warn", f"{status}; {row['note']}", "")
+    return DoctorFinding(name, "ok", status)
 
 
 def _check_mappings(database: Database, now: datetime) -> list[DoctorFinding]:
@@ -308,10 +309,10 @@ def _check_mappings(database: Database, now: datetime) -> list[DoctorFinding]:
     unmapped = states.filter(codes == UNMAPPED_CODE)["vendor_state"].value_counts(sort=True)
     if unmapped.is_empty():
         return [DoctorFinding("state map", "ok", "every state of the last week is mapped")]
-    words = ", ".join(f"{state!r} ({n:,})" for state, n in unmapped.head(5).iter_rows())
+    listed = ", ".join(f"{state!r} ({n:,})" for state, n in unmapped.head(5).iter_rows())
     return [
         DoctorFinding(
-            "state map", "warn", f"no mapping for {words}", "wfm import state_map FILE (vendor_state, state)"
+            "state map", "warn", f"no mapping for {listed}", "wfm import state_map FILE (vendor_state, state)"
         )
     ]
 
@@ -320,18 +321,18 @@ def _check_clocks(database: Database, now: datetime) -> list[DoctorFinding]:
     """Check for states in the future: a clock or a time unit is wrong then."""
     try:
         with database.open_reader() as reader:
-            ahead = reader.read_table(
+            future = reader.read_table(
                 "agent_state", span=(now + timedelta(minutes=5), now + timedelta(days=36_500))
             )
     except WfmError:
         return []
-    if ahead.is_empty():
+    if future.is_empty():
         return [DoctorFinding("clocks", "ok", "no state lies in the future")]
     return [
         DoctorFinding(
             "clocks",
             "bad",
-            f"{ahead.height:,} states lie in the future, the last {ahead['at'].max()!s}",
+            f"{future.height:,} states lie in the future, the last {future['at'].max()!s}",
             "check the clocks and the time unit of the source",
         )
     ]

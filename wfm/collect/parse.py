@@ -1,4 +1,4 @@
-"""Parsing payloads into rows of their tables; one that cannot be parsed is noted, and the others go on."""
+"""Parsing payloads into rows of their tables; a payload that cannot be parsed is noted, and the others go on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ParsedRows:
     """The rows of one table in some payloads.
 
     rows: the table's own columns. snapshots: the rows of each payload, with when it was received. audit: leg_id payload
-    seen_at, if the vendor gives them. notes: for the ledger. unreadable: how many payloads could not be parsed.
+    seen_at, if the vendor reports them. notes: for the ledger. unreadable_count: payloads that could not be parsed.
     """
 
     rows: pl.DataFrame
@@ -37,7 +37,7 @@ class ParsedRows:
 
 @dataclass
 class PayloadParser:
-    """Parses the payloads of a feed one by one as they arrive; `combine_table` joins their rows.
+    """A parser that takes the payloads of a feed one by one as they arrive; `combine_table` joins their rows.
 
     Work that costs as much for one row as for a million (number formats, column types) is left for the end.
     """
@@ -57,9 +57,8 @@ class PayloadParser:
                 parsed.add_rows(payload, _cast_to_schema(rows, table))
             except BadReplyError as wrong:
                 parsed.add_refusal(str(wrong))
-            except (
-                Exception
-            ) as bug:  # the bytes are stored: a corrected parser can read them again (wfm replay)
+            except Exception as bug:
+                # the bytes are stored all the same: a corrected parser can read them again (wfm replay)
                 log.exception("%s %s: the parser failed on a payload", self.source.name, self.feed.name)
                 note = f"the parser failed on a payload ({type(bug).__name__}); it is stored for wfm replay"
                 parsed.add_refusal(note)
@@ -81,20 +80,20 @@ class _ParsedTable:
         self.frames.append(rows)
         self.received_at.append(payload.received_at)
 
-    def add_refusal(self, why: str) -> None:
-        self.refusals.append(why)
+    def add_refusal(self, reason: str) -> None:
+        self.refusals.append(reason)
 
     def combine_rows(self, table: str, source: ConfiguredSource) -> ParsedRows:
         if not self.frames:
             return ParsedRows(
                 schema.create_empty_frame(table), (), None, _limit_notes(self.refusals), len(self.refusals)
             )
-        every = pl.concat(self.frames, how="diagonal_relaxed")
+        combined = pl.concat(self.frames, how="diagonal_relaxed")
         audit = None
-        if "payload" in every.columns:
-            audit = every.select("leg_id", "payload").with_columns(self._build_received_at())
-        notes = _note_implausible_values(every, self.refusals)
-        rows = _select_own_columns(every, table, source)
+        if "payload" in combined.columns:
+            audit = combined.select("leg_id", "payload").with_columns(self._build_received_at())
+        notes = _note_implausible_values(combined, self.refusals)
+        rows = _select_own_columns(combined, table, source)
         return ParsedRows(
             rows, tuple(self._split_by_payload(rows)), audit, _limit_notes(notes), len(self.refusals)
         )
@@ -113,11 +112,11 @@ class _ParsedTable:
 
 
 def parse_payloads(source: ConfiguredSource, feed: Feed, payloads: Iterable[Payload]) -> PayloadParser:
-    """Parse payloads that are all at hand."""
-    reading = PayloadParser(source, feed)
+    """Parse payloads that have all been received."""
+    parser = PayloadParser(source, feed)
     for payload in payloads:
-        reading.add_payload(payload)
-    return reading
+        parser.add_payload(payload)
+    return parser
 
 
 def _limit_notes(notes: Iterable[str]) -> tuple[str, ...]:
@@ -125,7 +124,7 @@ def _limit_notes(notes: Iterable[str]) -> tuple[str, ...]:
 
 
 def _note_implausible_values(rows: pl.DataFrame, refused: list[str]) -> list[str]:
-    """Return notes on implausible values that were kept, and on payloads that were refused."""
+    """Return notes on implausible values, which are stored all the same, and on payloads that were refused."""
     alarms = rows["alarm"].drop_nulls() if "alarm" in rows.columns else pl.Series(dtype=pl.String)
     if alarms.is_empty():
         return refused
@@ -135,7 +134,7 @@ def _note_implausible_values(rows: pl.DataFrame, refused: list[str]) -> list[str
 
 
 def _cast_to_schema(rows: pl.DataFrame, table: str) -> pl.DataFrame:
-    """Return rows with the table's column types; most parsers return them so already."""
+    """Return rows with the table's column types; most parsers have cast them already."""
     own = schema.get_table(table).own_columns
     wrong = [name for name, dtype in rows.schema.items() if own.get(name, dtype) != dtype]
     return rows.with_columns(pl.col(name).cast(own[name]) for name in wrong) if wrong else rows
@@ -160,25 +159,25 @@ def add_e164_numbers(legs: pl.DataFrame, source: ConfiguredSource) -> pl.DataFra
 
 
 def apply_snapshots(
-    watch: SnapshotState, read: ParsedRows, source: ConfiguredSource, feed: Feed
+    state: SnapshotState, parsed: ParsedRows, source: ConfiguredSource, feed: Feed
 ) -> tuple[SnapshotState, dict[str, pl.DataFrame]]:
-    """Apply snapshots one by one; return the states after them, and rows of agent_state and coverage."""
+    """Apply snapshots one by one; return the state after them, and the rows of agent_state and coverage."""
     transactions, covered = [], []
     absent_after = source.settings.absent_after if isinstance(source.settings, HasLogoutRule) else 3
-    for at, snapshot in read.snapshots:
-        watch, changes, span = compare_snapshot(
-            watch, snapshot, at, absent_after=absent_after, poll=timedelta(seconds=feed.every_s)
+    for at, snapshot in parsed.snapshots:
+        state, changes, span = compare_snapshot(
+            state, snapshot, at, absent_after=absent_after, poll=timedelta(seconds=feed.every_s)
         )
         transactions.append(changes)
         covered += [span] if span else []
     name = pl.lit(source.name).alias("source")
-    states = (
+    rows = (
         pl.concat(transactions).with_columns(name)
         if transactions
         else schema.create_empty_frame("agent_state")
     )
     spans = pl.DataFrame(covered, schema={"start_at": INSTANT, "end_at": INSTANT}, orient="row")
-    return watch, {
-        "agent_state": states.select(list(schema.get_table("agent_state").own_columns)),
+    return state, {
+        "agent_state": rows.select(list(schema.get_table("agent_state").own_columns)),
         "coverage": spans.with_columns(name).select(list(schema.get_table("coverage").own_columns)),
     }

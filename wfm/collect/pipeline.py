@@ -1,4 +1,4 @@
-"""Fetching, parsing and storing at the same time: a long window takes as long as the slowest of the three."""
+"""Fetching, parsing and storing at the same time: a long window takes only as long as the slowest of the three."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ StoreOutcome = TypeVar("StoreOutcome")
 
 
 class CollectPipeline(Generic[StoreOutcome]):
-    """Two threads that serve a fetch: one parses payloads as they arrive, one stores the parts; each in order.
+    """Two threads behind a fetch: one parses payloads as they arrive, one stores the parts; each keeps the order.
 
     At most two parts are in memory: one being stored and one being parsed. Leaving the context waits for both threads,
     so that nothing is written afterwards.
@@ -35,7 +35,7 @@ class CollectPipeline(Generic[StoreOutcome]):
         await self._wait_until_unparsed(MAX_UNPARSED_PAYLOADS)
 
     async def start_storing(self, part: Callable[[], StoreOutcome]) -> None:
-        """Start to store what was parsed; waits for the part before, and raises its error."""
+        """Start to store what was parsed; waits for the previous part, and raises its error."""
         await self._wait_until_unparsed(0)
         await self.wait_for_stored()
         self._storing = asyncio.get_running_loop().run_in_executor(self._storage_thread, part)
@@ -48,17 +48,17 @@ class CollectPipeline(Generic[StoreOutcome]):
             self._storing = None
         return self._outcomes
 
-    async def _wait_until_unparsed(self, most: int) -> None:
-        while len(self._unparsed) > most:
+    async def _wait_until_unparsed(self, max_count: int) -> None:
+        while len(self._unparsed) > max_count:
             await self._unparsed.popleft()
 
     async def __aenter__(self) -> CollectPipeline[StoreOutcome]:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for one in self._unparsed:
-            one.cancel()
-        left = [*self._unparsed, *([self._storing] if self._storing is not None else [])]
-        await asyncio.gather(*left, return_exceptions=True)
+        for parsing in self._unparsed:
+            parsing.cancel()
+        running = [*self._unparsed, *([self._storing] if self._storing is not None else [])]
+        await asyncio.gather(*running, return_exceptions=True)
         for thread in (self._parser_thread, self._storage_thread):
             thread.shutdown(wait=False)

@@ -21,9 +21,19 @@ log = logging.getLogger("wfm.collect")
 
 
 def build_http_client(
-    source: ConfiguredSource, state: Path, clock: Callable[[], datetime], patience: RetryPolicy | None = None
+    source: ConfiguredSource,
+    state_folder: Path,
+    clock: Callable[[], datetime],
+    retry_policy: RetryPolicy | None = None,
 ) -> Client:
-    """Build the HTTP client of a source: its rate limit, secrets to redact, and the state shared between processes."""
+    """Build the HTTP client of a source.
+
+    Args:
+        source: whose rate limit, secrets to redact and time-outs apply.
+        state_folder: where processes share the rate limit and the lockout.
+        clock: the current time (UTC).
+        retry_policy: None: the client's own.
+    """
     limits, own = source.vendor.LIMITS, source.settings
     rate = own.requests_per_minute
     return Client(
@@ -34,8 +44,8 @@ def build_http_client(
         max_body_bytes=limits.max_body_bytes,
         stop_after_401=limits.stop_after_401,
         timeout_s=own.timeout_s,
-        state_dir=state,
-        retry_policy=patience,
+        state_dir=state_folder,
+        retry_policy=retry_policy,
         clock=clock,
     )
 
@@ -49,25 +59,30 @@ async def collect_feeds(
     collector: Collector,
     pairs: Sequence[tuple[ConfiguredSource, Feed]],
     window: Window | None = None,
-    patience: RetryPolicy | None = None,
+    retry_policy: RetryPolicy | None = None,
     *,
     again: bool = False,
 ) -> list[CollectionCycle]:
     """Run one cycle of every feed: sources concurrently, the feeds of one source one after another.
 
-    ``patience``: of retries; None: the client's own. ``again``: collect all of the window, whatever is stored of it.
+    Args:
+        collector: stores what is received.
+        pairs: the sources and feeds to collect.
+        window: only this period; None: everything that is due.
+        retry_policy: None: the client's own.
+        again: collect all of the window, whatever is stored of it.
     """
 
-    async def one(source: ConfiguredSource, feeds: list[Feed]) -> list[CollectionCycle]:
+    async def collect_source(source: ConfiguredSource, feeds: list[Feed]) -> list[CollectionCycle]:
         cycles: list[CollectionCycle] = []
         try:
             async with build_http_client(
-                source, locate_state_folder(collector.database.path), collector.clock, patience
+                source, locate_state_folder(collector.database.path), collector.clock, retry_policy
             ) as http:
                 session = source.vendor.session(source.settings, http)
                 for feed in feeds:
-                    asked = window if feed.kind == "window" else None
-                    cycles += await collector.collect_feed(source, feed, session, asked, again=again)
+                    period = window if feed.kind == "window" else None
+                    cycles += await collector.collect_feed(source, feed, session, period, again=again)
         except (CollectError, StoreError, OutputError) as error:  # the other sources go on
             log.warning("%s: %s", source.name, error)
             cycles.append(CollectionCycle(source.name, feeds[0].name, window, "failed", note=str(error)))
@@ -78,15 +93,17 @@ async def collect_feeds(
         return cycles
 
     ordered = sorted(pairs, key=lambda pair: pair[0].name)
-    groups = [list(mine) for _, mine in groupby(ordered, key=lambda pair: pair[0].name)]
-    done = await asyncio.gather(*(one(mine[0][0], [feed for _, feed in mine]) for mine in groups))
+    groups = [list(group) for _, group in groupby(ordered, key=lambda pair: pair[0].name)]
+    done = await asyncio.gather(
+        *(collect_source(group[0][0], [feed for _, feed in group]) for group in groups)
+    )
     return [cycle for cycles in done for cycle in cycles]
 
 
 def delete_expired_data(collector: Collector, days: int) -> int:
     """Delete raw payloads older than ``days``, and half-written spool files after a day; return how many payloads.
 
-    Nothing happens while the database is in use: the next run does it.
+    While the database is in use no payload is deleted: the next run does it.
     """
     spool.remove_partial_files(collector.spool_folder, (collector.clock() - timedelta(days=1)).timestamp())
     try:

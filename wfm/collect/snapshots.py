@@ -1,10 +1,10 @@
-"""Snapshots of agent states → state transactions and coverage, for vendors that only report the current states.
+"""Turning snapshots of agent states into state transactions and coverage, for vendors that report nothing else.
 
 ::
 
-    snapshots    10:00 A  10:05 A  10:10 B  10:15 -  10:20 -  10:25 -     (- the agent is not in it)
-    transactions 10:00 A          10:10 B  10:15 Logged out              (known at 10:25, after three without the agent)
-    coverage     [10:00 ................................ 10:25)
+    snapshots    10:00 A  10:05 A  10:10 B  10:15 -  10:20 -  10:25 -   (-: the agent is not in it)
+    transactions 10:00 A           10:10 B  10:15 Logged out            (inferred at 10:25, when three lack the agent)
+    coverage     [10:00 .................................... 10:25)
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ LOGIN_STATE_SCHEMA: Final = {
 class SnapshotState:
     """The current state of every login, from the snapshots of a source so far.
 
-    logins: login, vendor_state, recorded_at (its last transaction), missed (complete snapshots without it), missed_at
-    (the first of them). seen_at: the last snapshot.
+    logins: login, vendor_state, recorded_at (of its last transaction), missed (complete snapshots without it),
+    missed_at (of the first of them). seen_at: when the last snapshot was taken.
     """
 
     logins: pl.DataFrame
@@ -61,44 +61,44 @@ class SnapshotState:
 
 
 def compare_snapshot(
-    watch: SnapshotState, snapshot: pl.DataFrame, at: datetime, *, absent_after: int, poll: timedelta
+    state: SnapshotState, snapshot: pl.DataFrame, at: datetime, *, absent_after: int, poll: timedelta
 ) -> tuple[SnapshotState, pl.DataFrame, tuple[datetime, datetime] | None]:
     """Compare a complete snapshot with the states before it.
 
     Args:
-        watch: the states after the snapshots before.
+        state: the states after all previous snapshots.
         snapshot: login, at (when the state was entered, or ``at``), vendor_state, vendor_reason.
-        at: when it was taken; a snapshot that is not later than the last is ignored.
+        at: when it was taken; a snapshot that is not later than the previous one is ignored.
         absent_after: how many snapshots in a row must lack a login before it counts as logged out.
         poll: time between snapshots; two at most three polls apart cover the time between them.
 
     Returns:
         The states after it; transactions login, at, vendor_state, vendor_reason; the span that it covers, if any.
     """
-    if watch.seen_at is not None and at <= watch.seen_at:
-        return watch, pl.DataFrame(schema=_TRANSACTION_SCHEMA), None
+    if state.seen_at is not None and at <= state.seen_at:
+        return state, pl.DataFrame(schema=_TRANSACTION_SCHEMA), None
     now = pl.lit(at, INSTANT)
     both = snapshot.unique("login", keep="last", maintain_order=True).join(
-        watch.logins, on="login", how="full", coalesce=True, suffix="_before", maintain_order="left_right"
+        state.logins, on="login", how="full", coalesce=True, suffix="_before", maintain_order="left_right"
     )
-    here = pl.col("vendor_state").is_not_null()
-    has_changed = here & (
+    present = pl.col("vendor_state").is_not_null()
+    has_changed = present & (
         pl.col("vendor_state").ne_missing(pl.col("vendor_state_before"))
         | (now - pl.col("recorded_at") >= RENEWAL_INTERVAL)
     )
     gone_before = pl.col("vendor_state_before") == LOGGED_OUT_STATE
-    missed = pl.when(here | gone_before).then(0).otherwise(pl.col("missed") + 1)
+    missed = pl.when(present | gone_before).then(0).otherwise(pl.col("missed") + 1)
     missed_at = pl.when(missed > 0).then(pl.coalesce("missed_at", now))
     both = both.with_columns(missed=missed, missed_at=missed_at, changed=has_changed)
-    leaving = ~here & (pl.col("missed") >= absent_after)
-    # a state that the vendor dates before the login's last transaction starts at that transaction: order is kept
-    began = pl.max_horizontal(pl.min_horizontal(pl.col("at"), now), pl.col("recorded_at"))
+    leaving = ~present & (pl.col("missed") >= absent_after)
+    # a state that the vendor dates before the login's last transaction starts at that transaction, for the order's sake
+    started = pl.max_horizontal(pl.min_horizontal(pl.col("at"), now), pl.col("recorded_at"))
     same_again = pl.col("vendor_state") == pl.col("vendor_state_before")
     transactions = pl.concat(
         [
             both.filter("changed").select(
                 "login",
-                pl.when(same_again).then(now).otherwise(began).alias("at"),
+                pl.when(same_again).then(now).otherwise(started).alias("at"),
                 "vendor_state",
                 "vendor_reason",
             ),
@@ -118,9 +118,10 @@ def compare_snapshot(
         missed=pl.when(leaving).then(0).otherwise("missed"),
     ).select(list(LOGIN_STATE_SCHEMA))
     covered = None
-    if watch.seen_at is not None and at - watch.seen_at <= 3 * poll:
-        covered = (watch.seen_at, at)
-    return replace(watch, logins=logins, seen_at=at), transactions, covered
+    # one lost poll or two are no gap: a state lasts longer than the time between polls
+    if state.seen_at is not None and at - state.seen_at <= 3 * poll:
+        covered = (state.seen_at, at)
+    return replace(state, logins=logins, seen_at=at), transactions, covered
 
 
 _TRANSACTION_SCHEMA: Final = {

@@ -1,4 +1,4 @@
-"""Configured sources: their settings, checked by the vendor's own model, and the feeds they have."""
+"""Configured sources: their settings, checked by the vendor's own model, and their feeds."""
 
 from __future__ import annotations
 
@@ -47,19 +47,22 @@ class ConfiguredSource:
 
 
 def check_sources(raw: Mapping[str, Mapping[str, Any]], country: str = "") -> dict[str, ConfiguredSource]:
-    """Check the settings of every source; ``country`` applies to those that name none.
+    """Check the settings of every source, and return the sources by name.
+
+    Args:
+        raw: source → its settings, as the environment or the file has them.
+        country: the country of sources that name none; empty: unknown.
 
     Raises:
         SettingsError: a vendor does not exist, or a setting of a source is missing or wrong; the text has no secret.
     """
     if country:
-        from wfm.core.phone_numbers import (
-            SUPPORTED_COUNTRIES,  # slow to load, and only needed where a country is named
-        )
+        # phonenumbers is slow to load, and only needed where a country is named
+        from wfm.core.phone_numbers import SUPPORTED_COUNTRIES
 
         country = country[:2] if country[:2] in SUPPORTED_COUNTRIES else ""
-    usual = {"country": country}
-    return {name: _build_source(name, {**usual, **values}) for name, values in sorted(raw.items())}
+    default = {"country": country}
+    return {name: _build_source(name, {**default, **values}) for name, values in sorted(raw.items())}
 
 
 def split_valid_sources(
@@ -67,17 +70,17 @@ def split_valid_sources(
 ) -> tuple[dict[str, ConfiguredSource], dict[str, str]]:
     """Check the settings of every source; return the valid sources, and the error of each of the others."""
     sources: dict[str, ConfiguredSource] = {}
-    wrong: dict[str, str] = {}
+    errors: dict[str, str] = {}
     for name, values in sorted(raw.items()):
         try:
             sources |= check_sources({name: values}, country)
         except SettingsError as error:
-            wrong[name] = str(error)
-    return sources, wrong
+            errors[name] = str(error)
+    return sources, errors
 
 
 def find_longest_delay_s(sources: Mapping[str, ConfiguredSource]) -> int:
-    """Return how many seconds late agent states may be reported: the longest polling interval of any source, or 0."""
+    """Return by how many seconds agent states may be reported late: the longest delay of any source, or 0."""
     feeds = [feed for source in sources.values() for feed in source.feeds.values()]
     return max((feed.delay_s for feed in feeds if feed.name == "agent_state"), default=0)
 
@@ -85,7 +88,7 @@ def find_longest_delay_s(sources: Mapping[str, ConfiguredSource]) -> int:
 def select_feeds(
     sources: Mapping[str, ConfiguredSource], names: list[str] | None, feed: str | None
 ) -> list[tuple[ConfiguredSource, Feed]]:
-    """Return the sources and feeds of some names; all if none is named.
+    """Return the sources and feeds with the given names; all of them where none is given.
 
     Raises:
         UsageError: no source is configured, or there is no source or feed of that name.
@@ -109,11 +112,11 @@ def select_feeds(
 def _build_source(name: str, values: Mapping[str, Any]) -> ConfiguredSource:
     prefix = f"{VARIABLE_PREFIX}SOURCES__{name.upper()}__"
     given = {key.lower(): _parse_json_value(value) for key, value in values.items()}
-    known = find_vendor_names()
+    vendors = find_vendor_names()
     wanted = given.get("vendor")
-    if wanted not in known:
-        near = difflib.get_close_matches(str(wanted), known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}."
+    if wanted not in vendors:
+        near = difflib.get_close_matches(str(wanted), vendors, n=1)
+        hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(vendors)}."
         what = f"{prefix}VENDOR is missing" if wanted is None else f"{prefix}VENDOR={wanted} is not a vendor"
         raise SettingsError(what + hint)
     vendor = load_vendor(wanted)
@@ -125,7 +128,7 @@ def _build_source(name: str, values: Mapping[str, Any]) -> ConfiguredSource:
 
 
 def _parse_json_value(value: Any) -> Any:
-    """Parse lists and objects, which environment variables can only hold as JSON."""
+    """Parse lists and objects, which an environment variable can only contain as JSON."""
     if isinstance(value, str) and value.strip()[:1] in ("[", "{"):
         try:
             return json.loads(value)
@@ -136,8 +139,8 @@ def _parse_json_value(value: Any) -> Any:
 
 def _is_unset(name: str, value: Any, model: type[SourceSettings]) -> bool:
     """Return whether an optional setting was left empty, as in a copied example file."""
-    known = model.model_fields.get(name)
-    return value == "" and known is not None and not known.is_required() and known.default is None
+    field = model.model_fields.get(name)
+    return value == "" and field is not None and not field.is_required() and field.default is None
 
 
 def _explain_validation_error(error: ValidationError, prefix: str, model: type[SourceSettings]) -> str:

@@ -1,7 +1,7 @@
 """The spool: batches on disk that could not be stored because the database was in use.
 
 A batch is one parquet file in a folder next to the database, complete or absent. Batches are drained in the order in
-which they were made; each has a name, so that one stored just before a crash is not stored twice.
+which they were collected; each has a name, so that one stored just before a crash is not stored twice.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DAMAGED_ENDING = ".damaged"
 
 @dataclass(frozen=True)
 class SpooledBatch:
-    """What one cycle, or a part of it, collected: enough to store it now or later.
+    """The result of one collection cycle, or of a part of it: enough to store it now or later.
 
     result: complete, partial or failed; only a complete one moves the watermark. name: unique, sorts by time.
     """
@@ -40,7 +40,7 @@ class SpooledBatch:
 
     @staticmethod
     def create_name() -> str:
-        """Return a name that sorts by the time it was made."""
+        """Return a new unique name that sorts by time."""
         return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{uuid4().hex[:12]}"
 
 
@@ -87,7 +87,7 @@ def list_waiting_batches(folder: Path, source: str | None = None) -> list[Path]:
 
 
 def read_batch(path: Path) -> SpooledBatch | None:
-    """Read a batch; None if another process has drained it, or if it is damaged (it is renamed then)."""
+    """Read a batch; None if another process has drained it, or if it is damaged (its file is renamed then)."""
     try:
         frame = pl.read_parquet(path)
         header = json.loads(frame["header"][0])
@@ -118,10 +118,11 @@ def read_batch(path: Path) -> SpooledBatch | None:
 
 def remove_partial_files(folder: Path, before: float) -> int:
     """Remove half-written files older than an instant (seconds since 1970) and return how many."""
-    left = [path for path in folder.glob(f"*{TEMPORARY_ENDING}") if path.stat().st_mtime < before]
-    for path in left:
+    # a younger one may belong to a process that is still writing it
+    abandoned = [path for path in folder.glob(f"*{TEMPORARY_ENDING}") if path.stat().st_mtime < before]
+    for path in abandoned:
         path.unlink(missing_ok=True)
-    return len(left)
+    return len(abandoned)
 
 
 def remove_batch(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which windows to collect from a feed: what is new, what may have changed, and gaps. Windows in, windows out."""
+"""Planning which windows to collect from a feed: what is new, what may have changed, and gaps."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def floor_to_grid(at: datetime) -> datetime:
 
 def merge_windows(windows: Iterable[Window]) -> list[Window]:
     """Merge windows that touch or overlap, in order."""
-    joined: list[Window] = []
+    merged: list[Window] = []
     for window in sorted(windows, key=lambda w: w.start):
-        if joined and window.start <= joined[-1].end:
-            joined[-1] = Window(joined[-1].start, max(joined[-1].end, window.end))
+        if merged and window.start <= merged[-1].end:
+            merged[-1] = Window(merged[-1].start, max(merged[-1].end, window.end))
         else:
-            joined.append(window)
-    return joined
+            merged.append(window)
+    return merged
 
 
 def subtract_windows(whole: Window, done: Sequence[Window]) -> list[Window]:
-    """Return the parts of a window that are in none of the others (merged, in order)."""
+    """Return the parts of a window that are in none of the others, which must be merged and in order."""
     missing, at = [], whole.start
     for window in done:
         if window.end <= at or window.start >= whole.end:
@@ -44,9 +44,9 @@ def subtract_windows(whole: Window, done: Sequence[Window]) -> list[Window]:
 
 
 def find_collection_start(complete: Sequence[Window], failed: Sequence[Window], first: datetime) -> datetime:
-    """Return the start of collection: that of the oldest stored window and of failed ones right before it.
+    """Return where collection starts: at the oldest stored window, or at failed ones that end where it starts.
 
-    While nothing is stored it is the start of the oldest failed window, at the latest ``first``.
+    While nothing is stored, it starts at the oldest failed window, at the latest at ``first``.
     """
     if not complete:
         return min([first, *(window.start for window in failed)])
@@ -56,7 +56,7 @@ def find_collection_start(complete: Sequence[Window], failed: Sequence[Window], 
 
 
 def find_settled_end(feed: Feed, now: datetime) -> datetime:
-    """Return up to when a feed may be collected: later data can still change (settling time)."""
+    """Return the end of what has settled: data after it can still change."""
     return floor_to_grid(now - timedelta(seconds=feed.settle_s))
 
 
@@ -78,7 +78,7 @@ def plan_due_windows(
         feed: its overlap, settling time and longest slice.
         complete: windows that are stored completely.
         since: start of collection.
-        now: the present.
+        now: the current time.
         failed: windows whose collection failed, oldest attempt first; see `put_failed_last`.
     """
     end = find_settled_end(feed, now)
@@ -95,9 +95,9 @@ def plan_due_windows(
 
 
 def put_failed_last(pieces: Iterable[Window], failed: Iterable[Window]) -> list[Window]:
-    """Sort windows: those that never failed first, and those that failed last at the end.
+    """Sort windows: those that never failed first, the most recent failures last.
 
-    So windows that fail again and again cannot keep others from being collected.
+    So a window that fails every time cannot prevent others from being collected.
     """
     attempts = {window: number for number, window in enumerate(failed, 1)}
 
@@ -109,14 +109,14 @@ def put_failed_last(pieces: Iterable[Window], failed: Iterable[Window]) -> list[
 
 
 def halve_window(window: Window) -> list[Window]:
-    """Split a window in two on the grid; return nothing for a quarter of an hour."""
+    """Split a window in two on the grid; a quarter of an hour cannot be split and gives an empty list."""
     middle = floor_to_grid(window.start + (window.end - window.start) / 2)
     middle = middle if middle > window.start else middle + GRID_STEP
     return [Window(window.start, middle), Window(middle, window.end)] if middle < window.end else []
 
 
 def slice_window(window: Window, length: timedelta) -> list[Window]:
-    """Split a window into slices of at most a length, counted from its start."""
+    """Split a window, from its start, into slices of at most ``length``."""
     pieces, at = [], window.start
     while at < window.end:
         pieces.append(Window(at, min(at + length, window.end)))
