@@ -1,1 +1,1 @@
-"""The DuckDB database: opening it, its schema migrations, and reading and writing its tables."""
+"""The DuckDB database: opening and migrating it, and reading and writing its tables."""

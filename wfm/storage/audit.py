@@ -1,4 +1,4 @@
-"""The audit chain: what vendors said of every call leg, each version chained to the one before by a hash."""
+"""The audit chain: every version of what vendors reported about a call leg, chained by hashes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from wfm.storage.database import Database
 from wfm.storage.reader import DatabaseReader
 
 FIRST_HASH: Final = ""
-"""The hash that the first row of a source's chain is chained to."""
+"""The previous hash of the first row of a source's chain."""
 
 
 @dataclass(frozen=True)
 class ChainCheck:
     """The outcome of recomputing the audit chains.
 
-    rows: how many were checked. wrong: the first (source, leg_id) whose hash does not fit; None: all do. ends: the last
-    hash of every source. lost: hashes noted earlier that no row has any more.
+    row_count: rows checked. first_mismatch: the first (source, leg_id) whose hash does not match; None: all do.
+    last_hashes: the last hash of every source. missing_hashes: hashes noted earlier that no row has any more.
     """
 
     row_count: int
@@ -36,7 +36,7 @@ class ChainCheck:
 
 
 def append_audit_rows(con: duckdb.DuckDBPyConnection, source: str, audit: pl.DataFrame) -> None:
-    """Append what a vendor said of each leg (leg_id, seen_at, payload) where it differs from the last version."""
+    """Append what a vendor reported about legs (leg_id seen_at payload) where it differs from the last version."""
     con.register("reported", audit.select("leg_id").unique())
     stored = query_frame(
         con,
@@ -45,10 +45,10 @@ def append_audit_rows(con: duckdb.DuckDBPyConnection, source: str, audit: pl.Dat
         [source],
     )
     con.unregister("reported")
-    end = con.execute(
+    last = con.execute(
         "SELECT hash FROM call_audit WHERE source = ? ORDER BY rowid DESC LIMIT 1", [source]
     ).fetchall()
-    hashes = _compute_hashes(source, audit, dict(stored.iter_rows()), end[0][0] if end else FIRST_HASH)
+    hashes = _compute_hashes(source, audit, dict(stored.iter_rows()), last[0][0] if last else FIRST_HASH)
     changed = audit.with_columns(pl.lit(source).alias("source"), hashes).drop_nulls("hash")
     if changed.height:
         con.register("links", changed.select(list(schema.get_table("call_audit").columns)))
@@ -57,10 +57,15 @@ def append_audit_rows(con: duckdb.DuckDBPyConnection, source: str, audit: pl.Dat
 
 
 def read_audit_records(reader: DatabaseReader, legs: pl.DataFrame) -> pl.DataFrame:
-    """Return what a vendor said last of some legs (source leg_id): source leg_id payload hash versions payload_in.
+    """Return the last version of what a vendor reported about some legs.
 
-    ``payload_in``: the whole payload, as collection/position; null where none is stored, or where several were received
-    at that instant.
+    Args:
+        reader: of the database.
+        legs: source leg_id.
+
+    Returns:
+        source leg_id seen_at payload hash versions (how many) payload_in (the raw payload it came in, as
+        collection/position; null where none is stored, or where several were received at that instant).
     """
     in_force, values = reader.build_in_force_sql("call_audit")
     payload_in_force, more = reader.build_in_force_sql("payload")
@@ -81,40 +86,40 @@ def verify_audit_chains(database: Database, noted: Collection[str] = ()) -> Chai
 
     Args:
         database: the database.
-        noted: hashes noted at an earlier time, which rows must still have. Only this finds that the last rows were
-            removed, or that the whole chain was rewritten: the chain alone would still fit.
+        noted: hashes noted at an earlier time, which rows must still have. Only this detects that the last rows were
+            removed, or that the whole chain was rewritten: the chain itself would still be consistent.
     """
-    lost = set(noted)
+    missing = set(noted)
     with database.open_reader() as reader:
-        ends: dict[str, str] = {}
+        last_hashes: dict[str, str] = {}
         checked = 0
         for rows in reader.stream_query(
             "SELECT source, leg_id, seen_at, payload, hash FROM call_audit ORDER BY rowid"
         ):
             for source, leg_id, seen_at, payload, stored in rows.iter_rows():
-                before = ends.get(source, FIRST_HASH)
-                ends[source] = compute_link_hash(before, source, leg_id, seen_at, payload)
+                previous = last_hashes.get(source, FIRST_HASH)
+                last_hashes[source] = compute_link_hash(previous, source, leg_id, seen_at, payload)
                 checked += 1
-                if ends[source] != stored:
-                    return ChainCheck(checked, (source, leg_id), ends)
-                lost.discard(stored)
-    return ChainCheck(checked, None, ends, tuple(sorted(lost)))
+                if last_hashes[source] != stored:
+                    return ChainCheck(checked, (source, leg_id), last_hashes)
+                missing.discard(stored)
+    return ChainCheck(checked, None, last_hashes, tuple(sorted(missing)))
 
 
-def compute_link_hash(before: str, source: str, leg_id: str, seen_at: datetime, payload: str) -> str:
-    """Return the hash of a row: SHA-256 over the hash before it and its own values.
+def compute_link_hash(previous: str, source: str, leg_id: str, seen_at: datetime, payload: str) -> str:
+    """Compute the hash of a row: SHA-256 over the previous hash and the row's values.
 
     Each value is preceded by its length, so that moving text from one value to the next changes the hash.
     """
-    parts = [part.encode() for part in (before, source, leg_id, str(to_epoch_us(seen_at)), payload)]
+    parts = [part.encode() for part in (previous, source, leg_id, str(to_epoch_us(seen_at)), payload)]
     content = b"".join([piece for part in parts for piece in (len(part).to_bytes(8, "big"), part)])
     return hashlib.sha256(content).hexdigest()
 
 
 def _compute_hashes(
-    source: str, audit: pl.DataFrame, last_payloads: dict[str, str], before: str
+    source: str, audit: pl.DataFrame, last_payloads: dict[str, str], previous: str
 ) -> pl.Series:
-    """Return the hash of each row that differs from the leg's version before; null for the others."""
+    """Return the hash of each row that differs from the leg's previous version; null for the others."""
     hashes: list[str | None] = []
     for leg_id, seen_at, payload in zip(
         *(audit[name] for name in ("leg_id", "seen_at", "payload")), strict=True
@@ -123,6 +128,6 @@ def _compute_hashes(
             hashes.append(None)
             continue
         last_payloads[leg_id] = payload
-        before = compute_link_hash(before, source, leg_id, seen_at, payload)
-        hashes.append(before)
+        previous = compute_link_hash(previous, source, leg_id, seen_at, payload)
+        hashes.append(previous)
     return pl.Series("hash", hashes, dtype=pl.String)

@@ -18,18 +18,18 @@ from wfm.storage.payloads import insert_payloads
 from wfm.storage.reader import DatabaseReader, TimeSpan
 
 MAX_NOTED_ALARMS: Final = 3
+"""Of more implausible calls only the first are named in the ledger's note."""
 AssembleLegs = Callable[[pl.DataFrame], pl.DataFrame]
 """All events of some calls (event_id call_id at kind said) → the legs of these calls, own columns of call_leg.
 
-An extra column ``alarm`` (null: none) names implausible values that are stored all the same; the first of them go into
-the ledger's note.
+An extra column ``alarm`` (null: none) describes implausible values, which are stored all the same.
 """
 
 _FROM_EVENTS: Final = (
     "t.replaced_at IS NULL AND t.collection_id IN "
     "(SELECT collection_id FROM collection AS c WHERE c.feed = 'call_event' AND c.source = t.source)"
 )
-"""SQL condition for legs that were assembled from events, and not logged whole by the vendor."""
+"""SQL condition for legs that were assembled from events, and not reported in a call log."""
 
 
 def store_batch(
@@ -51,13 +51,13 @@ def store_batch(
 
     Args:
         database: the database.
-        name: the batch's own name; a batch stored before is not stored again (None is returned).
+        name: the batch's unique name; a batch that is already stored is not stored again (None is returned).
         source, feed, window, result, note: for the ledger.
         payloads: received_at, context, body.
         tables: table → rows with the table's own columns.
-        audit: leg_id, seen_at, payload: what the vendor said of each leg.
-        legs: assembles the legs of calls of which events are stored here.
-        origin: collect, or replay (stored payloads were read again, and no vendor was asked).
+        audit: leg_id seen_at payload: what the vendor reported about each leg.
+        legs: assembles the legs of the calls whose events are in the batch.
+        origin: collect, or replay (stored payloads were parsed again, and no vendor was asked).
 
     Raises:
         DatabaseBusyError, NotADatabaseError, NewerDatabaseError, StoreError: nothing was stored.
@@ -106,7 +106,7 @@ def store_batch(
 
 
 def reassemble_open_calls(database: Database, source: str, legs: AssembleLegs) -> int:
-    """Assemble the calls of a source that have not ended again, and return how many there are.
+    """Assemble the legs of a source's open calls again, and return how many calls there are.
 
     Raises:
         DatabaseBusyError, NotADatabaseError, NewerDatabaseError, StoreError: nothing was stored.
@@ -131,15 +131,15 @@ def reassemble_open_calls(database: Database, source: str, legs: AssembleLegs) -
 
 
 def retire_missing_rows(
-    database: Database, table: str, source: str, collections: Sequence[int], kept: pl.DataFrame
+    database: Database, table: str, source: str, collections: Sequence[int], parsed: pl.DataFrame
 ) -> int:
-    """Mark as replaced the rows of some collections that reading their payloads again no longer gives.
+    """Mark as replaced the rows of some collections that are missing after their payloads were parsed again.
 
     Args:
         database: the database.
         table, source: of the rows.
-        collections: the collections whose payloads were read again.
-        kept: the rows that this gave (at least their keys).
+        collections: the collections whose payloads were parsed again.
+        parsed: the rows that this returned (at least their keys).
 
     Returns:
         How many rows were marked.
@@ -148,13 +148,13 @@ def retire_missing_rows(
     of_source = "t.source = ?" if "source" in declared.own_columns else "? IS NOT NULL"
     with database.open_transaction() as con:
         _, now = allocate_collection(con)
-        con.register("kept", kept.select(declared.key))
-        same = " AND ".join(f"t.{c} IS NOT DISTINCT FROM k.{c}" for c in quote_names(declared.key))
+        con.register("parsed", parsed.select(declared.key))
+        same_key = " AND ".join(f"t.{c} IS NOT DISTINCT FROM p.{c}" for c in quote_names(declared.key))
         return query_integer(
             con,
             f"UPDATE {quote_name(table)} AS t SET replaced_at = ? WHERE t.replaced_at IS NULL AND {of_source} "
             "AND list_contains(?::BIGINT[], t.collection_id) "
-            f"AND NOT EXISTS (SELECT 1 FROM kept AS k WHERE {same})",
+            f"AND NOT EXISTS (SELECT 1 FROM parsed AS p WHERE {same_key})",
             [now, source, list(collections)],
         )
 
@@ -168,9 +168,9 @@ def _assemble_legs(
     number: int,
     now: datetime,
 ) -> tuple[int, list[str]]:
-    """Replace the legs of some calls by those that all events of these calls give; calls logged whole are left alone.
+    """Replace the legs of some calls by those assembled from all their events, unless a call log has the call.
 
-    Returns how many legs are new, changed or gone, and notes on implausible values.
+    Returns how many legs are new, changed or retired, and notes on implausible values.
     """
     con.register("calls", pl.DataFrame({"call_id": calls}))
     con.execute(
@@ -191,7 +191,7 @@ def _assemble_legs(
     assembled = assembled.drop("alarm", strict=False)
     changed = sum(merge_rows(con, "call_leg", assembled, number, now))
     con.register("assembled", assembled.select("leg_id"))
-    gone = query_integer(
+    retired = query_integer(
         con,
         f"UPDATE call_leg AS t SET replaced_at = ? WHERE t.source = ? AND {_FROM_EVENTS} "
         "AND t.call_id IN (SELECT call_id FROM open_call) AND t.leg_id NOT IN (SELECT leg_id FROM assembled)",
@@ -202,13 +202,13 @@ def _assemble_legs(
         con.unregister(name)
     first = alarms.head(MAX_NOTED_ALARMS).to_list()
     notes = [f"{alarms.len():,} implausible calls", *first] if first else []
-    return changed + gone, notes
+    return changed + retired, notes
 
 
 def _retire_assembled_legs(
     con: duckdb.DuckDBPyConnection, source: str, logged: pl.DataFrame, now: datetime
 ) -> None:
-    """Retire legs assembled from events of calls that the vendor has now logged whole."""
+    """Retire legs that were assembled from events, of calls that are now in the vendor's call log."""
     if not con.execute("SELECT 1 FROM call_event WHERE source = ? LIMIT 1", [source]).fetchall():
         return
     con.register("logged", logged.select("call_id", "leg_id"))
@@ -237,19 +237,19 @@ def _fill_from_stored(reader: DatabaseReader, table: str, rows: pl.DataFrame) ->
 def _keep_longest_runs(rows: pl.DataFrame) -> pl.DataFrame:
     """Keep, of every report and start, the rows of the run whose window ends last; of equal ones the last run."""
     run = ["report_id", "from_at", "to_at", "execution_id"]
-    last = rows.select(run).unique(keep="last", maintain_order=True).sort("to_at", maintain_order=True)
+    runs = rows.select(run).unique(keep="last", maintain_order=True).sort("to_at", maintain_order=True)
     return rows.join(
-        last.unique(run[:2], keep="last"), on=run, how="semi", nulls_equal=True, maintain_order="left"
+        runs.unique(run[:2], keep="last"), on=run, how="semi", nulls_equal=True, maintain_order="left"
     )
 
 
 def _retire_earlier_runs(
     con: duckdb.DuckDBPyConnection, source: str, runs: pl.DataFrame, now: datetime
 ) -> None:
-    """Retire the rows of earlier runs of a report from the same start whose window does not end later.
+    """Retire the rows of earlier runs of a report over a window with the same start and no later end.
 
-    The report of a day that is not over is run every hour: each time its window, and so its keys, are others, and
-    merging by key alone would keep every one of them.
+    The report of a day that is not over is run every hour, each time over a longer window. That is part of the key, so
+    merging by key alone would leave the rows of every run in force.
     """
     key = schema.get_table("report_row").key
     con.register("runs", runs.select(key))

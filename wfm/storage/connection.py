@@ -1,4 +1,4 @@
-"""DuckDB connections: opening a file, running queries, and turning DuckDB's errors into wfm's own."""
+"""DuckDB connections: opening a file, running queries, and translating DuckDB's errors into those of wfm."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def open_connection(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
         return duckdb.connect(str(path), read_only=read_only, config=OFFLINE_CONFIG)
     except duckdb.ConnectionException:
-        # DuckDB refuses a second connection with other options, so use those of whoever opened it in this process
+        # in one process DuckDB allows only one set of options per file: use that of the connection already open
         return duckdb.connect(str(path), read_only=read_only)
 
 
@@ -72,7 +72,7 @@ def quote_names(names: Sequence[str] | Mapping[str, pl.DataType]) -> list[str]:
 
 @contextmanager
 def registered_frames(con: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> Iterator[None]:
-    """Let queries read frames by name; empty ones are left out, because registering takes a millisecond each."""
+    """Make frames available to queries by name; empty ones are left out, because each takes a millisecond."""
     registered = {name: frame for name, frame in frames.items() if frame.height}
     for name, frame in registered.items():
         con.register(name, frame)
@@ -85,7 +85,7 @@ def registered_frames(con: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) ->
 
 # --- errors -----------------------------------------------------------------------------------------------
 def translate_error(error: duckdb.Error, path: Path) -> StoreError:
-    """Return the error of wfm that says what DuckDB's error means and what to do about it."""
+    """Translate an error of DuckDB into one of wfm, which says what to do."""
     message = str(error)
 
     def mentions(*phrases: str) -> bool:

@@ -1,9 +1,9 @@
-"""The database: one DuckDB file that every unit of work opens, uses and closes.
+"""The database: one DuckDB file, which every unit of work opens and closes.
 
 DuckDB lets one process write or several read. A unit of work therefore waits, with a limit, while another process has
-the file open, and raises `DatabaseBusyError` when the limit is reached. Nothing is overwritten: a row whose key comes
-again with other values is marked as replaced at that instant and the new row is inserted, so that the database can be
-read as of any instant in the past.
+the file open, and raises `DatabaseBusyError` when the limit is reached. Nothing is overwritten: a row whose key is
+written again with other values is marked as replaced at that instant and the new row is inserted, so that the database
+can be read as of any instant in the past.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ from wfm.storage.reader import DatabaseReader, TimeSpan
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.5
 WAL_LIMIT: Final = "500kB"
-"""Size from which the write-ahead log (.wal) is checkpointed although a unit of work would leave it."""
+"""The size at which DuckDB's write-ahead log (.wal) is checkpointed even if a transaction would leave it."""
 
 _thread_locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
-"""One lock per database file, because DuckDB's own lock only keeps other processes out."""
+"""One lock per database file, because DuckDB's own lock only excludes other processes."""
 
 
 @dataclass(frozen=True)
 class WriteResult:
-    """The outcome of a write: the rows read, added and replaced, and notes on what was decided."""
+    """The outcome of a write: how many rows were read, added and replaced, and notes on what was decided."""
 
     collection_id: int
     read_count: int
@@ -63,11 +63,11 @@ class WriteResult:
 
 
 ReviseBatch = Callable[[DatabaseReader, pl.DataFrame, datetime], tuple[pl.DataFrame, tuple[str, ...]]]
-"""A reader of what is in force, the rows of a batch, the instant of the write → the rows to store, notes."""
+"""A reader of the rows in force, the rows of a batch, the instant of the write → the rows to store, notes."""
 
 
 class Database:
-    """The database at ``path``; cheap to make, holds nothing open between calls.
+    """The database at ``path``; cheap to create, and not open between calls.
 
     Args:
         path: the DuckDB file; created by the first write.
@@ -85,8 +85,8 @@ class Database:
 
         Args:
             leave_log: do not checkpoint the write-ahead log on closing, unless it is long. What is committed is as safe
-                in the log as in the file, and readers read both. A checkpoint takes 20 ms, 90 with 20 million states:
-                for small writes every few seconds most of the time. The next write without this option does it.
+                in the log as in the file, and readers read both. A checkpoint takes 20 ms (90 ms with 20 million
+                states), which is most of the time of small writes. The next write without this option does it.
 
         Raises:
             DatabaseBusyError, NotADatabaseError, NewerDatabaseError, StoreError.
@@ -108,8 +108,8 @@ class Database:
 
         Args:
             as_of: read what was recorded by that instant. Before the database existed nothing was recorded: then
-                everything is read, and only the instants that rows themselves state (publication, approval,
-                revocation) decide what was valid.
+                everything is read, and only the instants in the rows (publication, approval, revocation) decide what
+                was valid.
 
         Raises:
             NoDataError: there is no database yet.
@@ -139,14 +139,14 @@ class Database:
         coverage: pl.DataFrame | None = None,
         revise: ReviseBatch | None = None,
     ) -> WriteResult:
-        """Store a batch: new rows are added, changed ones replace, and unchanged ones are left alone.
+        """Store a batch: new rows are added, changed rows replace stored ones, unchanged rows are left alone.
 
         Args:
             table: the table's name.
             frame: its own columns, perhaps row_no; of two rows with one key the later counts.
             source, origin, file_name, window, skipped, note: for the ledger (table collection).
             coverage: the spans that the batch covers (source start_at end_at); stored with it.
-            revise: decides, in the same transaction, which rows are stored given what is in force.
+            revise: decides, in the same transaction, which rows are stored, given the rows in force.
 
         Raises:
             DatabaseBusyError, NotADatabaseError, NewerDatabaseError, StoreError: nothing was stored.
@@ -155,8 +155,8 @@ class Database:
         with self.open_transaction() as con:
             number, now = allocate_collection(con)
             if revise is not None:
-                frame, decided = revise(DatabaseReader(con, None), frame, now)
-                note = (*note, *decided)
+                frame, decisions = revise(DatabaseReader(con, None), frame, now)
+                note = (*note, *decisions)
             added, replaced = merge_rows(con, table, frame, number, now)
             if coverage is not None:
                 merge_rows(con, "coverage", coverage, number, now)
@@ -243,7 +243,7 @@ class Database:
             pause = min(pause * 2, LONGEST_PAUSE_S)
 
     def _create_file(self) -> None:
-        """Create an empty database under a temporary name and rename it: nobody ever sees half a database."""
+        """Create an empty database under a temporary name and rename it, so that nobody sees half a database."""
         temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(6)}")
         try:
             with open_connection(temporary, read_only=False) as con:
@@ -254,15 +254,15 @@ class Database:
         except OSError as error:
             raise StoreError(f"{self.path} cannot be created: {error.strerror}.") from error
         finally:
-            for left in (temporary, temporary.with_name(f"{temporary.name}.wal")):
+            for path in (temporary, temporary.with_name(f"{temporary.name}.wal")):
                 with contextlib.suppress(OSError):
-                    left.unlink()
+                    path.unlink()
 
 
 def _publish_file(temporary: Path, path: Path) -> None:
-    """Give a whole file its name, unless another process was quicker: its empty database is as good."""
+    """Give a complete file its final name, unless another process was quicker: its empty database is as good."""
     try:
-        os.link(temporary, path)  # unlike a rename, it fails where the name is taken
+        os.link(temporary, path)  # unlike a rename, it fails if the name exists
     except FileExistsError:
         return
     except OSError:  # a file system without links

@@ -1,4 +1,4 @@
-"""The ledger of collections: what was asked of every feed, what came of it, and where rows came from."""
+"""The ledger: which windows of every feed were collected, with which result, and where rows came from."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def read_feed_ledger(reader: DatabaseReader, source: str, feed: str) -> pl.DataF
 
 
 def summarise_feeds(reader: DatabaseReader) -> pl.DataFrame:
-    """Return the state of every feed that was collected, by the ledger.
+    """Return a row per feed that was collected.
 
-    Columns: source feed; result note (of the last collection); last_success_at; complete_until (end of the stored
-    windows from the oldest on, up to the first gap), missing_s (seconds of gaps after it, up to the newest window);
-    null where nothing is stored.
+    Columns: source feed; result note (of the last collection); last_success_at; complete_until (where the first gap
+    between complete windows begins, or the last of them ends); missing_s (seconds in gaps, up to the newest window).
+    The last two are null for snapshots and lists, and where no window is complete.
     """
     return reader.run_query(
         "WITH asked AS (SELECT * FROM collection WHERE origin = 'collect'), "
@@ -50,7 +50,7 @@ def summarise_imports(reader: DatabaseReader) -> pl.DataFrame:
 
 
 def count_row_origins(reader: DatabaseReader, table: str, span: TimeSpan) -> pl.DataFrame:
-    """Count the rows of a table that overlap a span by where they came from: source origin file_name n."""
+    """Count the rows of a table in a span by where they came from: source origin file_name n."""
     whose = "t.source" if "source" in schema.get_table(table).own_columns else "c.source"
     in_force, values = reader.build_in_force_sql(table)
     start, end = ROW_BOUNDS_SQL[table]

@@ -1,4 +1,4 @@
-"""Merging (upserting) a batch into a versioned table: changed rows replace, unchanged ones are left alone."""
+"""Merging (upserting) a batch into a versioned table: changed rows replace stored ones, unchanged ones do not."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from wfm.core.time import MICROSECOND
 from wfm.storage.connection import query_frame, quote_name, quote_names, registered_frames
 
 IGNORED_COLUMNS: Final = {"report_row": ("execution_id",)}
-"""Columns that only name the run a row came from: a row that differs in nothing else is unchanged."""
+"""Columns that only name the run a row came from: a row that differs in these alone is unchanged."""
 
 
 def allocate_collection(con: duckdb.DuckDBPyConnection) -> tuple[int, datetime]:
     """Return the number and the instant of the next write.
 
-    The instant is later than that of every write before, even if the system clock was put back: reading as of an
+    The instant is later than that of every previous write, even if the system clock was set back: reading as of an
     earlier instant relies on it.
     """
     number, last = query_frame(
@@ -75,10 +75,10 @@ def _keep_last_of_each_key(table: schema.Table, frame: pl.DataFrame) -> pl.DataF
 
 
 def _find_matches(con: duckdb.DuckDBPyConnection, table: str, batch: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows in force that have a key of the batch: batch_row, stored (rowid), differs."""
+    """Return the rows in force whose key is in the batch: batch_row stored (its rowid) differs."""
     declared = schema.get_table(table)
     where, values = ["t.replaced_at IS NULL"], []
-    # stored rows mostly lie in the order of time, so bounds on the key's instants spare reading nearly all of them
+    # stored rows are mostly in order of time: with bounds on the key's instants DuckDB skips nearly all of them
     for key in declared.key:
         column = batch[key]
         if column.dtype.is_temporal() and not column.null_count():

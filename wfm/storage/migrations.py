@@ -1,4 +1,4 @@
-"""Schema migrations: which sections of `schema.sql` a database has, and applying those it lacks."""
+"""Schema migrations: applying the sections of `schema.sql` that a database lacks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_schema_version(con: duckdb.DuckDBPyConnection, path: Path) -> int:
         NewerDatabaseError: it has sections that this version of wfm does not know.
     """
     try:
-        # naming one column of each of two tables is ten times quicker than listing the catalogue
+        # asking two tables for one column each is ten times quicker than listing the catalogue
         applied = query_integer(
             con,
             "SELECT coalesce(max(version), 0), (SELECT made_at::DATE FROM collection LIMIT 1) FROM migration",

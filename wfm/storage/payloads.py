@@ -1,4 +1,4 @@
-"""Raw payloads: the bytes vendors sent, compressed, for evidence and for reading them again (replay)."""
+"""Raw payloads: the bytes that vendors sent, compressed, as evidence and for parsing them again (replay)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wfm.storage.reader import DatabaseReader, TimeSpan
 
 @dataclass(frozen=True)
 class StoredPayload:
-    """A raw payload: bytes as they were received, with the context that a parser needs."""
+    """A stored raw payload: the bytes as received, and the context that the parser needs."""
 
     collection_id: int
     feed: str
@@ -35,7 +35,7 @@ def insert_payloads(
     feed: str,
     payloads: Sequence[tuple[datetime, Mapping[str, str], bytes]],
 ) -> None:
-    """Insert the payloads (received_at, context, body) of the collection with a number, compressed."""
+    """Insert payloads (received_at, context, body), compressed; ``number``: of their collection."""
     if not payloads:
         return
     rows = pl.DataFrame(
@@ -87,15 +87,23 @@ def find_payloads_near(
     feeds: Sequence[str],
     collection_id: int | None,
     since: datetime,
-    most: int,
+    limit: int,
 ) -> list[tuple[int, int]]:
-    """Return (collection_id, position) of the payloads of a collection, then of those received since an instant."""
+    """Return (collection_id, position) of the payloads of a collection, then of those received since an instant.
+
+    Args:
+        reader: of the database.
+        source, feeds: only their payloads.
+        collection_id: the collection that comes first; None: none does.
+        since: the instant.
+        limit: the most to return.
+    """
     in_force, values = reader.build_in_force_sql("payload")
     rows = reader.run_query(
         f"SELECT collection_id, position FROM payload WHERE {in_force} AND source = ? "
         "AND list_contains(?::VARCHAR[], feed) AND (collection_id = ? OR received_at >= ?) "
         "ORDER BY collection_id IS DISTINCT FROM ?, received_at, collection_id, position LIMIT ?",
-        [*values, source, list(feeds), collection_id, since, collection_id, most],
+        [*values, source, list(feeds), collection_id, since, collection_id, limit],
     )
     return list(rows.iter_rows())
 
@@ -103,7 +111,7 @@ def find_payloads_near(
 def read_payload(
     reader: DatabaseReader, collection_id: int, position: int
 ) -> tuple[str, StoredPayload] | None:
-    """Return a payload and its source; None where there is none, or where it has been deleted."""
+    """Return a payload and its source; None if it does not exist or has been deleted."""
     in_force, values = reader.build_in_force_sql("payload")
     rows = reader.run_query(
         f"SELECT * FROM payload WHERE {in_force} AND collection_id = ? AND position = ?",
@@ -113,10 +121,10 @@ def read_payload(
 
 
 def delete_old_payloads(database: Database, before: datetime) -> int:
-    """Delete payloads received before an instant and return how many; the rows read from them stay.
+    """Delete payloads received before an instant and return how many; the rows parsed from them stay.
 
-    The payloads of one collection are deleted together, once the last of them is old: a replay of a part of them would
-    look as if the vendor had withdrawn the rest.
+    The payloads of one collection are deleted together, once the last of them is old: to a replay of a part of them the
+    rows of the others would seem withdrawn.
     """
     old = "SELECT collection_id FROM payload GROUP BY collection_id HAVING max(received_at) < ?"
     with database.open_transaction() as con:

@@ -1,4 +1,4 @@
-"""Reading the tables: rows in force, now or as of an instant (bitemporal), in order of arrival."""
+"""Reading the tables: rows in force, now or as of an instant in the past (bitemporal), in order of arrival."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROW_BOUNDS_SQL: Final = {
     "interval_volume": ("interval_start", "interval_start + INTERVAL 15 MINUTE"),
     "forecast": ("interval_start", "interval_start + INTERVAL 15 MINUTE"),
 }
-"""SQL expressions for the start and the end of what a row of a table is about."""
+"""SQL expressions for the start and the end of the period that a row is about, by table."""
 
 RECORDED_AT_SQL: Final = {
     "migration": "applied_at",
@@ -38,7 +38,7 @@ RECORDED_AT_SQL: Final = {
     "payload": "received_at",
     "batch": "(SELECT made_at FROM collection AS c WHERE c.collection_id = batch.collection_id)",
 }
-"""SQL expressions for when a row of a table without versions was recorded."""
+"""SQL expressions for when a row was recorded, for tables without versions."""
 
 NAME_COLUMNS: Final = {
     "agent": (
@@ -51,7 +51,7 @@ NAME_COLUMNS: Final = {
     "team": (("agent", "team"),),
     "person": (("login", "agent_id"), ("schedule", "agent_id")),
 }
-"""The tables and columns that name an agent, a queue, a team or a person."""
+"""The tables and columns in which agents, queues, teams or persons are named."""
 
 
 class DatabaseReader:
@@ -66,7 +66,7 @@ class DatabaseReader:
 
     @property
     def is_replay(self) -> bool:
-        """Whether this reads as of an instant, so that rows recorded later are left out."""
+        """Whether this reads as of an instant in the past, so that rows recorded later are left out."""
         return self._as_of is not None
 
     # --- rows of a table --------------------------------------------------------------------------------
@@ -83,20 +83,21 @@ class DatabaseReader:
         Args:
             name: the table.
             span: only rows that overlap [start, end).
-            among: column → the values wanted.
+            among: column → its accepted values.
             columns: which columns; None: the table's own.
         """
         where, values = self._in_force_terms(name)
         _add_overlap(where, values, name, span)
-        for column, wanted in (among or {}).items():
+        for column, accepted in (among or {}).items():
             where.append(f"list_contains(?::VARCHAR[], {quote_name(column)})")
-            values.append(list(wanted))
+            values.append(list(accepted))
         return self._select_rows(name, where, values, columns)
 
     def read_changes(self, name: str, since: datetime, *, span: TimeSpan | None = None) -> pl.DataFrame:
-        """Return the rows that came into force since an instant or ceased to be: all columns, and ``gone``.
+        """Return the rows that have come into force or ceased to be in force since an instant.
 
-        Rows that came and went in between are left out: they are in force at neither end.
+        Columns: all of the table, and ``gone`` (no longer in force). Rows that came and went in between are left out:
+        they are in force at neither end.
 
         Args:
             name: a table with versions.
@@ -116,11 +117,11 @@ class DatabaseReader:
     def read_arrivals(
         self, name: str, after: int, span: TimeSpan | None = None, columns: Sequence[str] | None = None
     ) -> pl.DataFrame:
-        """Return the rows in force that imports and collections after a number brought.
+        """Return the rows in force that came with later imports and collections.
 
         Args:
             name: the table.
-            after: collection_id of the last collection that is left out.
+            after: collection_id of the last import or collection that is left out.
             span: only rows that overlap [start, end).
             columns: which columns; None: the table's own.
         """
@@ -131,11 +132,11 @@ class DatabaseReader:
         return self._select_rows(name, where, values, columns)
 
     def read_withdrawn_keys(self, name: str, after: int, since: datetime) -> pl.DataFrame:
-        """Return the keys of rows that are no longer in force and that no row with the same key replaced.
+        """Return the keys of rows that are no longer in force without a replacement.
 
         Args:
             name: the table.
-            after: only rows that this import or collection, or an earlier one, brought.
+            after: only rows that came with this import or collection, or an earlier one (collection_id).
             since: only rows that were still in force at this instant.
         """
         keys = schema.get_table(name).key
@@ -154,7 +155,7 @@ class DatabaseReader:
     ) -> pl.DataFrame:
         """Return the agent states of a span and, of every login, the last one before it, however old.
 
-        Of a login that was first reported later its first state is included, so that the login is known to exist.
+        Of a login that is only reported later, the first state is included, so that the login is not overlooked.
 
         Args:
             span: [start, end).
@@ -183,7 +184,7 @@ class DatabaseReader:
     def read_answered_legs(self, span: TimeSpan, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Return the answered legs that overlap a span, and at least one leg of every source.
 
-        A source that has a leg at all has a call log, which decides whether calls or states are the evidence.
+        A source that has any leg has a call log; that decides whether calls or states are the evidence.
         """
         where, values = self._in_force_terms("call_leg")
         sql = (
@@ -207,7 +208,7 @@ class DatabaseReader:
         return int(number), ended
 
     def list_names(self, kind: str) -> list[str]:
-        """Return, in order, all agents, queues, teams or persons named in any table; ``kind``: of `NAME_COLUMNS`."""
+        """Return, sorted, all agents, queues, teams or persons that a table names; ``kind``: of `NAME_COLUMNS`."""
         parts, values = [], []
         for table, column in NAME_COLUMNS[kind]:
             where, parameters = self._in_force_terms(table)
@@ -218,7 +219,7 @@ class DatabaseReader:
 
     # --- for the other modules of this package ----------------------------------------------------------
     def build_in_force_sql(self, name: str) -> tuple[str, list[object]]:
-        """Return the SQL condition under which a row of a table is in force, and its parameters."""
+        """Return the SQL condition for rows of a table that are in force, and its parameters."""
         where, values = self._in_force_terms(name)
         return " AND ".join(where), values
 
@@ -250,7 +251,7 @@ class DatabaseReader:
         selected = list(dict.fromkeys([*chosen, *(column for column in order if column in declared.columns)]))
         sql = f"SELECT {', '.join(quote_names(selected))}, rowid AS arrival FROM {quote_name(name)}"
         rows = query_frame(self._con, f"{sql} WHERE {' AND '.join(where)}", values)
-        # rows mostly lie in the order in which they arrived: checking that is much cheaper than sorting
+        # rows mostly are in order of arrival already: checking that is much cheaper than sorting
         by = [column for column in [*order, "arrival"] if column in rows.columns]
         if not _is_sorted(rows, by):
             rows = rows.sort(by)

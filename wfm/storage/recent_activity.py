@@ -1,6 +1,6 @@
 """The latest agent states, calls and call events, as collectors and call routing need them.
 
-All of these read the rows in force now, whatever instant the reader is for.
+All of these read the rows in force now, even if the reader is for an instant in the past.
 """
 
 from __future__ import annotations
@@ -35,9 +35,11 @@ def read_last_states(
 def read_states_and_coverage(
     reader: DatabaseReader, logins: Sequence[str], span: TimeSpan
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the last state of some logins in a span, and until when each source is covered at its end.
+    """Return the last state of some logins in a span, and until when the states of each source were covered.
 
-    Columns: source login vendor_state vendor_reason at; source seen_at.
+    Returns:
+        source login vendor_state vendor_reason at; and source seen_at (end of coverage that began in or before the
+        span).
     """
     newest = '{a: "at", c: collection_id, r: row_no}'
     states = reader.run_query(
@@ -83,10 +85,10 @@ def find_logins_in_call(
     return found["login"].to_list()
 
 
-def find_events_with_value(reader: DatabaseReader, source: str, value: str, most: int = 50) -> pl.DataFrame:
+def find_events_with_value(reader: DatabaseReader, source: str, value: str, limit: int = 50) -> pl.DataFrame:
     """Return the last call events (at, said), latest first, that contain a text as a whole JSON value."""
     return reader.run_query(
         'SELECT "at", said FROM call_event WHERE replaced_at IS NULL AND source = ? AND contains(said, ?) '
         'ORDER BY "at" DESC LIMIT ?',
-        [source, json.dumps(value, ensure_ascii=False), most],
+        [source, json.dumps(value, ensure_ascii=False), limit],
     )
