@@ -33,8 +33,8 @@ CLASS_OF = {
     "not_counted": None,
     "unmapped": "unknown",
     "expired": "unknown",
-    "not_watched": "unknown",
-    "nowhere_watched": "unknown",
+    "not_covered": "unknown",
+    "covered_nowhere": "unknown",
     "fits": "in",
     "system": "system",
     "approved": "approved",
@@ -105,7 +105,7 @@ def check(told: SliceDecisions, scored: Score, frames: dict[str, pl.DataFrame], 
 def check_slice(row: dict[str, Any], frames: dict[str, pl.DataFrame], agent: str) -> None:
     at = row["start_at"]
     assert row["why"] in DECISIONS
-    assert row["heard"] in STATE_ORIGINS
+    assert row["state_origin"] in STATE_ORIGINS
     assert row["won_by"] in (*LOGIN_CHOICE_REASONS, None)
     assert row["class"] == CLASS_OF[row["why"]]
     if row["activity"] is None:
@@ -119,7 +119,7 @@ def check_slice(row: dict[str, Any], frames: dict[str, pl.DataFrame], agent: str
         kind = pick(frames["activity"], row["activity_row"])
         assert kind["category"] == row["category"]
         assert same(kind["activity"], row["activity"])
-    if row["heard"] == "said":
+    if row["state_origin"] == "said":
         said = pick(frames["agent_state"], row["state_row"])
         assert (said["source"], said["login"], said["vendor_state"]) == (
             row["source"],
@@ -134,11 +134,11 @@ def check_slice(row: dict[str, Any], frames: dict[str, pl.DataFrame], agent: str
             assert same(meaning["vendor_state"], said["vendor_state"])
             assert meaning["source"] in ("*", said["source"])
             assert row["state"] in (meaning["state"], glossary.UNKNOWN)
-    elif row["heard"] == "before_first":
+    elif row["state_origin"] == "before_first":
         assert row["map_row"] is None
         assert row["state"] in ("logged_out", glossary.UNKNOWN)
         assert row["said_at"] is None or row["said_at"] > at
-    elif row["heard"] == "expired":
+    elif row["state_origin"] == "expired":
         assert row["said_at"] + timedelta(hours=16) <= at
         assert row["state"] == glossary.UNKNOWN
     if row["login_row"] is not None:
@@ -174,7 +174,7 @@ def check_decision(row: dict[str, Any], frames: dict[str, pl.DataFrame], at: dat
         seen = pick(frames["coverage"], row["coverage_row"])
         assert seen["source"] == row["source"]
         assert holds(seen, at)
-        assert why != "not_watched"
+        assert why != "not_covered"
     elif "coverage" in frames and row["source"] is not None:
         assert row["state"] == glossary.UNKNOWN
 

@@ -79,7 +79,8 @@ class DecisionTexts:
         category = "" if row["activity"] == row["category"] else f", which is {row['category']}"
         by = self.describe_row_origin("activity", row["activity_row"])
         return (
-            f"{row['activity']} from {self.format_time(segment['start_at'])} to {self.format_time(segment['end_at'])} by "
+            f"{row['activity']} from {self.format_time(segment['start_at'])} to "
+            f"{self.format_time(segment['end_at'])} by "
             f"{self.describe_row_origin('schedule', row['schedule_row'])}{published}{category} ({by})"
         )
 
@@ -97,9 +98,9 @@ class DecisionTexts:
 
     def _describe_state_source(self, row: SliceRow) -> str:
         login = f"{row['source']} {row['login']}"
-        if row["heard"] == "nobody":
-            return "they have no login then: logged_out where every source is covered"
-        if row["heard"] == "before_first":
+        if row["state_origin"] == "nobody":
+            return "no login is assigned to the agent then: logged_out, as every source is covered"
+        if row["state_origin"] == "before_first":
             first = row["state_row"]
             if first is None:
                 return f"{login} never reported a state: logged_out"
@@ -111,9 +112,9 @@ class DecisionTexts:
             self.describe_row_origin("agent_state", row["state_row"]),
             self.format_time(transaction["at"]),
         )
-        # A login that a snapshot lacks is stored as a transaction with a reason of its own.
+        # A login missing from a snapshot is stored as a transaction with a reason of its own.
         text = (
-            f"{login} is in no snapshot from {at} on ({by})"
+            f"{login} is missing from the snapshots from {at} on ({by})"
             if transaction["vendor_reason"] == INFERRED_LOGOUT_REASON
             else f"{login} entered {transaction['vendor_state']}{reason} at {at} ({by})"
         )
@@ -147,8 +148,8 @@ class DecisionTexts:
             "has expired: a lost logout must not count as hours of work"
         )
 
-    def _describe_not_watched(self, row: SliceRow) -> str:
-        start, end = (row["unseen_from_at"], row["unseen_to_at"])
+    def _describe_not_covered(self, row: SliceRow) -> str:
+        start, end = (row["uncovered_from_at"], row["uncovered_to_at"])
         limits = [
             f"after {self.format_time(start)}" if start else "",
             f"before {self.format_time(end)}" if end else "",
@@ -156,7 +157,7 @@ class DecisionTexts:
         when = " and ".join(filter(None, limits)) or "then"
         return f"unknown: {row['source']} has no coverage {when}"
 
-    def _describe_nowhere_watched(self, _: SliceRow) -> str:
+    def _describe_covered_nowhere(self, _: SliceRow) -> str:
         return f"unknown: {self.agent_id} has no login then, and not every source is covered"
 
     def _describe_fits(self, row: SliceRow) -> str:
@@ -167,8 +168,8 @@ class DecisionTexts:
         pair = f"{row['category']} × {row['state']}"
         if row["rule_row"] is None:
             return f"no row of rule has {pair}, so it is out of adherence"
-        is_in = self.get_row("rule", row["rule_row"])["in_adherence"]
-        return f"{pair} is {'in' if is_in else 'out of'} adherence by {self.describe_row_origin('rule', row['rule_row'])}"
+        result = "in" if self.get_row("rule", row["rule_row"])["in_adherence"] else "out of"
+        return f"{pair} is {result} adherence by {self.describe_row_origin('rule', row['rule_row'])}"
 
     def _describe_system(self, row: SliceRow) -> str:
         return self._describe_excuse(row, "system", "the outage")
@@ -177,7 +178,8 @@ class DecisionTexts:
         return self._describe_excuse(row, "approved", "the exemption")
 
     def _describe_excuse(self, row: SliceRow, kind: str, what: str) -> str:
-        return f"{kind}: {self.describe_adherence_rule(row)}, and {what} {self.describe_exemption(row['exemption_row'])} excuses it"
+        exemption = self.describe_exemption(row["exemption_row"])
+        return f"{kind}: {self.describe_adherence_rule(row)}, and {what} {exemption} excuses it"
 
     def describe_exemption(self, at: int) -> str:
         """Describe an exemption: its origin, from when to when, for whom, why and by whom."""
@@ -185,30 +187,32 @@ class DecisionTexts:
         scope = row["agent_id"] or (f"team {row['team']}" if row["team"] else "everybody")
         why = ", ".join(filter(None, (row["code"], row["note"])))
         by = f", by {row['by']}" if row["by"] else ""
-        return (
-            f"{self.describe_row_origin('exemption', at)} ({self.format_time(row['start_at'])} to {self.format_time(row['end_at'])} for "
-            f"{scope}{': ' + why if why else ''}{by})"
-        )
+        span = f"{self.format_time(row['start_at'])} to {self.format_time(row['end_at'])}"
+        origin = self.describe_row_origin("exemption", at)
+        return f"{origin} ({span} for {scope}{': ' + why if why else ''}{by})"
 
     def _describe_call_overrun(self, row: SliceRow) -> str:
         until = self.format_time(row["stop_at"])
-        return f"call_driven: {self.describe_adherence_rule(row)}, but {self._describe_call_reach(row)}, so it is excused until {until}"
+        return (
+            f"call_driven: {self.describe_adherence_rule(row)}, but {self._describe_call_reach(row)}, so it is excused "
+            f"until {until}"
+        )
 
     def _describe_shifted_break(self, row: SliceRow) -> str:
         return (
             f"call_driven: {self.describe_adherence_rule(row)}, but {self._describe_call_reach(row)}, which took "
-            f"{format_seconds(row['credit_s'])} of the break before it; the rest that continues into this activity is "
+            f"{format_seconds(row['credit_s'])} of the break before it; a break that continues into this activity is "
             f"excused for as long, until {self.format_time(row['stop_at'])}"
         )
 
     def _describe_call_reach(self, row: SliceRow) -> str:
-        begun, end = self.format_time(row["begun_at"]), self.format_time(row["call_end_at"])
+        start, end = self.format_time(row["begun_at"]), self.format_time(row["call_end_at"])
         if row["evidence_kind"] == "state":
             basis = "by the state alone (no call log; WFM_STATE_EVIDENCE)"
-            text = f"the agent was busy across {begun}, {basis}, until {end}"
+            text = f"the agent was busy across {start}, {basis}, until {end}"
         else:
             legs = " ".join(row["leg_ids"])
-            text = f"{legs} was in progress at {begun}, when the activity started, and ended at {end}"
+            text = f"{legs} was in progress at {start}, when the activity started, and ended at {end}"
         if row["late_end_at"] > row["call_end_at"]:
             late = _format_duration(self.options.state_delay)
             text += f", reported at {self.format_time(row['late_end_at'])} (at most {late} late, WFM_STATE_DELAY_S)"

@@ -1,9 +1,9 @@
-"""The baseline of absences: how many agents of a group are scheduled on queue, out, and normally out.
+"""Compute the baseline of absences: how many agents of a group are scheduled on queue, out, and normally out.
 
 The normal share is learnt from the other days, per phase of a scheduled stretch on queue: agents who have just started
 or are about to go to lunch are out more often than in the middle of the morning::
 
-    on queue    |begins 0|1|2|4  |8      |amid               |before 8|4   |2 |1|0|break ...
+    on queue    |begins 0|1|2|4  |8      |middle             |before 8|4   |2 |1|0|break ...
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ US_PER_MINUTE = to_microseconds(timedelta(minutes=1))
 PHASE_BOUNDS_MIN = (0, 1, 2, 4, 8, 15)
 """Bounds of the phases after the start of a stretch on queue, and before its end, in minutes."""
 PRIOR_AGENTS = 10
-PRIOR_SHARE = {"amid": 0.1, "edge": 0.3}
+PRIOR_SHARE = {"middle": 0.1, "edge": 0.3}
 """The prior share out per kind of phase; it weighs as much as the stretches of `PRIOR_AGENTS` agents."""
 MID_PHASE_MIN = 60
 """Minutes that a stretch away from its edges counts for in that weight."""
@@ -63,12 +63,12 @@ def list_on_queue_time(
         )
         .sort("agent_id", "start")
     )
-    other = pl.col("agent_id") != pl.col("agent_id").shift(1)
-    fresh = other | pl.col("category").ne_missing(pl.col("category").shift(1))
+    is_other_agent = pl.col("agent_id") != pl.col("agent_id").shift(1)
+    begins = is_other_agent | pl.col("category").ne_missing(pl.col("category").shift(1))
     rows = rows.with_columns(
-        stretch=fresh.fill_null(True).cum_sum(),
-        after_off=(other | pl.col("off").shift(1)).fill_null(True),
-        before_off=(other.shift(-1) | pl.col("off").shift(-1)).fill_null(True),
+        stretch=begins.fill_null(True).cum_sum(),
+        after_off=(is_other_agent | pl.col("off").shift(1)).fill_null(True),
+        before_off=(is_other_agent.shift(-1) | pl.col("off").shift(-1)).fill_null(True),
     )
     work = rows.filter(pl.col("category") == "on_queue").with_columns(
         first=pl.col("start").min().over("stretch"),
@@ -77,7 +77,8 @@ def list_on_queue_time(
         ends_shift=pl.col("before_off").last().over("stretch"),
         day=pl.col("start_at").dt.convert_time_zone(timezone).dt.date(),
     )
-    seen = work.filter(
+    # time whose class is unknown or that an exemption excuses says nothing about normal absence
+    known = work.filter(
         ~pl.col("class").cast(pl.String).is_in(["unknown", "system", "approved"]),
         pl.col("reason").ne_missing("absent"),
         ~pl.col("day").is_in(list(closed)),
@@ -89,7 +90,7 @@ def list_on_queue_time(
     )
     whole = ["agent_id", "day", "stretch", "first", "last", "begins_shift", "ends_shift", "out"]
     return (
-        seen.with_columns(run=(~same.fill_null(False)).cum_sum())
+        known.with_columns(run=(~same.fill_null(False)).cum_sum())
         .group_by("run", maintain_order=True)
         .agg(pl.col("start").first(), pl.col("end").last(), pl.col(whole).first())
         .drop("run")
@@ -105,7 +106,7 @@ def clip_to_span(slices: pl.DataFrame, span: tuple[datetime, datetime]) -> pl.Da
 
 
 def select_lost_slices(slices: pl.DataFrame, activity: pl.DataFrame) -> pl.DataFrame:
-    """Keep the slices in which an agent who came that day was scheduled on queue and out without an exemption."""
+    """Select the slices in which an agent who came that day was scheduled on queue and out without an exemption."""
     on_queue = activity.filter(pl.col("category").cast(pl.String) == "on_queue").select(
         key=fold_vendor_text(pl.col("activity"))
     )
@@ -126,7 +127,7 @@ def split_into_phases(stretches: pl.DataFrame) -> pl.DataFrame:
     tail = pl.max_horizontal(last - PHASE_BOUNDS_MIN[-1] * US_PER_MINUTE, head)
     begins = pl.when("begins_shift").then(pl.lit("begins")).otherwise(pl.lit("again"))
     ends = pl.when("ends_shift").then(pl.lit("ends")).otherwise(pl.lit("before"))
-    parts = [(head, tail, pl.lit("amid"), MID_PHASE_MIN)]
+    parts = [(head, tail, pl.lit("middle"), MID_PHASE_MIN)]
     for near, far in pairwise(PHASE_BOUNDS_MIN):
         after = (
             first + near * US_PER_MINUTE,
@@ -167,7 +168,7 @@ def count_absences(pieces: pl.DataFrame, member: pl.DataFrame) -> pl.DataFrame:
     grouped = grouped.join(_estimate_normal_shares(grouped, pieces), on=[*GROUP_KEY, "phase", "day"])
     # one row where a piece begins and its negative where it ends: the running sums are the counts at each instant
     one = pl.lit(1, pl.Int64)
-    come = grouped.select(
+    begins = grouped.select(
         *GROUP_KEY,
         at="start",
         n=one,
@@ -175,7 +176,7 @@ def count_absences(pieces: pl.DataFrame, member: pl.DataFrame) -> pl.DataFrame:
         p="p",
         v=pl.col("p") * (1 - pl.col("p")),
     )
-    go = grouped.select(
+    ends = grouped.select(
         *GROUP_KEY,
         at="end",
         n=-one,
@@ -185,7 +186,7 @@ def count_absences(pieces: pl.DataFrame, member: pl.DataFrame) -> pl.DataFrame:
     )
     sums = ["n", "k", "p", "v"]
     return (
-        pl.concat([come, go])
+        pl.concat([begins, ends])
         .group_by(*GROUP_KEY, "at")
         .agg(pl.col(sums).sum())
         .sort(*GROUP_KEY, "at")
@@ -204,10 +205,10 @@ def _estimate_normal_shares(grouped: pl.DataFrame, pieces: pl.DataFrame) -> pl.D
     p = (time out of the group + weight * share of all agents) / (scheduled time of the group + weight), without the day
     itself; the share of all agents is shrunk towards `PRIOR_SHARE` in the same way.
     """
-    believed = pl.when(pl.col("phase") == "amid").then(PRIOR_SHARE["amid"]).otherwise(PRIOR_SHARE["edge"])
+    prior = pl.when(pl.col("phase") == "middle").then(PRIOR_SHARE["middle"]).otherwise(PRIOR_SHARE["edge"])
     weight = pl.col("weight")
     everybody = _sum_other_days(pieces, []).with_columns(
-        overall=(pl.col("out_s") + weight * believed) / (pl.col("s") + weight)
+        overall=(pl.col("out_s") + weight * prior) / (pl.col("s") + weight)
     )
     return (
         _sum_other_days(grouped, GROUP_KEY)
@@ -237,17 +238,19 @@ def estimate_overdispersion(counted: pl.DataFrame) -> pl.DataFrame:
 
     The mean of (k - n p)^2 / (n p (1 - p)), weighted by time; 1 means binomial, and it is never taken to be less.
     """
-    lasts = pl.col("until") - pl.col("at")
-    off = ((pl.col("k") - pl.col("n") * pl.col("p")) ** 2 / pl.col("v")).clip(
+    duration = pl.col("until") - pl.col("at")
+    deviation = ((pl.col("k") - pl.col("n") * pl.col("p")) ** 2 / pl.col("v")).clip(
         upper_bound=MAX_SQUARED_DEVIATION
     )
-    days = counted.group_by(*GROUP_KEY, "day").agg(off=(off * lasts).sum(), lasts=lasts.sum())
-    other = {name: pl.col(name).sum().over(GROUP_KEY) - pl.col(name) for name in ("off", "lasts")}
+    days = counted.group_by(*GROUP_KEY, "day").agg(
+        deviation=(deviation * duration).sum(), duration=duration.sum()
+    )
+    other = {name: pl.col(name).sum().over(GROUP_KEY) - pl.col(name) for name in ("deviation", "duration")}
     return days.select(
         *GROUP_KEY,
         "day",
-        dispersion=pl.when(other["lasts"] > 0)
-        .then(other["off"] / other["lasts"])
+        dispersion=pl.when(other["duration"] > 0)
+        .then(other["deviation"] / other["duration"])
         .otherwise(1.0)
         .clip(lower_bound=1.0),
     )

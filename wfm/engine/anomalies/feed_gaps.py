@@ -47,7 +47,7 @@ def find_uncovered_spans(
     """
     criteria = criteria or OutageCriteria()
     low, high = (to_epoch_us(at) for at in window)
-    dark = (
+    uncovered = (
         slices.filter(
             pl.col("class").cast(pl.String) == "unknown", pl.col("state").cast(pl.String) == "unknown"
         )
@@ -58,7 +58,7 @@ def find_uncovered_spans(
         .sort("start")
     )
     found = (
-        dark.join_asof(
+        uncovered.join_asof(
             _list_coverage_gaps(coverage, reporter, low, high),
             left_on="start",
             right_on="from",
@@ -88,6 +88,7 @@ def find_uncovered_spans(
 def _list_coverage_gaps(coverage: pl.DataFrame, reporter: pl.DataFrame, low: int, high: int) -> pl.DataFrame:
     """List the gaps in the coverage of [low, high), in epoch µs: source, from, to."""
     edges = reporter.select("source").unique()
+    # the window's bounds as empty spans, so that uncovered time before the first and after the last span is a gap too
     marks = pl.concat(
         [edges.with_columns(start=pl.lit(at, pl.Int64), end=pl.lit(at, pl.Int64)) for at in (low, high)]
         + [
@@ -134,7 +135,7 @@ def find_silent_spans(
 
     Returns:
         source start_at end_at agents seconds (scheduled in it) expected (transactions) dispersion chance (of such a
-        silence) looks (how many pauses were tested), in order of start.
+        silence) tested (how many pauses), in order of start.
     """
     criteria = criteria or OutageCriteria()
     low, high = (to_epoch_us(at) for at in window)
@@ -147,12 +148,12 @@ def find_silent_spans(
         .filter(pl.col("end") > low, pl.col("at") < high)
         .with_columns(start=pl.col("at").clip(lower_bound=low), end=pl.col("end").clip(upper_bound=high))
     )
-    # Bonferroni over all pauses between transactions
+    # Bonferroni: with n tested pauses, each may be a false alarm with probability rate / n
     limit = log(max(gaps.height, 1) / criteria.max_false_alarm_rate)
     long = gaps.filter(pl.col("end") - pl.col("start") >= MIN_SILENCE_US).select("source", "start", "end")
-    lost = _measure_attendance(long, present)
+    silent = _measure_attendance(long, present)
     return (
-        lost.with_columns(day=_local_day("start", timezone))
+        silent.with_columns(day=_local_day("start", timezone))
         .join(rates, on=["source", "day"])
         .with_columns(expected=pl.col("seconds") * pl.col("rate"))
         .with_columns(surprise=pl.col("expected") / pl.col("dispersion"))
@@ -171,7 +172,7 @@ def find_silent_spans(
             "expected",
             "dispersion",
             chance=(-pl.col("surprise")).exp(),
-            looks=pl.lit(gaps.height, pl.Int64),
+            tested=pl.lit(gaps.height, pl.Int64),
         )
     )
 
@@ -234,7 +235,7 @@ def _estimate_transaction_rates(
         .with_columns(day=_local_day("at", timezone))
     )
     rate = _sum_other_days("sent") / _sum_other_days("s")
-    off = (pl.col("sent") - pl.col("s") * pl.col("rate")) ** 2 / (pl.col("s") * pl.col("rate"))
+    deviation = (pl.col("sent") - pl.col("s") * pl.col("rate")) ** 2 / (pl.col("s") * pl.col("rate"))
     days = bins.group_by("source", "day").agg(pl.col("sent", "s").sum())
     days = days.with_columns(
         rate=pl.when(_sum_other_days("s") > 0).then(rate).otherwise(pl.col("sent") / pl.col("s"))
@@ -243,7 +244,7 @@ def _estimate_transaction_rates(
         bins.join(days.select("source", "day", "rate"), on=["source", "day"])
         .filter(pl.col("rate") > 0)
         .group_by("source")
-        .agg(dispersion=off.clip(upper_bound=MAX_SQUARED_DEVIATION).mean().clip(lower_bound=1.0))
+        .agg(dispersion=deviation.clip(upper_bound=MAX_SQUARED_DEVIATION).mean().clip(lower_bound=1.0))
     )
     return days.join(spread, on="source").select("source", "day", "rate", "dispersion")
 

@@ -7,8 +7,8 @@
     normally out         .6 .6 .6 .6 .6 .6 .6 .6 .6      the same group at such times on the other days
 
 How improbable it is that ``k`` of ``n`` agents are out where a share ``p`` is normal is measured by the Chernoff bound
-of the binomial tail, P(X >= k) <= exp(-n * KL(k/n || p)) (Chernoff 1952; by Hoeffding 1956 it also holds for agents of
-different p). Where the agents of a group are often out at the same times, the exponent is divided by the
+of the binomial tail, P(X >= k) <= exp(-n * KL(k/n || p)) (Chernoff 1952; by Hoeffding 1956 also for agents of different
+p). Where the agents of a group are often out at the same times, the exponent is divided by the
 overdispersion of the other days, as for a quasi-binomial. An instant counts only if the most improbable of all tested
 instants would occur by chance in less than `OutageCriteria.max_false_alarm_rate` of such windows (Bonferroni).
 """
@@ -83,7 +83,7 @@ def find_joint_absences(
     Returns:
         scope name start_at end_at agents (how many were out) seconds (of agents out) out scheduled share
         share_normal (at the worst instant ``peak_at``) dispersion chance (upper bound of the probability of so bad an
-        instant) looks (how many instants were tested), in order of start.
+        instant) tested (how many instants), in order of start.
     """
     criteria = criteria or OutageCriteria()
     stretches = list_on_queue_time(slices, activity, timezone, closed)
@@ -107,13 +107,13 @@ def find_joint_absences(
 
 def _compute_surprise() -> pl.Expr:
     """Compute -ln of the bound on the probability that so many are out: n * KL(k/n || p) / dispersion."""
-    share, rule = pl.col("k") / pl.col("n"), pl.col("p")
+    share, normal = pl.col("k") / pl.col("n"), pl.col("p")
 
     def term(a: pl.Expr, b: pl.Expr) -> pl.Expr:
         return pl.when(a > 0).then(a * (a / b).log()).otherwise(0.0)
 
-    bound = pl.col("n") * (term(share, rule) + term(1 - share, 1 - rule)) / pl.col("dispersion")
-    return pl.when(share > rule).then(bound).otherwise(0.0)
+    bound = pl.col("n") * (term(share, normal) + term(1 - share, 1 - normal)) / pl.col("dispersion")
+    return pl.when(share > normal).then(bound).otherwise(0.0)
 
 
 def _build_episodes(measured: pl.DataFrame, criteria: OutageCriteria, limit: float) -> pl.DataFrame:
@@ -172,13 +172,13 @@ def _align_episode_edges(found: pl.DataFrame, runs: pl.DataFrame, member: pl.Dat
         came back                              | || ||| ||     |
         proposed          |===============================|
     """
-    whose = (
+    out_runs = (
         found.select("episode", *GROUP_KEY, "start", "end")
         .join(member, on=GROUP_KEY)
         .join(runs, on="agent_id")
     )
-    fell = whose.filter(pl.col("run_start") <= pl.col("start"), pl.col("run_end") > pl.col("start"))
-    back = whose.filter(pl.col("run_start") < pl.col("end"), pl.col("run_end") >= pl.col("end"))
+    fell = out_runs.filter(pl.col("run_start") <= pl.col("start"), pl.col("run_end") > pl.col("start"))
+    back = out_runs.filter(pl.col("run_start") < pl.col("end"), pl.col("run_end") >= pl.col("end"))
     first = _chain_offsets(fell.select("episode", off=pl.col("start") - pl.col("run_start")))
     last = _chain_offsets(back.select("episode", off=pl.col("run_end") - pl.col("end")))
     return (
@@ -254,5 +254,5 @@ def _select_output_columns(found: pl.DataFrame, tested: int) -> pl.DataFrame:
         peak_at=pl.col("peak").cast(INSTANT),
         dispersion="dispersion",
         chance=(-pl.col("surprise")).exp(),
-        looks=pl.lit(tested, pl.Int64),
+        tested=pl.lit(tested, pl.Int64),
     )

@@ -1,4 +1,4 @@
-"""Vendor states without a mapping: for how long, of which agents, and which state they probably mean."""
+"""Find vendor states without a mapping: for how long, of which agents, and which state they probably mean."""
 
 from __future__ import annotations
 
@@ -72,6 +72,7 @@ def find_unmapped_states(
     rows = rows.join(where, on=["agent_id", "vendor_state"], how="left", maintain_order="left").with_columns(
         word=fold_vendor_text(pl.col("vendor_state"))
     )
+    # an occurrence may be several slices: count only where it begins
     begins = pl.col("before").ne_missing("unmapped")
     group = ["source", "word"]
     found = rows.group_by(group).agg(
@@ -107,15 +108,16 @@ def _find_planned_categories(rows: pl.DataFrame, group: list[str]) -> pl.DataFra
 
 def _suggest_states(found: pl.DataFrame) -> pl.DataFrame:
     """Add the suggested state and the test that suggested it (ground)."""
-    hint = pl.coalesce(
+    by_name = pl.coalesce(
         [pl.when(pl.col("word").str.contains(words)).then(pl.lit(state)) for state, words in NAME_PATTERNS]
     )
     meanwhile = pl.col("planned").replace_strict(STATE_BY_CATEGORY, default=None, return_dtype=pl.String)
-    held = pl.when(pl.col("planned_share") >= MAJORITY_SHARE).then(meanwhile)
+    by_schedule = pl.when(pl.col("planned_share") >= MAJORITY_SHARE).then(meanwhile)
+    # in order of trust: what the call log shows beats a name, and a name beats coincidence
     guesses = (
         ("call log", pl.when(pl.col("on_call") >= MIN_ON_CALL_SHARE).then(pl.lit("busy"))),
-        ("word", hint),
-        ("schedule", held),
+        ("word", by_name),
+        ("schedule", by_schedule),
         ("neighbours", pl.when(pl.col("after_call") >= MAJORITY_SHARE).then(pl.lit("wrapup"))),
     )
     return found.with_columns(

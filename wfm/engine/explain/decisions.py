@@ -1,4 +1,4 @@
-"""Why every slice has its class: the rule that decided, and the input rows that the rules used.
+"""Explain why every slice has its class: the rule that decided, and the input rows that the rules used.
 
 A row is identified by its position in the frame that was given to `wfm.score`, counted from 0::
 
@@ -20,9 +20,8 @@ from wfm.core import glossary
 from wfm.core.time import INSTANT
 from wfm.engine.adherence.classify import RULE_REACH_COLUMNS, build_rule_table, merge_logins
 from wfm.engine.adherence.scoring import Score
-from wfm.engine.inputs import frames as inputs
 from wfm.engine.inputs.dataset import LOGIN_KEY, Dataset
-from wfm.engine.inputs.frames import Frame, InputFrames
+from wfm.engine.inputs.frames import Frame, InputFrames, read_frame
 from wfm.engine.inputs.schedule import select_rows_in_force
 from wfm.engine.inputs.state_timeline import (
     BEFORE_FIRST_ENTRY,
@@ -46,8 +45,8 @@ DECISIONS: Final = (
     "not_counted",
     "unmapped",
     "expired",
-    "not_watched",
-    "nowhere_watched",
+    "not_covered",
+    "covered_nowhere",
     "fits",
     "system",
     "approved",
@@ -82,10 +81,11 @@ class SliceDecisions:
     """The decision on every slice of an agent.
 
     slices: as `Score.slices`, also cut where another schedule row applies; then why (`DECISIONS`), `ROW_COLUMNS`,
-        leg_rows (a list), source login (whose state was used), heard (`STATE_ORIGINS`), said_at (of state_row), won_by
-        (`LOGIN_CHOICE_REASONS`; null where there is one login), counted, category, segment_start_at segment_end_at,
-        unseen_from_at unseen_to_at (the bounds of a gap in coverage), and for the rules on overrunning calls and
-        shifted breaks evidence_kind leg_ids begun_at call_end_at late_end_at until_at stop_at credit_s.
+        leg_rows (a list), source login (whose state was used), state_origin (`STATE_ORIGINS`), said_at (of state_row),
+        won_by (`LOGIN_CHOICE_REASONS`; null where there is one login), counted, category, segment_start_at
+        segment_end_at, uncovered_from_at uncovered_to_at (the bounds of a gap in coverage), and for the rules on
+        overrunning calls and shifted breaks evidence_kind leg_ids begun_at call_end_at late_end_at until_at stop_at
+        credit_s.
     login_states: the state of each of several logins: slice (counted from 0), source login state state_row said_at won.
     """
 
@@ -104,12 +104,12 @@ def explain_slices(scored: Score, frames: Mapping[str, Frame | None], agent_id: 
     Raises:
         InputError: a frame does not have the columns or values its table needs.
     """
-    taken = {name: inputs.read_frame(frame, name) for name, frame in frames.items() if frame is not None}
-    facts = Dataset.from_frames(InputFrames(**taken))
-    cut = _cut_slices(scored, facts, build_rule_table(taken["rule"]), agent_id)
+    checked = {name: read_frame(frame, name) for name, frame in frames.items() if frame is not None}
+    facts = Dataset.from_frames(InputFrames(**checked))
+    cut = _cut_slices(scored, facts, build_rule_table(checked["rule"]), agent_id)
     cut = cut.pipe(_add_winning_login, scored, facts).pipe(_add_decision, scored)
     cut = (
-        cut.pipe(_add_table_rows, taken, facts)
+        cut.pipe(_add_table_rows, checked, facts)
         .pipe(_add_call_rows, scored)
         .pipe(_add_coverage_row, facts, scored.axis)
     )
@@ -137,11 +137,13 @@ def _cut_slices(scored: Score, facts: Dataset, rules: pl.Series, agent_id: str) 
     cut = overlay_layers(layers, axis).filter(pl.col("slice") >= 0)
     given = decided.select("segment", "category", "counted", "approved", "system", "rule")[cut["decided"]]
     cut = pl.concat([cut, given], how="horizontal")
-    heard = cut.select(**{f"heard_{slot}": pl.col(f"entry_{slot}") for slot in range(lines.slot_count)})
+    login_entries = cut.select(
+        **{f"login_entry_{slot}": pl.col(f"entry_{slot}") for slot in range(lines.slot_count)}
+    )
     if lines.slot_count == 1:
         cut = cut.with_columns(winner=pl.lit(0), rank_0=pl.lit(None, pl.Int32))
     merged = merge_logins(cut, lines.entries["code"], rules, lines.slot_count)
-    return pl.concat([merged, heard, slices[cut["slice"]].drop("state")], how="horizontal")
+    return pl.concat([merged, login_entries, slices[cut["slice"]].drop("state")], how="horizontal")
 
 
 def _build_schedule_layer(scored: Score, facts: Dataset) -> pl.DataFrame:
@@ -161,7 +163,7 @@ def _build_schedule_layer(scored: Score, facts: Dataset) -> pl.DataFrame:
 
 
 def _add_winning_login(cut: pl.DataFrame, scored: Score, facts: Dataset) -> pl.DataFrame:
-    """Add the login whose state was used: source login heard (the entry) watched state_row said_at won_by."""
+    """Add the login whose state was used: source login login_entry covered state_row said_at won_by."""
     slots, axis = scored.timelines.slot_count, scored.axis
 
     def of_winner(name: str) -> pl.Expr:
@@ -169,7 +171,7 @@ def _add_winning_login(cut: pl.DataFrame, scored: Score, facts: Dataset) -> pl.D
         parts = [pl.when(pl.col("winner") == int(one.rpartition("_")[2])).then(one) for one in columns]
         return pl.coalesce(*parts, pl.lit(None, pl.Int32)) if parts else pl.lit(None, pl.Int32)
 
-    # the bands of the rank are those by which the logins were merged; see `merge_logins`
+    # the thousands of the rank say why a login was used: see `merge_logins`
     rank = of_winner("rank") // pl.lit(slots)
     whose = (
         facts.number_logins(axis)
@@ -178,8 +180,8 @@ def _add_winning_login(cut: pl.DataFrame, scored: Score, facts: Dataset) -> pl.D
     )
     cut = cut.with_columns(
         agent=axis.decode_agent(pl.col("key")),
-        heard=of_winner("heard"),
-        watched=of_winner("covered"),
+        login_entry=of_winner("login_entry"),
+        covered=of_winner("covered"),
         winner=pl.col("winner").cast(pl.Int32),
         won_by=pl.when(rank < 1000)
         .then(pl.lit("fits"))
@@ -194,17 +196,18 @@ def _add_winning_login(cut: pl.DataFrame, scored: Score, facts: Dataset) -> pl.D
         .when(rank >= 4000)
         .then(pl.lit("rests")),
     ).join(whose, on=["agent", "winner"], how="left", maintain_order="left")
-    return _add_state_row(cut, scored, facts, "heard")
+    return _add_state_row(cut, scored, facts)
 
 
-def _add_state_row(cut: pl.DataFrame, scored: Score, facts: Dataset, heard: str) -> pl.DataFrame:
-    """Add state_row and said_at: the login's last transaction; before its first one, that first one."""
+def _add_state_row(cut: pl.DataFrame, scored: Score, facts: Dataset) -> pl.DataFrame:
+    """Add state_row and said_at: the last transaction of the login; before its first one, that first one."""
     transactions = facts.agent_state.select(
         *LOGIN_KEY, said_at="at", state_row=pl.int_range(pl.len(), dtype=pl.Int64)
     )
     transactions = transactions.sort("said_at", maintain_order=True)
-    row = scored.timelines.entries["row"].cast(pl.Int64).gather(cut[heard])
+    row = scored.timelines.entries["row"].cast(pl.Int64).gather(cut["login_entry"])
     at = scored.axis.decode_instant(pl.col("key")).alias("at")
+    # the join below needs order of time; the position leads back to the order of the slices
     asked = cut.with_columns(at, current=row).with_row_index("position")
     last = asked.select("position", "at", *LOGIN_KEY).sort("at", maintain_order=True)
     before = last.join_asof(
@@ -223,7 +226,7 @@ def _add_state_row(cut: pl.DataFrame, scored: Score, facts: Dataset, heard: str)
         strategy="forward",
         check_sortedness=False,
     )
-    expired, first = pl.col(heard) == EXPIRED_ENTRY, pl.col(heard) == BEFORE_FIRST_ENTRY
+    expired, first = pl.col("login_entry") == EXPIRED_ENTRY, pl.col("login_entry") == BEFORE_FIRST_ENTRY
     instants = facts.agent_state["at"]
     found = (
         asked.join(
@@ -240,8 +243,8 @@ def _add_state_row(cut: pl.DataFrame, scored: Score, facts: Dataset, heard: str)
 
 
 def _add_decision(cut: pl.DataFrame, scored: Score) -> pl.DataFrame:
-    """Add why (what decided the slice) and heard (where its state comes from)."""
-    code = scored.timelines.entries["code"].gather(cut["heard"])
+    """Add why (`DECISIONS`) and state_origin (`STATE_ORIGINS`)."""
+    code = scored.timelines.entries["code"].gather(cut["login_entry"])
     unknown = pl.col("state") == UNKNOWN_CODE
     why = (
         pl.when(pl.col("segment") == 0)
@@ -251,9 +254,9 @@ def _add_decision(cut: pl.DataFrame, scored: Score) -> pl.DataFrame:
         .when(pl.col("state") == UNMAPPED_CODE)
         .then(pl.lit("unmapped"))
         .when(unknown & (code == NO_LOGIN_CODE))
-        .then(pl.lit("nowhere_watched"))
-        .when(unknown & (pl.col("watched") == 0))
-        .then(pl.lit("not_watched"))
+        .then(pl.lit("covered_nowhere"))
+        .when(unknown & (pl.col("covered") == 0))
+        .then(pl.lit("not_covered"))
         .when(unknown)
         .then(pl.lit("expired"))
         .when(pl.col("class") == "in")
@@ -264,18 +267,20 @@ def _add_decision(cut: pl.DataFrame, scored: Score) -> pl.DataFrame:
         .then(pl.col("class").cast(pl.String))
         .otherwise(pl.lit("out"))
     )
-    heard = pl.col("heard").replace_strict(
+    state_origin = pl.col("login_entry").replace_strict(
         {EXPIRED_ENTRY: "expired", BEFORE_FIRST_ENTRY: "before_first", NO_LOGIN_ENTRY: "nobody"},
         default="said",
     )
-    return cut.with_columns(why=why, heard=heard)
+    return cut.with_columns(why=why, state_origin=state_origin)
 
 
-def _add_table_rows(cut: pl.DataFrame, taken: Mapping[str, pl.DataFrame], facts: Dataset) -> pl.DataFrame:
-    """Add the rows of the tables that were asked: activity, state map, login, rule, exemption."""
+def _add_table_rows(cut: pl.DataFrame, checked: Mapping[str, pl.DataFrame], facts: Dataset) -> pl.DataFrame:
+    """Add the rows of the tables that were consulted: activity, state map, login, rule, exemption."""
     row_number = pl.int_range(pl.len(), dtype=pl.Int64)
-    activity = taken["activity"].select(folded=fold_vendor_text(pl.col("activity")), activity_row=row_number)
-    rule = taken["rule"].select("category", "state", rule_row=row_number)
+    activity = checked["activity"].select(
+        folded=fold_vendor_text(pl.col("activity")), activity_row=row_number
+    )
+    rule = checked["rule"].select("category", "state", rule_row=row_number)
     mapped = find_mapping_rows(facts.agent_state, facts.state_map)
     number = (
         pl.when(pl.col("why") == "system").then("system").when(pl.col("why") == "approved").then("approved")
@@ -285,7 +290,9 @@ def _add_table_rows(cut: pl.DataFrame, taken: Mapping[str, pl.DataFrame], facts:
         pl.when(pl.col("schedule_row") >= 0).then("schedule_row").alias("schedule_row"),
         pl.col("state").cat.to(STATE_ENUM).cast(pl.String).alias("state"),
         pl.when(scheduled).then(pl.col("category").cast(CATEGORY_ENUM).cast(pl.String)).alias("category"),
-        map_row=pl.when(pl.col("heard").is_in(["said", "expired"])).then(mapped.gather(cut["state_row"])),
+        map_row=pl.when(pl.col("state_origin").is_in(["said", "expired"])).then(
+            mapped.gather(cut["state_row"])
+        ),
         exemption_row=number.cast(pl.Int64) - 1,
         folded=fold_vendor_text(pl.col("activity")),
     )
@@ -300,14 +307,14 @@ def _add_table_rows(cut: pl.DataFrame, taken: Mapping[str, pl.DataFrame], facts:
 
 def _add_login_row(cut: pl.DataFrame, facts: Dataset) -> pl.DataFrame:
     """Add login_row: the row of table login that gave the login to the agent then."""
-    held = facts.login.select(
+    holders = facts.login.select(
         *LOGIN_KEY, "from_at", "to_at", agent_id="agent_id", login_row=pl.int_range(pl.len(), dtype=pl.Int64)
     )
     asked = cut.select(
         *LOGIN_KEY, "at", agent_id=pl.col("agent").cast(pl.String), position=pl.int_range(pl.len())
     )
     found = (
-        asked.join(held, on=[*LOGIN_KEY, "agent_id"])
+        asked.join(holders, on=[*LOGIN_KEY, "agent_id"])
         .filter(
             pl.col("from_at").is_null() | (pl.col("from_at") <= pl.col("at")),
             pl.col("to_at").is_null() | (pl.col("to_at") > pl.col("at")),
@@ -326,9 +333,9 @@ def _add_call_rows(cut: pl.DataFrame, scored: Score) -> pl.DataFrame:
     cut = cut.join(bounds, on="segment", how="left", maintain_order="left").join(
         scored.call_evidence.with_columns(driven=True), on="segment", how="left", maintain_order="left"
     )
-    theirs = pl.col("why").is_in(["call_overrun", "shifted_break"])
+    is_call_driven = pl.col("why").is_in(["call_overrun", "shifted_break"])
     cut = cut.with_columns(
-        pl.when(theirs).then(pl.col(name)).alias(name)
+        pl.when(is_call_driven).then(pl.col(name)).alias(name)
         for name in (*RULE_REACH_COLUMNS, "leg_ids", "evidence_kind")
     )
     legs = scored.call_legs.select("row", "leg_id", leg_key="key", leg_end="key_end")
@@ -348,28 +355,31 @@ def _add_call_rows(cut: pl.DataFrame, scored: Score) -> pl.DataFrame:
 
 
 def _add_coverage_row(cut: pl.DataFrame, facts: Dataset, axis: Axis) -> pl.DataFrame:
-    """Add coverage_row, and for a slice without coverage the bounds of the gap, unseen_from_at and unseen_to_at."""
+    """Add coverage_row; without coverage uncovered_from_at and uncovered_to_at, the bounds of the gap."""
     if facts.coverage is None:
         none = pl.lit(None, INSTANT)
-        return cut.with_columns(coverage_row=pl.lit(None, pl.Int64), unseen_from_at=none, unseen_to_at=none)
-    held = facts.coverage.select(
+        return cut.with_columns(
+            coverage_row=pl.lit(None, pl.Int64), uncovered_from_at=none, uncovered_to_at=none
+        )
+    covered = facts.coverage.select(
         "source", "start_at", "end_at", coverage_row=pl.int_range(pl.len(), dtype=pl.Int64)
     )
     asked = cut.select("position", "source", "at", ends=axis.decode_instant(pl.col("key_end")))
-    pairs = asked.join(held, on="source")
+    pairs = asked.join(covered, on="source")
     covers = (pl.col("start_at") <= pl.col("at")) & (pl.col("end_at") >= pl.col("ends"))
     reaches = (pl.col("start_at") <= pl.col("at")) & (pl.col("end_at") > pl.col("at"))
     found = pairs.group_by("position").agg(
         coverage_row=pl.coalesce(
             pl.col("coverage_row").filter(covers).first(), pl.col("coverage_row").filter(reaches).first()
         ),
-        unseen_from_at=pl.col("end_at").filter(pl.col("end_at") <= pl.col("at")).max(),
-        unseen_to_at=pl.col("start_at").filter(pl.col("start_at") >= pl.col("ends")).min(),
+        uncovered_from_at=pl.col("end_at").filter(pl.col("end_at") <= pl.col("at")).max(),
+        uncovered_to_at=pl.col("start_at").filter(pl.col("start_at") >= pl.col("ends")).min(),
     )
     cut = cut.join(found, on="position", how="left", maintain_order="left")
-    dark = pl.col("why") == "not_watched"
+    is_uncovered = pl.col("why") == "not_covered"
     return cut.with_columns(
-        pl.when(dark).then(pl.col(name)).alias(name) for name in ("unseen_from_at", "unseen_to_at")
+        pl.when(is_uncovered).then(pl.col(name)).alias(name)
+        for name in ("uncovered_from_at", "uncovered_to_at")
     )
 
 
@@ -392,15 +402,15 @@ def _select_output_columns(cut: pl.DataFrame, axis: Axis) -> pl.DataFrame:
         *(pl.col(name).cast(pl.Int64) for name in ROW_COLUMNS),
         "leg_rows",
         *LOGIN_KEY,
-        "heard",
+        "state_origin",
         "said_at",
         "won_by",
         "counted",
         "category",
         "evidence_kind",
         "leg_ids",
-        "unseen_from_at",
-        "unseen_to_at",
+        "uncovered_from_at",
+        "uncovered_to_at",
         segment_start_at=axis.decode_instant(pl.col("segment_key")),
         segment_end_at=axis.decode_instant(pl.col("segment_end")),
         **instants,
@@ -418,19 +428,19 @@ def _list_login_states(cut: pl.DataFrame, facts: Dataset, scored: Score) -> pl.D
     )
     parts = []
     for slot in range(slots if slots > 1 else 0):
-        mine = cut.select(
+        of_login = cut.select(
             "agent",
             "key",
             slice="position",
-            heard=f"heard_{slot}",
+            login_entry=f"login_entry_{slot}",
             code=f"state_{slot}",
             won=pl.col("winner") == slot,
             slot=pl.lit(slot, pl.Int32),
         )
-        mine = mine.filter(pl.col("code") < len(glossary.STATES)).join(
+        of_login = of_login.filter(pl.col("code") < len(glossary.STATES)).join(
             whose, on=["agent", "slot"], maintain_order="left"
         )
-        parts.append(_add_state_row(mine, scored, facts, "heard"))
+        parts.append(_add_state_row(of_login, scored, facts))
     if not parts:
         return pl.DataFrame(schema=LOGIN_STATE_DTYPES)
     states = pl.concat(parts).with_columns(state=pl.col("code").cat.to(STATE_ENUM).cast(pl.String))

@@ -1,4 +1,4 @@
-"""One instant of one agent, and the finding of every rule there: which applies, and what the others lacked."""
+"""Examine one instant of one agent: which rule applies, and what the others lacked."""
 
 from __future__ import annotations
 
@@ -109,8 +109,8 @@ def examine_instant(scored: Score, rules: pl.Series, agent_id: str, at: datetime
     axis = scored.axis
     base = axis.agents.categories.to_list().index(agent_id) * axis.agent_width
     key = base + to_epoch_us(at) - axis.origin_us
-    mine = scored.slice_rows.filter(pl.col("key") >= base, pl.col("key") < base + axis.agent_width)
-    here = mine.filter(pl.col("key") <= key, pl.col("key_end") > key)
+    slices_of_agent = scored.slice_rows.filter(pl.col("key") >= base, pl.col("key") < base + axis.agent_width)
+    here = slices_of_agent.filter(pl.col("key") <= key, pl.col("key_end") > key)
     if here.is_empty():
         return None
     row = here.row(0, named=True)
@@ -134,8 +134,8 @@ def examine_instant(scored: Score, rules: pl.Series, agent_id: str, at: datetime
         fits,
         row["system"] > 0,
         row["approved"] > 0,
-        _examine_overrun(scored, mine, segment, key, out) if segment.height else None,
-        _examine_shifted_break(scored, mine, segment, key, out) if segment.height else None,
+        _examine_overrun(scored, slices_of_agent, segment, key, out) if segment.height else None,
+        _examine_shifted_break(scored, slices_of_agent, segment, key, out) if segment.height else None,
     )
 
 
@@ -155,14 +155,14 @@ def _find_call_reach(scored: Score, segment: int) -> pl.DataFrame:
 
 
 def _examine_overrun(
-    scored: Score, mine: pl.DataFrame, segment: pl.DataFrame, key: int, out: bool
+    scored: Score, slices_of_agent: pl.DataFrame, segment: pl.DataFrame, key: int, out: bool
 ) -> OverrunFinding:
     begun = int(segment["key"][0])
     off_queue = bool(segment["counted"][0]) and str(segment["category"][0]) != "on_queue"
     legs = scored.call_legs.filter(pl.col("key") < begun, pl.col("key_end") > begun)
     reach = _find_call_reach(scored, int(segment["segment"][0]))
     until = int(reach["until"][0]) if reach.height else None
-    then, before = _find_state_at(mine, begun), _find_state_at(mine, begun - 1)
+    then, before = _find_state_at(slices_of_agent, begun), _find_state_at(slices_of_agent, begun - 1)
     return OverrunFinding(
         off_queue,
         _key_to_instant(scored, begun),
@@ -175,7 +175,7 @@ def _examine_overrun(
 
 
 def _examine_shifted_break(
-    scored: Score, mine: pl.DataFrame, segment: pl.DataFrame, key: int, out: bool
+    scored: Score, slices_of_agent: pl.DataFrame, segment: pl.DataFrame, key: int, out: bool
 ) -> ShiftedBreakFinding:
     begun = int(segment["key"][0])
     before = scored.segments.filter(
@@ -184,20 +184,20 @@ def _examine_shifted_break(
     is_break = before.height > 0 and str(before["category"][0]) in ("break", "meal")
     length = pl.col("key_end") - pl.col("key")
     reach = _find_call_reach(scored, int(before["segment"][0]) if before.height else -1)
-    taken = mine.filter(pl.col("out")).join(reach.select("segment", "stop"), on="segment")
+    taken = slices_of_agent.filter(pl.col("out")).join(reach.select("segment", "stop"), on="segment")
     lost = taken.filter(pl.col("key") < pl.col("stop"))
     credit = int(lost.select(length.sum()).item()) if is_break else 0
-    then = _find_state_at(mine, begun) in glossary.REST_STATES
-    rested = mine.select("key", "key_end", rest_end=find_run_end(is_rest_state())).filter(
+    then = _find_state_at(slices_of_agent, begun) in glossary.REST_STATES
+    rested = slices_of_agent.select("key", "key_end", rest_end=find_run_end(is_rest_state())).filter(
         pl.col("key") == begun
     )
     rest_end = int(rested["rest_end"][0]) if then and rested.height else None
-    used = mine.filter(pl.col("key") >= begun, pl.col("key") < key, pl.col("out")).select(
+    used = slices_of_agent.filter(pl.col("key") >= begun, pl.col("key") < key, pl.col("out")).select(
         (pl.min_horizontal("key_end", pl.lit(key)) - pl.col("key")).sum()
     )
     resting = rest_end is not None and key < rest_end
     used_us = int(used.item()) if resting else 0
-    rested_before = _find_state_at(mine, begun - 1) in glossary.REST_STATES
+    rested_before = _find_state_at(slices_of_agent, begun - 1) in glossary.REST_STATES
     counted = bool(segment["counted"][0])
     return ShiftedBreakFinding(
         _key_to_instant(scored, begun),

@@ -1,4 +1,4 @@
-"""Backtest over rolling weekly origins: the forecasts of every model next to the actuals."""
+"""Backtest over rolling weekly origins: put the forecasts of every model next to the actuals."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -98,9 +98,11 @@ def _forecast_origins(panel: HistoryPanel, weeks: int, named: pl.DataFrame) -> p
     first = panel.full_days - 7 * weeks
     if weeks < 1 or first < MIN_HISTORY_DAYS:
         raise UsageError(
-            f"{panel.full_days} days of history are not enough for {weeks} weekly origins: use fewer or give more history"
+            f"{panel.full_days} days of history are not enough for {weeks} weekly origins: "
+            "use fewer or give more history"
         )
     past, frames = compute_past_errors(panel.truncate_to(first), named)[::-1], []
+    # an origin may only use the errors of earlier ones: those are what was known at its time
     for start in range(first, panel.full_days, 7):
         history, days = panel.truncate_to(start), build_calendar(panel.days[: start + 7], named)
         expected = expect_load(history, days)
@@ -138,7 +140,7 @@ def _build_origin_rows(
         "handled": panel.handled[:, at][keep],
         "sum_handle_time_s": panel.handle_s[:, at][keep],
     }
-    ours = {
+    own = {
         "volume": expected.volume,
         **{f"volume_p{level}": intervals.volume[k] for k, level in enumerate((10, 50, 90))},
         "aht_s": expected.aht,
@@ -146,7 +148,7 @@ def _build_origin_rows(
         "aht_p90": intervals.aht[2],
         "handle_s": FORECAST_MODELS[OWN_MODEL](history, days, "handled") * np.nan_to_num(expected.aht),
     }
-    frames = [_build_model_rows(keys, {name: value[keep] for name, value in ours.items()}, OWN_MODEL)]
+    frames = [_build_model_rows(keys, {name: value[keep] for name, value in own.items()}, OWN_MODEL)]
     for name in BASELINES:
         volume, handled, handle_s = (
             FORECAST_MODELS[name](history, days, m)[keep] for m in ("entered", "handled", "handle_s")
@@ -190,25 +192,25 @@ def summarise_accuracy(rows: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFra
 
 
 def _compute_measures(
-    rows: pl.DataFrame, keys: list[str], measure: str, band: str, actual: str, weight: str | None
+    rows: pl.DataFrame, keys: list[str], measure: str, interval: str, actual: str, weight: str | None
 ) -> pl.DataFrame:
     """Compute the error measures of one column of forecasts, per group."""
-    forecast, came = pl.col(measure), pl.col(actual).cast(pl.Float64)
+    forecast, actuals = pl.col(measure), pl.col(actual).cast(pl.Float64)
     weigh = pl.col(weight) if weight else pl.lit(1.0)
     columns = [
-        compute_wape(forecast, came, weigh).alias("wape15"),
-        compute_bias(forecast, came, weigh).alias("bias"),
+        compute_wape(forecast, actuals, weigh).alias("wape15"),
+        compute_bias(forecast, actuals, weigh).alias("bias"),
     ]
-    if f"{band}_p10" in rows.columns:
-        low, high = pl.col(f"{band}_p10"), pl.col(f"{band}_p90")
-        middle = pl.col(f"{band}_p50") if f"{band}_p50" in rows.columns else forecast
+    if f"{interval}_p10" in rows.columns:
+        low, high = pl.col(f"{interval}_p10"), pl.col(f"{interval}_p90")
+        middle = pl.col(f"{interval}_p50") if f"{interval}_p50" in rows.columns else forecast
         loss = (
-            compute_pinball_loss(low, came, 0.1)
-            + compute_pinball_loss(middle, came, 0.5)
-            + compute_pinball_loss(high, came, 0.9)
+            compute_pinball_loss(low, actuals, 0.1)
+            + compute_pinball_loss(middle, actuals, 0.5)
+            + compute_pinball_loss(high, actuals, 0.9)
         ) / 3
-        columns += [loss.alias("pinball"), compute_coverage(low, high, came).alias("coverage")]
+        columns += [loss.alias("pinball"), compute_coverage(low, high, actuals).alias("coverage")]
     if measure == "volume":
-        columns.append(compute_noise_floor(came).alias("noise_floor"))
+        columns.append(compute_noise_floor(actuals).alias("noise_floor"))
     table = rows.group_by(keys).agg(*columns, pl.len().alias("intervals"))
     return table.with_columns(pl.lit(measure).alias("measure"))

@@ -1,4 +1,4 @@
-"""Forecast models, baselines and our own: (panel, calendar) → expected calls, queue × horizon day × slot."""
+"""Define the forecast models, baselines and our own: (panel, calendar) → expected calls, queue × horizon day × slot."""
 
 import warnings
 from collections.abc import Callable
@@ -32,6 +32,7 @@ def stack_same_weekdays(panel: HistoryPanel, calendar: DayCalendar, measure: str
     The result is count × queue × horizon day × slot; NaN where there is no such day.
     """
     rate = compute_calls_per_interval(panel, measure)
+    # index -1, a day that does not exist, picks this extra day of NaN
     rate = np.concatenate([rate, np.full_like(rate[:, :1], np.nan)], axis=1)
     past = np.flatnonzero(~panel.missing[: panel.full_days])
     picked = np.full((count, 7), -1)
@@ -43,7 +44,7 @@ def stack_same_weekdays(panel: HistoryPanel, calendar: DayCalendar, measure: str
 
 def predict_last_week(panel: HistoryPanel, calendar: DayCalendar, measure: str = "entered") -> FloatArray:
     """Repeat the last same weekday."""
-    return _fill_unknown(stack_same_weekdays(panel, calendar, measure, 1)[0])
+    return _replace_nan(stack_same_weekdays(panel, calendar, measure, 1)[0])
 
 
 def predict_median_6(panel: HistoryPanel, calendar: DayCalendar, measure: str = "entered") -> FloatArray:
@@ -69,18 +70,21 @@ def predict_weekday_level(panel: HistoryPanel, calendar: DayCalendar, measure: s
     calls: FloatArray = getattr(panel, measure)
     last = np.flatnonzero(~panel.missing[: panel.full_days])[-14:]
     last = last[np.isin(calendar.weekdays[last], calendar.weekdays[panel.full_days :])]
-    came, due = calls[:, last].sum(axis=(1, 2)), week[:, calendar.weekdays[last]].sum(axis=1)
-    return np.asarray(mean * np.divide(came, due, out=np.ones_like(due), where=due > 0)[:, None, None])
+    received, expected = calls[:, last].sum(axis=(1, 2)), week[:, calendar.weekdays[last]].sum(axis=1)
+    return np.asarray(
+        mean * np.divide(received, expected, out=np.ones_like(expected), where=expected > 0)[:, None, None]
+    )
 
 
 def _summarise_days(summary: Callable[..., FloatArray], stack: FloatArray) -> FloatArray:
-    """Summarise a stack of days, 0 where no day is known."""
+    """Summarise a stack of days; 0 where it has none."""
     with warnings.catch_warnings():
+        # numpy warns where all values of a slice are NaN, which is what becomes 0 here
         warnings.simplefilter("ignore", RuntimeWarning)
-        return _fill_unknown(summary(stack, axis=0))
+        return _replace_nan(summary(stack, axis=0))
 
 
-def _fill_unknown(calls: FloatArray) -> FloatArray:
+def _replace_nan(calls: FloatArray) -> FloatArray:
     """Replace NaN by 0."""
     return np.nan_to_num(calls, nan=0.0)
 

@@ -1,4 +1,4 @@
-"""Calendar of history and horizon: weekday, position in the month, holidays and the days around them."""
+"""Build the calendar of history and horizon: weekday, position in the month, holidays and the days around them."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta

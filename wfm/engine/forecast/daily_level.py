@@ -1,4 +1,4 @@
-"""Daily level of calls: a penalised log-linear regression per queue, for all queues at once.
+"""Fit the daily level of calls: a penalised log-linear regression per queue, for all queues at once.
 
 E[y] = exp(base + x β), Var[y] = μ + φ μ² (Poisson with overdispersion φ between days), β ~ Normal(0, sd²). The penalty
 allows a rare effect (a holiday, the end of a month) to be learnt from one or two days without overfitting them.
@@ -18,7 +18,7 @@ REWEIGHTING_ROUNDS: Final = 6
 HUBER_SDS: Final = 2.0
 """Standard deviations from which a residual counts less."""
 MIN_OVERDISPERSION: Final = 0.02**2
-"""The smallest overdispersion φ: no history is believed to be purely Poisson."""
+"""The smallest overdispersion φ: no history is taken to be purely Poisson."""
 STEP_SD: Final = 0.015
 """Drift of the level in a week (standard deviation of its logarithm)."""
 MONTH_SD: Final = 0.04
@@ -63,9 +63,9 @@ def build_design(calendar: DayCalendar, acting: IntArray, over: int) -> tuple[Fl
         (compute_month_waves(calendar.days), MONTH_SD),
         *[(build_dummies(label), SPECIAL_SD) for label in calendar.distinct_labels],
     ]
-    wander, step_sd = build_drift_columns(len(acting), over, STEP_SD)
+    drift, step_sd = build_drift_columns(len(acting), over, STEP_SD)
     sd = np.concatenate([*[np.full(block.shape[1], sd) for block, sd in blocks], step_sd])
-    return np.concatenate([*[block for block, _ in blocks], wander], axis=1), sd
+    return np.concatenate([*[block for block, _ in blocks], drift], axis=1), sd
 
 
 def build_dummies(label: LabelArray) -> FloatArray:
@@ -92,6 +92,7 @@ def compute_base_totals(total: FloatArray, acting: IntArray, learn: BoolArray) -
         some = np.isfinite(values).any(axis=1)
         if some.any():
             middle, mean = np.nanmedian(values[some], axis=1), np.nanmean(values[some], axis=1)
+            # a median of few calls is mostly 0 or 1
             out[some, day] = np.where(middle >= 10, middle, mean)
     return out
 
@@ -113,6 +114,7 @@ def fit_daily(
     overdispersion = np.full(len(total), 0.01)
     huber = np.ones_like(total)
     for _ in range(REWEIGHTING_ROUNDS):
+        # clipped, so that one wild day cannot make the exponential overflow
         eta = np.clip(beta @ x[:n].T, -6, 6)
         mean = np.exp(offset[:, :n] + eta)
         residual = np.where(learn, (total - mean) / mean, 0.0)

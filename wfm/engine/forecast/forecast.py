@@ -1,4 +1,4 @@
-"""The forecast: expected volume and AHT from the history, prediction intervals from past weekly origins."""
+"""Forecast volume and AHT from the history, with prediction intervals from past weekly origins."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -70,10 +70,10 @@ def adjust_to_today(panel: HistoryPanel, expected: ExpectedLoad) -> ExpectedLoad
     if not panel.today:
         return expected
     elapsed = panel.seen[-1] > 0
-    came = panel.entered[:, -1, elapsed].sum(axis=1)
+    received = panel.entered[:, -1, elapsed].sum(axis=1)
     due = (expected.volume[:, 0] * panel.seen[-1])[:, elapsed].sum(axis=1)
     trust = CARRY_OVER * expected.overdispersion / (expected.overdispersion + 1 / np.maximum(due, 1e-9))
-    factor = np.where(due > 0, np.clip((came + 0.5) / (due + 0.5), 0.25, 4.0) ** trust, 1.0)
+    factor = np.where(due > 0, np.clip((received + 0.5) / (due + 0.5), 0.25, 4.0) ** trust, 1.0)
     volume, handled = expected.volume.copy(), expected.handled.copy()
     volume[:, 0] *= factor[:, None]
     handled[:, 0] *= factor[:, None]
@@ -101,9 +101,8 @@ def compute_errors(panel: HistoryPanel, expected: ExpectedLoad, start: int) -> F
     )
     calls = panel.handled[:, at]
     actual = panel.handle_s[:, at] / np.maximum(calls, 1)
-    z_aht = (actual - aht) / compute_aht_scale(
-        aht, handled, CALL_CV, DAY_OVERDISPERSION
-    )  # NaN where there is no AHT
+    # NaN where there is no AHT
+    z_aht = (actual - aht) / compute_aht_scale(aht, handled, CALL_CV, DAY_OVERDISPERSION)
     flat = (len(volume), -1)
     return ForecastErrors(
         np.where(scored, z, np.nan).reshape(flat),

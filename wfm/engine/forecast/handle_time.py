@@ -1,4 +1,4 @@
-"""Average handle time (AHT): a day's level by regression, times the slot's ratio to its day, per queue.
+"""Expect the average handle time (AHT): a day's level by regression, times the slot's ratio to its day, per queue.
 
 log AHT = x β + noise of variance φ + c²/n for n handled calls; c is one call's coefficient of variation.
 """
@@ -44,8 +44,8 @@ def expect_aht(panel: HistoryPanel, calendar: DayCalendar) -> FloatArray:
 
 def _cap_handle_time(spent: FloatArray, calls: FloatArray) -> FloatArray:
     """Cap intervals whose AHT is implausible for their number of calls."""
-    usual = _divide_or_nan(spent.sum(axis=(1, 2)), calls.sum(axis=(1, 2)))[:, None, None]
-    top = np.nan_to_num(usual) * (calls + CAP_SDS * CALL_CV * np.sqrt(calls))
+    typical = _divide_or_nan(spent.sum(axis=(1, 2)), calls.sum(axis=(1, 2)))[:, None, None]
+    top = np.nan_to_num(typical) * (calls + CAP_SDS * CALL_CV * np.sqrt(calls))
     return np.minimum(spent, top)
 
 
@@ -54,10 +54,11 @@ def _fit_daily_aht(calls: FloatArray, spent: FloatArray, calendar: DayCalendar) 
     n = calls.shape[1]
     x, sd = _build_design(calendar, n)
     overall = _divide_or_nan(spent.sum(axis=1), calls.sum(axis=1))[:, None]
-    known = (calls > 0) & (spent > 0)
-    y = np.log(np.where(known, spent / np.maximum(calls, 1), 1.0)) - np.log(np.where(known, overall, 1.0))
+    # the logarithm needs calls and time; other days have no weight
+    has_aht = (calls > 0) & (spent > 0)
+    y = np.log(np.where(has_aht, spent / np.maximum(calls, 1), 1.0)) - np.log(np.where(has_aht, overall, 1.0))
     variance = DAY_OVERDISPERSION + CALL_CV**2 / np.maximum(calls, 1)
-    weight = np.where(known, 1 / variance, 0.0)
+    weight = np.where(has_aht, 1 / variance, 0.0)
     solver, beta = RidgeSolver(x[:n], sd), np.zeros((len(calls), x.shape[1]))
     for _ in range(3):
         off = np.abs(y - beta @ x[:n].T) / np.sqrt(variance)
@@ -70,8 +71,8 @@ def _build_design(calendar: DayCalendar, over: int) -> tuple[FloatArray, FloatAr
     days = len(calendar.days)
     weekday = (calendar.weekdays[:, None] == np.arange(7)).astype(float)
     kinds = calendar.labels[0][:, None] == np.array(["holiday", "before", "after"])
-    wander, sd = build_drift_columns(days, over, STEP_SD)
-    blocks = [np.ones((days, 1)), weekday, compute_month_waves(calendar.days), kinds.astype(float), wander]
+    drift, sd = build_drift_columns(days, over, STEP_SD)
+    blocks = [np.ones((days, 1)), weekday, compute_month_waves(calendar.days), kinds.astype(float), drift]
     widths = [block.shape[1] for block in blocks[:4]]
     return np.concatenate(blocks, axis=1), np.concatenate(
         [np.repeat([1.0, WEEKDAY_SD, MONTH_SD, SPECIAL_SD], widths), sd]

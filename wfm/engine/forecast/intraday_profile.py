@@ -1,4 +1,4 @@
-"""Intraday profile: how a day's calls are spread over its slots, per queue and weekday.
+"""Fit the intraday profile: how a day's calls are spread over its slots, per queue and weekday.
 
 Each weekday's average is noisy, so it is pooled with similar weekdays (weighted by the inverse of their
 noise plus their difference), then with neighbouring slots (shrinkage, James & Stein 1961: the noisier, the

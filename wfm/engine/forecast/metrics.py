@@ -1,4 +1,4 @@
-"""Forecast error measures, each a polars expression over rows of one interval."""
+"""Compute the error measures of forecasts, each a polars expression over rows of one interval."""
 
 import math
 

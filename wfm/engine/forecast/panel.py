@@ -1,4 +1,4 @@
-"""The history as a cube on the local clock: queue × day × 15-minute slot.
+"""Lay out the history as a cube on the local clock: queue × day × 15-minute slot.
 
 A slot is a time on the local clock, so slot 36 is 09:00 in winter and in summer; `seen` counts its intervals:
 

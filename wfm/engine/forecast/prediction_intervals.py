@@ -1,4 +1,4 @@
-"""Prediction intervals from the errors of the same model on past weeks that it had not seen.
+"""Compute prediction intervals from the errors of the same model on past weeks that it was not fitted to.
 
 An error is divided by the scale of its noise, z = (actual − expected) / √(μ + φ μ²) for calls and
 z = (actual − expected) / (expected √(φ + c²/n)) for AHT; the quantiles of z, by size of the interval, give
@@ -71,4 +71,5 @@ def interpolate_quantiles(size: FloatArray, bins: FloatArray, found: FloatArray)
     for queue in range(len(size)):
         for level in range(len(QUANTILE_LEVELS)):
             out[level, queue] = np.interp(axis[queue], bin_axis[queue], found[queue, :, level])
+    # interpolation between bins may make quantiles cross
     return np.sort(out, axis=0)

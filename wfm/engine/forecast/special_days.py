@@ -1,6 +1,6 @@
-"""Which weekday a special day resembles: a holiday may look like a Saturday, the day before like a Friday.
+"""Find the weekday that a special day resembles: a holiday may be like a Saturday, the day before like a Friday.
 
-Learnt for the centre as a whole from the past days with the same label; the most detailed label has the last word.
+It is learnt for the centre as a whole from the past days with the same label; the most detailed label decides.
 """
 
 from typing import Final
@@ -24,11 +24,12 @@ def find_acting_weekdays(panel: HistoryPanel, calendar: DayCalendar) -> IntArray
     """Return the weekday that each day is treated as: its own, unless it is special and resembles another more."""
     acting = calendar.weekdays.copy()
     cost, usual = _compute_costs(panel, calendar), _compute_weekday_means(panel, calendar)
-    known = np.isfinite(cost).all(axis=1)
+    has_cost = np.isfinite(cost).all(axis=1)
+    # from kind to name: a more detailed label overwrites the choice of a coarser one
     for label in calendar.labels:
         for name in np.unique(label[label != ""]):
             like = label == name
-            past = np.flatnonzero(like[: len(cost)] & known)
+            past = np.flatnonzero(like[: len(cost)] & has_cost)
             if past.size:
                 acting[like] = _choose_weekday(cost[past], calendar.weekdays[past], calendar.weekdays[like])
     busier = usual[acting] > MAX_BUSIER_FACTOR * usual[calendar.weekdays]
@@ -43,7 +44,7 @@ def _choose_weekday(cost: FloatArray, past: IntArray, own: IntArray) -> IntArray
 
 
 def _compute_costs(panel: HistoryPanel, calendar: DayCalendar) -> FloatArray:
-    """Compute how badly a typical weekday, scaled, explains each day: day × weekday; inf where unknown."""
+    """Compute how badly a typical weekday, scaled, explains each day: day × weekday; inf if there is none."""
     n = panel.full_days
     calls = panel.centre[:n]
     usual = ~calendar.is_special[:n] & ~panel.missing[:n]

@@ -1,4 +1,4 @@
-"""Correction of the instants of sources whose clock is known to be wrong; stored rows are not changed."""
+"""Correct the instants of sources whose clock is known to be wrong; stored rows are not changed."""
 
 from __future__ import annotations
 

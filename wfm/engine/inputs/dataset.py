@@ -1,4 +1,4 @@
-"""The checked data set that scoring starts from, and what follows from it for an axis: agents, logins and call legs."""
+"""The checked data set that scoring starts from, with the agents, logins and call legs of an axis."""
 
 from __future__ import annotations
 
@@ -8,8 +8,17 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from wfm.core.time import EPOCH, to_epoch_us, to_instant
-from wfm.engine.inputs import frames as inputs
-from wfm.engine.inputs.frames import Frame, InputFrames, Window
+from wfm.engine.inputs.frames import (
+    Frame,
+    InputFrames,
+    Window,
+    check_exemption_kinds,
+    check_span_order,
+    check_state_map,
+    check_zone_name,
+    complete_activities,
+    read_frame,
+)
 from wfm.engine.inputs.state_timeline import map_states
 from wfm.engine.time.axis import Axis
 
@@ -45,21 +54,19 @@ class Dataset:
         Raises:
             InputError: a frame lacks a column or has a wrong value.
         """
-        activity, schedule = inputs.complete_activities(
-            inputs.read_frame(frames.activity, "activity"), _read_spans(frames.schedule, "schedule")
+        activity, schedule = complete_activities(
+            read_frame(frames.activity, "activity"), _read_spans(frames.schedule, "schedule")
         )
         return cls(
             schedule=schedule,
-            agent_state=inputs.read_frame(frames.agent_state, "agent_state"),
-            state_map=inputs.check_state_map(inputs.read_frame(frames.state_map, "state_map")),
+            agent_state=read_frame(frames.agent_state, "agent_state"),
+            state_map=check_state_map(read_frame(frames.state_map, "state_map")),
             activity=activity,
-            call_leg=inputs.read_frame(frames.call_leg, "call_leg"),
-            exemption=inputs.check_exemption_kinds(_read_spans(frames.exemption, "exemption")),
+            call_leg=read_frame(frames.call_leg, "call_leg"),
+            exemption=check_exemption_kinds(_read_spans(frames.exemption, "exemption")),
             coverage=None if frames.coverage is None else _read_spans(frames.coverage, "coverage"),
-            agent=inputs.read_frame(frames.agent, "agent").unique(
-                "agent_id", keep="last", maintain_order=True
-            ),
-            login=inputs.read_frame(frames.login, "login"),
+            agent=read_frame(frames.agent, "agent").unique("agent_id", keep="last", maintain_order=True),
+            login=read_frame(frames.login, "login"),
         )
 
     def map_logins_to_agents(self, logins: pl.DataFrame) -> pl.DataFrame:
@@ -103,10 +110,10 @@ class Dataset:
         Raises:
             UsageError: a zone does not exist.
         """
-        inputs.check_zone_name(default, "timezone")
+        check_zone_name(default, "timezone")
         agents = self.list_agents(axis)
         for name in agents["timezone"].drop_nulls().unique():
-            inputs.check_zone_name(name, "agent.timezone")
+            check_zone_name(name, "agent.timezone")
         return agents.select("agent", zone=pl.col("timezone").fill_null(default))
 
     def list_agents(self, axis: Axis) -> pl.DataFrame:
@@ -190,4 +197,4 @@ class Dataset:
 
 
 def _read_spans(frame: Frame | None, table: str) -> pl.DataFrame:
-    return inputs.check_span_order(inputs.read_frame(frame, table), table)
+    return check_span_order(read_frame(frame, table), table)

@@ -1,7 +1,4 @@
-"""Checks of the frames that scoring starts from.
-
-Every error says which frame, which column and what to do.
-"""
+"""Check the frames that scoring starts from; every error says which frame, which column and what to do."""
 
 from __future__ import annotations
 
@@ -18,6 +15,7 @@ from wfm.core.time import INSTANT
 from wfm.engine.time.codes import CATEGORY_ENUM, STATE_ENUM, fold_vendor_text
 
 SINGLE_SOURCE = "-"
+"""The source of frames without a column source."""
 Frame = pl.DataFrame | pl.LazyFrame
 Window = tuple[datetime | date, datetime | date]
 
@@ -66,9 +64,10 @@ def read_frame(frame: Frame | None, table: str) -> pl.DataFrame:
         data = data.with_columns(source=pl.lit("*" if table == "state_map" else SINGLE_SOURCE))
     missing = [name for name in wanted.own_columns if name in wanted.required and name not in data.columns]
     if missing:
+        needed = [name for name in wanted.own_columns if name in wanted.required and name != "source"]
         raise InputError(
             f"{table}: no column {', '.join(missing)}; it has {', '.join(data.columns) or 'none'}. "
-            f"A frame {table} needs {', '.join(n for n in wanted.own_columns if n in wanted.required and n != 'source')}."
+            f"A frame {table} needs {', '.join(needed)}."
         )
     data = data.select(
         *(_cast_column(data, table, name, dtype) for name, dtype in wanted.own_columns.items())

@@ -1,4 +1,4 @@
-"""The agents to whom logins belong."""
+"""Map each login to the agent who held it at a given time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schedule rows resolved into segments, shifts and workdays."""
+"""Resolve schedule rows into segments, shifts and workdays."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def add_workday(schedule: pl.DataFrame, zone_of: pl.DataFrame) -> pl.DataFrame:
     end = pl.col("end_at").cum_max().over(publication)
     gap = (pl.col("start_at") - end.shift(1).over(publication)) > MAX_GAP_WITHIN_SHIFT
     long = ~pl.col("counted") & (pl.col("end_at") - pl.col("start_at") >= MIN_SEPARATE_SEGMENT)
-    fresh = gap | (long != long.shift(1).over(publication))
-    rows = rows.with_columns(number=fresh.fill_null(True).cum_sum())
+    begins = gap | (long != long.shift(1).over(publication))
+    rows = rows.with_columns(number=begins.fill_null(True).cum_sum())
     zones = zone_of["zone"].unique().to_list()
     first = pl.col("start_at").min().over("number")
     return rows.with_columns(workday=local_date(first, pl.col("zone"), zones)).drop("zone")
@@ -79,20 +79,20 @@ def _find_replaced_shifts(shifts: pl.DataFrame) -> pl.DataFrame:
     """Find shifts for which a later publication has one on the same workday or at an overlapping time."""
     later = shifts.select(
         "agent",
-        pl.col("workday").alias("its_workday"),
+        pl.col("workday").alias("later_workday"),
         later=pl.col("published_at"),
-        its_start=pl.col("start_at"),
-        its_end=pl.col("end_at"),
+        later_start=pl.col("start_at"),
+        later_end=pl.col("end_at"),
     )
     # overlapping shifts start at most one local day apart: joining by neighbouring days avoids comparing all with all
     near = later.with_columns(
-        workday=pl.concat_list(pl.col("its_workday").dt.offset_by(f"{d}d") for d in (-1, 0, 1))
+        workday=pl.concat_list(pl.col("later_workday").dt.offset_by(f"{d}d") for d in (-1, 0, 1))
     ).explode("workday")
     newer = pl.col("later").is_not_null() & (
         pl.col("published_at").is_null() | (pl.col("published_at") < pl.col("later"))
     )
-    same = pl.col("workday") == pl.col("its_workday")
-    overlap = (pl.col("its_start") < pl.col("end_at")) & (pl.col("its_end") > pl.col("start_at"))
+    same = pl.col("workday") == pl.col("later_workday")
+    overlap = (pl.col("later_start") < pl.col("end_at")) & (pl.col("later_end") > pl.col("start_at"))
     return shifts.join(near, on=["agent", "workday"]).filter(newer, same | overlap).select("number").unique()
 
 
@@ -133,13 +133,13 @@ def build_segments(
         )
     )
     long = ~pl.col("counted") & (pl.col("key_end") - pl.col("key") >= to_microseconds(MIN_SEPARATE_SEGMENT))
-    fresh = (
+    begins = (
         (pl.col("key") - pl.col("key_end").shift(1) > to_microseconds(MAX_GAP_WITHIN_SHIFT))
         | (pl.col("key") // axis.agent_width != pl.col("key").shift(1) // axis.agent_width)
         | long
         | long.shift(1)
     )
-    rows = rows.with_columns(shift=fresh.fill_null(True).cum_sum().cast(pl.Int32))
+    rows = rows.with_columns(shift=begins.fill_null(True).cum_sum().cast(pl.Int32))
     zones = zone_of["zone"].unique().to_list()
     shifts = (
         rows.group_by("shift", maintain_order=True)

@@ -1,4 +1,4 @@
-"""Agent-state transactions turned into a gap-free state timeline for every login of every agent.
+"""Turn agent-state transactions into a gap-free state timeline for every login of every agent.
 
 ::
 
@@ -48,14 +48,14 @@ class StateTimelines:
     slot_count: int
 
 
-def number_distinct_rows(frame: pl.DataFrame, words: list[str]) -> tuple[pl.Series, int]:
-    """Return a number for every row, equal where all ``words`` are equal, and a bound that all numbers are below.
+def number_distinct_rows(frame: pl.DataFrame, columns: list[str]) -> tuple[pl.Series, int]:
+    """Return a number for every row, equal where all ``columns`` are equal, and a bound that all numbers are below.
 
-    Null counts as a word of its own. This is much faster than hashing rows of several strings.
+    Null counts as a value of its own. This is much faster than hashing rows of several strings.
     """
     numbers, size = pl.Series([0], dtype=pl.Int64).new_from_index(0, frame.height), 1
-    for word in words:
-        column = frame[word]
+    for name in columns:
+        column = frame[name]
         if column.null_count() == frame.height:
             continue
         kinds = pl.Enum(column.unique().drop_nulls().sort())
@@ -78,12 +78,11 @@ def map_states(agent_state: pl.DataFrame, state_map: pl.DataFrame) -> pl.Series:
     codes = (
         distinct.select("number").join(best.select("number", "code"), on="number", how="left").sort("number")
     )
-    if (
-        size <= MAX_LOOKUP_TABLE_SIZE
-    ):  # a gather from a table is faster than a join of millions of transactions
-        everything = pl.DataFrame({"number": pl.int_range(size, eager=True)})
-        meaning = everything.join(codes, on="number", how="left", maintain_order="left")["code"]
-        return meaning.gather(numbers).fill_null(UNMAPPED_CODE)
+    # a gather from a table is faster than a join of millions of transactions
+    if size <= MAX_LOOKUP_TABLE_SIZE:
+        every_number = pl.DataFrame({"number": pl.int_range(size, eager=True)})
+        code_by_number = every_number.join(codes, on="number", how="left", maintain_order="left")["code"]
+        return code_by_number.gather(numbers).fill_null(UNMAPPED_CODE)
     return (
         pl.DataFrame({"number": numbers}).join(codes, on="number", how="left", maintain_order="left")["code"]
     ).fill_null(UNMAPPED_CODE)
@@ -105,10 +104,10 @@ def _list_vendor_states(agent_state: pl.DataFrame) -> tuple[pl.DataFrame, pl.Ser
 
     Distinct by source, vendor_state and vendor_reason; the latter two folded.
     """
-    words = ["source", "vendor_state", "vendor_reason"]
-    numbers, size = number_distinct_rows(agent_state, words)
+    columns = ["source", "vendor_state", "vendor_reason"]
+    numbers, size = number_distinct_rows(agent_state, columns)
     distinct = (
-        agent_state.select(*words, number=numbers)
+        agent_state.select(*columns, number=numbers)
         .unique("number", keep="any")
         .with_columns(fold_vendor_text(pl.col("vendor_state")), fold_vendor_text(pl.col("vendor_reason")))
     )
@@ -165,7 +164,7 @@ def build_state_timelines(
         .cast(pl.Int32),
     )
     with_states = _build_login_spans(agent_state, axis, renewal).join(logins, on=["source", "login"])
-    placed = pl.concat([without, with_states], how="diagonal").select(
+    spans = pl.concat([without, with_states], how="diagonal").select(
         "slot",
         "entry",
         key=axis.encode_key(pl.col("agent"), pl.max_horizontal("at", "from_at")),
@@ -175,8 +174,8 @@ def build_state_timelines(
     layers = []
     for slot in range(slots):
         name = f"entry_{slot}"
-        mine = placed.filter(pl.col("slot") == slot).select("key", "key_end", pl.col("entry").alias(name))
-        layers.append(build_layer(spans_to_steps(mine, name, NO_ENTRY), name, axis, NO_ENTRY))
+        of_slot = spans.filter(pl.col("slot") == slot).select("key", "key_end", pl.col("entry").alias(name))
+        layers.append(build_layer(spans_to_steps(of_slot, name, NO_ENTRY), name, axis, NO_ENTRY))
     if coverage is not None:
         layers += _build_coverage_layers(logins, coverage, axis, slots)
     return StateTimelines(_list_entries(agent_state), layers, slots)
@@ -243,11 +242,11 @@ def intersect_coverage(coverage: pl.DataFrame) -> pl.DataFrame:
 
 
 def _list_entries(agent_state: pl.DataFrame) -> pl.DataFrame:
-    own = agent_state.select("code", "vendor_state", "vendor_reason", "row")
+    reported = agent_state.select("code", "vendor_state", "vendor_reason", "row")
     special = pl.DataFrame(
         {"code": [EMPTY_SLOT_CODE, UNKNOWN_CODE, LOGGED_OUT_CODE, NO_LOGIN_CODE]}, schema={"code": pl.UInt8}
     )
-    return pl.concat([special, own], how="diagonal")
+    return pl.concat([special, reported], how="diagonal")
 
 
 def _build_login_spans(agent_state: pl.DataFrame, axis: Axis, renewal: timedelta) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""The agent board: every agent's current state, since when, and whether it is what was scheduled."""
+"""Build the agent board: every agent's current state, since when, and whether it is what was scheduled."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ def build_board_spans(scored: Score) -> pl.DataFrame:
     )
     adjoins = pl.col("key_end").shift(1) == pl.col("key")
     shown = pl.struct("state", "vendor_state")
+    # where the state or its vendor word changes, a new "since" begins
     since = pl.when((adjoins & (shown == shown.shift(1))).fill_null(False).not_()).then("key").forward_fill()
     out_since = pl.when(pl.col("out") & ~(adjoins & pl.col("out").shift(1)).fill_null(False)).then("key")
     rows = rows.with_columns(
@@ -74,13 +75,14 @@ def build_agent_board(
     Returns:
         agent_id state vendor_state since_at activity class out_since_at out_s controllable_s seen_at.
     """
+    # one search over keys finds the slice of every agent at once
     rank = pl.Series(range(people.height), dtype=pl.Int64)
     starts = rows["agent"].rle_id().cast(pl.Int64) * axis.agent_width + (rows["begin"] - axis.origin_us)
-    asked = rank * axis.agent_width + (people["at"].clip(axis.origin_us, axis.end_us - 1) - axis.origin_us)
-    found = rows[starts.search_sorted(asked, side="right") - 1]
+    keys = rank * axis.agent_width + (people["at"].clip(axis.origin_us, axis.end_us - 1) - axis.origin_us)
+    found = rows[starts.search_sorted(keys, side="right") - 1]
     low, high = get_window_bounds(window) or (axis.origin_us, axis.end_us)
     seen = pl.lit(people["seen"])
-    ran = (seen.clip(low, high) - pl.col("begin").clip(low, high)).clip(0)
+    elapsed = (seen.clip(low, high) - pl.col("begin").clip(low, high)).clip(0)
     return found.select(
         pl.lit(people["agent_id"]).alias("agent_id"),
         "state",
@@ -90,7 +92,7 @@ def build_agent_board(
         **{"class": "class"},
         out_since_at=pl.col("out_since").cast(INSTANT),
         **{
-            f"{name}_s": us_to_seconds(pl.col(f"{name}_before") + pl.when(name).then(ran).otherwise(0))
+            f"{name}_s": us_to_seconds(pl.col(f"{name}_before") + pl.when(name).then(elapsed).otherwise(0))
             for name in COUNTED_FLAGS
         },
         seen_at=seen.cast(INSTANT),

@@ -1,4 +1,4 @@
-"""Coverage of every source: the merged spans, and the edge where each source's coverage ends."""
+"""Keep track of the coverage of every source: the merged spans, and the edge at which each source's coverage ends."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class SourceCoverage:
     def __init__(self, coverage: pl.DataFrame) -> None:
         self.spans = _merge_coverage(coverage)
         # with several sources, a null source stands for the time in which all of them are covered
-        alone = self.spans["source"].n_unique() == 1
+        is_only_source = self.spans["source"].n_unique() == 1
         everywhere = self.spans.with_columns(source=pl.lit(None, pl.String))
-        everything = pl.concat([self.spans, everywhere if alone else intersect_coverage(self.spans)])
-        everything = everything.filter(pl.col("start_at") < pl.col("end_at"))
+        spans = pl.concat([self.spans, everywhere if is_only_source else intersect_coverage(self.spans)])
+        spans = spans.filter(pl.col("start_at") < pl.col("end_at"))
         last = pl.col("start_at").shift(-1).over("source").is_null()
-        self.edges = everything.filter(last).select("source", edge=pl.col("end_at").dt.epoch("us"))
-        self._fixed_part = everything.with_columns(pl.when(~last).then("end_at"))
+        self.edges = spans.filter(last).select("source", edge=pl.col("end_at").dt.epoch("us"))
+        self._fixed_part = spans.with_columns(pl.when(~last).then("end_at"))
 
     def extend_with(self, coverage: pl.DataFrame) -> SourceCoverage:
         """Return this coverage together with more of it."""
@@ -50,10 +50,10 @@ def _merge_coverage(coverage: pl.DataFrame) -> pl.DataFrame:
         spans = merge_spans(
             part.select(key=pl.col("start_at").dt.epoch("us"), key_end=pl.col("end_at").dt.epoch("us"))
         )
-        made = spans.select(
+        merged = spans.select(
             source=pl.lit(part["source"][0], pl.String),
             start_at=pl.col("key").cast(coverage.schema["start_at"]),
             end_at=pl.col("key_end").cast(coverage.schema["end_at"]),
         )
-        parts.append(made if made.height else part.head(1))
+        parts.append(merged if merged.height else part.head(1))
     return pl.concat(parts, rechunk=True)

@@ -63,51 +63,52 @@ class FactStore:
 
     # --- updates --------------------------------------------------------------------------------------------
     def check_update(
-        self, rows: Mapping[str, Frame | None], gone: Mapping[str, pl.DataFrame] | None
+        self, rows: Mapping[str, Frame | None], removed_keys: Mapping[str, pl.DataFrame] | None
     ) -> FactUpdate:
         """Check frames as `wfm.score` does.
 
         Args:
             rows: new rows by table.
-            gone: keys of deleted rows by table.
+            removed_keys: keys of deleted rows by table.
 
         Raises:
             InputError: a frame does not have the columns or values its table needs.
         """
-        taken = {name: frames.read_frame(frame, name) for name, frame in rows.items() if frame is not None}
-        for name in {"schedule", "exemption"} & set(taken):
-            frames.check_span_order(taken[name], name)
-        if "schedule" in taken:
-            taken["schedule"] = frames.complete_activities(self._activities, taken["schedule"])[1]
-        if "exemption" in taken:
-            frames.check_exemption_kinds(taken["exemption"])
-        if "agent_state" in taken:
-            states = taken["agent_state"]
-            taken["agent_state"] = states.with_columns(code=map_states(states, self._fixed_facts.state_map))
-        return FactUpdate(taken, gone or {})
+        checked = {name: frames.read_frame(frame, name) for name, frame in rows.items() if frame is not None}
+        for name in {"schedule", "exemption"} & set(checked):
+            frames.check_span_order(checked[name], name)
+        if "schedule" in checked:
+            checked["schedule"] = frames.complete_activities(self._activities, checked["schedule"])[1]
+        if "exemption" in checked:
+            frames.check_exemption_kinds(checked["exemption"])
+        if "agent_state" in checked:
+            states = checked["agent_state"]
+            checked["agent_state"] = states.with_columns(code=map_states(states, self._fixed_facts.state_map))
+        return FactUpdate(checked, removed_keys or {})
 
-    def apply_update(self, news: FactUpdate) -> set[int]:
+    def apply_update(self, update: FactUpdate) -> set[int]:
         """Store an update; return the numbers of the agents whose score it may change."""
         touched: set[int] = set()
         for name in STORED_COLUMNS:
-            rows, gone = news.rows.get(name), news.removed_keys.get(name)
-            if gone is not None:
-                touched |= self._delete_rows(name, gone)
+            rows, removed = update.rows.get(name), update.removed_keys.get(name)
+            if removed is not None:
+                touched |= self._delete_rows(name, removed)
             if rows is not None and not rows.is_empty():
                 touched |= self._add_exemptions(rows) if name == "exemption" else self._add_rows(name, rows)
         return touched & self._present_agents
 
     def _add_rows(self, name: str, rows: pl.DataFrame) -> set[int]:
-        planned = name == "schedule"
-        who = (
-            self._agent_numbers.assign_numbers(rows) if planned else self._login_numbers.assign_numbers(rows)
-        )
+        is_schedule = name == "schedule"
+        numbers = self._agent_numbers if is_schedule else self._login_numbers
+        who = numbers.assign_numbers(rows)
         self._resolve_new_logins()
         about = self._tables[name].upsert_rows(rows.with_columns(who=who))
-        agents = set(about if planned else self._find_agents_of(about))
+        agents = set(about if is_schedule else self._find_agents_of(about))
         if name != "call_leg" and not agents <= self._present_agents:
             self._set_present_agents(self._present_agents | agents)
-        everybody = self._fit_axis() if planned else self._record_sources(name, set(rows["source"].unique()))
+        everybody = (
+            self._fit_axis() if is_schedule else self._record_sources(name, set(rows["source"].unique()))
+        )
         return agents | everybody
 
     def _add_exemptions(self, rows: pl.DataFrame) -> set[int]:
@@ -124,21 +125,17 @@ class FactStore:
         named = pl.concat([rows.filter(one).select("agent_id"), teams.select("agent_id")])
         return set(self.present_agents.join(named, on="agent_id", how="semi")["agent"])
 
-    def _delete_rows(self, name: str, gone: pl.DataFrame) -> set[int]:
+    def _delete_rows(self, name: str, keys: pl.DataFrame) -> set[int]:
         """Delete rows, and agents who have no other rows; return the agents whose score may change."""
-        about = self._tables[name].delete_rows(gone)
+        about = self._tables[name].delete_rows(keys)
         if about.is_empty() or name == "exemption":
-            return self._find_exempted_agents(gone) if about.len() else set()
+            return self._find_exempted_agents(keys) if about.len() else set()
         if name == "call_leg":
-            before, self._seen_sources[name] = (
-                self._seen_sources[name],
-                set(self._tables[name].rows["source"].unique()),
-            )
-            return (
-                set(self._find_agents_of(about))
-                if before == self._seen_sources[name]
-                else self._present_agents
-            )
+            before = self._seen_sources[name]
+            self._seen_sources[name] = set(self._tables[name].rows["source"].unique())
+            # without its last leg a source has no call log, and its agents are judged by states alone
+            same_sources = before == self._seen_sources[name]
+            return set(self._find_agents_of(about)) if same_sources else self._present_agents
         # an agent who is gone moves every later one on the axis, so everybody is scored again
         planned, states = self._tables["schedule"].rows["who"], self._tables["agent_state"].rows
         self._set_present_agents({*planned.unique(), *self._find_agents_of(states["who"].unique())})
@@ -156,8 +153,8 @@ class FactStore:
         """Look up the agents of logins that appear for the first time."""
         new = self._login_numbers.numbered_names.slice(self._login_agents["login"].n_unique())
         if new.height:
-            owners = self._fixed_facts.map_logins_to_agents(new).join(new, on=LOGIN_KEY)
-            pairs = {"login": owners["number"], "agent": self._agent_numbers.assign_numbers(owners)}
+            agents = self._fixed_facts.map_logins_to_agents(new).join(new, on=LOGIN_KEY)
+            pairs = {"login": agents["number"], "agent": self._agent_numbers.assign_numbers(agents)}
             self._login_agents = pl.concat([self._login_agents, pl.DataFrame(pairs).unique()], rechunk=True)
 
     def _find_agents_of(self, logins: pl.Series) -> pl.Series:
@@ -192,14 +189,14 @@ class FactStore:
         self, agents: set[int], coverage: pl.DataFrame | None
     ) -> tuple[Dataset, Axis, pl.Series]:
         """Return the facts about some agents, their axis, and their numbers in the order of the axis."""
-        mine = self.build_agent_mask(agents)
-        chosen = self.present_agents.filter(mine.gather(self.present_agents["agent"]))
+        is_chosen = self.build_agent_mask(agents)
+        chosen = self.present_agents.filter(is_chosen.gather(self.present_agents["agent"]))
         logins = self._login_numbers.build_mask(
-            self._login_agents.filter(mine.gather(self._login_agents["agent"]))["login"]
+            self._login_agents.filter(is_chosen.gather(self._login_agents["agent"]))["login"]
         )
         ids = chosen["agent_id"].implode()
         facts = Dataset(
-            schedule=self._tables["schedule"].select_rows(mine),
+            schedule=self._tables["schedule"].select_rows(is_chosen),
             agent_state=self._tables["agent_state"].select_rows(logins),
             state_map=self._fixed_facts.state_map,
             activity=self._fixed_facts.activity,
@@ -219,8 +216,8 @@ class FactStore:
 
 
 def _make_keyed_rows(name: str) -> KeyedRows:
-    made: dict[str, pl.DataType] = {"counted": pl.Boolean(), "code": pl.UInt8(), "who": NUMBER_DTYPE()}
-    kinds = {**made, **schema.get_table(name).own_columns}
+    added: dict[str, pl.DataType] = {"counted": pl.Boolean(), "code": pl.UInt8(), "who": NUMBER_DTYPE()}
+    kinds = {**added, **schema.get_table(name).own_columns}
     columns = {column: kinds[column] for column in (*STORED_COLUMNS[name], "who")}
     return KeyedRows(
         pl.DataFrame(schema=columns),

@@ -68,24 +68,24 @@ class KeyedRows:
         self._key_columns = list(key)
         self._output_columns = [name for name in rows.columns if name != "who"]
         self._may_change_agent = may_change_agent
-        self._kept_duplicate: Literal["first", "last"] = "last" if versioned else "first"
+        self._preferred_duplicate: Literal["first", "last"] = "last" if versioned else "first"
         self.rows = rows.clear()
         self.upsert_rows(rows)
 
     def upsert_rows(self, rows: pl.DataFrame) -> pl.Series:
         """Insert or replace rows by their keys; return the ``who`` of every row that was added or replaced."""
         rows = rows.select(self.rows.columns).unique(
-            self._key_columns, keep=self._kept_duplicate, maintain_order=True
+            self._key_columns, keep=self._preferred_duplicate, maintain_order=True
         )
-        met = self._find_stored(rows)
-        if met.height:
+        stored = self._find_stored(rows)
+        if stored.height:
             # a row that is stored already must not mark anybody as changed
             rows = rows.join(
-                met, on=self._output_columns, how="anti", nulls_equal=True, maintain_order="left"
+                stored, on=self._output_columns, how="anti", nulls_equal=True, maintain_order="left"
             )
-            met = met.join(rows, on=self._key_columns, how="semi", nulls_equal=True)
-        touched = pl.concat([met["who"], rows["who"]]).unique().drop_nulls()
-        self._remove_rows(met)
+            stored = stored.join(rows, on=self._key_columns, how="semi", nulls_equal=True)
+        touched = pl.concat([stored["who"], rows["who"]]).unique().drop_nulls()
+        self._remove_rows(stored)
         if rows.height:
             self.rows = pl.concat([self.rows, rows])
         if self.rows.n_chunks() > MAX_CHUNKS:
@@ -94,11 +94,11 @@ class KeyedRows:
 
     def delete_rows(self, keys: pl.DataFrame) -> pl.Series:
         """Delete rows by their keys; return the ``who`` of the deleted rows."""
-        met = self.rows.join(
+        deleted = self.rows.join(
             keys.select(self._key_columns), on=self._key_columns, how="semi", nulls_equal=True
         )
-        self._remove_rows(met)
-        return met["who"].unique().drop_nulls()
+        self._remove_rows(deleted)
+        return deleted["who"].unique().drop_nulls()
 
     def select_rows(self, mask: pl.Series) -> pl.DataFrame:
         """Return the rows of those whose flag is set, in order of arrival."""
@@ -112,8 +112,8 @@ class KeyedRows:
             stored = stored.filter(pl.col("who").is_in(rows["who"].unique().implode()))
         return stored.join(rows, on=self._key_columns, how="semi", nulls_equal=True)
 
-    def _remove_rows(self, met: pl.DataFrame) -> None:
-        if met.height:
+    def _remove_rows(self, rows: pl.DataFrame) -> None:
+        if rows.height:
             self.rows = self.rows.join(
-                met, on=self._key_columns, how="anti", nulls_equal=True, maintain_order="left"
+                rows, on=self._key_columns, how="anti", nulls_equal=True, maintain_order="left"
             )

@@ -1,4 +1,4 @@
-"""Validity horizon of a cached score, per agent, while nothing but the coverage grows.
+"""Compute the validity horizon of a cached score, per agent, while nothing but the coverage grows.
 
 The score of an agent whose source is covered up to an edge has one slice that ends there, in the last known state;
 after it the state is unknown. When the edge moves on, that slice grows and nothing else changes, until the edge
@@ -45,6 +45,7 @@ def compute_validity(scored: Score, edges: pl.DataFrame | None) -> pl.DataFrame:
         + (pl.col("edge").clip(axis.origin_us, axis.end_us) - axis.origin_us)
     )
     cuts = _list_boundaries(scored)
+    # left: a boundary exactly at the edge is the horizon
     position = cuts.search_sorted(rows["edge_key"].fill_null(0), side="left")
     ends = rows.select((pl.col("agent").to_physical().cast(pl.Int64) + 1) * axis.agent_width).to_series()
     found = cuts.append(pl.Series([ends.max()])).gather(position)
@@ -71,14 +72,14 @@ def compute_validity(scored: Score, edges: pl.DataFrame | None) -> pl.DataFrame:
 
 def _find_coverage_edges(scored: Score, edges: pl.DataFrame) -> pl.DataFrame:
     """Return every agent's source and its edge, null where there are several: agent, source, edge, seen, mixed."""
-    whose = (
+    edge_of_login = (
         scored.logins.select("agent", "source")
         .unique()
         .join(edges, on="source", how="left", nulls_equal=True)
     )
     several = pl.len() > 1
     return (
-        whose.group_by("agent")
+        edge_of_login.group_by("agent")
         .agg(
             source=pl.when(~several).then(pl.col("source").first()),
             edge=pl.when(~several).then(pl.col("edge").first()),
@@ -95,7 +96,7 @@ def _list_boundaries(scored: Score) -> pl.Series:
     shifts = scored.segments.select("shift_key", "shift_end").unique()
     parts = [layer["key"] for layer in scored.layers if not layer.columns[1].startswith("covered_")]
     parts += [scored.call_legs["key"], scored.call_legs["key_end"], axis.end_keys()]
-    # work outside the schedule belongs to the workday of a shift that is at most SHIFT_GAP away
+    # work outside the schedule belongs to the workday of a shift that is at most `MAX_GAP_WITHIN_SHIFT_US` away
     parts += [
         shifts["shift_key"] - MAX_GAP_WITHIN_SHIFT_US,
         shifts["shift_end"] + MAX_GAP_WITHIN_SHIFT_US + 1,

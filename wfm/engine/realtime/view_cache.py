@@ -1,4 +1,4 @@
-"""Cached views of a live score: one agent's rows are replaced, or extended as far as coverage now reaches."""
+"""Cache the views of a live score: the rows of one agent are replaced, or extended as far as coverage now reaches."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ class CachedView:
     stale_agents: set[int] = field(default_factory=set)
     frame: pl.DataFrame | None = None
 
-    def replace_stale_rows(self, store: FactStore, rows: pl.DataFrame) -> None:
+    def replace_stale_rows(self, facts: FactStore, rows: pl.DataFrame) -> None:
         """Replace the rows of the stale agents by these, which are in order of agent and time."""
-        if self.frame is None or self.stale_agents >= store.all_agents:
+        if self.frame is None or self.stale_agents >= facts.all_agents:
             self.frame = rows
         else:
-            old = store.build_agent_mask(self.stale_agents).gather(self.frame["agent"])
-            rest, new = (_add_position(part, store) for part in (self.frame.filter(~old), rows))
+            is_stale = facts.build_agent_mask(self.stale_agents).gather(self.frame["agent"])
+            # both parts are in order already: merging them is linear, sorting the whole view is not
+            rest, new = (_add_position(part, facts) for part in (self.frame.filter(~is_stale), rows))
             self.frame = rest.merge_sorted(new, key="position").drop("position")
         self.stale_agents = set()
 
@@ -64,9 +65,9 @@ class CachedView:
         return set(self.frame.filter(moved & self.frame["turns"])["agent"])
 
 
-def _add_position(rows: pl.DataFrame, store: FactStore) -> pl.DataFrame:
-    position = store.agent_ranks.gather(rows["agent"]) * store.axis.agent_width + (
-        rows["begin"] - store.axis.origin_us
+def _add_position(rows: pl.DataFrame, facts: FactStore) -> pl.DataFrame:
+    position = facts.agent_ranks.gather(rows["agent"]) * facts.axis.agent_width + (
+        rows["begin"] - facts.axis.origin_us
     )
     return rows.with_columns(position=position)
 

@@ -1,8 +1,8 @@
 """Fit how a vendor counts and books calls: each cause is one change of a model that predicts its buckets.
 
 A *model* describes, per queue, how the vendor's numbers follow from the call log. It starts with the rules of
-`wfm.engine.volume.intervals`; then, as long as it helps, the one change is made that leaves the smallest differences. A change
-must reduce the difference of one figure by at least `MIN_IMPROVEMENT`, so that chance alone makes none.
+`wfm.engine.volume.intervals`; then, as long as it helps, the one change is made that leaves the smallest differences.
+A change must reduce the difference of one figure by at least `MIN_IMPROVEMENT`, so that chance alone makes none.
 """
 
 from __future__ import annotations
@@ -119,10 +119,10 @@ def build_default_models(queues: pl.DataFrame) -> pl.DataFrame:
 # --- prediction by a model --------------------------------------------------------------------------------
 def predict_buckets(facts: CallFacts, models: pl.DataFrame) -> pl.DataFrame:
     """Predict the vendor's numbers: source queue_id interval_start entered abandoned handle, legs (booked there)."""
-    counts, gone = _count_entered(facts, models), _count_abandoned(facts, models)
+    entered, abandoned = _count_entered(facts, models), _count_abandoned(facts, models)
     handle = book_handle_time(facts.handled, models)
-    rows = pl.concat([part.select(INTERVAL_KEY) for part in (counts, gone, handle)]).unique()
-    for part in (counts, gone, handle):
+    rows = pl.concat([part.select(INTERVAL_KEY) for part in (entered, abandoned, handle)]).unique()
+    for part in (entered, abandoned, handle):
         rows = rows.join(part, on=INTERVAL_KEY, how="left")
     return rows.with_columns(pl.col(*FIGURES, "legs").fill_null(0))
 
@@ -228,7 +228,7 @@ def fit_models(facts: CallFacts, vendor: VendorBuckets) -> FittedModels:
         vendor.rows.select(QUEUE_KEY).unique().join(facts.counted, on=QUEUE_KEY, how="semi").sort(QUEUE_KEY)
     )
     models, steps = build_default_models(both), []
-    off = compute_losses(predict_buckets(facts, models), vendor)
+    losses = compute_losses(predict_buckets(facts, models), vendor)
     for step in range(MAX_CHANGES if both.height else 0):
         tried = pl.concat(
             [
@@ -236,7 +236,7 @@ def fit_models(facts: CallFacts, vendor: VendorBuckets) -> FittedModels:
                 for cause, change in MODEL_CHANGES
             ]
         )
-        best = _pick_best_change(tried, off)
+        best = _pick_best_change(tried, losses)
         if best.is_empty():
             break
         taken = best.select("cause", *MODEL_DTYPES).with_columns(step=pl.lit(step))
@@ -244,7 +244,7 @@ def fit_models(facts: CallFacts, vendor: VendorBuckets) -> FittedModels:
         models = pl.concat(
             [models.join(best, on=QUEUE_KEY, how="anti"), best.select(list(MODEL_DTYPES))]
         ).sort(QUEUE_KEY)
-        off = compute_losses(predict_buckets(facts, models), vendor)
+        losses = compute_losses(predict_buckets(facts, models), vendor)
     empty = (
         models.clear()
         .with_columns(cause=pl.lit("", pl.String), step=pl.lit(0))
@@ -268,13 +268,13 @@ def compute_losses(predicted: pl.DataFrame, vendor: VendorBuckets) -> pl.DataFra
 
 def _try_change(cause: str, models: pl.DataFrame, facts: CallFacts, vendor: VendorBuckets) -> pl.DataFrame:
     """Compute the losses of changed models: cause, `MODEL_DTYPES`, losses."""
-    off = compute_losses(predict_buckets(facts, models), vendor)
-    return models.join(off, on=QUEUE_KEY).with_columns(cause=pl.lit(cause))
+    losses = compute_losses(predict_buckets(facts, models), vendor)
+    return models.join(losses, on=QUEUE_KEY).with_columns(cause=pl.lit(cause))
 
 
-def _pick_best_change(tried: pl.DataFrame, off: pl.DataFrame) -> pl.DataFrame:
+def _pick_best_change(tried: pl.DataFrame, losses: pl.DataFrame) -> pl.DataFrame:
     """Return per queue the change with the smallest remaining loss, if it helps enough."""
-    joined = tried.join(off, on=QUEUE_KEY, suffix="_before")
+    joined = tried.join(losses, on=QUEUE_KEY, suffix="_before")
     helps = pl.any_horizontal(
         (pl.col(f"{name}_before") - pl.col(name) >= MIN_IMPROVEMENT * pl.col(f"{name}_before"))
         & (pl.col(f"{name}_before") - pl.col(name) >= MIN_LOSS_REDUCTION)
@@ -282,7 +282,7 @@ def _pick_best_change(tried: pl.DataFrame, off: pl.DataFrame) -> pl.DataFrame:
     )
     return (
         joined.filter(helps, pl.col("total") < pl.col("total_before") - MIN_LOSS_REDUCTION)
-        .sort("total", maintain_order=True)
+        .sort("total", maintain_order=True)  # of equal losses the change that is listed first
         .unique(QUEUE_KEY, keep="first", maintain_order=True)
     )
 
@@ -314,13 +314,15 @@ def _find_best_value(tried: pl.DataFrame, vendor: VendorBuckets, figure: str, na
     The sum of |v − p| is Σ v + Σ p − 2 Σ min(v, p), so that only intervals in both need to be joined.
     """
     inside = vendor.select_window(tried)
-    ours = inside.group_by(*QUEUE_KEY, name).agg(p=pl.col(figure).sum())
-    met = inside.join(vendor.rows.select(*INTERVAL_KEY, v=figure), on=INTERVAL_KEY)
-    common = met.group_by(*QUEUE_KEY, name).agg(common=pl.min_horizontal(pl.col(figure), pl.col("v")).sum())
-    off = pl.col("p") - 2 * pl.col("common").fill_null(0)
+    predicted = inside.group_by(*QUEUE_KEY, name).agg(p=pl.col(figure).sum())
+    in_both = inside.join(vendor.rows.select(*INTERVAL_KEY, v=figure), on=INTERVAL_KEY)
+    common = in_both.group_by(*QUEUE_KEY, name).agg(
+        common=pl.min_horizontal(pl.col(figure), pl.col("v")).sum()
+    )
+    excess = pl.col("p") - 2 * pl.col("common").fill_null(0)
     return (
-        ours.join(common, on=[*QUEUE_KEY, name], how="left")
-        .sort(off, pl.col(name).abs(), name)
+        predicted.join(common, on=[*QUEUE_KEY, name], how="left")
+        .sort(excess, pl.col(name).abs(), name)
         .unique(QUEUE_KEY, keep="first", maintain_order=True)
         .select(*QUEUE_KEY, name)
     )
@@ -341,6 +343,7 @@ def _fit_label_shift(models: pl.DataFrame, facts: CallFacts, vendor: VendorBucke
 
 def _fit_clock_skew(models: pl.DataFrame, facts: CallFacts, vendor: VendorBuckets) -> pl.DataFrame:
     """Fit the clock skew: first in steps of 30 s within 10 minutes, then of 1 s around the best."""
+    # two passes of some forty offsets each, instead of one of 1,200
     for reach, step in ((600, 30), (30, 1)):
         counted = _select_counted(facts, models).with_columns(before="skew")
         by = pl.DataFrame({"by": range(-reach, reach + 1, step)}, schema={"by": pl.Int64})
@@ -373,11 +376,16 @@ def _fit_short_abandons(models: pl.DataFrame, facts: CallFacts, vendor: VendorBu
 
 def _fit_unit(models: pl.DataFrame, facts: CallFacts, vendor: VendorBuckets) -> pl.DataFrame:
     """Fit the unit: the factor that is nearest to the ratio of the sums of handle time."""
-    theirs = vendor.rows.group_by(QUEUE_KEY).agg(v=pl.col("handle").sum())
-    ours = (
+    of_vendor = vendor.rows.group_by(QUEUE_KEY).agg(v=pl.col("handle").sum())
+    predicted = (
         vendor.select_window(predict_buckets(facts, models)).group_by(QUEUE_KEY).agg(p=pl.col("handle").sum())
     )
-    ratio = theirs.join(ours, on=QUEUE_KEY).filter(pl.col("p") > 0).with_columns(r=pl.col("v") / pl.col("p"))
+    ratio = (
+        of_vendor.join(predicted, on=QUEUE_KEY)
+        .filter(pl.col("p") > 0)
+        .with_columns(r=pl.col("v") / pl.col("p"))
+    )
+    # a factor of 1.5 either way separates all of these units, and allows for calls that are missing
     near = pl.coalesce(
         pl.when((pl.col("r") / factor).is_between(1 / 1.5, 1.5)).then(pl.lit(factor))
         for factor in UNIT_FACTORS

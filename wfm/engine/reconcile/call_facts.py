@@ -1,6 +1,6 @@
-"""Facts about every call of a queue from the call log and from the state log: volume and handle time.
+"""Collect facts about every call of a queue from the call log and from the state log: volume and handle time.
 
-`wfm.engine.reconcile.reconcile` compares them with the vendor's own buckets. Times in this module are epoch microseconds.
+`wfm.engine.reconcile.reconcile` compares them with the vendor's own buckets. Times here are epoch microseconds.
 """
 
 from __future__ import annotations
@@ -78,16 +78,17 @@ def collect_call_facts(
     Raises:
         InputError: a frame does not have what its table needs.
     """
-    taken = frames.read_frame(call_leg, "call_leg")
-    every = taken.unique(["source", "leg_id"], keep="last", maintain_order=True).with_columns(
+    legs = frames.read_frame(call_leg, "call_leg")
+    legs = legs.unique(["source", "leg_id"], keep="last", maintain_order=True).with_columns(
         pl.col("queue_id").fill_null(NO_QUEUE), pl.col("direction").str.to_lowercase()
     )
     made = pl.col("direction").is_in(["out", "internal"])
-    came_in = intervals.select_counted_legs(every, interval_volume).with_columns(kind=pl.lit("call"))
-    own = every.filter(made, pl.col("queue_id") != NO_QUEUE).with_columns(direction=pl.lit("in"))
-    went_out = intervals.select_counted_legs(own, interval_volume).with_columns(kind=pl.lit("out"))
+    came_in = intervals.select_counted_legs(legs, interval_volume).with_columns(kind=pl.lit("call"))
+    outgoing = legs.filter(made, pl.col("queue_id") != NO_QUEUE).with_columns(direction=pl.lit("in"))
+    # counted as if they had come in: the rules of counting are the same
+    went_out = intervals.select_counted_legs(outgoing, interval_volume).with_columns(kind=pl.lit("out"))
     by_states = (
-        None if state is None else _attribute_state_time(every, state, frames.read_frame(login, "login"))
+        None if state is None else _attribute_state_time(legs, state, frames.read_frame(login, "login"))
     )
     return CallFacts(
         pl.concat(
@@ -115,10 +116,10 @@ def _list_countable_calls(legs: pl.DataFrame) -> list[pl.DataFrame]:
         end=_epoch_us("ended_at"),
         wait="wait_us",
     )
-    mine = [*QUEUE_KEY, "call"]
+    call_key = [*QUEUE_KEY, "call"]
     beyond = (
         legs.sort(~pl.col("answered"), "started_at", maintain_order=True)
-        .filter(pl.int_range(pl.len()).over(mine) > 0)
+        .filter(pl.int_range(pl.len()).over(call_key) > 0)
         .select(
             *QUEUE_KEY,
             abandoned=pl.lit(False),
@@ -177,13 +178,13 @@ def _attribute_state_time(legs: pl.DataFrame, state: Frame, login: pl.DataFrame)
     )
     runs = _number_handling_runs(spans)
     cut = _cut_runs(runs, _match_conversations(talks, runs))
-    seconds = pl.col("until") - pl.col("at")
+    length = pl.col("until") - pl.col("at")
     sums = (
         cut.filter(pl.col("talk") >= 0)
         .group_by("talk")
         .agg(
-            busy=seconds.filter(pl.col("state") != "wrapup").sum(),
-            wrapup=seconds.filter(pl.col("state") == "wrapup").sum(),
+            busy=length.filter(pl.col("state") != "wrapup").sum(),
+            wrapup=length.filter(pl.col("state") == "wrapup").sum(),
         )
     )
     return (
@@ -196,7 +197,7 @@ def _attribute_state_time(legs: pl.DataFrame, state: Frame, login: pl.DataFrame)
 def _number_conversations(legs: pl.DataFrame, login: pl.DataFrame) -> pl.DataFrame:
     """Number the conversations of agents: account leg_id agent_id answer end talk; two logs of one get one number."""
     answered = legs.filter(pl.col("answered_at").is_not_null(), pl.col("login").is_not_null())
-    owned = add_agent_id(answered, login, pl.col("answered_at")).sort(
+    held = add_agent_id(answered, login, pl.col("answered_at")).sort(
         "agent_id", "answered_at", "source", "leg_id"
     )
     same = (
@@ -204,7 +205,7 @@ def _number_conversations(legs: pl.DataFrame, login: pl.DataFrame) -> pl.DataFra
         & (pl.col("answered_at") - pl.col("answered_at").shift(1) <= LINK_TOLERANCE)
         & (pl.col("source") != pl.col("source").shift(1))
     )
-    return owned.select(
+    return held.select(
         "leg_id",
         "agent_id",
         account="source",
@@ -284,10 +285,10 @@ def find_uncovered_legs(state: Frame, legs: Frame | None, login: Frame | None) -
     answered = frames.read_frame(legs, "call_leg").filter(
         pl.col("answered_at").is_not_null(), pl.col("login").is_not_null()
     )
-    owned = add_agent_id(answered, frames.read_frame(login, "login"), pl.col("answered_at"))
+    held = add_agent_id(answered, frames.read_frame(login, "login"), pl.col("answered_at"))
     spans = unknown.select("agent_id", "start_at", "end_at").sort("start_at")
     return (
-        owned.sort("ended_at")
+        held.sort("ended_at")
         .join_asof(spans, left_on="ended_at", right_on="start_at", by="agent_id", check_sortedness=False)
         .filter(pl.col("end_at") > pl.col("answered_at"))
         .select("leg_id", account="source")

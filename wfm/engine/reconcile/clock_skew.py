@@ -10,7 +10,7 @@ All differences between events of one agent within `MAX_SKEW_S` are put on a lin
 others are spread evenly. The densest interval of the line is the coarse estimate, and its pairs give the fine one.
 
 A polled state is reported late by anything from 0 to the poll interval N, so that the pairs fill an interval of length
-N. A skew, and a constant delay of every state, cannot be told apart: only the variable part of the delay can be seen.
+N. A skew cannot be distinguished from a constant delay of every state: only the variable part of the delay can be seen.
 The earliest pairs are therefore taken to be reported without delay; every polled estimate rests on this assumption.
 """
 
@@ -158,9 +158,9 @@ def _list_call_events(call_leg: pl.DataFrame, login: pl.DataFrame, timezone: str
     """List answers and ends of answered legs: call_source agent_id kind at (epoch µs) day."""
     came_in = pl.col("direction").str.to_lowercase().is_in(["in", "unknown"]).fill_null(True)
     answered = call_leg.filter(pl.col("answered_at").is_not_null(), pl.col("login").is_not_null())
-    owned = add_agent_id(answered, login, pl.col("answered_at"))
+    held = add_agent_id(answered, login, pl.col("answered_at"))
     local = pl.col("answered_at").dt.convert_time_zone(timezone).dt.date()
-    legs = owned.select(
+    legs = held.select(
         "agent_id", "answered_at", "ended_at", came_in=came_in, call_source="source", day=local
     )
     columns = ["call_source", "agent_id", "kind", "at", "day"]
@@ -251,10 +251,10 @@ def _estimate_day(pairs: pl.DataFrame, events: int, whole: bool) -> SkewEstimate
 
 def _estimate_from_pairs(pairs: pl.DataFrame, grain: float) -> SkewEstimate:
     """Estimate the skew from pairs: find the interval with the true ones, then its median or lower end."""
-    lying = np.sort(pairs["difference"].to_numpy())
-    if lying.size < MIN_PAIRS:
+    differences = np.sort(pairs["difference"].to_numpy())
+    if differences.size < MIN_PAIRS:
         return SkewEstimate(reason="too_few_events")
-    low, width, ratio = _find_densest_interval(lying)
+    low, width, ratio = _find_densest_interval(differences)
     if ratio < MIN_LOG_LIKELIHOOD_RATIO:
         return SkewEstimate(reason="no_peak")
     chosen = _select_unambiguous(pairs, low, width)
@@ -263,14 +263,16 @@ def _estimate_from_pairs(pairs: pl.DataFrame, grain: float) -> SkewEstimate:
     inner = np.quantile(chosen, [0.1, 0.9])
     if inner[1] - inner[0] <= EXACT_SPREAD_S:
         return _estimate_by_median(chosen, grain)
-    outside = lying.size - np.count_nonzero((lying >= low - width) & (lying <= low + 2 * width))
+    outside = differences.size - np.count_nonzero(
+        (differences >= low - width) & (differences <= low + 2 * width)
+    )
     # an event whose true partner was found has no other pair, so it adds nothing to the background
     alone = 1 - chosen.size / pairs["leg"].n_unique()
     background = max(outside * alone, 1.0) / (2 * MAX_SKEW_S)
     return _estimate_by_edge(chosen, min(background, np.exp(-NEAR_GAPS) * chosen.size / width), grain)
 
 
-def _find_densest_interval(lying: FloatArray) -> tuple[float, float, float]:
+def _find_densest_interval(differences: FloatArray) -> tuple[float, float, float]:
     """Find the interval least likely by chance: its start, its width, its log-likelihood ratio.
 
     Of k pairs in a width w, where n pairs lie within ±bound, chance expects m = n w / (2 bound); the ratio of two
@@ -278,12 +280,12 @@ def _find_densest_interval(lying: FloatArray) -> tuple[float, float, float]:
     """
     best = (0.0, INTERVAL_WIDTHS_S[0], 0.0)
     for width in INTERVAL_WIDTHS_S:
-        counts = np.searchsorted(lying, lying + width, side="right") - np.arange(lying.size)
+        counts = np.searchsorted(differences, differences + width, side="right") - np.arange(differences.size)
         first = int(counts.argmax())
-        k, m = float(counts[first]), lying.size * width / (2 * MAX_SKEW_S)
+        k, m = float(counts[first]), differences.size * width / (2 * MAX_SKEW_S)
         ratio = k * np.log(k / m) - (k - m) if k > m else 0.0
         if ratio > best[2]:
-            best = (float(lying[first]), width, float(ratio))
+            best = (float(differences[first]), width, float(ratio))
     return best
 
 
@@ -363,15 +365,15 @@ def _add_drift(days: pl.DataFrame) -> pl.DataFrame:
 
     Its confidence interval is that of the slope between the first and the last day's intervals.
     """
-    names = ["call_source", "state_source"]
-    there = days.filter(pl.col("skew_s").is_not_null()).select(*names, "day", "skew_s", "low_s", "high_s")
+    logs = ["call_source", "state_source"]
+    there = days.filter(pl.col("skew_s").is_not_null()).select(*logs, "day", "skew_s", "low_s", "high_s")
     apart = (pl.col("day_later") - pl.col("day")).dt.total_days()
     slopes = (
-        there.join(there, on=names, suffix="_later")
+        there.join(there, on=logs, suffix="_later")
         .filter(pl.col("day_later") > pl.col("day"))
         .with_columns(apart=apart)
-        .sort(*names, "apart", "day")
-        .group_by(names)
+        .sort(*logs, "apart", "day")
+        .group_by(logs)
         .agg(
             drift_s=((pl.col("skew_s_later") - pl.col("skew_s")) / pl.col("apart")).median(),
             drift_low_s=((pl.col("low_s_later") - pl.col("high_s")) / pl.col("apart")).last(),
@@ -381,5 +383,5 @@ def _add_drift(days: pl.DataFrame) -> pl.DataFrame:
         .filter(pl.col("spans") >= 3)
         .drop("spans")
     )
-    found = days.join(slopes, on=names, how="left", maintain_order="left")
+    found = days.join(slopes, on=logs, how="left", maintain_order="left")
     return found.select(pl.col(name).cast(dtype) for name, dtype in SKEW_DTYPES.items())

@@ -6,8 +6,9 @@
     09:00                   1,200 s                            1,200 s                  1,200 s
     09:15                     900 s                              300 s                    900 s   missing_legs
 
-Calls are counted as by `wfm.engine.volume.intervals`, and booked to intervals by the rule that the vendor is found to use: that
-is a convention, not a difference. Every other difference gets the cause that explains most of it, or not_explained.
+Calls are counted as by `wfm.engine.volume.intervals`, and booked to intervals by the rule that the vendor is found to
+use: that is a convention, not a difference. Every other difference gets the cause that explains most of it, or
+not_explained.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from wfm.engine.volume.keys import INTERVAL_KEY, QUEUE_KEY
 from wfm.engine.volume.service_level import divide_or_null
 
 GROUPINGS: Final = ("source", "queue_id", "interval_start", "day", "week")
-"""The groupings on offer; a day is local, a week is named by its Monday."""
+"""The columns to group by; a day is local, a week is named by its Monday."""
 
 TOLERANCE_PER_CALL_S: Final = 1
 """Two handle times agree if they differ by at most this per call: logs give instants in whole seconds."""
@@ -192,11 +193,11 @@ def _read_buckets(interval_volume: Frame | None, start: datetime, end: datetime)
 def _build_booking_models(facts: CallFacts, fitted: FittedModels) -> pl.DataFrame:
     """Build a model for every queue of the log that differs from the default in the booking rule only."""
     queues = pl.concat([facts.counted.select(QUEUE_KEY), facts.handled.select(QUEUE_KEY)]).unique()
-    habits = fitted.models.select(*QUEUE_KEY, *BOOKING_COLUMNS)
+    booking = fitted.models.select(*QUEUE_KEY, *BOOKING_COLUMNS)
     models = (
         booking_model.build_default_models(queues)
         .drop(BOOKING_COLUMNS)
-        .join(habits, on=QUEUE_KEY, how="left", maintain_order="left")
+        .join(booking, on=QUEUE_KEY, how="left", maintain_order="left")
     )
     filled = models.with_columns(
         pl.col(name).fill_null(booking_model.DEFAULT_MODEL[name]) for name in BOOKING_COLUMNS
@@ -207,7 +208,7 @@ def _build_booking_models(facts: CallFacts, fitted: FittedModels) -> pl.DataFram
 def _join_accounts(facts: CallFacts, vendor: VendorBuckets, fitted: FittedModels) -> pl.DataFrame:
     """Join the accounts, null where a queue has none; ``bucket``: whether the vendor has the interval."""
     models = _build_booking_models(facts, fitted)
-    ours = vendor.select_window(booking_model.predict_buckets(facts, models))
+    legs = vendor.select_window(booking_model.predict_buckets(facts, models))
     states = vendor.select_window(
         booking_model.book_handle_time(
             facts.handled.filter(pl.col("busy").is_not_null()), models, "busy", "wrapup"
@@ -218,17 +219,17 @@ def _join_accounts(facts: CallFacts, vendor: VendorBuckets, fitted: FittedModels
             facts.handled.with_columns(none=pl.lit(0, pl.Int64)), models, "none", "wrapup"
         )
     )
-    rows = pl.concat([part.select(INTERVAL_KEY) for part in (vendor.rows, ours, states)]).unique()
+    rows = pl.concat([part.select(INTERVAL_KEY) for part in (vendor.rows, legs, states)]).unique()
     rows = rows.join(
         vendor.rows.rename({n: f"{n}_vendor" for n in booking_model.FIGURES}), on=INTERVAL_KEY, how="left"
     )
     rows = rows.join(
-        ours.rename({n: f"{n}_legs" for n in booking_model.FIGURES}), on=INTERVAL_KEY, how="left"
+        legs.rename({n: f"{n}_legs" for n in booking_model.FIGURES}), on=INTERVAL_KEY, how="left"
     )
     rows = rows.join(states.select(*INTERVAL_KEY, handle_states="handle"), on=INTERVAL_KEY, how="left")
     rows = rows.join(wraps.select(*INTERVAL_KEY, wrapup="handle"), on=INTERVAL_KEY, how="left")
-    has = pl.concat([facts.counted.select(QUEUE_KEY), facts.handled.select(QUEUE_KEY)]).unique()
-    seen = facts.handled.group_by(QUEUE_KEY).agg(
+    in_legs = pl.concat([facts.counted.select(QUEUE_KEY), facts.handled.select(QUEUE_KEY)]).unique()
+    in_states = facts.handled.group_by(QUEUE_KEY).agg(
         in_states=pl.col("busy").is_not_null().any(), wrap_known=pl.col("wrap").is_not_null().any()
     )
     rows = (
@@ -238,14 +239,14 @@ def _join_accounts(facts: CallFacts, vendor: VendorBuckets, fitted: FittedModels
             on=QUEUE_KEY,
             how="left",
         )
-        .join(has.with_columns(in_legs=pl.lit(True)), on=QUEUE_KEY, how="left")
-        .join(seen, on=QUEUE_KEY, how="left")
+        .join(in_legs.with_columns(in_legs=pl.lit(True)), on=QUEUE_KEY, how="left")
+        .join(in_states, on=QUEUE_KEY, how="left")
         .join(models.select(*QUEUE_KEY, "booking"), on=QUEUE_KEY, how="left")
     )
-    ends = {"vendor": "in_vendor", "legs": "in_legs", "states": "in_states"}
+    flags = {"vendor": "in_vendor", "legs": "in_legs", "states": "in_states"}
     return rows.with_columns(
         *(
-            pl.when(pl.col(ends[name.rsplit("_", 1)[1]])).then(pl.col(name).fill_null(0)).alias(name)
+            pl.when(pl.col(flags[name.rsplit("_", 1)[1]])).then(pl.col(name).fill_null(0)).alias(name)
             for name in ACCOUNT_COLUMNS
         ),
         legs=pl.col("legs").fill_null(0),
@@ -324,6 +325,7 @@ def _trace_model_changes(
     rows: pl.DataFrame, facts: CallFacts, vendor: VendorBuckets, fitted: FittedModels
 ) -> tuple[pl.DataFrame, int]:
     """Add the prediction after each change: <figure>_0 … <figure>_n and cause_0 … cause_(n−1); also return n."""
+    # booking rules are a convention, so their changes explain no difference: see the module docstring
     numbered = fitted.steps.filter(~pl.col("cause").is_in(["late_booking", "late_abandons"])).with_columns(
         turn=pl.int_range(pl.len()).over(QUEUE_KEY)
     )
@@ -352,7 +354,7 @@ def _trace_model_changes(
 def _add_local_signs(rows: pl.DataFrame, facts: CallFacts, gap: Frame | None) -> pl.DataFrame:
     """Add signs of local causes: silent, declared, gap_near, no_abandons, no_waits, untimed."""
     calls = facts.counted.filter(pl.col("kind") == "call")
-    habits = calls.group_by(QUEUE_KEY).agg(
+    signs_of_queue = calls.group_by(QUEUE_KEY).agg(
         no_abandons=~pl.col("abandoned").any(),
         no_waits=(pl.col("wait").fill_null(0) == 0).all(),
     )
@@ -361,7 +363,7 @@ def _add_local_signs(rows: pl.DataFrame, facts: CallFacts, gap: Frame | None) ->
         interval_start=(pl.col("at") // INTERVAL_US * INTERVAL_US).cast(INSTANT),
     )
     active = logged.select("source", "interval_start").unique().with_columns(active=pl.lit(True))
-    unknown = facts.handled.filter(pl.col("talk").is_null()).select(
+    untimed = facts.handled.filter(pl.col("talk").is_null()).select(
         *QUEUE_KEY,
         interval_start=(pl.col("end") // INTERVAL_US * INTERVAL_US).cast(INSTANT),
         untimed=pl.lit(True),
@@ -369,19 +371,19 @@ def _add_local_signs(rows: pl.DataFrame, facts: CallFacts, gap: Frame | None) ->
     silent = (pl.col("entered_legs") == 0) & (pl.col("entered_vendor") > 0) & pl.col("active").is_null()
     declared = _list_declared_gaps(rows, facts, gap)
     rows = (
-        rows.join(habits, on=QUEUE_KEY, how="left")
+        rows.join(signs_of_queue, on=QUEUE_KEY, how="left")
         .join(active, on=["source", "interval_start"], how="left")
         .join(declared, on=INTERVAL_KEY, how="left")
-        .join(unknown.unique(), on=INTERVAL_KEY, how="left")
+        .join(untimed.unique(), on=INTERVAL_KEY, how="left")
         .sort(INTERVAL_KEY)
         .with_columns(
             silent=(silent & pl.col("in_legs")).fill_null(False) | pl.col("declared").fill_null(False)
         )
     )
-    gone = (
+    gap_near = (
         pl.col("silent").cast(pl.Int8).rolling_max(INTERVALS_AFTER_GAP + 1, min_samples=1).over(QUEUE_KEY) > 0
     )
-    return rows.with_columns(gap_near=gone)
+    return rows.with_columns(gap_near=gap_near)
 
 
 def _list_declared_gaps(rows: pl.DataFrame, facts: CallFacts, gap: Frame | None) -> pl.DataFrame:
@@ -408,6 +410,7 @@ def _pick_local_cause(figure: str, left: pl.Expr, state_delay: timedelta) -> pl.
     # an opposite difference in a neighbouring interval: a call was only moved across the boundary
     moved = pl.any_horizontal(rest * rest.shift(by).over(QUEUE_KEY) < 0 for by in (1, -1))
     late = pl.col("legs") * to_microseconds(state_delay)
+    # the first test that succeeds names the cause: from what was recorded to what is only likely
     tests = [
         ("missing_buckets", ~pl.col("bucket") & ~more),
         ("missing_legs", more & pl.col("declared")),
@@ -511,22 +514,22 @@ def _measure_booking_effect(
         fitted.models.select(*QUEUE_KEY, "lost"), on=QUEUE_KEY
     )
     parts = []
-    for figure, cause, habit, usual in (
+    for figure, cause, rule, default in (
         ("handle", "late_booking", "booking", "arrival"),
         ("abandoned", "late_abandons", "lost", "at"),
     ):
-        theirs = pl.col(f"{figure}_vendor")
-        off = (theirs - pl.col(figure).fill_null(0)).abs()
+        difference = (pl.col(f"{figure}_vendor") - pl.col(figure).fill_null(0)).abs()
         parts.append(
-            joined.filter(pl.col(habit) != usual)
-            .with_columns(off=off)
-            .filter(_is_different(figure, pl.col("off")))
+            joined.filter(pl.col(rule) != default)
+            .with_columns(difference=difference)
+            .filter(_is_different(figure, pl.col("difference")))
             .group_by(QUEUE_KEY)
             .agg(
                 figure=pl.lit(figure),
                 cause=pl.lit(cause),
                 intervals=pl.len().cast(pl.Int64),
-                amount=pl.col("off").sum() / (1 if figure in booking_model.COUNT_FIGURES else US_PER_SECOND),
+                amount=pl.col("difference").sum()
+                / (1 if figure in booking_model.COUNT_FIGURES else US_PER_SECOND),
             )
             .with_columns(net=pl.lit(None, pl.Float64))
         )

@@ -1,4 +1,4 @@
-"""Operations on spans [start, end) of many agents at once, on one integer axis.
+"""Cut, join and overlay spans [start, end) of many agents at once, on one integer axis.
 
 A *key* packs the agent's index (high bits) and the microseconds since the axis began (low bits) into one Int64, so
 that one sort orders every agent's instants and no operation needs an ``over(agent)``::
@@ -50,9 +50,10 @@ class Axis:
 
     def __post_init__(self) -> None:
         if self.agent_count * self.agent_width >= 1 << 63:
+            days = (self.end_us - self.origin_us) / US_PER_DAY
             raise InputError(
-                f"{self.agent_count:,} agents over {(self.end_us - self.origin_us) / US_PER_DAY:,.0f} days do not fit on one "
-                "axis: ask for a shorter window or for fewer agents at a time."
+                f"{self.agent_count:,} agents over {days:,.0f} days do not fit on one axis: "
+                "ask for a shorter window or for fewer agents at a time."
             )
 
     def encode_key(self, agent: pl.Expr, at: pl.Expr) -> pl.Expr:

@@ -1,4 +1,4 @@
-"""Conversion of the engine's whole microseconds to the seconds that its results are in."""
+"""Convert the engine's whole microseconds to the seconds that its results are in."""
 
 from __future__ import annotations
 
