@@ -1,4 +1,4 @@
-"""The web application, made of routers, so that a board and an API can be added to it."""
+"""The web application: webhooks, /health, /metrics and /openapi.json."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ TITLE: Final = "wfm"
 WEBHOOK_PATH: Final = "/hooks/{source}/{secret}"
 
 
-def create_app(conditions: HealthChecker, metrics: ServiceMetrics, receiver: WebhookReceiver) -> FastAPI:
-    """Build the application."""
-    # no documentation page, which would load scripts from elsewhere; the description is at /openapi.json
+def create_app(health_checker: HealthChecker, metrics: ServiceMetrics, receiver: WebhookReceiver) -> FastAPI:
+    """Create the application."""
+    # without documentation pages, which would load scripts from other servers; the description is at /openapi.json
     app = FastAPI(title=TITLE, version=version(TITLE), docs_url=None, redoc_url=None)
     app.router.routes.append(Route("/hooks/{source}/{secret:path}", receiver, include_in_schema=False))
-    app.include_router(_build_monitoring_routes(conditions, metrics))
+    app.include_router(_build_monitoring_routes(health_checker, metrics))
     app.openapi = lambda: _build_openapi(app)  # type: ignore[method-assign]
     return app
 
 
-def _build_monitoring_routes(conditions: HealthChecker, metrics: ServiceMetrics) -> APIRouter:
-    router = APIRouter(tags=["watching"])
+def _build_monitoring_routes(health_checker: HealthChecker, metrics: ServiceMetrics) -> APIRouter:
+    router = APIRouter(tags=["monitoring"])
 
     @router.get("/health", responses={503: {"model": HealthReport, "description": "Something is bad."}})
     async def health(response: Response) -> HealthReport:
         """Report on every feed, the database, the spool and the write-ahead log; 503 if anything is bad."""
-        condition = await conditions.get_report()
-        if condition.status == "bad":
+        report = await health_checker.get_report()
+        if report.status == "bad":
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return condition
+        return report
 
     plain = {"text/plain": {"schema": {"type": "string"}}}
 
@@ -50,7 +50,7 @@ def _build_monitoring_routes(conditions: HealthChecker, metrics: ServiceMetrics)
 
 
 def _build_openapi(app: FastAPI) -> dict[str, Any]:
-    """Build the OpenAPI description; webhooks, which are bare ASGI endpoints, are described by hand."""
+    """Build the OpenAPI description; webhooks, which are bare ASGI endpoints, are added by hand."""
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
         schema["paths"][WEBHOOK_PATH] = {

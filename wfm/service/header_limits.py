@@ -1,4 +1,4 @@
-"""Limits on the size and duration of a request's headers, which uvicorn lacks."""
+"""Limits on the size and the duration of request headers, which uvicorn does not have."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class HeaderLimitProtocol(HttpToolsProtocol):
         self._start_header_timer()
 
     def on_headers_complete(self) -> None:
-        """Stop the timer: whoever reads the body limits that."""
+        """Stop the timer; the body has limits of its own."""
         self._stop_header_timer()
         super().on_headers_complete()
 

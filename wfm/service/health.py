@@ -1,4 +1,4 @@
-"""Health of the service, for /health: what `wfm doctor` finds, and the write-ahead log."""
+"""The health of the service, for /health: the findings of `wfm doctor`, and the write-ahead log."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from wfm.core.errors import DatabaseBusyError, StoreError
 from wfm.service.write_ahead_log import WriteAheadLog
 
 CACHE_S: Final = 5.0
-"""How long a report is cached: it is read from the database, and anybody may request it."""
+"""How long a report is cached, because it is read from the database and anybody may request it."""
 MAX_BACKLOG_BYTES: Final = 256_000_000
-"""A write-ahead log larger than this is not being stored."""
+"""If the write-ahead log is larger, something prevents it from being stored."""
 
 FindingGrade = Literal["ok", "warn", "bad"]
 
@@ -42,13 +42,13 @@ class HealthReport(BaseModel):
 
 
 class HealthChecker:
-    """Checks the health of the service, with a short cache.
+    """The checks of the service's health, with a short cache.
 
     Args:
         collector: whose database and spool are checked.
-        sources: those that run.
-        refused: those that do not run, and why.
-        journal: the write-ahead log of the webhooks.
+        sources: the running sources.
+        refused: the names of sources with wrong settings, and what is wrong.
+        write_ahead_log: of the webhooks.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class HealthChecker:
         collector: Collector,
         sources: Mapping[str, ConfiguredSource],
         refused: Mapping[str, str],
-        journal: WriteAheadLog,
+        write_ahead_log: WriteAheadLog,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._collector, self._sources, self._refused = collector, sources, refused
-        self._write_ahead_log, self._monotonic = journal, monotonic
+        self._write_ahead_log, self._monotonic = write_ahead_log, monotonic
         self._cached: tuple[float, list[HealthFinding]] | None = None
         self._report_lock = asyncio.Lock()
 
@@ -80,16 +80,15 @@ class HealthChecker:
                 self._collector.database, self._sources, self._collector.spool_folder, self._collector.clock()
             )
         except DatabaseBusyError as error:
-            # the previous findings: a busy database says nothing new about the feeds
+            # together with the previous findings: a busy database says nothing new about the feeds
             previous = self._cached[1] if self._cached else []
-            kept = [finding for finding in previous if finding.check != "database"]
             return [
-                *kept,
+                *(finding for finding in previous if finding.check != "database"),
                 HealthFinding(
                     check="database", grade="warn", what=str(error), todo="batches wait in the spool"
                 ),
             ]
-        except StoreError as error:  # damaged, or of a newer wfm: somebody has to act
+        except StoreError as error:  # it is damaged or of a newer wfm: somebody has to act
             found = health.check_without_database(
                 self._collector.database, self._sources, self._collector.spool_folder, error
             )
@@ -98,9 +97,9 @@ class HealthChecker:
     def _list_bad_settings(self) -> list[HealthFinding]:
         return [
             HealthFinding(
-                check=f"{name} settings", grade="bad", what=why, todo="correct them and start again"
+                check=f"{name} settings", grade="bad", what=reason, todo="correct them and start again"
             )
-            for name, why in self._refused.items()
+            for name, reason in self._refused.items()
         ]
 
     def _examine_write_ahead_log(self) -> HealthFinding:

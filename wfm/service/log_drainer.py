@@ -1,4 +1,4 @@
-"""The log drainer: stores segments of the write-ahead log as batches, then deletes them."""
+"""The log drainer: stores the segments of the write-ahead log as batches, then deletes them."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from wfm.vendors import CALL_EVENT, Payload
 
 log = logging.getLogger("wfm.webhooks")
 RETRY_S: Final = 60.0
-"""After how long a segment that could neither be stored nor spooled is tried again."""
+"""Seconds after which a segment that could neither be stored nor spooled is tried again."""
 
 THREAD_NICENESS: Final = 10
 
 
 class LogDrainer:
-    """Stores the deliveries in the write-ahead log.
+    """A drainer of the write-ahead log; one thread stores its segments, one after another.
 
     Args:
-        journal: the write-ahead log of all sources.
-        collector: stores them, or spools them.
-        sources: those configured; a segment with deliveries of another is kept until the next start.
+        write_ahead_log: of all sources.
+        collector: stores or spools the deliveries.
+        sources: the configured ones; a segment with deliveries of another stays until the next start.
         on_cycle: called with every cycle.
     """
 
     def __init__(
         self,
-        journal: WriteAheadLog,
+        write_ahead_log: WriteAheadLog,
         collector: Collector,
         sources: Mapping[str, ConfiguredSource],
         on_cycle: Callable[[CollectionCycle], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._write_ahead_log, self._collector, self._sources = journal, collector, sources
+        self._write_ahead_log, self._collector, self._sources = write_ahead_log, collector, sources
         self._on_cycle, self._monotonic = on_cycle, monotonic
         self._retry_at: dict[Path, float] = {}
         self._drain_lock = asyncio.Lock()
@@ -62,11 +62,12 @@ class LogDrainer:
     def _drain_segment(self, path: Path) -> None:
         try:
             unknown = self._store_segment(path)
-        except Exception:  # whatever the error, the segment is kept
+        except Exception:  # whatever the error, the segment stays on disk
             log.exception("%s could not be stored; it is tried again", path.name)
             self._retry_at[path] = self._monotonic() + RETRY_S
             return
         if unknown:
+            # not deleted: somebody may configure the source again
             log.error(
                 "%s has deliveries of %s, which is not configured; it is kept", path.name, ", ".join(unknown)
             )

@@ -1,4 +1,4 @@
-"""The log on stderr: one JSON object or text per line, without secrets and whole telephone numbers."""
+"""The log on stderr: one JSON object or text per line, without secrets and complete telephone numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wfm.http import redact_secrets
 from wfm.service import LogFormat
 
 VISIBLE_DIGITS: Final = 3
-"""So many last digits of a number are shown: enough to find a call, too few to dial it."""
+"""How many digits of a number, its last, are shown: enough to find a call, too few to dial it."""
 _PHONE_NUMBER: Final = re.compile(
     r"(?:(?<=%2B)|(?<=%2b)|(?<![\w.])(?<!\d:))\+?\(?\d(?:[ ()./-]{0,2}\d){6,18}(?!\w|:\d)"
 )
@@ -34,8 +34,8 @@ def mask_phone_numbers(text: str) -> str:
     return _PHONE_NUMBER.sub(_mask_match, text)
 
 
-def _mask_match(found: re.Match[str]) -> str:
-    text = found.group()
+def _mask_match(match: re.Match[str]) -> str:
+    text = match.group()
     if _ISO_DATE.match(text) or _DECIMAL_FRACTION.fullmatch(text) or _is_ip_address(text):
         return text
     last = [at for at, char in enumerate(text) if char.isdigit()][-VISIBLE_DIGITS]
@@ -55,7 +55,7 @@ class LogLineFormatter(logging.Formatter):
     Args:
         log_format: JSON objects (at level logger message, the record's extra fields, exception) or text.
         secrets: redacted everywhere.
-        numbers: whether whole telephone numbers are shown.
+        numbers: whether complete telephone numbers are shown.
     """
 
     def __init__(

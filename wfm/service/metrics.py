@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, in a registry of their own."""
+"""The metrics for Prometheus, in a registry of their own."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ class ServiceMetrics(Registered):
     """The metrics of the service: counters, and gauges that are measured when they are read.
 
     Args:
-        journal, spool_folder: the write-ahead log and spool that are measured.
+        write_ahead_log, spool_folder: where backlogs are measured.
         clock: the current time (UTC).
     """
 
-    def __init__(self, journal: WriteAheadLog, spool_folder: Path, clock: Callable[[], datetime]) -> None:
-        self._write_ahead_log, self._spool, self._clock = journal, spool_folder, clock
+    def __init__(
+        self, write_ahead_log: WriteAheadLog, spool_folder: Path, clock: Callable[[], datetime]
+    ) -> None:
+        self._write_ahead_log, self._spool_folder, self._clock = write_ahead_log, spool_folder, clock
         self.last_success: dict[tuple[str, str], datetime] = {}
         self._registry = CollectorRegistry()
         feed = ("source", "feed")
@@ -65,11 +67,11 @@ class ServiceMetrics(Registered):
         self._deliveries.labels(source, outcome, str(int(status))).inc()
 
     def describe(self) -> list[Metric]:
-        """Return no gauges at registration: Prometheus would else call `collect` for them."""
+        """Return nothing at registration; without this method Prometheus would call `collect`."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Measure the backlog, and the age of every feed's last success."""
+        """Measure the backlogs, and the age of every feed's last success."""
         now = self._clock()
         age = GaugeMetricFamily(
             "wfm_feed_last_success_age_seconds",
@@ -79,7 +81,7 @@ class ServiceMetrics(Registered):
         for feed, at in sorted(self.last_success.items()):
             age.add_metric(feed, (now - at).total_seconds())
         yield age
-        waiting = len(spool.list_waiting_batches(self._spool))
+        waiting = len(spool.list_waiting_batches(self._spool_folder))
         yield GaugeMetricFamily(
             "wfm_spool_batches", "Batches in the spool, waiting for the database.", value=waiting
         )

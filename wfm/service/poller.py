@@ -1,6 +1,6 @@
-"""The poller of a source: one HTTP client and one session as long as it runs, one cycle after another.
+"""The poller of a source: one HTTP client and one session for as long as it runs, one cycle after another.
 
-Snapshots are polled separately: a backfill of an hour must not delay polls of agent states every 15 seconds.
+Snapshots are polled separately: a backfill that takes an hour must not delay the polls of agent states.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ log = logging.getLogger("wfm.service")
 
 
 class SourcePoller:
-    """Polls the feeds of a source, one after another.
+    """A poller of the feeds of one source.
 
     Args:
-        source: which one.
-        collector: stores what was received.
+        source: the source.
+        collector: stores what is received.
         on_cycle: called with every cycle.
     """
 
@@ -34,15 +34,15 @@ class SourcePoller:
     ) -> None:
         self.source = source
         self._collector, self._on_cycle = collector, on_cycle
-        self._feed_locks = {True: asyncio.Lock(), False: asyncio.Lock()}
+        self._snapshot_lock, self._other_lock = asyncio.Lock(), asyncio.Lock()
         self._stack = AsyncExitStack()
         self._session: Session | None = None
         self._stopping = False
 
     async def __aenter__(self) -> SourcePoller:
-        state = locate_state_folder(self._collector.database.path)
+        state_folder = locate_state_folder(self._collector.database.path)
         self._http = await self._stack.enter_async_context(
-            build_http_client(self.source, state, self._collector.clock)
+            build_http_client(self.source, state_folder, self._collector.clock)
         )
         return self
 
@@ -60,7 +60,7 @@ class SourcePoller:
 
         Errors are recorded in the cycle and stop no other feed.
         """
-        async with self._feed_locks[feed.kind == "snapshot"]:
+        async with self._snapshot_lock if feed.kind == "snapshot" else self._other_lock:
             if self._stopping:
                 return True
             cycles = await self._run_cycles(feed)

@@ -1,10 +1,10 @@
-"""The scheduler: runs each job on a grid of times, and never twice at once.
+"""The scheduler: runs each job on a grid of times, never twice at the same time.
 
 ::
 
-    grid      |-----------|-----------|-----------|     start + n * every: no drift, however long a cycle takes
-    run         x            x             x            each up to `compute_jitter_s` late: feeds do not run all at once
-    missed                |  (asleep)             |x    missed runs are made up for once
+    grid      |-----------|-----------|-----------|     start + n * every: no drift, however long a run takes
+    runs        x            x             x            each up to `compute_jitter_s` late: not all feeds at once
+    missed                |  (asleep)             |x    one run makes up for all that were missed
 
 No schedule is stored. After a restart a feed runs when it would have run, by its last success in the ledger.
 """
@@ -28,45 +28,43 @@ from wfm.vendors import Feed
 log = logging.getLogger("wfm.service")
 MAX_JITTER_S: Final = 30.0
 RETRY_AFTER: Final = timedelta(minutes=5)
-"""How soon a failed job runs again, unless it is due earlier."""
+"""When a failed job runs again, unless it is due earlier."""
 
 JobFunction = Callable[[], Awaitable[bool]]
 """The work of a job; returns whether it succeeded."""
 
 
 class GridTrigger(BaseTrigger):  # type: ignore[misc]
-    """A trigger that fires on a grid of times, each up to ``compute_jitter_s`` late."""
+    """A trigger that fires on a grid of times, each time up to ``jitter_s`` seconds late."""
 
     def __init__(self, start: datetime, every_s: float, jitter_s: float = 0.0) -> None:
         self.start, self.every, self.jitter_s = start, timedelta(seconds=every_s), jitter_s
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
         """Return the next time of the grid that is neither past nor the previous one."""
-        after = max(ceil((now - self.start) / self.every), 0)
-        at = self.start + after * self.every
+        steps = max(ceil((now - self.start) / self.every), 0)
+        at = self.start + steps * self.every
         if previous_fire_time is not None and at <= previous_fire_time:
             at += self.every
-        late: datetime = self._apply_jitter(at, self.jitter_s, now)
-        return late
+        with_jitter: datetime = self._apply_jitter(at, self.jitter_s, now)
+        return with_jitter
 
 
 def compute_first_run(feed: Feed, last_success_at: datetime | None, now: datetime) -> datetime:
-    """Compute when a feed is polled first after a start: when it is due, at once if that is past.
-
-    A last success in the future comes from a clock that was wrong.
-    """
+    """Compute when a feed is first polled after a start: when it is due, or at once if that is past."""
+    # a last success in the future comes from a clock that was wrong: ignored, or the feed would pause until then
     if feed.kind == "snapshot" or last_success_at is None or last_success_at > now:
         return now
     return max(now, last_success_at + timedelta(seconds=feed.every_s))
 
 
 def compute_jitter_s(feed: Feed) -> float:
-    """Compute how late a feed may be polled, so that not all run at once; snapshots are punctual."""
+    """Compute by how many seconds a feed may be polled late, so that not all run at once; snapshots never are."""
     return 0.0 if feed.kind == "snapshot" else min(feed.every_s / 10, MAX_JITTER_S)
 
 
 class JobScheduler:
-    """Runs jobs, each on its grid and never twice at once.
+    """A scheduler of jobs, each on its grid and never twice at the same time.
 
     Args:
         clock: the current time (UTC).
@@ -118,7 +116,7 @@ class JobScheduler:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         self._scheduler.shutdown(wait=False)
-        await asyncio.sleep(0)  # the scheduler ends in a callback of the event loop
+        await asyncio.sleep(0)  # apscheduler shuts down in a callback of the event loop
 
     async def _run_job(self, name: str, work: JobFunction) -> None:
         task = asyncio.current_task()

@@ -1,4 +1,4 @@
-"""The server process, from start to stop."""
+"""The server process: building, starting, running and stopping the service."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ STOP_TIMEOUT_S: Final = 20.0
 """How long running cycles may continue after a stop was requested."""
 SHUTDOWN_TIMEOUT_S: Final = 5
 MAX_DATABASE_WAIT_S: Final = 10.0
-"""For the database: the service spools early, and a stop cannot wait an hour for a thread."""
+"""Most seconds to wait for the database: the service spools soon, and a stop cannot wait an hour for a thread."""
 MAX_CONNECTIONS: Final = 2000
 THREAD_SWITCH_S: Final = 0.001
-"""How long a thread that parses may delay the webhooks."""
+"""For so long may a thread that parses delay the webhooks (Python's default is five times as long)."""
 
 
 class Service:
@@ -59,8 +59,8 @@ class Service:
 
     Args:
         settings: of the installation.
-        sources: those that run.
-        refused: those with wrong settings, and why.
+        sources: the sources to run.
+        refused: the names of sources with wrong settings, and what is wrong.
         clock: the current time (UTC).
     """
 
@@ -86,23 +86,21 @@ class Service:
 
     def build_app(self) -> FastAPI:
         """Build the web application."""
-        proxies = self._settings.trusted_proxies
-        taken = find_webhooks(self._sources)
         return create_app(
             self._health_checker,
             self.metrics,
             WebhookReceiver(
-                taken,
+                find_webhooks(self._sources),
                 self.write_ahead_log,
                 self.metrics.record_delivery,
-                proxies,
+                self._settings.trusted_proxies,
                 self._clock,
                 self._answer_routing_question,
             ),
         )
 
     def _answer_routing_question(self, source: ConfiguredSource, delivery: Delivery) -> WebhookAnswer:
-        """Answer an IVR that asks where to route a call."""
+        """Answer an IVR that asks where to route a call, while the caller waits."""
         answer, _ = call_routing.answer_routing_request(
             self.collector.database, source, delivery, self._clock(), self._settings.state_renewal
         )
@@ -110,25 +108,27 @@ class Service:
 
     async def start(self) -> None:
         """Schedule every job by the collection ledger, and start."""
-        last = await asyncio.to_thread(self._read_last_successes)
-        self.metrics.last_success.update(last)
+        last_successes = await asyncio.to_thread(self._read_last_successes)
+        self.metrics.last_success.update(last_successes)
         for source in self._sources.values():
             poller = await self._stack.enter_async_context(
                 SourcePoller(source, self.collector, self.metrics.record_cycle)
             )
             self._pollers.append(poller)
-            self._schedule_feeds(poller, last)
-        self.scheduler.add_job("journal", self._drain_log, DRAIN_EVERY_S)
+            self._schedule_feeds(poller, last_successes)
+        self.scheduler.add_job("write-ahead log", self._drain_log, DRAIN_EVERY_S)
         self.scheduler.add_job("spool", self._drain_spool, SPOOL_EVERY_S)
-        self.scheduler.add_job("forget", self._prune_payloads, PRUNE_EVERY_S)
+        self.scheduler.add_job("old payloads", self._prune_payloads, PRUNE_EVERY_S)
         self.scheduler.start()
 
-    def _schedule_feeds(self, poller: SourcePoller, last: Mapping[tuple[str, str], datetime]) -> None:
+    def _schedule_feeds(
+        self, poller: SourcePoller, last_successes: Mapping[tuple[str, str], datetime]
+    ) -> None:
         source = poller.source
         for feed in source.feeds.values():
             if feed.kind == "push":
                 continue
-            start = compute_first_run(feed, last.get((source.name, feed.name)), self._clock())
+            start = compute_first_run(feed, last_successes.get((source.name, feed.name)), self._clock())
             name = f"{source.name} {feed.name}"
             self.scheduler.add_job(
                 name, partial(poller.poll_feed, feed), feed.every_s, start, compute_jitter_s(feed)
@@ -140,17 +140,17 @@ class Service:
 
     def _read_last_successes(self) -> dict[tuple[str, str], datetime]:
         try:
-            known = health.build_feed_table(
+            feeds = health.build_feed_table(
                 self.collector.database, self._sources, self.collector.spool_folder, self._clock()
             )
-        except StoreError as error:  # everything is collected again then; nothing is lost
+        except StoreError as error:  # then every feed runs at once; nothing is lost
             log.warning("the collection ledger cannot be read: %s", error)
             return {}
-        rows = known.select("source", "feed", "last_success_at").drop_nulls().iter_rows()
+        rows = feeds.select("source", "feed", "last_success_at").drop_nulls().iter_rows()
         return {(source, feed): at for source, feed, at in rows if source in self._sources}
 
     async def stop(self) -> None:
-        """Finish running work or leave it for the next start, and store what is in the write-ahead log."""
+        """Finish running jobs or leave them for the next start, and store what is in the write-ahead log."""
         for poller in self._pollers:
             poller.stop()
         await self.scheduler.stop(STOP_TIMEOUT_S)
@@ -161,7 +161,7 @@ class Service:
         await self.write_ahead_log.close()
         await self._stack.aclose()
 
-    # --- jobs besides the feeds -------------------------------------------------------------------------
+    # --- other jobs -------------------------------------------------------------------------------------
     async def _drain_log(self) -> bool:
         await self.log_drainer.drain()
         return True
@@ -172,19 +172,19 @@ class Service:
         return True
 
     async def _settle_calls(self, source: ConfiguredSource) -> bool:
-        with suppress(NoDataError, StoreError):  # the next time will do
+        with suppress(NoDataError, StoreError):  # the next run does it
             await asyncio.to_thread(self.collector.reassemble_open_calls, source)
         return True
 
     async def _prune_payloads(self) -> bool:
-        dropped = await asyncio.to_thread(delete_expired_data, self.collector, self._settings.payload_days)
-        if dropped:
-            log.info("%d raw payloads past their days were dropped", dropped)
+        deleted = await asyncio.to_thread(delete_expired_data, self.collector, self._settings.payload_days)
+        if deleted:
+            log.info("%d raw payloads older than %d days were deleted", deleted, self._settings.payload_days)
         return True
 
 
 class _SignalFreeServer(uvicorn.Server):
-    """uvicorn without signal handlers: signals stop the service as a whole."""
+    """A uvicorn server without signal handlers: signals stop the service as a whole."""
 
     @contextmanager
     def capture_signals(self) -> Any:
@@ -204,23 +204,23 @@ def run_service(settings: Settings, host: str, port: int, log_format: LogFormat)
     configure_logging(log_format, secrets, numbers=settings.log_numbers)
     with hold_instance_lock(settings.database):
         listener = open_listener(host, port)
-        for name, why in refused.items():
-            log.error("%s is not collected: %s", name, why)
-        before = sys.getswitchinterval()
+        for name, reason in refused.items():
+            log.error("%s is not collected: %s", name, reason)
+        switch_interval = sys.getswitchinterval()
         sys.setswitchinterval(THREAD_SWITCH_S)
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(_run_server(Service(settings, sources, refused), listener))
         finally:
-            sys.setswitchinterval(before)
+            sys.setswitchinterval(switch_interval)
             listener.close()
 
 
 def check_sources(settings: Settings) -> tuple[dict[str, ConfiguredSource], dict[str, str]]:
-    """Check the sources one by one: return those that can run, and what is wrong with the others.
+    """Check the sources one by one: return the valid ones, and what is wrong with each of the others.
 
     Raises:
-        SettingsError: none can run.
+        SettingsError: none is valid.
         UsageError: none is configured.
     """
     sources, refused = split_valid_sources(settings.sources, settings.country)
@@ -235,7 +235,7 @@ def check_sources(settings: Settings) -> tuple[dict[str, ConfiguredSource], dict
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """Open the port.
+    """Open a port for listening.
 
     Raises:
         UsageError: it is in use, or may not be used.

@@ -1,4 +1,4 @@
-"""One service per database: a lock that the kernel releases when the process ends, however it ends."""
+"""One service per database: a lock, which the kernel releases when the process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -37,4 +37,6 @@ def hold_instance_lock(database: Path) -> Iterator[None]:
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
-        os.close(handle)  # the file is kept: deleting it would let two processes lock two files of that name
+        os.close(
+            handle
+        )  # the file stays: if it were deleted, two processes could lock two files of that name

@@ -1,7 +1,7 @@
 """Webhooks, `/hooks/SOURCE/SECRET`: a delivery is acknowledged once it is in the write-ahead log.
 
-A wrong source, secret or network all get the same 404, which does not say which of them was wrong. It is a bare ASGI
-endpoint, for speed: vendors send deliveries by the thousand.
+A wrong source, secret or network all get the same 404, so that nobody learns which of them was wrong. The endpoint is
+bare ASGI, for speed: vendors send deliveries by the thousand.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TEXT_TYPE: Final = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True)
 class Webhook:
-    """The webhook of a source: the hash of its secret, and the networks that may call it; none: any."""
+    """The webhook of a source; secret: its hash; networks: those that may call it, empty: any."""
 
     source: ConfiguredSource
     secret: bytes
@@ -67,15 +67,16 @@ def find_webhooks(sources: Mapping[str, ConfiguredSource]) -> dict[str, Webhook]
 
 
 def hash_secret(secret: str) -> bytes:
-    """Return the hash that is compared instead of the secret: of one length, whatever was sent."""
+    """Return the hash that is compared instead of the secret; it has the same length whatever was sent."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
 NO_SECRET_HASH: Final = bytes(32)
+"""Compared where there is no webhook; no secret has this hash."""
 
 
 def encode_delivery(source: str, delivery: Delivery) -> bytes:
-    """Encode a delivery for the write-ahead log: the source's name, then the line that `unpack_deliveries` reads."""
+    """Encode a delivery for the write-ahead log: a line with the source's name, then that of `pack_deliveries`."""
     return source.encode() + b"\n" + pack_deliveries([delivery])
 
 
@@ -84,30 +85,31 @@ class WebhookReceiver:
 
     Args:
         webhooks: by source.
-        journal: the write-ahead log that they are written to.
+        write_ahead_log: where deliveries are written before they are acknowledged.
         on_answer: called with the source and the status of every answer.
         proxies: whose X-Forwarded-For is trusted.
-        decide: answers a delivery that asks for a call route; it may take a while and runs in a thread.
+        clock: the current time (UTC).
+        answer_question: answers a delivery that asks where to route a call; it may be slow and runs in a thread.
     """
 
     def __init__(
         self,
         webhooks: Mapping[str, Webhook],
-        journal: WriteAheadLog,
+        write_ahead_log: WriteAheadLog,
         on_answer: Callable[[str, int], None],
         proxies: Sequence[IpNetwork] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        decide: Callable[[ConfiguredSource, Delivery], WebhookAnswer] = lambda source, delivery: (
+        answer_question: Callable[[ConfiguredSource, Delivery], WebhookAnswer] = lambda source, delivery: (
             build_acknowledgement(source, delivery)
         ),
     ) -> None:
-        self._webhooks, self._write_ahead_log, self._on_answer = webhooks, journal, on_answer
-        self._proxies, self._clock, self._decide = proxies, clock, decide
+        self._webhooks, self._write_ahead_log, self._on_answer = webhooks, write_ahead_log, on_answer
+        self._proxies, self._clock, self._answer_question = proxies, clock, answer_question
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI)."""
         name = NO_SOURCE
-        more: Sequence[tuple[bytes, bytes]] = ()
+        headers: Sequence[tuple[bytes, bytes]] = ()
         try:
             if scope["method"] not in ALLOWED_METHODS:
                 raise _RefusedRequestError(HTTPStatus.METHOD_NOT_ALLOWED, [(b"allow", b"GET, POST")])
@@ -115,12 +117,12 @@ class WebhookReceiver:
             name = hook.source.name
             answer = await self._log_and_answer(hook, scope, receive)
         except _RefusedRequestError as refused:
-            more = refused.headers
+            headers = refused.headers
             answer = refused.status, TEXT_TYPE, refused.status.phrase.encode()
-        except ClientDisconnect:
+        except ClientDisconnect:  # nobody is there to answer, and the delivery was not complete
             return
         self._on_answer(name, answer[0])
-        await _send_answer(send, answer, more)
+        await _send_answer(send, answer, headers)
 
     def _authenticate(self, scope: Scope) -> Webhook:
         """Return the webhook that a request names, if its secret and network are right.
@@ -136,10 +138,14 @@ class WebhookReceiver:
             raise _RefusedRequestError(HTTPStatus.NOT_FOUND)
         if hook.networks:
             peer = scope["client"][0] if scope.get("client") else ""
-            at = resolve_client_address(peer, _get_header_values(scope, b"x-forwarded-for"), self._proxies)
-            if at is None or not is_in_networks(at, hook.networks):
+            address = resolve_client_address(
+                peer, _get_header_values(scope, b"x-forwarded-for"), self._proxies
+            )
+            if address is None or not is_in_networks(address, hook.networks):
                 log.warning(
-                    "%s: a delivery from %s, which is in none of its allowed networks", hook.source.name, at
+                    "%s: a delivery from %s, which is in none of its allowed networks",
+                    hook.source.name,
+                    address,
                 )
                 raise _RefusedRequestError(HTTPStatus.NOT_FOUND)
         return hook
@@ -161,17 +167,17 @@ class WebhookReceiver:
             log.error("%s: a delivery was refused: %s", hook.source.name, error)
             raise _RefusedRequestError(HTTPStatus.SERVICE_UNAVAILABLE, [(b"retry-after", b"30")]) from None
         if is_routing_question(hook.source, delivery):
-            return await asyncio.to_thread(self._decide, hook.source, delivery)
+            return await asyncio.to_thread(self._answer_question, hook.source, delivery)
         return build_acknowledgement(hook.source, delivery)
 
 
 def is_routing_question(source: ConfiguredSource, delivery: Delivery) -> bool:
-    """Say whether a delivery asks where to route a call, by the vendor's own ``question``."""
+    """Return whether a delivery asks where to route a call (`wfm.vendors.CallRouter`)."""
     return isinstance(source.vendor, CallRouter) and source.vendor.read_question(delivery) is not None
 
 
 def build_acknowledgement(source: ConfiguredSource, delivery: Delivery) -> WebhookAnswer:
-    """Return the vendor's own answer to a stored delivery; an empty 200 if it has none."""
+    """Build the answer that the vendor expects to a stored delivery; without any, an empty 200."""
     if not isinstance(source.vendor, DeliveryAcknowledger):
         return HTTPStatus.OK, TEXT_TYPE, b""
     try:
@@ -215,8 +221,8 @@ def _get_header_values(scope: Scope, name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
 
 
-async def _send_answer(send: Send, answer: WebhookAnswer, more: Sequence[tuple[bytes, bytes]]) -> None:
-    status, kind, body = answer
-    headers = [(b"content-type", kind.encode("latin-1")), (b"content-length", str(len(body)).encode()), *more]
-    await send({"type": "http.response.start", "status": int(status), "headers": headers})
+async def _send_answer(send: Send, answer: WebhookAnswer, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    status, content_type, body = answer
+    own = [(b"content-type", content_type.encode("latin-1")), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": int(status), "headers": [*own, *headers]})
     await send({"type": "http.response.body", "body": body})

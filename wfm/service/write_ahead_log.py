@@ -1,4 +1,4 @@
-"""A write-ahead log: records are on disk before `append` returns, in segments that are read once, then deleted.
+"""The write-ahead log: records are on disk before `append` returns, in segments that are read once, then deleted.
 
 ::
 
@@ -8,9 +8,9 @@
 Many appends share one write and one fsync (group commit). A record that a crash truncated is recognised by its length
 and checksum, and was never acknowledged.
 
-A segment is preallocated with zeros, and filled until it is sealed: syncing overwritten bytes takes the disk a fifth of
-the time that syncing a file that has grown takes. Until then it is named ``.filling``; the next start seals what a
-crash left.
+A segment is preallocated with zeros and filled until it is sealed: syncing overwritten bytes takes the disk a fifth of
+the time of syncing a file that has grown. Until it is sealed its name ends in ``.filling``; the next start seals those
+that a crash left.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ RECORD_HEADER: Final = struct.Struct(">II")
 SEGMENT_BYTES: Final = 4_000_000
 """A segment is sealed at this size, so that a drained batch stays bounded."""
 MIN_PREALLOCATED_BYTES: Final = 65_536
-"""The next segment is preallocated with this size, or twice the size that the last reached."""
+"""The next segment is preallocated with twice the size of the last one, but at least this."""
 GROUP_COMMIT_WAIT_S: Final = 0.004
 """How long the first record of a group waits for others: a write and its thread cost more than a record."""
 
 
 @dataclass
 class _CommitGroup:
-    """Records that are committed together, and the event that their writers wait for."""
+    """Records that are written together, and the event that their writers wait for."""
 
     records: list[bytes] = field(default_factory=list)
     done: asyncio.Event = field(default_factory=asyncio.Event)
@@ -84,7 +84,7 @@ class WriteAheadLog:
 
     # --- writing ----------------------------------------------------------------------------------------
     async def append(self, record: bytes) -> None:
-        """Append a non-empty record, and return when it would survive a power cut.
+        """Append a non-empty record; return once it would survive a power cut.
 
         Raises:
             OutputError: it was not written (a full disk); the sender must send it again.
@@ -135,7 +135,7 @@ class WriteAheadLog:
             _write_all(segment.handle, data)
             os.fdatasync(segment.handle)
         except OSError:
-            # nothing may follow a half-written record, and after a failed fsync it is unknown what was written
+            # nothing may follow half a record, and after a failed fsync nobody knows what was written
             with contextlib.suppress(OSError):
                 os.ftruncate(segment.handle, segment.size)
             self._seal_open_segment()
@@ -145,7 +145,7 @@ class WriteAheadLog:
             self._seal_open_segment()
 
     def _begin_segment(self) -> _OpenSegment:
-        """Use the preallocated segment; if it is not ready, create one without waiting for zeros."""
+        """Begin the preallocated segment; if it is not ready, create one of no length, without waiting."""
         ahead, self._preallocated = self._preallocated, None
         if ahead is not None and ahead.done() and ahead.exception() is None:
             self._open_segment = ahead.result()
@@ -211,12 +211,12 @@ def encode_record(record: bytes) -> bytes:
 
 
 def read_records(data: bytes) -> tuple[list[bytes], int]:
-    """Return the records of a segment, and the number of bytes of a torn tail that are left out."""
+    """Return the records of a segment, and how many bytes of a torn tail were left out."""
     records, at = [], 0
     while at + RECORD_HEADER.size <= len(data):
         length, checksum = RECORD_HEADER.unpack_from(data, at)
         record = data[at + RECORD_HEADER.size : at + RECORD_HEADER.size + length]
-        # a length of 0 ends it too: zeros that a power cut can leave would else be endless records
+        # a length of 0 ends it too: otherwise zeros, which a power cut can leave, would be read as empty records
         if not length or len(record) < length or crc32(record) != checksum:
             break
         records.append(record)
@@ -225,7 +225,7 @@ def read_records(data: bytes) -> tuple[list[bytes], int]:
 
 
 def delete_segment(path: Path) -> None:
-    """Delete a segment; if a power cut brings it back, the collector recognises its batches by name."""
+    """Delete a segment; if a power cut brings it back, its batches are recognised by name and not stored again."""
     path.unlink(missing_ok=True)
 
 
