@@ -68,7 +68,7 @@ def stretch(length: int, *, begins: bool, ends: bool) -> pl.DataFrame:
                 ("begins 2", 2, 4),
                 ("begins 4", 4, 8),
                 ("begins 8", 8, 15),
-                ("amid", 15, 45),
+                ("middle", 15, 45),
                 ("before 8", 45, 52),
                 ("before 4", 52, 56),
                 ("before 2", 56, 58),
@@ -103,12 +103,12 @@ def test_phases_lie_side_by_side(
     weights = dict(found.select("phase", "weight").rows())
     assert weights["begins 2" if begins else "again 2"] == PRIOR_AGENTS * 2 * US_PER_MINUTE
     assert (
-        weights.get("amid", PRIOR_AGENTS * MID_PHASE_MIN * US_PER_MINUTE)
+        weights.get("middle", PRIOR_AGENTS * MID_PHASE_MIN * US_PER_MINUTE)
         == PRIOR_AGENTS * MID_PHASE_MIN * US_PER_MINUTE
     )
 
 
-def pieces(*rows: tuple[str, date, int, int, bool], phase: str = "amid", weight: int = 10) -> pl.DataFrame:
+def pieces(*rows: tuple[str, date, int, int, bool], phase: str = "middle", weight: int = 10) -> pl.DataFrame:
     columns = ["agent_id", "day", "start", "end", "out"]
     return pl.DataFrame(rows, schema=columns, orient="row").with_columns(
         phase=pl.lit(phase), weight=pl.lit(weight, pl.Int64)
@@ -119,7 +119,7 @@ def everybody(*agents: str) -> pl.DataFrame:
     return pl.DataFrame({"scope": "everybody", "name": "all", "agent_id": agents})
 
 
-@pytest.mark.parametrize(("phase", "p"), [("amid", 0.1), ("begins 0", 0.3), ("before 8", 0.3)])
+@pytest.mark.parametrize(("phase", "p"), [("middle", 0.1), ("begins 0", 0.3), ("before 8", 0.3)])
 def test_agents_come_and_go_with_what_is_expected_of_them(phase: str, p: float) -> None:
     """On the only day there is; the variance of two is twice that of one."""
     given = pieces(("a", FIRST, 0, 10, False), ("b", FIRST, 5, 15, True), phase=phase)

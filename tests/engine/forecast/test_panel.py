@@ -1,17 +1,17 @@
 """The cube on the local clock against a walk over the intervals."""
 
+from __future__ import annotations
+
 from collections import Counter
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.drawn_volume import draw, utc
 from helpers.examples import examples
-from wfm.engine.forecast.calendar import build_calendar, compute_month_waves, read_holidays
 from wfm.engine.forecast.panel import INTERVAL_LENGTH, build_panels, find_day_start, get_weekdays
 
 ZONES = ["Europe/London", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo", "America/St_Johns"]
@@ -44,7 +44,7 @@ def test_every_interval_lands_on_its_local_day_and_slot(zone, offset, late, days
     tomorrow = find_day_start(panel.days[-1].item() + timedelta(days=1), zone)
     assert panel.today == (tomorrow > origin)
     counted = (tomorrow if not panel.today else origin) - find_day_start(panel.days[0].item(), zone)
-    assert panel.seen.sum() == counted / INTERVAL_LENGTH
+    assert panel.slot_counts.sum() == counted / INTERVAL_LENGTH
 
 
 def test_a_midnight_that_does_not_exist_is_the_first_instant_of_the_day():
@@ -54,33 +54,6 @@ def test_a_midnight_that_does_not_exist_is_the_first_instant_of_the_day():
 def test_weekdays_are_counted_from_monday():
     days = pl.date_range(date(2024, 1, 1), date(2024, 1, 14), eager=True)
     assert get_weekdays(days.to_numpy().astype("datetime64[D]")).tolist() == [*range(7), *range(7)]
-
-
-def test_days_beside_a_holiday_are_labelled():
-    days = (
-        pl.date_range(date(2024, 12, 23), date(2024, 12, 28), eager=True).to_numpy().astype("datetime64[D]")
-    )
-    holiday = pl.DataFrame(
-        {"on": [date(2024, 12, 25)], "name": ["Christmas (observed)"], "category": ["public"]}
-    )
-    labels = build_calendar(days, read_holidays(holiday)).labels
-    assert labels[0].tolist() == ["", "before", "holiday", "after", "", ""]
-    assert labels[1].tolist()[1:4] == ["before Christmas", "holiday Christmas", "after Christmas"]
-
-
-def test_an_observance_only_teaches_its_own_name_and_yields_to_an_eve():
-    days = pl.date_range(date(1999, 4, 18), date(1999, 4, 22), eager=True).to_numpy().astype("datetime64[D]")
-    on = [date(1999, 4, 18), date(1999, 4, 20), date(1999, 4, 21), date(1999, 4, 21)]
-    names = ["School day", "Remembrance Day", "Independence Day", "Fair"]
-    holiday = pl.DataFrame({"on": on, "name": names, "category": ["school", "optional", "public", "school"]})
-    labels = build_calendar(days, read_holidays(holiday)).labels
-    assert labels[0].tolist() == ["observance School day", "", "before", "holiday", "after"]
-
-
-def test_month_waves_close_over_the_turn_of_the_month():
-    days = pl.date_range(date(2024, 1, 31), date(2024, 2, 1), eager=True).to_numpy().astype("datetime64[D]")
-    last, first = compute_month_waves(days)
-    assert first == pytest.approx(last, abs=0.5)
 
 
 def test_repeated_rows_of_an_interval_are_summed():

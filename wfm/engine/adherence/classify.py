@@ -98,6 +98,7 @@ def merge_logins(slices: pl.DataFrame, codes: pl.Series, rules: pl.Series, slots
     if slots == 1:
         return slices.rename({"state_0": "state", "entry_0": "entry"}).with_columns(shown)
     states = [f"state_{slot}" for slot in range(slots)]
+    # an agent who works in one system often rests in the others: only the work counts then
     slices = slices.with_columns(queue=pl.any_horizontal(*(is_queue_state(state) for state in states)))
     for slot, state in enumerate(states):
         fits = (
@@ -217,6 +218,7 @@ def _find_call_overruns(
     slices: pl.DataFrame, segments: pl.DataFrame, legs: AnsweredLegs, leeway: CallLeeway
 ) -> pl.DataFrame:
     """Find counted segments off the queue that a call reached into, with `CALL_EVIDENCE_COLUMNS`."""
+    # a call that goes on into time on queue needs no rule: talking is in adherence there
     off_queue = segments.filter(pl.col("counted"), pl.col("category") != "on_queue")
     on_call = [STATE_CODES[state] for state in ("busy", "hold", "wrapup", "ringing")]
     at_start = slices.filter(pl.col("key").is_in(off_queue["key"].implode()), pl.col("state").is_in(on_call))
@@ -259,6 +261,7 @@ def _extend_past_call(found: pl.DataFrame, slices: pl.DataFrame, leeway: CallLee
         state      busy    |wrapup      |break      (reported late: polled)
         until            |→ |→          |
     """
+    # every end is kept as evidence: an explanation shows how far each allowance reached
     found = found.with_columns(call_end="until")
     talk_end = _add_run_end(found, slices, pl.col("state").is_in([STATE_CODES["busy"], STATE_CODES["hold"]]))
     is_late = pl.col("run_end") - pl.col("until") <= to_microseconds(leeway.state_delay)
@@ -287,6 +290,7 @@ def _add_run_end(found: pl.DataFrame, slices: pl.DataFrame, flag: pl.Expr) -> pl
 
 def _find_overruns_by_state(slices: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame:
     """Find segments at whose start the agent was talking already, by states alone; ``until``: end of the talking."""
+    # wrap-up alone does not show that a call was still in progress
     talking = pl.col("state").is_in([STATE_CODES["busy"], STATE_CODES["hold"]])
     runs = slices.select(
         "key",
@@ -318,6 +322,7 @@ def _excuse_until(slices: pl.DataFrame, stops: pl.DataFrame, rule: str) -> pl.Da
     after = affected.filter(pl.col("key_end") > pl.col("stop")).with_columns(
         key=pl.max_horizontal("key", "stop")
     )
+    # exempt seconds keep their class: the exemption is the better excuse
     driven = pl.col("class") == "controllable"
     before = before.with_columns(
         pl.when(driven).then(pl.lit("call_driven", CLASS_ENUM)).otherwise("class").alias("class"),

@@ -55,6 +55,7 @@ def build_counted_time(
         zone_of: agent, zone.
         axis: the axis of the keys.
     """
+    # both parts get the same columns, so that a definition need not know which part a row is from
     within = slices.filter(pl.col("segment") > 0).with_columns(scheduled=True, near=False)
     outside = _select_unscheduled_work(slices, segments, zone_of, axis)
     described = segments.select(

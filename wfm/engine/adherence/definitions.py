@@ -44,17 +44,17 @@ def _add_weights(rows: pl.DataFrame, numerator: pl.Expr, denominator: pl.Expr) -
     return rows.with_columns(numerator=numerator.cast(pl.Int8), denominator=denominator.cast(pl.Int8))
 
 
-def weigh_adherence(given: CountedTime) -> pl.DataFrame:
+def weigh_adherence(counted: CountedTime) -> pl.DataFrame:
     """Add the weights of wfm's own ``adherence``: in / (scheduled − unknown)."""
-    return _add_weights(given.rows, IS_IN_ADHERENCE, IS_STATE_KNOWN)
+    return _add_weights(counted.rows, IS_IN_ADHERENCE, IS_STATE_KNOWN)
 
 
-def weigh_adherence_adjusted(given: CountedTime) -> pl.DataFrame:
+def weigh_adherence_adjusted(counted: CountedTime) -> pl.DataFrame:
     """Add the weights of wfm's own ``adherence_adjusted``: (D − controllable) / D, with D = scheduled − unknown."""
-    return _add_weights(given.rows, IS_STATE_KNOWN & (pl.col("class") != "controllable"), IS_STATE_KNOWN)
+    return _add_weights(counted.rows, IS_STATE_KNOWN & (pl.col("class") != "controllable"), IS_STATE_KNOWN)
 
 
-def weigh_genesys(given: CountedTime) -> pl.DataFrame:
+def weigh_genesys(counted: CountedTime) -> pl.DataFrame:
     """Add the weights of Genesys Cloud's adherence: max(0, 1 − exception / scheduled).
 
     Source: Genesys Cloud Resource Center, "How Genesys Cloud calculates adherence and conformance". Undefined where
@@ -63,11 +63,11 @@ def weigh_genesys(given: CountedTime) -> pl.DataFrame:
     scheduled time, so that the minimum of 0 never applies.
     """
     return _add_weights(
-        given.rows, IS_IN_ADHERENCE & IS_ON_COUNTED_WORKDAY, IS_STATE_KNOWN & IS_ON_COUNTED_WORKDAY
+        counted.rows, IS_IN_ADHERENCE & IS_ON_COUNTED_WORKDAY, IS_STATE_KNOWN & IS_ON_COUNTED_WORKDAY
     )
 
 
-def weigh_genesys_outside_shift(given: CountedTime) -> pl.DataFrame:
+def weigh_genesys_outside_shift(counted: CountedTime) -> pl.DataFrame:
     """Add the weights of Genesys Cloud's adherence with time worked outside the shift counted as an exception.
 
     That time is added to the exceptions and to the denominator.
@@ -77,20 +77,20 @@ def weigh_genesys_outside_shift(given: CountedTime) -> pl.DataFrame:
     1 − (exception + outside) / (scheduled + outside) = in / (scheduled + outside).
     """
     return _add_weights(
-        given.rows,
+        counted.rows,
         IS_IN_ADHERENCE & IS_ON_COUNTED_WORKDAY,
         (IS_STATE_KNOWN | ~pl.col("scheduled")) & IS_ON_COUNTED_WORKDAY,
     )
 
 
-def weigh_genesys_threshold(given: CountedTime, threshold_s: int = GENESYS_THRESHOLD_S) -> pl.DataFrame:
+def weigh_genesys_threshold(counted: CountedTime, threshold_s: int = GENESYS_THRESHOLD_S) -> pl.DataFrame:
     """Add the weights of Genesys Cloud's adherence without exceptions shorter than ``threshold_s`` seconds.
 
     Source: Genesys Cloud Resource Center, adherence exception thresholds of a management unit.
     Assumed: an exception is a maximal run out of adherence within one scheduled activity; not counting it
     means counting it as in adherence; the same threshold applies to every activity.
     """
-    rows = mark_tolerated(given, ExceptionThreshold(timedelta(seconds=threshold_s)))
+    rows = mark_tolerated(counted, ExceptionThreshold(timedelta(seconds=threshold_s)))
     return _add_weights(
         rows,
         (IS_IN_ADHERENCE | pl.col("tolerated")) & IS_ON_COUNTED_WORKDAY,
@@ -98,7 +98,7 @@ def weigh_genesys_threshold(given: CountedTime, threshold_s: int = GENESYS_THRES
     ).drop("tolerated")
 
 
-def weigh_amazon(given: CountedTime) -> pl.DataFrame:
+def weigh_amazon(counted: CountedTime) -> pl.DataFrame:
     """Add the weights of Amazon Connect's adherence: adherent time / scheduled time, with two kinds of time only.
 
     Source: Amazon Connect Administrator Guide, "Schedule adherence metrics": adherent is the status Available in a
@@ -109,11 +109,11 @@ def weigh_amazon(given: CountedTime) -> pl.DataFrame:
     """
     idle = ~IS_SCHEDULED_ON_QUEUE & ~is_queue_state() & (pl.col("state") != LOGGED_OUT_CODE)
     return _add_weights(
-        given.rows, IS_STATE_KNOWN & ((IS_SCHEDULED_ON_QUEUE & is_queue_state()) | idle), IS_STATE_KNOWN
+        counted.rows, IS_STATE_KNOWN & ((IS_SCHEDULED_ON_QUEUE & is_queue_state()) | idle), IS_STATE_KNOWN
     )
 
 
-def weigh_calabrio_rta(given: CountedTime) -> pl.DataFrame:
+def weigh_calabrio_rta(counted: CountedTime) -> pl.DataFrame:
     """Add the weights of Calabrio WFM's historical adherence: in / (scheduled − neutral).
 
     Source: Calabrio help, "About historical adherence": time in adherence / (work time − neutral periods), where rules
@@ -121,10 +121,10 @@ def weigh_calabrio_rta(given: CountedTime) -> pl.DataFrame:
     Assumed: neutral is a queue state in a break or a meal, unless the rules on states allow it there.
     """
     neutral = IS_SCHEDULED_REST & is_queue_state() & pl.col("out")
-    return _add_weights(given.rows, IS_IN_ADHERENCE, IS_STATE_KNOWN & ~neutral)
+    return _add_weights(counted.rows, IS_IN_ADHERENCE, IS_STATE_KNOWN & ~neutral)
 
 
-def weigh_calabrio_ready_1(given: CountedTime) -> pl.DataFrame:
+def weigh_calabrio_ready_1(counted: CountedTime) -> pl.DataFrame:
     """Add the weights of Calabrio's ready time against scheduled ready time: (R − Σ max(0, R_i − r_i)) / R.
 
     R: seconds scheduled on queue; r: ready seconds, that is in a queue state, while anything is scheduled; i: each
@@ -133,12 +133,12 @@ def weigh_calabrio_ready_1(given: CountedTime) -> pl.DataFrame:
     The earliest time is paired first, which affects only which seconds are named, not how many.
     """
     surplus = pl.col("scheduled") & is_queue_state() & ~(IS_STATE_KNOWN & IS_SCHEDULED_ON_QUEUE)
-    rows = _pair_ready_time(given, surplus)
+    rows = _pair_ready_time(counted, surplus)
     due = IS_STATE_KNOWN & IS_SCHEDULED_ON_QUEUE
     return _add_weights(rows, due & (is_queue_state() | pl.col("paired")), due).drop("paired")
 
 
-def weigh_calabrio_ready_2(given: CountedTime) -> pl.DataFrame:
+def weigh_calabrio_ready_2(counted: CountedTime) -> pl.DataFrame:
     """Add the weights of Calabrio's ready time against scheduled time: (S − Σ abs(R_i − r_i)) / S.
 
     S: scheduled seconds; R, r, i: as in `weigh_calabrio_ready_1`, but r counts ready time outside the shift, too, up to
@@ -151,31 +151,31 @@ def weigh_calabrio_ready_2(given: CountedTime) -> pl.DataFrame:
         & (pl.col("scheduled") | pl.col("near"))
         & pl.col("planned")
     )
-    rows = _pair_ready_time(given, surplus)
+    rows = _pair_ready_time(counted, surplus)
     deviates = (surplus | _is_missing_ready_time()) & ~pl.col("paired")
     return _add_weights(rows, IS_STATE_KNOWN.cast(pl.Int8) - deviates.cast(pl.Int8), IS_STATE_KNOWN).drop(
         "paired"
     )
 
 
-def weigh_assembled_productive(given: CountedTime) -> pl.DataFrame:
+def weigh_assembled_productive(counted: CountedTime) -> pl.DataFrame:
     """Add the weights of Assembled's adherence to productive time: in / scheduled, over on_queue segments alone.
 
     Source: Assembled's help centre on adherence metrics. Assumed: its productive event types are category on_queue.
     """
     return _add_weights(
-        given.rows, IS_IN_ADHERENCE & IS_SCHEDULED_ON_QUEUE, IS_STATE_KNOWN & IS_SCHEDULED_ON_QUEUE
+        counted.rows, IS_IN_ADHERENCE & IS_SCHEDULED_ON_QUEUE, IS_STATE_KNOWN & IS_SCHEDULED_ON_QUEUE
     )
 
 
-def weigh_salesforce(given: CountedTime) -> pl.DataFrame:
+def weigh_salesforce(counted: CountedTime) -> pl.DataFrame:
     """Add the weights of Salesforce Workforce Engagement's adherence: present / scheduled.
 
     Source: Salesforce Object Reference, SchedulingAdherenceSummary: adherence minutes / scheduled minutes of a shift.
     Assumed: present is any state but logged out; breaks and meals count as presence whatever the state.
     """
     return _add_weights(
-        given.rows,
+        counted.rows,
         IS_STATE_KNOWN & (IS_SCHEDULED_REST | (pl.col("state") != LOGGED_OUT_CODE)),
         IS_STATE_KNOWN,
     )
@@ -185,7 +185,7 @@ def _is_missing_ready_time() -> pl.Expr:
     return IS_STATE_KNOWN & IS_SCHEDULED_ON_QUEUE & ~is_queue_state()
 
 
-def _pair_ready_time(given: CountedTime, surplus: pl.Expr) -> pl.DataFrame:
+def _pair_ready_time(counted: CountedTime, surplus: pl.Expr) -> pl.DataFrame:
     """Add ``paired``: per quarter of an hour, time scheduled but not ready is paired with surplus ready time.
 
     ::
@@ -194,11 +194,11 @@ def _pair_ready_time(given: CountedTime, surplus: pl.Expr) -> pl.DataFrame:
         state      |away......|ready|ready   |
         paired     |yyyyyyyy|nn|    |yyyyyyyy|
     """
-    rows = given.rows.with_columns(
+    rows = counted.rows.with_columns(
         side=pl.when(_is_missing_ready_time()).then(pl.lit(-1)).when(surplus).then(pl.lit(1)).otherwise(0)
     )
     # the running sum below pairs the earliest time first, so the pieces must be in order of time
-    sided = cut_at_intervals(rows.filter(pl.col("side") != 0), given.axis).sort("key")
+    sided = cut_at_intervals(rows.filter(pl.col("side") != 0), counted.axis).sort("key")
     length, side = pl.col("key_end") - pl.col("key"), pl.col("side")
     pairs = pl.min_horizontal(
         *(pl.when(side == which).then(length).otherwise(0).sum().over(PAIRING_GROUP) for which in (-1, 1))
@@ -242,12 +242,12 @@ def build_tolerant_definitions(
     adherence_tolerant = (in + tolerated) / D; adherence_adjusted_tolerant = (D − controllable not tolerated) / D.
     """
 
-    def weigh_tolerant(given: CountedTime) -> pl.DataFrame:
-        rows = mark_tolerated(given, threshold, tolerances)
+    def weigh_tolerant(counted: CountedTime) -> pl.DataFrame:
+        rows = mark_tolerated(counted, threshold, tolerances)
         return _add_weights(rows, IS_IN_ADHERENCE | pl.col("tolerated"), IS_STATE_KNOWN).drop("tolerated")
 
-    def weigh_adjusted_tolerant(given: CountedTime) -> pl.DataFrame:
-        rows = mark_tolerated(given, threshold, tolerances)
+    def weigh_adjusted_tolerant(counted: CountedTime) -> pl.DataFrame:
+        rows = mark_tolerated(counted, threshold, tolerances)
         excused = pl.col("tolerated") | (pl.col("class") != "controllable")
         return _add_weights(rows, IS_STATE_KNOWN & excused, IS_STATE_KNOWN).drop("tolerated")
 

@@ -51,6 +51,7 @@ def assign_reasons(slices: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame
         .backward_fill()
         .shift(-1),
     ).join(shifts, on="segment", how="left", maintain_order="left")
+    # a rest that reaches over the start or end of a shift is judged by its whole length
     start, end = pl.col("shift_key"), pl.col("shift_end")
     # of several reasons that fit, the first of these is given: from the whole shift down to the single second
     reason = (
@@ -101,6 +102,7 @@ def _describe_shifts(slices: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFra
         .group_by("shift")
         .agg(absent=expected & ~pl.col("served").fill_null(False).any())
     )
+    # an agent who works until the very start of the shift is not late
     begun = slices.filter(is_queue_state()).select(shift_key="key_end", at_work=True)
     return (
         segments.select("segment", "shift", "shift_key", "shift_end")

@@ -176,9 +176,11 @@ def assign_queues(slices: pl.DataFrame, legs: pl.DataFrame, day: pl.Series, axis
         axis: the axis of the keys.
     """
     cut = cut_at_call_legs(slices, legs, axis)
+    # an Enum compares integers; millions of strings would dominate the time of grouping
     names = pl.Enum(legs["queue_id"].drop_nulls().unique().sort())
     rows = pl.concat([cut.drop("row"), slices.drop("key", "key_end")[cut["row"]]], how="horizontal")
     agent = pl.col("key") // axis.agent_width
+    # wrap-up belongs to the queue of its call; so does talking that goes on after the recorded leg
     follows = is_state_among(glossary.HANDLING_STATES) & (agent == agent.shift(1)).fill_null(False)
     # -1 ends the fill: time that does not follow a call belongs to no leg
     last_leg = pl.coalesce("leg", pl.when(~follows).then(-1)).forward_fill()

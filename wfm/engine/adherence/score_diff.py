@@ -51,6 +51,7 @@ def overlay_scores(before: pl.DataFrame, after: pl.DataFrame, columns: Sequence[
         agent_id, start_at, end_at, and of each column ``<name>_before`` and ``<name>_after``, null where that score has
         no slice. In order of agent and time; time for which neither has a slice is left out.
     """
+    # each score has an axis of its own, so keys of the two cannot be compared directly
     axis = _build_common_axis(before, after)
     agent = pl.col("agent_id").cast(axis.agents)
     sides = {
@@ -231,6 +232,7 @@ def find_touching_rows(
     of_one = rows.filter(pl.col("agent_id").is_not_null())
     of_all = rows.filter(pl.col("agent_id").is_null()).drop("agent_id")
     agents = changed.select("agent_id").unique()
+    # open ends are clipped to the changed time, so that no span covers years of days
     spans = pl.concat([of_one, of_all.join(agents, how="cross").select(rows.columns)]).with_columns(
         pl.max_horizontal("start_at", pl.lit(first, INSTANT)),
         pl.min_horizontal("end_at", pl.lit(last, INSTANT)),

@@ -348,6 +348,7 @@ class Score:
         """Sum scheduled time per group, in microseconds."""
         if not any(name in rollup.CUTTING_GROUPINGS for name in by):
             return self.segment_sums
+        # finding the queue of every second is costly, so it is done only where it is asked for
         slices = self._queued_slices if "queue_id" in by else self.slice_rows
         columns = [name for name in (*classify.SUMMED_COLUMNS, "queue_id") if name in slices.columns]
         scheduled = slices.filter(pl.col("segment") > 0).select(*columns, label_row=pl.col("segment") - 1)
@@ -397,9 +398,9 @@ class Score:
         return find_definition(name, {**OWN_DEFINITIONS, **self._tolerant_definitions, **DEFINITIONS})
 
     def _diff_weights(self, before: str, after: str) -> pl.DataFrame:
-        given = build_counted_time(self.slices_with_reasons, self.segments, self.agent_zones, self.axis)
+        counted = build_counted_time(self.slices_with_reasons, self.segments, self.agent_zones, self.axis)
         return bridge.diff_weights(
-            self._find_definition(before)(given), self._find_definition(after)(given), self.axis
+            self._find_definition(before)(counted), self._find_definition(after)(counted), self.axis
         )
 
     @cached_property
@@ -408,6 +409,7 @@ class Score:
 
     def _join_labels(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Join the groupings that do not cut segments to rows with ``segment``, except those that the rows have."""
+        # the rows' own columns are kept: unscheduled work has no activity, though a segment lends it its groups
         own = [name for name in rows.columns if name != "segment"]
         return rows.join(self._segment_labels.drop(own, strict=False), on="segment", maintain_order="left")
 

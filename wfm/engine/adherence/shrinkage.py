@@ -104,6 +104,7 @@ def flag_paid_time(slices: pl.DataFrame, labelled: pl.DataFrame) -> pl.DataFrame
         pl.col("shrinkage").cast(pl.Enum(glossary.SHRINKAGE_KINDS)),
         "activity",
     )
+    # unpaid logged-in time stays: it counts for occupancy, though not for shrinkage
     marked = slices.with_columns(flags[name].gather(slices["label_row"]) for name in flags.columns).filter(
         pl.col("paid") | is_logged_in()
     )

@@ -69,7 +69,7 @@ def check_tolerances(
 
 
 def mark_tolerated(
-    given: CountedTime, threshold: ExceptionThreshold, tolerances: Sequence[SegmentTolerance] = ()
+    counted: CountedTime, threshold: ExceptionThreshold, tolerances: Sequence[SegmentTolerance] = ()
 ) -> pl.DataFrame:
     """Add ``tolerated``; rows are cut where it changes.
 
@@ -82,7 +82,7 @@ def mark_tolerated(
         smooth     |~~~|               |~|     start 3, end 2
         cliff       (7 > 3: none)        (7 > 2: none)
     """
-    rows = _add_exception_bounds(given.rows).join(
+    rows = _add_exception_bounds(counted.rows).join(
         _build_tolerance_frame(tolerances), on="activity", how="left", maintain_order="left"
     )
     length = pl.col("run_end") - pl.col("run_start")
@@ -98,6 +98,7 @@ def mark_tolerated(
     rows = rows.with_columns(
         until=pl.col("run_start") + pl.max_horizontal(short, first), since=pl.col("run_end") - last
     )
+    # cut first, so that each row is tolerated as a whole or not at all
     rows = split_rows_at(split_rows_at(rows, pl.col("until")), pl.col("since"))
     tolerated = pl.col("out") & ((pl.col("key") < pl.col("until")) | (pl.col("key") >= pl.col("since")))
     return rows.with_columns(tolerated=tolerated).drop(

@@ -49,6 +49,7 @@ def sum_moves_by_cause(before: Score, after: Score, by: Sequence[str] = ("agent_
     stay = pl.col("stays")
     old, new = pl.col("class_before"), pl.col("class_after")
     uncounted = pl.lit(NOT_COUNTED_CLASS)
+    # a second that changes group leaves one and enters the other: two flows, so that each group adds up
     flows = pl.concat(
         [
             _select_flow(found.filter(stay, old != new), by, "after", old, new),

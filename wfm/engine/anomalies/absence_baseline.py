@@ -83,6 +83,7 @@ def list_on_queue_time(
         pl.col("reason").ne_missing("absent"),
         ~pl.col("day").is_in(list(closed)),
     ).with_columns(out=pl.col("class").cast(pl.String) == "controllable")
+    # rows that differ only in state or reason are joined: the baseline counts agents, not slices
     same = (
         (pl.col("stretch") == pl.col("stretch").shift(1))
         & (pl.col("out") == pl.col("out").shift(1))
@@ -123,6 +124,7 @@ def select_lost_slices(slices: pl.DataFrame, activity: pl.DataFrame) -> pl.DataF
 def split_into_phases(stretches: pl.DataFrame) -> pl.DataFrame:
     """Cut stretches into phases: minutes since a shift began or a rest ended, minutes before the next, or neither."""
     first, last = pl.col("first"), pl.col("last")
+    # a stretch too short for both edges belongs to its beginning
     head = pl.min_horizontal(first + PHASE_BOUNDS_MIN[-1] * US_PER_MINUTE, last)
     tail = pl.max_horizontal(last - PHASE_BOUNDS_MIN[-1] * US_PER_MINUTE, head)
     begins = pl.when("begins_shift").then(pl.lit("begins")).otherwise(pl.lit("again"))
@@ -157,6 +159,7 @@ def split_into_phases(stretches: pl.DataFrame) -> pl.DataFrame:
 def drop_duplicate_groups(member: pl.DataFrame) -> pl.DataFrame:
     """Drop groups that have exactly the same agents as a wider one."""
     ranks = pl.DataFrame({"scope": GROUP_SCOPES, "rank": range(len(GROUP_SCOPES))})
+    # a team that is the whole site would only repeat the site's tests, and cost significance
     groups = member.group_by(GROUP_KEY).agg(who=pl.col("agent_id").unique().sort()).join(ranks, on="scope")
     distinct = groups.sort("rank", "name").unique("who", keep="first", maintain_order=True)
     return member.unique([*GROUP_KEY, "agent_id"]).join(distinct.select(GROUP_KEY), on=GROUP_KEY, how="semi")

@@ -141,6 +141,7 @@ def find_silent_spans(
     low, high = (to_epoch_us(at) for at in window)
     present = _list_attended_spans(slices, reporter, timezone, closed)
     transactions = agent_state.select("source", at=pl.col("at").dt.epoch("us")).unique().sort("source", "at")
+    # rates of the other days: a silent day would otherwise lower its own expectation
     rates = _estimate_transaction_rates(present, transactions, timezone)
     gaps = (
         transactions.with_columns(end=pl.col("at").shift(-1).over("source"))

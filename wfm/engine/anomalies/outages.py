@@ -98,6 +98,7 @@ def find_joint_absences(
     # Bonferroni: with n tested instants, each may be a false alarm with probability chance / n
     limit = log(max(inside.height, 1) / criteria.max_false_alarm_rate)
     found = _build_episodes(measured, criteria, limit)
+    # the edges come from the agents' own times, which are sharper than the instants tested
     runs = _list_out_runs(stretches)
     found = _drop_nested_episodes(_align_episode_edges(found, runs, member)).filter(
         pl.col("end") - pl.col("start") >= to_microseconds(criteria.min_duration)
@@ -206,6 +207,7 @@ def _chain_offsets(offsets: pl.DataFrame) -> pl.DataFrame:
 
 def _drop_nested_episodes(found: pl.DataFrame) -> pl.DataFrame:
     """Keep every outage once: for the widest group, unless a narrower one stood out or was nearly all of it."""
+    # from the widest group down, so that an outage is reported once
     for rank, scope in enumerate(GROUP_SCOPES[:-1], start=1):
         wide = found.filter(pl.col("scope") == scope)
         narrow = found.filter(pl.col("scope").is_in(GROUP_SCOPES[rank:])).select(

@@ -68,6 +68,7 @@ def find_unmapped_states(
         .filter(state == "unmapped")
         .join(kinds.unique("key", keep="last"), on="key", how="left", maintain_order="left")
     )
+    # slices have no source: an agent's vendor state is looked up in the transactions
     where = transactions.unique(["agent_id", "vendor_state"], keep="first", maintain_order=True)
     rows = rows.join(where, on=["agent_id", "vendor_state"], how="left", maintain_order="left").with_columns(
         word=fold_vendor_text(pl.col("vendor_state"))

@@ -135,8 +135,10 @@ def _cut_slices(scored: Score, facts: Dataset, rules: pl.Series, agent_id: str) 
         *lines.layers,
     ]
     cut = overlay_layers(layers, axis).filter(pl.col("slice") >= 0)
-    given = decided.select("segment", "category", "counted", "approved", "system", "rule")[cut["decided"]]
-    cut = pl.concat([cut, given], how="horizontal")
+    facts_of_slice = decided.select("segment", "category", "counted", "approved", "system", "rule")[
+        cut["decided"]
+    ]
+    cut = pl.concat([cut, facts_of_slice], how="horizontal")
     login_entries = cut.select(
         **{f"login_entry_{slot}": pl.col(f"entry_{slot}") for slot in range(lines.slot_count)}
     )
@@ -207,8 +209,8 @@ def _add_state_row(cut: pl.DataFrame, scored: Score, facts: Dataset) -> pl.DataF
     transactions = transactions.sort("said_at", maintain_order=True)
     row = scored.timelines.entries["row"].cast(pl.Int64).gather(cut["login_entry"])
     at = scored.axis.decode_instant(pl.col("key")).alias("at")
-    # the join below needs order of time; the position leads back to the order of the slices
     asked = cut.with_columns(at, current=row).with_row_index("position")
+    # an asof join needs order of time; the position leads back to the order of the slices
     last = asked.select("position", "at", *LOGIN_KEY).sort("at", maintain_order=True)
     before = last.join_asof(
         transactions,
@@ -340,6 +342,7 @@ def _add_call_rows(cut: pl.DataFrame, scored: Score) -> pl.DataFrame:
     )
     legs = scored.call_legs.select("row", "leg_id", leg_key="key", leg_end="key_end")
     now = cut.select("position", "key", begun=pl.coalesce("begun", "key"))
+    # a leg that ended before the slice still counts if the call rule used it
     overlaps = (pl.col("leg_key") < pl.col("begun")) & (pl.col("leg_end") > pl.col("begun"))
     found = now.join_where(
         legs, pl.col("leg_key") <= pl.col("key"), pl.col("leg_end") > pl.col("begun")

@@ -162,6 +162,7 @@ def _examine_overrun(
     legs = scored.call_legs.filter(pl.col("key") < begun, pl.col("key_end") > begun)
     reach = _find_call_reach(scored, int(segment["segment"][0]))
     until = int(reach["until"][0]) if reach.height else None
+    # one microsecond earlier is the last instant of the segment before
     then, before = _find_state_at(slices_of_agent, begun), _find_state_at(slices_of_agent, begun - 1)
     return OverrunFinding(
         off_queue,
@@ -186,6 +187,7 @@ def _examine_shifted_break(
     reach = _find_call_reach(scored, int(before["segment"][0]) if before.height else -1)
     taken = slices_of_agent.filter(pl.col("out")).join(reach.select("segment", "stop"), on="segment")
     lost = taken.filter(pl.col("key") < pl.col("stop"))
+    # the credit is what the call took of the break, also where an exemption excuses it
     credit = int(lost.select(length.sum()).item()) if is_break else 0
     then = _find_state_at(slices_of_agent, begun) in glossary.REST_STATES
     rested = slices_of_agent.select("key", "key_end", rest_end=find_run_end(is_rest_state())).filter(

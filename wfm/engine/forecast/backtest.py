@@ -130,7 +130,9 @@ def _build_origin_rows(
 ) -> pl.DataFrame:
     """Build the rows of one origin: the forecasts of every model next to the actuals."""
     at = slice(start, min(start + 7, panel.full_days))
-    keep = np.broadcast_to(panel.usable_days[:, at, None] & (panel.seen[at] > 0), expected.volume.shape)
+    keep = np.broadcast_to(
+        panel.usable_days[:, at, None] & (panel.slot_counts[at] > 0), expected.volume.shape
+    )
     queue, day, slot = np.nonzero(keep)
     keys = {
         "queue_id": np.array(panel.queues)[queue],

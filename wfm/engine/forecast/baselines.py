@@ -23,7 +23,7 @@ MAX_CLOSED_LEVEL: Final = 0.02
 def compute_calls_per_interval(panel: HistoryPanel, measure: str) -> FloatArray:
     """Return calls per interval: slots that occurred twice are averaged, slots that did not occur are NaN."""
     calls: FloatArray = getattr(panel, measure)
-    return np.where(panel.seen > 0, calls / np.maximum(panel.seen, 1), np.nan)
+    return np.where(panel.slot_counts > 0, calls / np.maximum(panel.slot_counts, 1), np.nan)
 
 
 def stack_same_weekdays(panel: HistoryPanel, calendar: DayCalendar, measure: str, count: int) -> FloatArray:
@@ -69,6 +69,7 @@ def predict_weekday_level(panel: HistoryPanel, calendar: DayCalendar, measure: s
     )
     calls: FloatArray = getattr(panel, measure)
     last = np.flatnonzero(~panel.missing[: panel.full_days])[-14:]
+    # only weekdays that the horizon has: for the others there is no mean to compare with
     last = last[np.isin(calendar.weekdays[last], calendar.weekdays[panel.full_days :])]
     received, expected = calls[:, last].sum(axis=(1, 2)), week[:, calendar.weekdays[last]].sum(axis=1)
     return np.asarray(
@@ -110,7 +111,7 @@ def fit_calendar_model(
         *build_design(calendar, acting, n),
     )
     shape = fit_weekday_profile(
-        calls, panel.seen[:n], daily.weight * usual[:n], acting[:n], daily.overdispersion
+        calls, panel.slot_counts[:n], daily.weight * usual[:n], acting[:n], daily.overdispersion
     )
     shape *= ~find_closed_slots(panel, usual[:n], acting[:n])
     return daily.mean[:, n:, None] * shape[:, acting[n:]], daily.overdispersion

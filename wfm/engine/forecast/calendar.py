@@ -61,6 +61,7 @@ def read_holidays(holiday: pl.DataFrame | None) -> pl.DataFrame:
         pl.col("category").cast(pl.String).fill_null("") if "category" in holiday.columns else pl.lit("")
     )
     rows = holiday.select(pl.col("on").cast(pl.Date), plain.alias("name"), category.alias("category"))
+    # of several rows about one date a public holiday counts before an observance
     order = pl.col("category").is_in(PUBLIC_CATEGORIES).not_()
     return (
         pl.concat([empty, rows]).drop_nulls("on").sort(order, maintain_order=True).unique("on", keep="first")

@@ -77,6 +77,7 @@ def build_dummies(label: LabelArray) -> FloatArray:
 def build_drift_columns(days: int, over: int, step_sd: float) -> tuple[FloatArray, FloatArray]:
     """Build columns for the drift of the level back from the origin, in steps of weeks, then months, then quarters."""
     age = np.maximum(over - 0.5 - np.arange(days), 0.0) / 7
+    # finer steps near the origin, where the level matters most for the forecast
     knots = np.concatenate([np.arange(0, 13, 1.0), np.arange(13, 52, 4), np.arange(52, 521, 13)])
     knots = knots[: np.searchsorted(knots, age[0]) + 1]
     width = np.diff(knots)
@@ -118,6 +119,7 @@ def fit_daily(
         eta = np.clip(beta @ x[:n].T, -6, 6)
         mean = np.exp(offset[:, :n] + eta)
         residual = np.where(learn, (total - mean) / mean, 0.0)
+        # relative standard deviation of a day: its own overdispersion plus Poisson noise
         spread = np.sqrt(overdispersion[:, None] + 1 / mean)
         huber = np.minimum(1.0, HUBER_SDS * spread / np.maximum(np.abs(residual), 1e-9))
         weight = np.where(learn, huber / spread**2, 0.0)

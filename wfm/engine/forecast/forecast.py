@@ -56,6 +56,7 @@ class ExpectedLoad:
 def expect_load(panel: HistoryPanel, days: DayCalendar) -> ExpectedLoad:
     """Compute the expected volume and AHT on the days after the panel's last full one."""
     volume, overdispersion = fit_calendar_model(panel, days)
+    # the share of the last 13 weeks: older abandonment says little about the next days
     entered, handled = (x[:, -91:].sum(axis=(1, 2), dtype=float) for x in (panel.entered, panel.handled))
     answered = np.divide(handled, entered, out=np.ones_like(handled), where=entered > 0)
     return ExpectedLoad(volume, volume * answered[:, None, None], expect_aht(panel, days), overdispersion)
@@ -69,9 +70,9 @@ def adjust_to_today(panel: HistoryPanel, expected: ExpectedLoad) -> ExpectedLoad
     """
     if not panel.today:
         return expected
-    elapsed = panel.seen[-1] > 0
+    elapsed = panel.slot_counts[-1] > 0
     received = panel.entered[:, -1, elapsed].sum(axis=1)
-    due = (expected.volume[:, 0] * panel.seen[-1])[:, elapsed].sum(axis=1)
+    due = (expected.volume[:, 0] * panel.slot_counts[-1])[:, elapsed].sum(axis=1)
     trust = CARRY_OVER * expected.overdispersion / (expected.overdispersion + 1 / np.maximum(due, 1e-9))
     factor = np.where(due > 0, np.clip((received + 0.5) / (due + 0.5), 0.25, 4.0) ** trust, 1.0)
     volume, handled = expected.volume.copy(), expected.handled.copy()
@@ -95,7 +96,7 @@ def compute_errors(panel: HistoryPanel, expected: ExpectedLoad, start: int) -> F
     end = min(start + expected.volume.shape[1], panel.full_days)
     at = slice(start, end)
     volume, handled, aht = (x[:, : end - start] for x in (expected.volume, expected.handled, expected.aht))
-    scored = panel.usable_days[:, at, None] & (panel.seen[at] > 0) & (volume > 0)
+    scored = panel.usable_days[:, at, None] & (panel.slot_counts[at] > 0) & (volume > 0)
     z = (panel.entered[:, at] - volume) / compute_volume_scale(
         np.maximum(volume, 1e-9), expected.overdispersion[:, None, None]
     )
@@ -131,6 +132,7 @@ class PredictionIntervals:
 
 def build_prediction_intervals(expected: ExpectedLoad, past: list[ForecastErrors]) -> PredictionIntervals:
     """Build prediction intervals from the errors of past origins; they widen with the horizon as the level drifts."""
+    # calibration covers one week ahead; beyond it the drift of the level is added
     week = np.arange(expected.volume.shape[1])[:, None] / 7
     overdispersion = expected.overdispersion[:, None, None] + STEP_SD**2 * np.maximum(week - 1, 0)
     z = _interpolate_past_errors(expected.volume, [m.volume for m in past], [m.volume_size for m in past])

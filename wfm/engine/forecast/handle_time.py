@@ -82,6 +82,7 @@ def _build_design(calendar: DayCalendar, over: int) -> tuple[FloatArray, FloatAr
 def _estimate_slot_ratios(calls: FloatArray, spent: FloatArray, level: FloatArray) -> FloatArray:
     """Estimate each slot's ratio to its day's AHT, smoothed and shrunk towards 1: queue × slot."""
     age = (np.arange(calls.shape[1])[::-1] + 0.5) / 7
+    # older calls count less: handle time drifts with products and staff
     recent = 0.5 ** (age / HALF_LIFE_WEEKS)
     expected = np.einsum("qds,qd,d->qs", calls, np.nan_to_num(level), recent)
     found = np.einsum("qds,d->qs", spent, recent)

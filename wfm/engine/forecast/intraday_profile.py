@@ -28,12 +28,16 @@ COMPARISON_KERNEL: Final = np.ones(13)
 
 
 def fit_weekday_profile(
-    calls: FloatArray, seen: FloatArray, weight: FloatArray, acting: IntArray, overdispersion: FloatArray
+    calls: FloatArray,
+    slot_counts: FloatArray,
+    weight: FloatArray,
+    acting: IntArray,
+    overdispersion: FloatArray,
 ) -> FloatArray:
     """Compute the share of a day's calls per slot, queue × 7 × slot: a weekday sums to 1, or 0 if never open."""
-    calls, seen, weight, acting = (
+    calls, slot_counts, weight, acting = (
         calls[:, -WINDOW_DAYS:],
-        seen[-WINDOW_DAYS:],
+        slot_counts[-WINDOW_DAYS:],
         weight[:, -WINDOW_DAYS:],
         acting[-WINDOW_DAYS:],
     )
@@ -43,30 +47,30 @@ def fit_weekday_profile(
         at = np.flatnonzero((acting == day) & (weight > 0).any(axis=0))
         if at.size:
             share[:, day], trust[:, day] = _average_shares(
-                calls[:, at], seen[at], weight[:, at], overdispersion
+                calls[:, at], slot_counts[at], weight[:, at], overdispersion
             )
     share, trust = pool_weekdays(share, trust)
     return smooth_slots(share, trust)
 
 
 def _average_shares(
-    calls: FloatArray, seen: FloatArray, weight: FloatArray, overdispersion: FloatArray
+    calls: FloatArray, slot_counts: FloatArray, weight: FloatArray, overdispersion: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Average days to shares, twice (the first pass gives the caps), and return the effective number of calls."""
-    rate = np.where(seen > 0, calls / np.maximum(seen, 1), 0)
-    first, _ = _compute_mean_shares(rate, seen, weight)
+    rate = np.where(slot_counts > 0, calls / np.maximum(slot_counts, 1), 0)
+    first, _ = _compute_mean_shares(rate, slot_counts, weight)
     expected = first[:, None, :] * rate.sum(axis=2, keepdims=True)
     top = expected + CAP_SDS * np.sqrt(expected + overdispersion[:, None, None] * expected**2) + 1
-    share, total = _compute_mean_shares(np.minimum(rate, top), seen, weight)
+    share, total = _compute_mean_shares(np.minimum(rate, top), slot_counts, weight)
     return share, total.sum(axis=1) ** 2 / np.maximum((weight * total).sum(axis=1), 1e-9)
 
 
 def _compute_mean_shares(
-    rate: FloatArray, seen: FloatArray, weight: FloatArray
+    rate: FloatArray, slot_counts: FloatArray, weight: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Compute shares by slot (over the days that had the slot) and each day's weighted total."""
     total = weight * rate.sum(axis=2)
-    share = np.einsum("qd,qds->qs", weight, rate) / np.maximum(total @ (seen > 0), 1e-9)
+    share = np.einsum("qd,qds->qs", weight, rate) / np.maximum(total @ (slot_counts > 0), 1e-9)
     return share / np.maximum(share.sum(axis=1, keepdims=True), 1e-9), total
 
 
@@ -80,6 +84,7 @@ def pool_weekdays(share: FloatArray, trust: FloatArray) -> tuple[FloatArray, Flo
     near = _smooth(apart, COMPARISON_KERNEL) / np.maximum(
         _smooth((both > 0).astype(float), COMPARISON_KERNEL), 1e-9
     )
+    # what two weekdays differ by beyond their noise: 0 for two that differ only by chance
     unlike = np.maximum(near - noise[:, :, None, None] - noise[:, None, :, None], 0)
     there = (trust[:, None] > 0) & (trust[:, :, None] > 0)
     mix = np.where(there[..., None], 1 / (noise[:, None, :, None] + unlike), 0)
@@ -90,6 +95,7 @@ def pool_weekdays(share: FloatArray, trust: FloatArray) -> tuple[FloatArray, Flo
 
 def smooth_slots(share: FloatArray, trust: FloatArray) -> FloatArray:
     """Shrink shares towards their neighbours' mean, the more the noisier they are relative to their curvature."""
+    # smoothing across opening time would put calls before it
     open_ = share > MIN_OPEN_SHARE * share.max(axis=2, keepdims=True)
     smooth = np.where(
         open_,

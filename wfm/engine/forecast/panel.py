@@ -1,6 +1,6 @@
 """Lay out the history as a cube on the local clock: queue × day × 15-minute slot.
 
-A slot is a time on the local clock, so slot 36 is 09:00 in winter and in summer; `seen` counts its intervals:
+A slot is a time on the local clock, so slot 36 is 09:00 in winter and in summer; `slot_counts` counts its intervals:
 
     local day     00:00 00:15 …  01:45 02:00 … 02:45 03:00 …
     an ordinary day 1     1         1    1        1    1
@@ -46,7 +46,7 @@ class HistoryPanel:
     """The history up to the origin, of some queues.
 
     `entered`, `handled`, `handle_s`: queue × day × slot; `centre`: day × slot, entered over all queues;
-    `seen`: day × slot, intervals of the slot that ended by the origin; `first_days`: per queue the day of
+    `slot_counts`: day × slot, intervals of the slot that ended by the origin; `first_days`: per queue the day of
     its first row; `missing`: days that are missing, given or detected; `given_missing`: those that were given;
     `excused`: days that a holiday may leave without calls; `today`: whether the last day is not over yet.
     """
@@ -57,7 +57,7 @@ class HistoryPanel:
     handled: FloatArray
     handle_s: FloatArray
     centre: FloatArray
-    seen: FloatArray
+    slot_counts: FloatArray
     first_days: IntArray
     missing: BoolArray
     given_missing: BoolArray
@@ -84,7 +84,7 @@ class HistoryPanel:
             handled=self.handled[:, :days],
             handle_s=self.handle_s[:, :days],
             centre=self.centre[:days],
-            seen=self.seen[:days],
+            slot_counts=self.slot_counts[:days],
             missing=self.given_missing[:days]
             | find_missing_days(self.days[:days], self.centre[:days].sum(axis=1), self.excused[:days]),
             given_missing=self.given_missing[:days],
@@ -201,15 +201,18 @@ def build_panels(
             f"the history begins on the day of {origin.isoformat()}: give at least one full local day"
         )
     grid = SlotGrid(start, _number_days(axis, days) * SLOTS_PER_DAY + axis["slot"].to_numpy(), len(days))
-    seen = grid.sum_by_cell(axis.with_columns(pl.lit(1.0).alias("seen")), "seen")[0]
+    slot_counts = grid.sum_by_cell(axis.with_columns(pl.lit(1.0).alias("slot_counts")), "slot_counts")[0]
     centre = grid.sum_by_cell(by_interval, "entered")[0]
     given_missing, excused = _is_among(days, missing), _is_among(days, holiday)
     total, last = centre.sum(axis=1), int(grid.cells[grid.count_steps(by_interval)].max()) // SLOTS_PER_DAY
-    gone = given_missing | find_missing_days(days, total, excused) | find_days_after_feed(days, total, last)
+    is_missing = (
+        given_missing | find_missing_days(days, total, excused) | find_days_after_feed(days, total, last)
+    )
     # a day that is not over yet may still get its calls
-    gone &= ~(today & (np.arange(len(days)) == len(days) - 1))
+    is_missing &= ~(today & (np.arange(len(days)) == len(days) - 1))
     names = ended.select(pl.col("queue_id").unique().sort()).collect().to_series().to_list()
     for at in range(0, len(names), QUEUES_PER_PANEL):
+        # some queues at a time: a cube of all queues of a large centre does not fit into memory
         some = names[at : at + QUEUES_PER_PANEL]
         rows = select_measures(
             ended.filter(pl.col("queue_id").is_between(pl.lit(some[0]), pl.lit(some[-1]))).collect()
@@ -228,9 +231,9 @@ def build_panels(
             cubes[1],
             cubes[2],
             centre,
-            seen,
+            slot_counts,
             first,
-            gone,
+            is_missing,
             given_missing,
             excused,
             today,
@@ -263,17 +266,18 @@ class SlotGrid:
 
 def find_missing_days(days: DateArray, total: FloatArray, excused: BoolArray) -> BoolArray:
     """Find days with nearly no calls where the weekday normally has many and no holiday explains it."""
-    gone = np.zeros(len(days), bool)
+    is_missing = np.zeros(len(days), bool)
     for day in range(7):
         at = np.flatnonzero(get_weekdays(days) == day)
         if at.size < 3:
             continue
+        # the median of the same weekdays around each day, as a season may change what is usual
         padded = np.pad(total[at].astype(float), NEIGHBOUR_WEEKS, constant_values=np.nan)
         around = np.nanmedian(
             np.lib.stride_tricks.sliding_window_view(padded, 2 * NEIGHBOUR_WEEKS + 1), axis=1
         )
-        gone[at] = (around >= MIN_TYPICAL_CALLS) & (total[at] < MISSING_DAY_SHARE * around)
-    return gone & ~excused
+        is_missing[at] = (around >= MIN_TYPICAL_CALLS) & (total[at] < MISSING_DAY_SHARE * around)
+    return is_missing & ~excused
 
 
 def find_days_after_feed(days: DateArray, total: FloatArray, last: int) -> BoolArray:

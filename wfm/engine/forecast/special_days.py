@@ -38,8 +38,8 @@ def find_acting_weekdays(panel: HistoryPanel, calendar: DayCalendar) -> IntArray
 
 def _choose_weekday(cost: FloatArray, past: IntArray, own: IntArray) -> IntArray:
     """Return the weekday with the least cost over past days (day × 7), or each day's own (the last column)."""
-    mine = OWN_WEEKDAY_FACTOR * cost[np.arange(len(past)), past]
-    best = int(np.argmin(np.append(cost.mean(axis=0), mine.mean())))
+    own_cost = OWN_WEEKDAY_FACTOR * cost[np.arange(len(past)), past]
+    best = int(np.argmin(np.append(cost.mean(axis=0), own_cost.mean())))
     return own if best == 7 else np.full_like(own, best)
 
 

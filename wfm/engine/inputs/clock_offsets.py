@@ -27,6 +27,7 @@ def find_clock_offsets(rows: pl.DataFrame, clock: pl.DataFrame, at: pl.Expr) -> 
         .unique("row", keep="last", maintain_order=True)
         .select("row", ahead=(pl.col("offset_s") * US_PER_SECOND).round().cast(pl.Int64))
     )
+    # the join drops rows without an offset, so the full numbering is joined back
     numbered = pl.DataFrame({"row": pl.int_range(rows.height, dtype=pl.get_index_type(), eager=True)})
     ahead = numbered.join(matched, on="row", how="left", maintain_order="left")["ahead"]
     return ahead.fill_null(0)

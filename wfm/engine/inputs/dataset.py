@@ -140,10 +140,12 @@ class Dataset:
         sources = self.agent_state["source"].unique() if self.state_sources is None else self.state_sources
         with_states = self.map_logins_to_agents(self.agent_state)
         listed = self.login.filter(pl.col("source").is_in(sources.implode()))
+        # a login that never sent a state says nothing, unless the agent has no other
         without = listed.join(with_states, on="agent_id", how="anti")
         found = pl.concat([with_states, without.select(with_states.columns)]).filter(
             pl.col("agent_id").is_in(axis.agents.categories.implode())
         )
+        # time in which an agent held no login is not time logged out: it needs a slot of its own
         always = found.filter(pl.col("from_at").is_null(), pl.col("to_at").is_null())
         not_always = pl.DataFrame({"agent_id": axis.agents.categories}).join(
             always, on="agent_id", how="anti"
@@ -171,6 +173,7 @@ class Dataset:
         )
         logs = self.call_leg["source"].unique() if self.call_log_sources is None else self.call_log_sources
         on_axis = pl.col("agent_id").is_in(axis.agents.categories.implode())
+        # the call log of a source speaks for all of its agents, also for those without any call
         logged = self.map_logins_to_agents(logins).filter(on_axis, pl.col("source").is_in(logs.implode()))
         at = pl.col("answered_at")
         legs = (

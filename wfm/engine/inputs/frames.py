@@ -61,6 +61,7 @@ def read_frame(frame: Frame | None, table: str) -> pl.DataFrame:
         raise InputError(f"{table}: expected a polars frame, got {type(frame).__name__}.")
     data = frame.lazy().collect()
     if "source" in wanted.own_columns and "source" not in data.columns:
+        # a mapping without a source applies to every source, a fact to the single one there is
         data = data.with_columns(source=pl.lit("*" if table == "state_map" else SINGLE_SOURCE))
     missing = [name for name in wanted.own_columns if name in wanted.required and name not in data.columns]
     if missing:

@@ -18,6 +18,7 @@ def add_agent_id(
         at: the instant, over columns of ``rows``.
         account: the column of ``rows`` that names the source.
     """
+    # numbered, because a login may have been held by several agents: rows must not multiply
     numbered = rows.with_row_index("row_index")
     since, until = pl.col("from_at"), pl.col("to_at")
     holders = (  # of several rows that apply the last one counts

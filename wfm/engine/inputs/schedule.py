@@ -65,6 +65,7 @@ def add_workday(schedule: pl.DataFrame, zone_of: pl.DataFrame) -> pl.DataFrame:
         zone_of, on="agent", how="left", maintain_order="left"
     )
     publication = ["agent", "published_at"]
+    # running maximum: a short row inside a long one does not end the shift
     end = pl.col("end_at").cum_max().over(publication)
     gap = (pl.col("start_at") - end.shift(1).over(publication)) > MAX_GAP_WITHIN_SHIFT
     long = ~pl.col("counted") & (pl.col("end_at") - pl.col("start_at") >= MIN_SEPARATE_SEGMENT)
@@ -120,6 +121,7 @@ def build_segments(
     change = (pl.col("activity") != pl.col("activity").shift(1)) | (
         pl.col("key") != pl.col("key_end").shift(1)
     )
+    # adjoining rows of one activity are one segment, so that how a file splits them changes nothing
     rows = (
         resolve_overlaps(spans, "activity")
         .with_columns(segment=change.fill_null(True).cum_sum().cast(pl.Int32))

@@ -155,6 +155,7 @@ def build_state_timelines(
         renewal: a state other than logged_out is unknown once no transaction has renewed it for so long.
     """
     origin, end = _list_axis_bounds(axis)
+    # a login without any transaction counts as logged out all the time
     without = logins.join(agent_state, on=["source", "login"], how="anti", nulls_equal=True).with_columns(
         at=origin,
         until=end,
@@ -279,6 +280,7 @@ def _build_login_spans(agent_state: pl.DataFrame, axis: Axis, renewal: timedelta
         "login_number", at=expired_at, until="until", entry=pl.lit(EXPIRED_ENTRY, pl.Int32)
     )
     rows = rows.with_columns(until=pl.when("expires").then(expired_at).otherwise("until"))
+    # before the first transaction the login is taken to be logged out
     first = rows.filter((pl.col("login_number") != pl.col("login_number").shift(1)).fill_null(True)).select(
         "login_number", at=origin, until="at", entry=pl.lit(BEFORE_FIRST_ENTRY, pl.Int32)
     )

@@ -119,5 +119,6 @@ def _sum_before(name: str, scored: Score) -> pl.Expr:
     axis, within = scored.axis, get_window_bounds(scored.window)
     low, high = ((at - axis.origin_us) for at in within or (axis.origin_us, axis.end_us))
     begin, end = ((pl.col(key) % axis.agent_width).clip(low, high) for key in ("key", "key_end"))
+    # clipped to the window: what counted before it is not part of the day's figure
     length = pl.when(name).then(end - begin).otherwise(0)
     return (length.cum_sum() - length).over("agent")

@@ -29,6 +29,7 @@ class SourceCoverage:
         is_only_source = self.spans["source"].n_unique() == 1
         everywhere = self.spans.with_columns(source=pl.lit(None, pl.String))
         spans = pl.concat([self.spans, everywhere if is_only_source else intersect_coverage(self.spans)])
+        # an empty span says that a source is polled, but covers nothing
         spans = spans.filter(pl.col("start_at") < pl.col("end_at"))
         last = pl.col("start_at").shift(-1).over("source").is_null()
         self.edges = spans.filter(last).select("source", edge=pl.col("end_at").dt.epoch("us"))

@@ -101,9 +101,11 @@ class FactStore:
         is_schedule = name == "schedule"
         numbers = self._agent_numbers if is_schedule else self._login_numbers
         who = numbers.assign_numbers(rows)
+        # `_find_agents_of` below needs the agents of logins that are new
         self._resolve_new_logins()
         about = self._tables[name].upsert_rows(rows.with_columns(who=who))
         agents = set(about if is_schedule else self._find_agents_of(about))
+        # a call alone puts nobody on the axis: `Dataset.build_axis` asks for a schedule or states
         if name != "call_leg" and not agents <= self._present_agents:
             self._set_present_agents(self._present_agents | agents)
         everybody = (

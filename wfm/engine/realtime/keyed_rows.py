@@ -88,6 +88,7 @@ class KeyedRows:
         self._remove_rows(stored)
         if rows.height:
             self.rows = pl.concat([self.rows, rows])
+        # many small appends make every later filter slow; copying at each one would, too
         if self.rows.n_chunks() > MAX_CHUNKS:
             self.rows = self.rows.rechunk()
         return touched

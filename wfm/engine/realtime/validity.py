@@ -48,6 +48,7 @@ def compute_validity(scored: Score, edges: pl.DataFrame | None) -> pl.DataFrame:
     # left: a boundary exactly at the edge is the horizon
     position = cuts.search_sorted(rows["edge_key"].fill_null(0), side="left")
     ends = rows.select((pl.col("agent").to_physical().cast(pl.Int64) + 1) * axis.agent_width).to_series()
+    # an agent whose edge is after every boundary is valid to the end of the axis
     found = cuts.append(pl.Series([ends.max()])).gather(position)
     rows = rows.with_columns(until=found % axis.agent_width + axis.origin_us)
     rows = rows.with_columns(until=pl.min_horizontal("until", *_find_next_bounds(scored, rows))).with_columns(
@@ -119,6 +120,7 @@ def _find_next_bounds(scored: Score, rows: pl.DataFrame) -> list[pl.Series]:
         )
         for name in zone.unique()
     ]
+    # unscheduled work after local midnight belongs to the next workday
     midnight = pl.select(pl.coalesce([*days, pl.lit(rows["edge"])])).to_series()
     found = [midnight.alias("midnight")]
     for number, bound in enumerate(scored.window or ()):

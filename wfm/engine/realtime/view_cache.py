@@ -74,6 +74,7 @@ def _add_position(rows: pl.DataFrame, facts: FactStore) -> pl.DataFrame:
 
 def _build_grown_sums() -> list[pl.Expr]:
     """Build the sums of a segment whose last covered slice grows at the cost of the unknown time after it."""
+    # what the last covered slice gains, the unknown time after it loses
     more = pl.when("open").then(pl.col("now") - pl.col("edge")).otherwise(0)
     less = pl.when(pl.col("open_class").is_not_null()).then(more).otherwise(0)
     grown = {

@@ -212,6 +212,7 @@ def _spread_handle_time(rows: pl.DataFrame) -> list[pl.DataFrame]:
     """Split talk from the answer on, and wrap-up from the end on, at every interval boundary."""
     parts = []
     for start, length, leg in (("answer", "talked", 1), ("end", "wrapped", 0)):
+        # a leg without an instant of answer is spread from its arrival on
         low = pl.coalesce(start, "arrival") + pl.col("skew")
         pieces = split_at_intervals(
             rows.with_columns(low=low).with_columns(high=pl.col("low") + pl.col(length))
@@ -239,12 +240,13 @@ def fit_models(facts: CallFacts, vendor: VendorBuckets) -> FittedModels:
         best = _pick_best_change(tried, losses)
         if best.is_empty():
             break
-        taken = best.select("cause", *MODEL_DTYPES).with_columns(step=pl.lit(step))
-        steps.append(taken)
+        change_made = best.select("cause", *MODEL_DTYPES).with_columns(step=pl.lit(step))
+        steps.append(change_made)
         models = pl.concat(
             [models.join(best, on=QUEUE_KEY, how="anti"), best.select(list(MODEL_DTYPES))]
         ).sort(QUEUE_KEY)
         losses = compute_losses(predict_buckets(facts, models), vendor)
+    # without any change there must still be a frame with the right columns
     empty = (
         models.clear()
         .with_columns(cause=pl.lit("", pl.String), step=pl.lit(0))

@@ -83,6 +83,7 @@ def collect_call_facts(
         pl.col("queue_id").fill_null(NO_QUEUE), pl.col("direction").str.to_lowercase()
     )
     made = pl.col("direction").is_in(["out", "internal"])
+    # the same selection as for volume: otherwise the two would differ for reasons of their own
     came_in = intervals.select_counted_legs(legs, interval_volume).with_columns(kind=pl.lit("call"))
     outgoing = legs.filter(made, pl.col("queue_id") != NO_QUEUE).with_columns(direction=pl.lit("in"))
     # counted as if they had come in: the rules of counting are the same
@@ -252,6 +253,7 @@ def _match_conversations(talks: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFram
     )
     columns = ["run", "talk", "answer", "run_low"]
     matched = pl.concat([found.select(columns), later.select(columns)]).sort("run", "answer", "talk")
+    # time of a run before its first conversation belongs to that conversation
     first = pl.col("run") != pl.col("run").shift(1)
     at = pl.when(first.fill_null(True)).then("run_low").otherwise(pl.max_horizontal("answer", "run_low"))
     return matched.select("run", "talk", at=at)

@@ -236,7 +236,9 @@ def _estimate_day(pairs: pl.DataFrame, events: int, whole: bool) -> SkewEstimate
         return SkewEstimate(reason="no_common_agent")
     if events < MIN_PAIRS:
         return SkewEstimate(reason="too_few_events")
+    # whole seconds hide up to a second of difference, which the interval must include
     grain = 1.0 if whole else 0.001
+    # separately first: the two kinds may disagree, and then only the ends are trusted
     ends, answers = (
         _estimate_from_pairs(pairs.filter(pl.col("kind") == kind), grain) for kind in ("end", "answer")
     )
@@ -328,6 +330,7 @@ def _estimate_by_edge(chosen: FloatArray, background: float, grain: float) -> Sk
 def _find_likeliest_run(chosen: FloatArray, background: float) -> tuple[int, int]:
     """Find the most likely run of pairs i…j: the one with the highest k ln(k / (length × background)) − k."""
     n = chosen.size
+    # the run starts in the first third and ends in the last: n²/9 candidates instead of n²
     third = max(n // 3, 1)
     i, j = np.arange(third)[:, None], np.arange(n - third, n)[None, :]
     k = np.maximum(j - i, 1)

@@ -71,8 +71,8 @@ class Reconciliation:
 
     def select_queues(self, queues: Sequence[str]) -> Reconciliation:
         """Return the reconciliation of these queues only."""
-        mine = pl.col("queue_id").is_in(list(queues))
-        return Reconciliation(self.findings.filter(mine), self._rows.filter(mine))
+        is_chosen = pl.col("queue_id").is_in(list(queues))
+        return Reconciliation(self.findings.filter(is_chosen), self._rows.filter(is_chosen))
 
     def sum_accounts(self, names: Sequence[str] = ("source", "queue_id", "interval_start")) -> pl.DataFrame:
         """Sum the accounts by any of `GROUPINGS`; by none: everything together.
@@ -164,6 +164,7 @@ def reconcile_intervals(
     vendor = VendorBuckets(_read_buckets(interval_volume, start, end), start, end)
     facts = call_facts.collect_call_facts(call_leg, interval_volume, state, login)
     fitted = booking_model.fit_models(facts, vendor)
+    # legs during uncovered time explain a lower account of the states
     uncovered = None if state is None else call_facts.find_uncovered_legs(state, call_leg, login)
     rows = _add_bucket_causes(_join_accounts(facts, vendor, fitted), facts, vendor, fitted, gap, state_delay)
     rows = _add_state_causes(rows, facts, fitted, uncovered, state_delay)
@@ -300,6 +301,7 @@ def _add_bucket_causes(
                 )
             )
         )
+        # two zeros agree trivially and would only inflate the share that agrees
         both = pl.max_horizontal(f"{figure}_vendor", f"{figure}_legs") > 0
         marked = marked.with_columns(
             first.alias(f"{figure}_residual"),

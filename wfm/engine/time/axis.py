@@ -110,6 +110,7 @@ def spans_to_steps(spans: pl.DataFrame, name: str, default: int) -> pl.DataFrame
         steps    2 A  5 B  7 default  9 C  11 default
     """
     spans = spans.filter(pl.col("key") < pl.col("key_end")).sort("key")
+    # an end that the next span adjoins needs no step: the next value replaces it
     free = pl.col("key_end") != pl.col("key").shift(-1).fill_null(-1)
     ends = (
         spans.filter(free).select(key="key_end").with_columns(pl.lit(default, spans.schema[name]).alias(name))

@@ -26,6 +26,7 @@ def cut_at_intervals(slices: pl.DataFrame, axis: Axis) -> pl.DataFrame:
         pieces    10:10 |---|---------|------------| 10:40
                           10:15     10:30
     """
+    # key minus base is epoch microseconds, whatever the agent and the origin of the axis
     base = pl.col("key") // axis.agent_width * axis.agent_width - axis.origin_us
     first = (pl.col("key") - base) // INTERVAL_US
     last = (pl.col("key_end") - 1 - base) // INTERVAL_US

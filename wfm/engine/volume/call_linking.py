@@ -41,6 +41,7 @@ def link_legs(legs: pl.DataFrame, tolerance: timedelta = LINK_TOLERANCE) -> pl.D
         start=pl.coalesce("started_at", "answered_at", "ended_at"),
         end=pl.coalesce("ended_at", "answered_at", "started_at"),
     )
+    # whole calls are linked, not legs: a system's own ids are more reliable than numbers and times
     calls = legs.group_by("source", "own", maintain_order=True).agg(
         pl.col("number", "user").drop_nulls().first(), pl.col("start").min(), pl.col("end").max()
     )

@@ -219,6 +219,7 @@ def _select_queue_legs(call_leg: pl.DataFrame) -> pl.DataFrame:
     outcome, started = fold_vendor_text(pl.col("outcome")), pl.col("started_at")
     incoming = pl.col("direction").str.to_lowercase().is_in(["in", "unknown"]).fill_null(True)
     answered = pl.col("answered_at").is_not_null() | (outcome == "answered").fill_null(False)
+    # without an instant of answer, the start and the ringing time give it
     rang = started + pl.duration(microseconds=_to_microseconds(pl.col("ring_s")))
     answer = pl.when(answered).then(pl.coalesce("answered_at", rang))
     talked = (pl.col("ended_at") - answer).dt.total_microseconds()
@@ -374,6 +375,7 @@ def read_vendor_buckets(interval_volume: Frame | None) -> pl.DataFrame:
 def _join_sources(counted: pl.DataFrame, vendor: pl.DataFrame, staffed: pl.DataFrame | None) -> pl.DataFrame:
     """Join the three sources of each interval; queue by queue the vendor's buckets go before the call log."""
     staff = pl.DataFrame(schema=STAFFING_DTYPES) if staffed is None else staffed
+    # an interval with staff but without any call has a row, too
     rows = pl.concat([part.select(INTERVAL_KEY) for part in (counted, vendor, staff)]).unique()
     rows = rows.join(counted, on=INTERVAL_KEY, how="left").join(
         vendor, on=INTERVAL_KEY, how="left", suffix="_vendor"

@@ -154,6 +154,7 @@ def sum_staffing(served: pl.DataFrame, state: Frame) -> pl.DataFrame:
     served = served.with_columns(pl.col("agent_id").cast(agents))
     relevant = state.lazy().with_columns(pl.col("agent_id").cast(agents, strict=False)).drop_nulls("agent_id")
     pieces = split_staffed_time(relevant, ["agent_id"])
+    # local days differ by the queue's zone: pieces are repeated per zone, of which there are few
     days = pieces.join(names.to_frame(), how="cross").with_columns(
         day=local_date(pl.col("interval_start"), pl.col("zone"), names.to_list())
     )
