@@ -215,7 +215,7 @@ class Script:
 
     def refreshing(self, login: Callable[[], Any]) -> RefreshingToken[Any]:
         return RefreshingToken(
-            login, learn=self.told.append, clock=lambda: NOW, monotonic=lambda: self.clock()
+            login, on_token=self.told.append, clock=lambda: NOW, monotonic=lambda: self.clock()
         )
 
     async def get(self, url: str, **how: Any) -> Reply:

@@ -1,4 +1,4 @@
-"""The HTTP client that all vendors share: rate limit, retries, lockout, checked bodies, redacted secrets.
+"""The HTTP client of all vendors: rate limit, retries, lockout, checked bodies and redacted secrets.
 
 A call returns a complete, checked reply or raises a `wfm.core.errors.CollectError`. A secret never appears in a log, an
 error or a URL, and is never sent to another host::
@@ -7,9 +7,9 @@ error or a URL, and is never sent to another host::
                         └◄─── retry ◄── transient errors ◄───┘
     gate = rate_limit + lockout, in a state file (shared_state) that all processes of the machine share
 
-Limits: HTTP/1.1 only. An uncompressed body with neither a length nor chunks ends when the connection does; that it was
-truncated is then noticed only by whoever parses it. The rate limit applies to the time of sending; the network may
-deliver two requests closer together.
+Limits: HTTP/1.1 only. An uncompressed body with neither a length nor chunks ends with the connection; if it was
+truncated, only its parser can notice. The rate limit applies to the time of sending; the network may deliver two
+requests closer together.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from wfm.http.tokens import RefreshingToken
 
 __all__ = ["Client", "RefreshingToken", "Reply", "RetryPolicy", "redact_secrets"]
 
-# These loggers write whole URLs and headers. Filtered, not set to a level: turning on DEBUG for everything must not
-# bring them back.
+# These loggers write whole URLs and headers. They are filtered, not set to a level: turning on DEBUG for everything
+# must not bring them back.
 for _name in (
     "httpx",
     "httpcore",

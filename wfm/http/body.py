@@ -1,4 +1,4 @@
-"""Response bodies: receive them completely and within a limit, and distinguish data from a login page."""
+"""Response bodies: receiving them completely and within a limit, and telling data from a login page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HTML_PAGE = re.compile(
 
 
 async def receive_body(response: httpx.Response, max_bytes: int) -> bytes:
-    """Receive a body of at max_bytes ``max_bytes``, on the wire as well as decompressed.
+    """Receive a body of at most ``max_bytes``, on the wire as well as decompressed.
 
     Raises:
         BadReplyError: it is longer, or compressed in a way that was not requested.
@@ -32,11 +32,8 @@ async def receive_body(response: httpx.Response, max_bytes: int) -> bytes:
     length = _get_declared_length(response.headers)
     if length is not None and length > max_bytes:
         raise build_too_long_error(max_bytes)
-    decompressor, parts, received = (
-        _BoundedDecompressor(response.headers.get("content-encoding", ""), max_bytes),
-        [],
-        0,
-    )
+    decompressor = _BoundedDecompressor(response.headers.get("content-encoding", ""), max_bytes)
+    parts, received = [], 0
     try:
         async for part in response.aiter_raw():
             received += len(part)
@@ -64,9 +61,10 @@ def build_too_long_error(max_bytes: int) -> BadReplyError:
 
 
 class _BoundedDecompressor:
-    """A decompressor with a limit: a bomb of 1 MB is 1 GB decompressed.
+    """A decompressor with a limit: 1 MB can decompress to 1 GB.
 
-    (httpx decompresses a whole part before its size is known, and accepts a compressed body without an end.)
+    httpx is not used for this: it decompresses a whole part before its size is known, and accepts a compressed body
+    without an end.
     """
 
     def __init__(self, encoding: str, limit: int) -> None:
@@ -79,7 +77,7 @@ class _BoundedDecompressor:
 
     @property
     def is_complete(self) -> bool:
-        """Say whether the compressed data is complete."""
+        """Return whether the compressed data is complete."""
         plain = self._encoding in ("", "identity")
         return plain or (self._zlib is not None and self._zlib.eof)
 
@@ -91,9 +89,9 @@ class _BoundedDecompressor:
             self._first_bytes += part
             if len(self._first_bytes) < 2:
                 return b""
-            # by the standard `deflate` has a zlib header; some servers leave it out, as the first two bytes show
-            zlib_head = self._first_bytes[0] & 0x0F == 8 and int.from_bytes(self._first_bytes[:2]) % 31 == 0
-            self._zlib = zlib.decompressobj(zlib.MAX_WBITS if zlib_head else -zlib.MAX_WBITS)
+            # by the standard `deflate` has a zlib header; some servers leave it out, which the first two bytes show
+            has_header = self._first_bytes[0] & 0x0F == 8 and int.from_bytes(self._first_bytes[:2]) % 31 == 0
+            self._zlib = zlib.decompressobj(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
             part, self._first_bytes = self._first_bytes, b""
         try:
             return self._decompress_within_limit(part)
@@ -122,10 +120,10 @@ def check_body_format(
 ) -> None:
     """Refuse a body that is not in the expected format: firewalls and gateways answer 200 with a page.
 
-    The body counts more than its content type: JSON declared as text/html is accepted, a page declared as JSON is not.
+    The body decides, not its content type: JSON declared as text/html is accepted, a page declared as JSON is not.
 
     Raises:
-        BadReplyError: another format; the message begins with what it is instead.
+        BadReplyError: it is in another format; the message begins with what it is instead.
     """
     if expect == "any":
         return
@@ -133,11 +131,11 @@ def check_body_format(
     for mark in _BYTE_ORDER_MARKS:
         start = start.removeprefix(mark)
     start = start.replace(b"\0", b"").strip()  # UTF-16 has one in every second byte
-    declared_page = "html" in content_type.lower()
-    page = _HTML_PAGE.match(start) is not None or (declared_page and not start.startswith((b"{", b"[")))
-    fits = start.startswith(b"<") if expect == "xml" else _JSON_START.match(start) is not None
-    if page or not fits or (expect == "xml" and declared_page):
-        what = "HTML" if page else "something else" if start else "nothing"
+    is_declared_html = "html" in content_type.lower()
+    is_html = _HTML_PAGE.match(start) is not None or (is_declared_html and not start.startswith((b"{", b"[")))
+    is_expected = start.startswith(b"<") if expect == "xml" else _JSON_START.match(start) is not None
+    if is_html or not is_expected or (expect == "xml" and is_declared_html):
+        what = "HTML" if is_html else "something else" if start else "nothing"
         advice = ": a login page or a gateway?" if start else ""
         raise BadReplyError(
             f"{what} instead of {expect.upper()}{advice} {excerpt_body(body, redact)}".rstrip()
@@ -145,8 +143,6 @@ def check_body_format(
 
 
 def excerpt_body(body: bytes, redact: Callable[[str], str], max_bytes: int = 80) -> str:
-    """Return the beginning of a body for a message, on one line, with secrets redacted.
-
-    Redaction comes first: cut in half or escaped once more, a secret would not be found.
-    """
+    """Return the beginning of a body for a message, on one line, with secrets redacted."""
+    # redacted before it is cut and quoted: half a secret, or an escaped one, would not be found
     return repr(redact(body[:4000].decode("utf-8", "replace"))[:max_bytes]) if body else ""

@@ -1,4 +1,4 @@
-"""The HTTP client of one source: every request is checked, rate-limited, sent, logged and, if transient, retried."""
+"""The HTTP client of one source: requests are checked, rate-limited, sent, logged and, where useful, retried."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ from wfm.http.urls import build_url, resolve_redirect
 
 log = logging.getLogger("wfm.http")
 TOTAL_TIMEOUT_FACTOR = 4.0
-"""A reply must be complete within so many times `timeout_s`: a server that drips meets every single time-out."""
+"""A reply must be complete within this many times `timeout_s`: a slow trickle of bytes meets every single time-out."""
 MAX_REDIRECTS = 3
 RETRY_NAME: Final = "wfm.http"
 """The name of retries in stamina's instrumentation."""
 MAX_REMEMBERED_TOKENS = 16
+"""How many tokens, the last ones, are redacted: replies to requests with an older one have long been logged."""
 
 
 class Client:
@@ -45,16 +46,16 @@ class Client:
 
     Args:
         source: its name, for the rate limit and for logs.
-        secrets: those in its settings: redacted everywhere; a lockout applies to them.
+        secrets: those in its settings: they are redacted everywhere, and a lockout applies to them.
         requests_per_minute: for all processes of this machine together; None or 0: no limit.
         concurrent: requests in progress at once, in this process.
         max_body_bytes: a longer reply, compressed or decompressed, is refused.
-        stop_after_401: refusals in a row after which nothing is sent (`wfm.http.lockout`); 0: never stop.
+        stop_after_401: after this many 401s in a row nothing more is sent (`wfm.http.lockout`); 0: never stop.
         timeout_s: for every read and write; connecting gets at most 10 s, the whole reply four times as long.
         state_dir: where rate limit and lockout are shared with other processes; None: not shared.
         retry_policy: when and how often transient errors are retried.
         transport: replaces the network.
-        clock: the time of a reply (UTC); the sandbox has its own.
+        clock: the current time (UTC), for the time of a reply; the sandbox has its own.
         sleep, monotonic: for waits of the rate limit; retries wait through stamina.
     """
 
@@ -139,7 +140,9 @@ class Client:
 
     def refreshing(self, login: Callable[[], Awaitable[TokenT]]) -> RefreshingToken[TokenT]:
         """Return a token that ``login`` renews in time; no log and no error shows it."""
-        return RefreshingToken(login, learn=self._tokens.append, clock=self._clock, monotonic=self._monotonic)
+        return RefreshingToken(
+            login, on_token=self._tokens.append, clock=self._clock, monotonic=self._monotonic
+        )
 
     def redact(self, text: str) -> str:
         """Redact every secret of this source in a text."""
@@ -167,11 +170,12 @@ class Client:
                     async with self._concurrency:
                         return await self._follow_redirects(request)
         except TruncatedBodyError as error:
-            cut = str(error)
-        raise BadReplyError(cut)
+            message = str(error)
+        # raised outside the handler, so that the transient error is not its context
+        raise BadReplyError(message)
 
     def _choose_retry_wait(self, request: SourceRequest, repeatable: bool, error: Exception) -> float | bool:
-        """Return for stamina the seconds to wait before the next attempt; False: give up."""
+        """Return the seconds to wait before the next attempt, as stamina wants them; False: give up."""
         if not (repeatable and isinstance(error, CollectError)):  # stamina passes a cancelled task as well
             return False
         wait = self._retry_policy.compute_wait_s(error, request.progress.attempt, request.progress.spent_s)
@@ -204,7 +208,7 @@ class Client:
             async with asyncio.timeout(self._total_timeout_s):
                 reply = await self._send_once(request)
         except TRANSPORT_ERRORS as error:
-            # raised below, not here: as its context, httpx's error would hold the request's headers
+            # raised below, not here: httpx's error, which has the request's headers, would be its context
             failure = translate_error(error, self._total_timeout_s)
         seconds = self._monotonic() - began
         progress.spent_s += seconds

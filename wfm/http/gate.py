@@ -1,4 +1,4 @@
-"""The gate of a source: requests wait here for the rate limit, and are refused during a lockout."""
+"""The gate of a source: requests wait for the rate limit, and are refused during a lockout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wfm.http.lockout import CredentialLockout, clear_refusals
 from wfm.http.shared_state import SharedStateFile
 
 LONG_PAUSE_S: Final = 60.0
-"""A longer pause that a source asks for applies to all requests; a shorter one only to the request it answered."""
+"""A longer pause that a source asks for applies to all requests, a shorter one only to the request it answered."""
 
 
 class RequestGate:
@@ -60,23 +60,24 @@ class RequestGate:
                 async with self._state.open_locked() as state:
                     self._lockout.check_not_locked(state)
                     self._has_refusals = "refused" in state
-                    left = rate_limit.get_pause_left_s(state, self._monotonic())
-                    if left:
+                    pause_s = rate_limit.get_pause_left_s(state, self._monotonic())
+                    if pause_s:
                         message = (
-                            f"{self._source}: it asked to wait; nothing is sent for another {left:.0f} s."
+                            f"{self._source}: it asked to wait; nothing is sent for another {pause_s:.0f} s."
                         )
-                        raise ThrottledError(message, left)
-                    wait = rate_limit.take_slot(state, self._gap_s, self._monotonic())
-                if not wait:
+                        raise ThrottledError(message, pause_s)
+                    wait_s = rate_limit.take_slot(state, self._gap_s, self._monotonic())
+                if not wait_s:
                     return
-                await self._sleep(wait)
+                await self._sleep(wait_s)  # with the state file unlocked: other processes may go first
 
     async def record_outcome(self, status: int | None, failure: CollectError | None) -> None:
-        """Record a refusal, a success of the credentials, or a long pause that the source asks for.
+        """Record that the credentials were refused or accepted, or that the source asks for a long pause.
 
-        A 401 that the caller expects is neither of the first two.
-
-        ``status``: as far as the credentials are concerned; None: it says nothing about them.
+        Args:
+            status: of the reply, where it says something about the credentials; else None.
+            failure: the error that the request ended with. A 401 without one is a reply that the caller expects (a
+                token that has expired), and no refusal of the credentials.
         """
         if status == 401 and isinstance(failure, AuthError) and self._lockout.is_enabled:
             self._credentials_proven = False

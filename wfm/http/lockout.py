@@ -1,4 +1,4 @@
-"""The lockout: send nothing with refused credentials, before the vendor locks the account."""
+"""The lockout: nothing is sent with credentials that were refused, before the vendor locks the account."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from wfm.core.errors import AuthError
 from wfm.http.shared_state import SharedState, SharedStateFile
 
 LOCKOUT_S: Final = 3600.0
-_HASH_ROUNDS: Final = (
-    100_000  # ~30 ms, and only after a refusal: whoever reads the file must not be able to guess passwords
-)
+"""How long a lockout lasts, unless the credentials change."""
+# so slow that nobody can guess passwords from the state file; 30 ms, and only after a refusal
+_HASH_ROUNDS: Final = 100_000
 
 
 class CredentialLockout:
-    """A lockout after several 401s in a row for one source's credentials, over all processes.
+    """A lockout of one source's credentials after several 401s in a row, shared by all processes.
 
-    stop_after: after so many, nothing is sent until the credentials change or `LOCKOUT_S` has passed; 0: never stop.
-    After that one request may try; if it is refused as well, the lockout starts again.
+    stop_after: after this many, nothing is sent until the credentials change or `LOCKOUT_S` has passed; 0: never stop.
+    Then one request may try; if it is refused as well, the lockout starts again.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class CredentialLockout:
 
     @property
     def is_enabled(self) -> bool:
-        """Say whether refusals can lead to a lockout at all."""
+        """Return whether refusals can lead to a lockout at all."""
         return self._stop_after > 0
 
     def check_not_locked(self, state: SharedState) -> None:
@@ -48,44 +48,44 @@ class CredentialLockout:
         Raises:
             AuthError: they are; the message says until when, and what to do.
         """
-        times, at = self._read_refusals(state)
-        if not self.is_enabled or times < self._stop_after:
+        count, at = self._read_refusals(state)
+        if not self.is_enabled or count < self._stop_after:
             return
         now = self._wall()
-        if at > now:  # the clock was set back: start the lockout again rather than wait for that instant
+        if at > now:  # the clock was set back: restart the lockout rather than wait until that instant
             state["refused"]["at"] = at = now
         if now - at < LOCKOUT_S:
-            raise AuthError(self._describe_lockout(times, at + LOCKOUT_S))
+            raise AuthError(self._describe_lockout(count, at + LOCKOUT_S))
 
     def record_refusal(self, state: SharedState) -> None:
         """Record a 401."""
-        times, _ = self._read_refusals(state)
-        salt = state["refused"]["salt"] if times else entropy.token_hex(16)
+        count, _ = self._read_refusals(state)
+        salt = state["refused"]["salt"] if count else entropy.token_hex(16)
         mark = _hash_credentials(self._secrets, salt)
-        state["refused"] = {"times": times + 1, "at": self._wall(), "salt": salt, "mark": mark}
+        state["refused"] = {"times": count + 1, "at": self._wall(), "salt": salt, "mark": mark}
 
     def _read_refusals(self, state: SharedState) -> tuple[int, float]:
         """Return how often these credentials were refused, and when last (seconds since 1970)."""
         stored: Any = state.get("refused")
         try:
-            times, at, salt, mark = stored["times"], float(stored["at"]), stored["salt"], stored["mark"]
-            if times > 0 and at >= 0 and mark == _hash_credentials(self._secrets, salt):
-                return int(times), at
+            count, at, salt, mark = stored["times"], float(stored["at"]), stored["salt"], stored["mark"]
+            if count > 0 and at >= 0 and mark == _hash_credentials(self._secrets, salt):
+                return int(count), at
         except (TypeError, KeyError, ValueError, AttributeError, OverflowError):
             pass  # nothing recorded, or the file was damaged
         return 0, 0.0
 
-    def _describe_lockout(self, times: int, until: float) -> str:
-        sooner = f", or delete {self._file.path} to try at once" if self._file.path else ""
+    def _describe_lockout(self, count: int, until: float) -> str:
+        shortcut = f", or delete {self._file.path} to try at once" if self._file.path else ""
         return (
-            f"{self._source}: its credentials were refused {times} times in a row, so nothing is sent before "
+            f"{self._source}: its credentials were refused {count} times in a row, so nothing is sent before "
             f"{datetime.fromtimestamp(until, UTC):%H:%M} UTC: the vendor might lock the account. Correct them in the "
-            f"settings, which ends the wait{sooner}."
+            f"settings, which ends the wait{shortcut}."
         )
 
 
 def clear_refusals(state: SharedState) -> None:
-    """Record that the credentials work."""
+    """Record that the credentials were accepted."""
     state.pop("refused", None)
 
 

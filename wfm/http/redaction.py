@@ -1,4 +1,4 @@
-"""Redact secrets in log lines and error messages."""
+"""Redaction of secrets in log lines and error messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import quote, quote_plus
 
 REDACTED: Final = "***"
-_MIN_BASE64_LENGTH: Final = 6  # characters of base64; a shorter piece would match ordinary words
+_MIN_BASE64_LENGTH: Final = 6  # a shorter piece of base64 would match ordinary words
 _SECRET_NAME = r"[\w.-]{0,40}(?:token|password|passwd|secret|api_?key)|(?<!\w)code"
 _AUTHORIZATION_HEADER = re.compile(
     r"""(?ix) ( \b authorization ["']? \s* [:=,] \s* (?: b? ["'] )? ) (?: \w+ [ ]+ )? [^\s"',;]+"""
@@ -24,10 +24,10 @@ _QUOTED_SECRET = re.compile(
 
 
 def redact_secrets(text: str, secrets: Collection[str]) -> str:
-    """Redact every secret in a text, in any encoding, and every value whose name says that it is one.
+    """Redact every secret in a text, and every value whose name says that it is one.
 
-    Redacted are the secret as it is, URL-encoded, escaped as in JSON, HTML or Python, and within base64 (Basic); also
-    the value of an `Authorization` header and of `code=`, `token=`, `password=`, `client_secret=` and the like.
+    A secret is found as it is, URL-encoded, escaped as in JSON, HTML or Python, and within base64 (Basic). Values are
+    those of an `Authorization` header and of `code=`, `token=`, `password=`, `client_secret=` and the like.
     """
     pattern = _compile_pattern(frozenset(secrets))
     if pattern is not None:
@@ -39,12 +39,12 @@ def redact_secrets(text: str, secrets: Collection[str]) -> str:
 
 @lru_cache(maxsize=64)
 def _compile_pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
-    """Compile one pattern for all encodings of all secrets: a single pass leaves no new secret behind."""
+    """Compile one pattern for all encodings of all secrets: replacing them one by one could join parts to a new one."""
     forms = {form for secret in secrets if secret for form in _list_encodings(secret) if form}
     if not forms:
         return None
     longest_first = sorted(forms, key=lambda form: (-len(form), form))
-    # %2f equals %2F; ignoring case everywhere redacts too much rather than too little
+    # %2f and %2F are the same; ignoring case everywhere redacts too much rather than too little
     return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
 
 
@@ -59,11 +59,11 @@ def _list_encodings(secret: str) -> Iterator[str]:
 
 
 def _list_base64_forms(data: bytes) -> Iterator[str]:
-    """Yield bytes as they appear inside a longer base64 text, such as that of `user:password`, at each alignment."""
+    """Yield bytes as they appear in a longer base64 text, such as that of `user:password`, at each alignment."""
     for before in range(3):
         coded = base64.b64encode(bytes(before) + data).decode().rstrip("=")
-        first = (0, 2, 3)[before]  # these characters hold bits of what comes before
-        # the last character may hold bits of what comes after
+        first = (0, 2, 3)[before]  # the characters before it also encode bits of what precedes
+        # the last character may also encode bits of what follows
         last = len(coded) if (before + len(data)) % 3 == 0 else -1
         core = coded[first:last]
         if len(core) >= _MIN_BASE64_LENGTH:

@@ -1,4 +1,4 @@
-"""Requests and replies."""
+"""Requests to a source, and the replies."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ class Reply:
 
 @dataclass
 class RequestProgress:
-    """The progress of one request over all its attempts and redirects; ``status`` and ``body_bytes`` are the latest.
+    """The progress of one request over all its attempts and redirects.
 
-    ``auth_status``: the status as far as the credentials are concerned; None: it says nothing about them.
+    attempt: counted from 1. spent_s: seconds of all attempts and waits. status, body_bytes: of the last reply.
+    auth_status: its status, where that says something about the credentials; else None.
     """
 
     attempt: int = 0
@@ -42,7 +43,11 @@ class RequestProgress:
 
 @dataclass(frozen=True)
 class SourceRequest:
-    """A request."""
+    """A request to a source.
+
+    accept: statuses that are returned, not raised. basic: user and password. content: what httpx takes for a body.
+    proof: see `wfm.vendors.HttpClient.get`.
+    """
 
     method: str
     url: httpx.URL
@@ -56,12 +61,12 @@ class SourceRequest:
 
     @property
     def endpoint(self) -> str:
-        """Return method and URL without the query, for messages."""
+        """Return the method and the URL without its query, for messages."""
         return f"{self.method} {self.url.netloc.decode('ascii', 'replace')}{get_url_path(self.url)}"
 
     @property
     def secrets(self) -> set[str]:
-        """Return the secrets in this request: a vendor may send tokens that are in no setting."""
+        """Return the secrets in this request, such as tokens that are in no setting."""
         found = {self.basic[1]} if self.basic else set()
         for name, value in self.headers.items():
             if _SECRET_HEADER_NAME.search(name):
@@ -75,7 +80,7 @@ class SourceRequest:
         return replace(self, url=url)
 
     def build_request(self, http: httpx.AsyncClient) -> httpx.Request:
-        """Build the httpx request; credentials are in its headers only."""
+        """Build the httpx request; credentials are only in its headers."""
         built = http.build_request(self.method, self.url, headers=dict(self.headers), **self.content)
         if self.basic:
             built = next(httpx.BasicAuth(*self.basic).auth_flow(built))

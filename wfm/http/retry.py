@@ -1,4 +1,4 @@
-"""Retries: whether to send a request again, and after how long a backoff."""
+"""Retries: whether a request is sent again, and after which backoff."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Final
 from wfm.core.errors import CollectError, ThrottledError
 
 MAX_RETRY_AFTER_S: Final = 900.0
-"""The longest Retry-After that is obeyed: a mistake of a vendor must not end collecting."""
+"""The longest Retry-After that is obeyed: a vendor's mistake must not stop collection."""
 
 
 class TruncatedBodyError(CollectError):
@@ -24,10 +24,10 @@ class TruncatedBodyError(CollectError):
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often and how long one request is retried.
+    """The rules by which one request is retried.
 
-    attempts: including the first. first_wait_s doubles with every attempt up to longest_wait_s, with jitter down to a
-    half. total_s: no attempt starts later than this, not counting waits for the rate limit.
+    attempts: including the first. first_wait_s: doubles with every attempt, up to longest_wait_s; jitter shortens each
+    wait by up to a half. total_s: no attempt starts later than this, not counting waits for the rate limit.
     """
 
     attempts: int = 4
@@ -41,7 +41,7 @@ class RetryPolicy:
             return None
         wait = min(self.longest_wait_s, self.first_wait_s * 2 ** (attempt - 1)) * random.uniform(0.5, 1.0)
         if isinstance(error, ThrottledError) and error.retry_after_s is not None:
-            # jitter here too: all requests that got the same answer must not return at the same instant
+            # with jitter: requests that got the same answer must not all be sent again at the same instant
             wait = max(wait, error.retry_after_s + random.uniform(0.0, self.first_wait_s))
         return wait if spent_s + wait <= self.total_s else None
 

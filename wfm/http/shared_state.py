@@ -1,4 +1,4 @@
-"""The state of a source that the processes of a machine share: a small JSON file that each locks for a moment."""
+"""The state of a source that all processes of a machine share: a small JSON file, locked for a moment at a time."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from typing import Any, Final
 from wfm.core.errors import CollectError, ThrottledError
 
 LOCK_TIMEOUT_S: Final = 10.0
+"""How long to wait while another process has the file locked."""
 _LOCK_POLL_S: Final = 0.004
 _MAX_STATE_BYTES: Final = 65_536
 SharedState = dict[str, Any]
@@ -26,8 +27,8 @@ SharedState = dict[str, Any]
 class SharedStateFile:
     """The state file of a source.
 
-    The lock belongs to the open file, so a killed process releases it. An unreadable file, whoever wrote it, counts as
-    empty. Without a folder the state is not shared.
+    The lock belongs to the open file, so a killed process releases it. An unreadable file counts as empty. Without a
+    folder the state is not shared.
     """
 
     def __init__(self, folder: Path | None, source: str) -> None:
@@ -36,7 +37,7 @@ class SharedStateFile:
 
     @asynccontextmanager
     async def open_locked(self) -> AsyncIterator[SharedState]:
-        """Yield the state under lock; changes are written on leaving. Do not wait for anything meanwhile.
+        """Yield the state, locked; changes are written on leaving. Do not wait for anything within the context.
 
         Raises:
             CollectError: the file cannot be opened or written.
@@ -50,11 +51,11 @@ class SharedStateFile:
             await self._wait_for_lock(handle, self.path)
             before = os.pread(handle, _MAX_STATE_BYTES, 0)
             state = _parse_state(before)
-            unchanged = json.dumps(state)
+            encoded_before = json.dumps(state)
             yield state
-            after = json.dumps(state)
-            if after != unchanged or not before:
-                self._write_state(handle, self.path, after.encode(), len(before))
+            encoded = json.dumps(state)
+            if encoded != encoded_before or not before:
+                self._write_state(handle, self.path, encoded.encode(), len(before))
         finally:
             os.close(handle)
 
@@ -68,7 +69,7 @@ class SharedStateFile:
             ) from None
 
     async def _wait_for_lock(self, handle: int, path: Path) -> None:
-        # never a blocking lock: a process suspended while holding it would block this event loop as well
+        # never a blocking lock: a process suspended while it has the lock would block this event loop as well
         until = time.monotonic() + LOCK_TIMEOUT_S
         while True:
             with contextlib.suppress(BlockingIOError):
@@ -79,7 +80,7 @@ class SharedStateFile:
             await asyncio.sleep(_LOCK_POLL_S)
 
     def _write_state(self, handle: int, path: Path, data: bytes, length: int) -> None:
-        # one call, padded with blanks over the old text: at no instant does the file hold half of each
+        # one call, padded with blanks over the old text: at no instant is the file half old and half new
         try:
             os.pwrite(handle, data.ljust(length), 0)
         except OSError as error:
@@ -95,6 +96,6 @@ def _parse_state(data: bytes) -> SharedState:
 
 
 def _build_file_name(source: str) -> str:
-    """Build a file name from a source's name; two sources never share one."""
+    """Build a file name from a source's name; no two sources get the same."""
     plain = re.sub(r"[^\w-]", "_", source)[:80]
     return plain if plain == source else f"{plain}.{hashlib.sha256(source.encode()).hexdigest()[:8]}"

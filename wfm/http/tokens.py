@@ -1,4 +1,4 @@
-"""Tokens that expire: renew them in time, with one login for all tasks that wait."""
+"""Tokens that expire: they are renewed in time, by one login for all tasks that wait."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Final, Generic, Protocol, TypeVar
 from wfm.core.errors import AuthError, CollectError
 
 RENEW_AT_FRACTION: Final = 0.8
+"""After this part of its life a token is renewed."""
 MIN_TOKEN_LIFE_S: Final = 30.0
-"""The least time a token is used: one that seems already expired comes from another clock."""
+"""The least time for which a token is used: one that seems already expired is from a server with another clock."""
 
 
 class TokenWithExpiry(Protocol):
@@ -25,14 +26,14 @@ class TokenWithExpiry(Protocol):
 
 
 class ReplyWithStatus(Protocol):
-    """A reply with a status."""
+    """A reply, of which only the status matters here."""
 
     @property
     def status(self) -> int: ...
 
 
-def _is_401(answer: ReplyWithStatus) -> bool:
-    return answer.status == 401
+def _is_401(reply: ReplyWithStatus) -> bool:
+    return reply.status == 401
 
 
 TokenT = TypeVar("TokenT", bound=TokenWithExpiry)
@@ -40,7 +41,7 @@ ReplyT = TypeVar("ReplyT", bound=ReplyWithStatus)
 
 
 class RefreshingToken(Generic[TokenT]):
-    """A token that is renewed; made by `Client.refreshing`, implements `wfm.vendors.TokenHolder`.
+    """A token that is renewed in time; made by `Client.refreshing`, implements `wfm.vendors.TokenHolder`.
 
     ::
 
@@ -51,26 +52,26 @@ class RefreshingToken(Generic[TokenT]):
 
         tokens = client.refreshing(log_in)
 
-        async def ask(token: Token) -> Reply:  # a 401 here is an old token: returned, not raised
+        async def send(token: Token) -> Reply:  # a 401 here is an old token: returned, not raised
             headers = {"Authorization": f"Bearer {token.value}"}
             return await client.get(f"{base}/queues", headers=headers, accept_status=(401,))
 
-        reply = await tokens.with_token(ask)
+        reply = await tokens.with_token(send)
 
     A token is renewed after 80 % of its life, or when a reply refuses it. Fifty tasks refused at once cause one
     login: each names the token that was refused, and a newer one is simply used. A task that waited for a failed login
-    gets its error instead of trying again. A task cancelled during a login leaves it to the next.
+    gets its error instead of trying again. If a task is cancelled during its login, the next task logs in.
     """
 
     def __init__(
         self,
         login: Callable[[], Awaitable[TokenT]],
         *,
-        learn: Callable[[str], None],
+        on_token: Callable[[str], None],
         clock: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._login, self._learn, self._clock, self._monotonic = login, learn, clock, monotonic
+        self._login, self._on_token, self._clock, self._monotonic = login, on_token, clock, monotonic
         self._token: TokenT | None = None
         self._renew_at = 0.0
         self._login_lock = asyncio.Lock()
@@ -82,24 +83,28 @@ class RefreshingToken(Generic[TokenT]):
     ) -> ReplyT:
         """Call with a valid token; if the reply refuses it, get a newer one and call once more.
 
+        Args:
+            call: sends a request with the token it is given.
+            refuses: whether a reply refuses its token; by default a 401 does.
+
         Raises:
             AuthError: the newer token is refused as well.
         """
         token = await self._get_valid_token(refused=None)
-        answer = await call(token)
-        if not refuses(answer):
-            return answer
-        answer = await call(await self._get_valid_token(refused=token))
-        if refuses(answer):
+        reply = await call(token)
+        if not refuses(reply):
+            return reply
+        reply = await call(await self._get_valid_token(refused=token))
+        if refuses(reply):
             raise AuthError("A new token was refused as well: may this user read that?")
-        return answer
+        return reply
 
     async def _get_valid_token(self, refused: TokenT | None) -> TokenT:
-        ended = self._finished_logins
+        finished_before = self._finished_logins
         async with self._login_lock:
             if self._token is not None and self._token is not refused and self._monotonic() < self._renew_at:
                 return self._token
-            if self._finished_logins != ended and self._last_failure is not None:
+            if self._finished_logins != finished_before and self._last_failure is not None:
                 raise self._last_failure
             return await self._renew_token()
 
@@ -111,7 +116,7 @@ class RefreshingToken(Generic[TokenT]):
             self._finished_logins += 1
             raise
         life_s = (token.expires_at - self._clock()).total_seconds()
-        self._learn(token.value)
+        self._on_token(token.value)
         self._token, self._last_failure = token, None
         self._renew_at = self._monotonic() + max(MIN_TOKEN_LIFE_S, RENEW_AT_FRACTION * life_s)
         self._finished_logins += 1

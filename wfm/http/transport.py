@@ -1,4 +1,4 @@
-"""The transport: connections, and what a status or a failed connection means."""
+"""The transport: opening connections, and translating statuses and failed connections into errors of wfm."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def build_http_client(
             mounts=None if transport else dict.fromkeys(_LOOPBACK_MOUNTS),
         )
     except (OSError, ssl.SSLError) as error:
-        named = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
-        raise SettingsError(f"The certificates in SSL_CERT_FILE={named} cannot be read: {error}") from None
+        path = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
+        raise SettingsError(f"The certificates in SSL_CERT_FILE={path} cannot be read: {error}") from None
 
 
 async def read_checked_body(
@@ -55,7 +55,7 @@ async def read_checked_body(
     """Return the body, if its status and format are as expected.
 
     Raises:
-        CollectError: they are not; see the table in `build_status_error`.
+        CollectError: they are not; `build_status_error` lists which.
     """
     status = response.status_code
     if status in request.accept:
@@ -78,21 +78,21 @@ def build_status_error(status: int, headers: Mapping[str, str], excerpt: str) ->
         anything else                BadReplyError
     """
     details = f" {excerpt}" if excerpt else ""
-    asked = parse_retry_after(headers)
+    retry_after_s = parse_retry_after(headers)
     if status == 401:
         return AuthError("401, the credentials were refused; check user, password or token in the settings.")
     if status == 403:
         return AuthError(f"403, the credentials are valid but may not read that.{details}")
-    if status in (425, 429) or (status == 503 and asked is not None):
-        wait = "" if asked is None else f" for {asked:.0f} s"
-        return ThrottledError(f"{status}, it asks to wait{wait}.", asked)
+    if status in (425, 429) or (status == 503 and retry_after_s is not None):
+        wait = "" if retry_after_s is None else f" for {retry_after_s:.0f} s"
+        return ThrottledError(f"{status}, it asks to wait{wait}.", retry_after_s)
     if status == 408 or status >= 500:
         return UnreachableError(f"{status}, an error of the server.{details}")
     return BadReplyError(f"{status} is not a status with data.{details}")
 
 
 def translate_error(error: Exception, total_s: float) -> CollectError:
-    """Translate an error of httpx into a `CollectError`."""
+    """Translate an error of httpx into a `CollectError`; ``total_s``: the limit for a whole reply, in seconds."""
     if isinstance(error, CollectError):
         return error
     if isinstance(error, TimeoutError):
@@ -101,10 +101,10 @@ def translate_error(error: Exception, total_s: float) -> CollectError:
         return UnreachableError("no connection in time.")
     if isinstance(error, httpx.TimeoutException):
         return UnreachableError("no answer in time.")
-    if isinstance(error, httpx.InvalidURL):  # the request's own was checked, so it is a redirect's
+    if isinstance(error, httpx.InvalidURL):  # the URL of the request was checked, so it is that of a redirect
         return BadReplyError("it redirects to an invalid URL.")
     if isinstance(error, httpx.LocalProtocolError | UnicodeError):
-        # their text quotes the header
+        # their own text quotes the header, which may be a secret
         return CollectError(
             "cannot be sent: a header, user or password has characters that HTTP does not allow."
         )
@@ -118,7 +118,7 @@ def translate_error(error: Exception, total_s: float) -> CollectError:
 
 
 async def _read_error_excerpt(response: httpx.Response, redact: Callable[[str], str]) -> str:
-    """Return the beginning of an error's body, if it arrives at once; it only explains the status."""
+    """Return the beginning of an error's body if it arrives at once; nothing depends on it."""
     with suppress(httpx.HTTPError, CollectError, TimeoutError):
         if response.status_code != 401:
             async with asyncio.timeout(_EXCERPT_TIMEOUT_S):

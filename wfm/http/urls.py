@@ -1,4 +1,4 @@
-"""URLs: which may be requested at all, and which redirects are followed."""
+"""URLs: which may be requested, and which redirects are followed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,19 @@ import httpx
 from wfm.core.errors import BadReplyError, CollectError
 
 _MIN_SEARCHED_LENGTH: Final = 8
-"""A secret of at least this length is searched for anywhere; a shorter one (a year, say) only as a whole value."""
+"""A secret of this length or more is searched for anywhere; a shorter one (a year, say) only as a whole value."""
 
 
 def build_url(
     source: str, url: str | httpx.URL, params: Mapping[str, str] | None, secrets: Collection[str]
 ) -> httpx.URL:
-    """Build a URL without credentials: proxies, servers and gateways write URLs into their logs.
+    """Build a URL, and check that it has no credentials: proxies, servers and gateways log URLs.
+
+    Args:
+        source: its name, for messages.
+        url: the address, perhaps with a query.
+        params: added to the query.
+        secrets: none of which may be in it.
 
     Raises:
         CollectError: the URL is invalid, or contains credentials or a secret.
@@ -42,7 +48,7 @@ def build_url(
 
 
 def resolve_redirect(source: str, response: httpx.Response, secrets: Collection[str]) -> httpx.URL:
-    """Return the target of a redirect, if it is the same server, or the same host with TLS.
+    """Return the target of a redirect if it is on the same server, or on the same host with TLS.
 
     Raises:
         BadReplyError: it leads elsewhere, and another server must not receive the credentials.
@@ -52,12 +58,16 @@ def resolve_redirect(source: str, response: httpx.Response, secrets: Collection[
         target = origin.join(response.headers["location"])
     except (httpx.InvalidURL, UnicodeError):
         raise BadReplyError(f"{source}: {origin.host} redirects to an invalid URL.") from None
-    same = (origin.scheme, origin.host, _get_port(origin)) == (target.scheme, target.host, _get_port(target))
-    upgrade = (origin.scheme, target.scheme) == ("http", "https") and origin.host == target.host
-    if not (same or upgrade):
+    is_same_server = (origin.scheme, origin.host, _get_port(origin)) == (
+        target.scheme,
+        target.host,
+        _get_port(target),
+    )
+    is_upgrade = (origin.scheme, target.scheme) == ("http", "https") and origin.host == target.host
+    if not (is_same_server or is_upgrade):
         raise BadReplyError(
-            f"{source}: {_describe_server(origin)} redirects to {_describe_server(target)}, which is not followed: it would receive the "
-            "credentials. If that is the right server, put it into the settings."
+            f"{source}: {_describe_server(origin)} redirects to {_describe_server(target)}, which is not followed: it "
+            "would receive the credentials. If that is the right server, put it into the settings."
         )
     return build_url(source, target, None, secrets)
 
@@ -71,7 +81,7 @@ def _get_port(url: httpx.URL) -> int | None:
 
 
 def _list_url_values(url: httpx.URL) -> list[str]:
-    # encoded and decoded alike: a secret is one however it was written into the URL
+    # encoded as well as decoded: however it is written, a secret must not be in a URL
     raw = url.raw_path.decode("ascii", "replace")
     pairs = [part for pair in url.params.multi_items() for part in pair]
     return [raw, unquote(raw), unquote_plus(raw), url.fragment, *url.path.split("/"), *pairs]
