@@ -1,14 +1,14 @@
-"""The phone systems that wfm can collect from, and the contract that each of them keeps.
+"""The phone systems that wfm can collect from, and the contract that all of them implement.
 
-A vendor is one file in this folder, or one folder, found by its name. A further one costs that file, its test and its
-recordings, and no other edit: see README.md here. It says what an account needs (`Settings`), which feeds it has
-(`FEEDS`), how to ask for one (`session`, `fetch`) and how to read the reply (`parse`)::
+A vendor is one file or one folder here, found by its name. To add one takes that file, its test and its recordings, and
+no other edit: see README.md here. It declares the settings of an account (`Settings`) and its feeds (`FEEDS`), requests
+them (`session`, `fetch`) and parses the replies (`parse`)::
 
-    fetch   asks over HTTP and yields bytes as received       (nothing is interpreted, so bytes can be replayed)
+    fetch   sends requests and yields bytes as received       (nothing is interpreted, so bytes can be replayed)
     parse   bytes -> a frame with the columns of a table      (pure; empty input gives the same columns)
 
 Retries, rate limits, redaction, the ledger of windows, the spool, raw payloads and replay are the same for all vendors
-and live elsewhere.
+and are not here.
 """
 
 from __future__ import annotations
@@ -90,12 +90,12 @@ __all__ = [
 ]
 
 SHARED_MODULES: Final = frozenset({"capabilities", "contract", "setting_types", "values"})
-"""The modules of this folder that are no vendors."""
+"""The modules of this folder that are not vendors."""
 REQUIRED_NAMES: Final = ("NAME", "TITLE", "Settings", "FEEDS", "LIMITS", "STATES", "session", "parse")
 
 
 def find_vendor_names() -> tuple[str, ...]:
-    """Return the names of the vendors there are, sorted; none of them is imported."""
+    """Return the names of all vendors, sorted; none of them is imported."""
     return tuple(
         sorted(
             module.name
@@ -106,14 +106,14 @@ def find_vendor_names() -> tuple[str, ...]:
 
 
 def load_vendor(name: str) -> Vendor:
-    """Import a vendor; the others are left alone, as each takes its time to load.
+    """Import a vendor, and no other, because each takes its time to load.
 
     Raises:
-        ModuleNotFoundError: there is none of that name.
+        ModuleNotFoundError: there is no vendor of that name.
         TypeError: the module lacks a part of the contract.
     """
     module = import_module(f"{__name__}.{name}")
-    missing = [part for part in REQUIRED_NAMES if not hasattr(module, part)]
+    missing = [required for required in REQUIRED_NAMES if not hasattr(module, required)]
     if missing:
         raise TypeError(f"The vendor {name} ({module.__file__}) lacks {', '.join(missing)}.")
     return cast(Vendor, module)

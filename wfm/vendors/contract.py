@@ -1,7 +1,7 @@
-"""The contract between wfm and a phone system: what a vendor must have, is handed and hands back.
+"""The contract between wfm and a vendor: what a vendor must have, what it gets and what it returns.
 
-A vendor is a module that keeps `Vendor`; what it may do besides is in `wfm.vendors.capabilities`. mypy checks a vendor
-against both where it is defined.
+A vendor is a module that implements `Vendor`, and perhaps some of `wfm.vendors.capabilities`. mypy checks it against
+both in its own module.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from wfm.vendors.setting_types import Country
 
-if TYPE_CHECKING:  # a command that only lists vendors must not wait for polars
+if TYPE_CHECKING:  # a command that only lists vendors need not wait for polars
     import polars as pl
 
 FeedKind = Literal["window", "snapshot", "list", "push"]
@@ -27,12 +27,12 @@ CALL_EVENT = "call_event"
 
 # --- settings -------------------------------------------------------------------------------------------
 class SourceSettings(BaseModel):
-    """The settings that every configured source has; a vendor's `Settings` adds its own.
+    """The settings of every configured source; a vendor's `Settings` adds its own.
 
     Secrets are `pydantic.SecretStr`, so that neither a log nor an error can show them.
 
-    vendor: names the vendor. requests_per_minute, concurrent: the rate limit; None: the vendor's own `LIMITS`.
-    timeout_s: of one request. country: the country of national numbers in its calls; empty: `WFM_COUNTRY`.
+    vendor: its name. requests_per_minute, concurrent: the rate limit; None: the vendor's own `LIMITS`. timeout_s: of
+    one request. country: the country of national numbers in its calls; empty: `WFM_COUNTRY`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
@@ -57,7 +57,7 @@ class PushSettings(SourceSettings):
 
 @runtime_checkable
 class HasBaseUrl(Protocol):
-    """Settings that name the server; a health check can tell whether it is up, if it is on this machine."""
+    """Settings that name the server; if it is on this machine, a health check can test whether it is up."""
 
     @property
     def base_url(self) -> str | None: ...
@@ -65,19 +65,19 @@ class HasBaseUrl(Protocol):
 
 @runtime_checkable
 class HasLogoutRule(Protocol):
-    """Settings that say how many snapshots in a row must lack an agent before that is taken for a logout."""
+    """Settings with the number of snapshots in a row that must lack an agent before it counts as logged out."""
 
     @property
     def absent_after(self) -> int: ...
 
 
-# --- what is handed over --------------------------------------------------------------------------------
+# --- feeds and payloads ---------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Limits:
-    """How hard a vendor may be asked; shared by every process of this machine that uses the source.
+    """The limits on requests to a vendor; all processes of this machine that use the source share them.
 
     max_body_bytes: a longer reply is refused before it is unpacked.
-    stop_after_401: stop asking after so many refused credentials in a row, because accounts get locked.
+    stop_after_401: after this many 401s in a row nothing more is sent, because accounts get locked.
     """
 
     requests_per_minute: float = 60.0
@@ -88,14 +88,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Feed:
-    """Something a vendor can be asked for; it is named after the table it fills.
+    """A kind of data that a vendor provides; it has the name of the table that it fills.
 
-    kind: window (rows of [from, to)), snapshot (the present state), list (everything there is) or push (never asked
-    for: a webhook brings it).
-    every_s: how often to ask. overlap_s: how far before the watermark each cycle starts, for late and corrected rows.
-    settle_s: how long to wait after the end of a window. slice_s: the longest window to ask for at once.
+    kind: window (rows of [start, end)), snapshot (the current states), list (all entries) or push (never requested: a
+    webhook delivers it).
+    every_s: the time between two cycles. overlap_s: how far before the watermark each cycle starts, for late and
+    corrected rows. settle_s: how long to wait after the end of a window. slice_s: the longest window of one request.
     fills: further tables that the same payloads are parsed into (`Vendor.parse` is called once for each).
-    delay_s: how late the feed may report a change: the time between two polls, unless it says since when.
+    delay_s: by how much the feed may report a change late: the time between two polls, unless it reports when.
     """
 
     name: str
@@ -110,7 +110,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class Window:
-    """A period [start, end) to ask for; snapshots and lists have none."""
+    """A period [start, end) to collect; snapshots and lists have none."""
 
     start: datetime
     end: datetime
@@ -118,9 +118,9 @@ class Window:
 
 @dataclass(frozen=True)
 class Payload:
-    """Raw bytes of one reply, and what is needed as well to parse them.
+    """The raw bytes of one reply, with the context that is needed to parse them.
 
-    context: short texts, such as the user that a page belongs to; never a secret. It is stored with the bytes.
+    context: short texts, such as the user whose page it is; never a secret. It is stored with the bytes.
     """
 
     feed: str
@@ -131,10 +131,10 @@ class Payload:
 
 @dataclass(frozen=True)
 class Trouble:
-    """A problem with a part of what was asked for; the rest of the cycle goes on.
+    """A problem with a part of a request; the rest of the cycle goes on.
 
-    permanent: asking again will not help (a user without the service): it is noted, and the window still counts as
-    complete. Otherwise the window is partial and is asked for again.
+    permanent: asking again will not help (a user without the service, say): the problem is noted, and the window still
+    counts as complete. Otherwise the window is partial and is collected again.
     """
 
     what: str
@@ -183,7 +183,7 @@ def unpack_deliveries(payload: Payload) -> Iterator[Delivery]:
 
 
 def is_pushed(payload: Payload) -> bool:
-    """Return whether a payload holds webhook deliveries; a feed that is also polled has payloads of both kinds."""
+    """Return whether a payload consists of webhook deliveries; a feed that is also polled has both kinds."""
     return payload.context.get("by") == "webhook"
 
 
@@ -202,7 +202,7 @@ class HttpReply(Protocol):
 
 
 class ExpiringToken(Protocol):
-    """A token that expires; a vendor may add what else a login says."""
+    """A token that expires; a vendor may add other values of its login."""
 
     @property
     def value(self) -> str: ...
@@ -216,16 +216,16 @@ Reply = TypeVar("Reply", bound=HttpReply)
 
 
 class TokenHolder(Protocol[Token_co]):
-    """A token that is renewed in time, by one login for all who wait; made by `HttpClient.refreshing`."""
+    """A token that is renewed in time, by one login for all tasks that wait; made by `HttpClient.refreshing`."""
 
     async def with_token(
         self, call: Callable[[Token_co], Awaitable[Reply]], refuses: Callable[[Reply], bool] = ...
     ) -> Reply:
-        """Call; if the reply refuses the token (by default: is a 401), log in and call once more."""
+        """Call; if the reply refuses the token (by default: with a 401), log in and call once more."""
 
 
 class HttpClient(Protocol):
-    """The HTTP client that a vendor is handed: it keeps the rate limit, retries transient errors and leaks no secret.
+    """The HTTP client that a vendor gets: it observes the rate limit, retries transient errors and leaks no secret.
 
     It raises `wfm.core.errors.CollectError` for everything that is not a readable reply: time-outs and refused
     connections, 401 and 403 (`AuthError`), 429 and 5xx after all retries, HTML or another type where JSON or XML is
@@ -243,10 +243,15 @@ class HttpClient(Protocol):
         accept_status: tuple[int, ...] = (),
         proof: Callable[[bytes], bool] | None = None,
     ) -> HttpReply:
-        """Send a GET; ``accept_status`` are statuses that are returned instead of raised (404, say).
+        """Send a GET.
 
-        ``proof``: for a vendor whose status does not say whether the credentials are good. It returns whether a body
-        proves them, or raises AuthError if they are refused; after some refusals in a row nothing more is sent.
+        Args:
+            url, params, headers: of the request.
+            basic: user and password.
+            expect: the format of the reply; anything else is a BadReplyError.
+            accept_status: statuses that are returned instead of raised (404, say).
+            proof: for a vendor whose status does not show whether the credentials are right. It returns whether a body
+                proves them, or raises AuthError if they are refused; after some refusals in a row nothing more is sent.
         """
 
     async def post(
@@ -262,18 +267,22 @@ class HttpClient(Protocol):
         proof: Callable[[bytes], bool] | None = None,
         idempotent: bool = True,
     ) -> HttpReply:
-        """Send a POST; one that is not ``idempotent`` changes something and is sent once at most."""
+        """Send a POST; one that is not ``idempotent`` is sent at most once. For the rest see `get`."""
 
     def refreshing(self, login: Callable[[], Awaitable[Token]]) -> TokenHolder[Token]:
-        """Return a holder of the token that ``login`` gives; no log and no error shows it."""
+        """Return a holder of the token that ``login`` returns; no log and no error shows it."""
 
 
-# --- what a vendor has ----------------------------------------------------------------------------------
+# --- a vendor -------------------------------------------------------------------------------------------
 class Session(Protocol):
-    """One use of a source: made by `Vendor.session`, kept while it is polled, discarded on errors of settings."""
+    """A session with a source; made by `Vendor.session` and used for as long as the source is polled."""
 
     def fetch(self, feed: Feed, window: Window | None) -> AsyncIterator[Payload | Trouble]:
-        """Ask for a feed; every payload that is yielded was received whole."""
+        """Fetch a feed; every payload that is yielded was received completely.
+
+        Raises:
+            CollectError: the feed cannot be fetched; what was yielded before is stored.
+        """
 
 
 @runtime_checkable
@@ -290,22 +299,22 @@ class Vendor(Protocol):
 
     @property
     def Settings(self) -> type[SourceSettings]:  # noqa: N802
-        """What an account needs."""
+        """The settings of an account."""
 
     @property
     def FEEDS(self) -> tuple[Feed, ...]:  # noqa: N802
-        """Every feed it can have; see `wfm.vendors.FeedConfigurer`."""
+        """All feeds that it can have; see `wfm.vendors.FeedConfigurer`."""
 
     @property
     def LIMITS(self) -> Limits:  # noqa: N802
-        """How hard it may be asked."""
+        """The limits on requests."""
 
     @property
     def STATES(self) -> Mapping[str, str]:  # noqa: N802
-        """The vendor's words for states besides those that all vendors share; → ours."""
+        """The vendor's own states → states of the glossary; `data/state_map.csv` has those that all vendors share."""
 
     def session(self, settings: Any, client: HttpClient) -> Session:
-        """Begin to use a source."""
+        """Open a session with a source."""
 
     def parse(self, feed: str, payload: Payload, settings: Any) -> pl.DataFrame:
         """Parse a payload into the feed's table: its own columns but ``source``, in order of arrival.
@@ -316,5 +325,5 @@ class Vendor(Protocol):
         same, the columns are that table's.
 
         Raises:
-            BadReplyError: the payload is not what the feed answers with.
+            BadReplyError: the payload is not a reply of this feed.
         """
