@@ -175,7 +175,7 @@ class CallLeeway:
     """How far a call reaches beyond its last leg.
 
     wrapup: at most so far into wrap-up.
-    state_delay: into a busy state that is reported at most so late; see `wfm.engine.adherence.scoring.Options`.
+    state_delay: into a busy state that is reported at most so late; see `wfm.engine.adherence.scoring.ScoreOptions`.
     """
 
     wrapup: timedelta
