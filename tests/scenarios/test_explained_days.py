@@ -123,7 +123,7 @@ def is_judged(centre: Centre, told: DayExplanation, row: dict[str, Any], at: Any
         assert (decided.name, len(one.rule_results)) == ("not counted", 1)
     else:
         assert decided.name == row["class"]
-        assert decided == next(verdict for verdict in one.rule_results if verdict.holds)
+        assert decided == next(verdict for verdict in one.rule_results if verdict.is_met)
         assert [verdict.name for verdict in one.rule_results] == list(glossary.CLASSES)
     assert decided.text == row["rule"]
     assert one.slice.row(0, named=True) == row

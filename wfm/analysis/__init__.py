@@ -1,1 +1,1 @@
-"""One question a module, answered from the database: read what it takes, compute it with the engine."""
+"""One module per question: read its inputs from the database and compute the answer with the engine."""

@@ -69,11 +69,12 @@ class RoutingDecision:
 class RoutingFacts:
     """The facts that decide where a caller goes.
 
-    talk: earlier talks with the caller's number: source login agent_id ended_at.
+    talks: earlier talks with the caller's number: source login agent_id ended_at.
     schedule: what is scheduled now: agent_id category.
-    state: last state of each login: agent_id source login state (mapped) at seen_at (end of its source's coverage).
-    calling: logins of the asking phone system that have a call in progress. Polled states lag behind call events, so
-        an agent can still be reported available while already talking.
+    states: last state of each login: agent_id source login state (mapped) at seen_at (end of its source's
+        coverage).
+    logins_in_call: logins of the asking phone system that have a call in progress. Polled states lag behind call
+        events, so an agent can still be reported available while already talking.
     """
 
     talks: pl.DataFrame
@@ -83,41 +84,43 @@ class RoutingFacts:
 
 
 def decide_route(
-    known: RoutingFacts, source: str, now: datetime, stale: timedelta = MAX_COVERAGE_AGE
+    facts: RoutingFacts, source: str, now: datetime, max_age: timedelta = MAX_COVERAGE_AGE
 ) -> RoutingDecision:
     """Decide where a caller goes.
 
     Args:
-        known: the facts, from `read_routing_facts`.
+        facts: the facts, from `read_routing_facts`.
         source: the phone system that asks; it can only transfer to its own logins.
         now: the current instant.
-        stale: maximum age of the coverage behind a state.
+        max_age: maximum age of the coverage behind a state.
     """
-    own_talks = known.talks.filter(pl.col("source") == source).sort("ended_at")
+    # A phone system can only transfer to its own logins, so talks at other systems do not count.
+    own_talks = facts.talks.filter(pl.col("source") == source).sort("ended_at")
     if own_talks.is_empty():
         return RoutingDecision(None, None, "no agent has talked to this number")
     login, agent = own_talks.select("login", "agent_id").row(-1)
-    scheduled = known.schedule.filter(pl.col("agent_id") == agent)["category"].to_list()
+    scheduled = facts.schedule.filter(pl.col("agent_id") == agent)["category"].to_list()
     if "on_queue" not in scheduled:
         activity = scheduled[0] if scheduled else "nothing"
         return RoutingDecision(None, agent, f"{agent} is responsible, but has {activity} scheduled now")
-    if login in known.logins_in_call:
+    # Before the states, which are polled and can lag behind the call.
+    if login in facts.logins_in_call:
         return RoutingDecision(
             None, agent, f"{agent} is responsible and scheduled, but has a call in progress"
         )
-    obstacle = _explain_unavailability(known.states.filter(pl.col("agent_id") == agent), now, stale)
+    obstacle = _explain_unavailability(facts.states.filter(pl.col("agent_id") == agent), now, max_age)
     if obstacle:
         return RoutingDecision(None, agent, f"{agent} is responsible and scheduled, but {obstacle}")
     return RoutingDecision(login, agent, f"{agent} is responsible, scheduled and available")
 
 
-def _explain_unavailability(states: pl.DataFrame, now: datetime, stale: timedelta) -> str | None:
+def _explain_unavailability(states: pl.DataFrame, now: datetime, max_age: timedelta) -> str | None:
     """Return why an agent cannot take a call now; None: they can, as every covered login is available."""
     if states.is_empty():
-        return "no state is known"
-    current = states.filter(pl.col("seen_at") >= now - stale)
+        return "there is no recent state"
+    current = states.filter(pl.col("seen_at") >= now - max_age)
     if current.is_empty():
-        return "no source of states is covered now"
+        return "no source of its states is covered now"
     # Logged out of one phone system while working in another is normal, so logged_out alone is not an obstacle.
     logged_in = current.filter(pl.col("state") != "logged_out")["state"].unique().sort().to_list()
     if logged_in != ["available"]:
@@ -140,16 +143,18 @@ def read_routing_facts(
     """
     from wfm.core.phone_numbers import convert_to_e164  # phonenumbers is slow to load, and only calls need it
 
+    # Talks are stored with E.164 numbers, however the phone system writes them.
     number = convert_to_e164(pl.Series([caller]), source.settings.country)[0]
     login = _select_current_logins(reader.read_table("login"), now)
-    talk = find_recent_talks(reader, source.name, number, (now - TALK_MEMORY, now))
-    named = _add_agent_id(talk, login)
-    agents = named["agent_id"].unique().to_list()
-    calling = find_logins_in_call(
-        reader, source.name, named["login"].unique().to_list(), (now - MAX_CALL_LENGTH, now)
+    talks = find_recent_talks(reader, source.name, number, (now - TALK_MEMORY, now))
+    named_talks = _add_agent_id(talks, login)
+    agents = named_talks["agent_id"].unique().to_list()
+    logins_in_call = find_logins_in_call(
+        reader, source.name, named_talks["login"].unique().to_list(), (now - MAX_CALL_LENGTH, now)
     )
     states = _read_last_states(reader, login, agents, (now - renewal, now))
-    return RoutingFacts(named, _read_scheduled_categories(reader, agents, now), states, calling)
+    scheduled = _read_scheduled_categories(reader, agents, now)
+    return RoutingFacts(named_talks, scheduled, states, logins_in_call)
 
 
 def _select_current_logins(login: pl.DataFrame, now: datetime) -> pl.DataFrame:
@@ -210,12 +215,12 @@ def _read_last_states(
 
 # --- the answer -----------------------------------------------------------------------------------------
 def answer_routing_request(
-    store: Database, source: ConfiguredSource, delivery: Delivery, now: datetime, renewal: timedelta
+    database: Database, source: ConfiguredSource, delivery: Delivery, now: datetime, renewal: timedelta
 ) -> tuple[tuple[int, str, bytes], RoutingDecision]:
     """Answer an IVR's request for where to send a caller; on any failure the caller goes to the fallback.
 
     Args:
-        store: the database.
+        database: the database.
         source: the phone system that asks; its vendor must be able to answer such requests.
         delivery: the request.
         now: the current instant.
@@ -226,13 +231,13 @@ def answer_routing_request(
     """
     vendor = source.vendor
     if not isinstance(vendor, CallRouter):
-        raise TypeError(f"{vendor.NAME} asks no questions")
+        raise TypeError(f"{vendor.NAME} cannot ask where to route a call")
     extension, decision = None, RoutingDecision(None, None, "the request names no caller")
-    asked = vendor.read_question(delivery)
-    if asked is not None and asked.caller:
+    question = vendor.read_question(delivery)
+    if question is not None and question.caller:
         try:
-            with Database(store.path, wait_s=DATABASE_WAIT_S).open_reader() as reader:
-                facts = read_routing_facts(reader, source, asked.caller, now, renewal)
+            with Database(database.path, wait_s=DATABASE_WAIT_S).open_reader() as reader:
+                facts = read_routing_facts(reader, source, question.caller, now, renewal)
                 decision = decide_route(facts, source.name, now)
                 extension = _find_extension(reader, source, decision.login)
         except (DatabaseBusyError, NoDataError) as error:

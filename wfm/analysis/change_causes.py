@@ -18,19 +18,19 @@ from wfm.storage.reader import DatabaseReader, TimeSpan
 from wfm.vendors import CALL_EVENT
 
 STATE_LOOKBACK: Final = timedelta(days=7)
-"""How long before a change the state that caused it may lie: by then it has been renewed or has become unknown."""
+"""How long before a change the state that caused it may have begun; an older one has been renewed or has expired."""
 NEARBY_DISTANCES: Final = (timedelta(hours=1), timedelta(days=1))
-"""Distances within which the cause of an unexplained change is searched: a moved break, then a moved shift."""
+"""How far around an unexplained change its cause is searched: first for a moved break, then for a moved shift."""
 
 SCORING_TABLES: Final = tuple(table for table in row_text.TEXT_COLUMNS if table != CALL_EVENT)
-"""The tables whose rows decide scores; call events do so only through the legs they make up."""
+"""The tables whose rows decide scores; call events do so only through the legs built from them."""
 OMITTED_COLUMNS: Final[dict[str, tuple[str, ...]]] = {"call_leg": ("queue_id",), "exemption": ("by",)}
-"""Columns left out of a row's text: a queue decides no class, and who approved has a column of its own."""
+"""Columns left out of a row's text: the queue decides no class, and the approver has a column of its own."""
 SCORED_TIME_COLUMNS: Final[dict[str, tuple[str, str]]] = {
     "agent_state": ("at", "next_at"),
     "call_leg": ("answered_at", "ended_at"),
 }
-"""The time in which a row counts for scores, where that is not its whole time: a leg counts from its answer on."""
+"""Columns of the time in which a row affects scores, where that is not its whole time: a leg counts from its answer."""
 
 CAUSE_SCHEMA: Final[dict[str, pl.DataType]] = {
     "agent_id": pl.String(),
@@ -60,8 +60,8 @@ def find_causes(
     Args:
         reader: the database as of the second knowledge time.
         since: the first knowledge time.
-        changed: agent_id workday start_at end_at seconds of the stretches whose class differs, with what each score
-            says of them.
+        changed: agent_id workday start_at end_at seconds of the stretches whose class differs, and from each score
+            their state, activity and class.
         before, after: the inputs of the two scores.
 
     Returns:
@@ -71,10 +71,10 @@ def find_causes(
     if changed.is_empty():
         return pl.DataFrame(schema=CAUSE_SCHEMA)
     found = _find_touching_rows(reader, since, changed, before, after)
-    for far in NEARBY_DISTANCES:
-        left = sum_changed_workdays(changed).join(found, on=AGENT_WORKDAY, how="anti")
-        if left.height:
-            wide = left.with_columns(pl.col("start_at") - far, pl.col("end_at") + far)
+    for distance in NEARBY_DISTANCES:
+        unexplained = sum_changed_workdays(changed).join(found, on=AGENT_WORKDAY, how="anti")
+        if unexplained.height:
+            wide = unexplained.with_columns(pl.col("start_at") - distance, pl.col("end_at") + distance)
             near = _find_touching_rows(reader, since, wide, before, after).with_columns(seconds=pl.lit(0.0))
             found = pl.concat([found, near])
     return found.sort(*AGENT_WORKDAY, "known_at", "table", "row_no", maintain_order=True)
@@ -97,7 +97,7 @@ def _find_touching_rows(
 
 
 def _read_changed_rows(reader: DatabaseReader, table: str, since: datetime, near: TimeSpan) -> pl.DataFrame:
-    """Read the rows of a table that were added or retired, with ``number``: equal for both versions of one key."""
+    """Read the rows of a table that were added or retired, with a ``number`` that both versions of a key share."""
     rows = reader.read_changes(
         table, since, span=near if table in ("agent_state", "coverage", "exemption") else None
     )
@@ -131,6 +131,7 @@ def _find_touched_stretches(
     elif "state_before" in changed.columns:
         where = _build_table_condition(table)
         changed = _add_comparison_columns(changed, before, after) if where is not None else changed
+    # A leg counts from its answer on, so its ringing cannot explain a change.
     start, end = SCORED_TIME_COLUMNS.get(table) or row_text.find_time_columns(table)
     return find_touching_rows(
         rows.with_columns(start_at=_build_instant_column(start), end_at=_build_instant_column(end)),
@@ -190,7 +191,7 @@ def _assign_to_agents(rows: pl.DataFrame, before: WindowInputs, after: WindowInp
 
 
 def _add_next_state(rows: pl.DataFrame, before: WindowInputs, after: WindowInputs) -> pl.DataFrame:
-    """Add ``next_at``, when the login entered its next state: retired rows by the old log, added ones by the new."""
+    """Add ``next_at``, when the login's next state began: of retired rows in the old log, of added ones in the new."""
     parts = []
     for basis, gone in ((before, True), (after, False)):
         at = basis.frames["agent_state"].select("source", "login", next_at="at").sort("next_at")
@@ -241,6 +242,7 @@ def _describe_changes(table: str, rows: pl.DataFrame) -> pl.DataFrame:
         row_no=pl.when(~pl.col("gone")).then("row_no"),
         known_at=pl.when("gone").then("replaced_at").otherwise("recorded_at"),
     )
+    # A key that occurs both among the new and the retired rows was corrected.
     added, gone = described.filter(~pl.col("gone")), described.filter("gone")
     corrected = added.join(gone.select("number", said_before="says"), on="number", how="left")
     retired = gone.join(added, on="number", how="anti").with_columns(said_before="says")

@@ -1,4 +1,4 @@
-"""Clock skew between sources: estimate it from the stored rows, and build the corrections for table clock."""
+"""Estimate clock skew between sources from stored rows, and build the corrections for table clock."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def estimate_stored_skew(reader: DatabaseReader, window: TimeWindow, timezone: s
     """Estimate the clock skew of a window's rows as stored, without the corrections of table clock.
 
     Returns:
-        One row per call_source, state_source and day; columns as in `Centre.estimate_clock_skew`.
+        One row per call_source, state_source and day; columns as in `Centre.skew`.
 
     Raises:
         NoDataError: the window has no answered calls, or no agent states.
@@ -53,7 +53,7 @@ def estimate_stored_skew(reader: DatabaseReader, window: TimeWindow, timezone: s
 
 
 def build_clock_corrections(
-    found: pl.DataFrame, clock: pl.DataFrame, timezone: str, by: str, reference: str | None
+    estimates: pl.DataFrame, clock: pl.DataFrame, timezone: str, by: str, reference: str | None
 ) -> pl.DataFrame:
     """Build the rows of table clock that correct the estimated skew, one per source and local day.
 
@@ -62,7 +62,7 @@ def build_clock_corrections(
     If a source was compared with several logs, the one with the most pairs counts.
 
     Args:
-        found: the estimates, from `estimate_stored_skew`.
+        estimates: the estimates, from `estimate_stored_skew`.
         clock: the stored rows of table clock.
         timezone: whose days they are.
         by: who decides; stored with the rows.
@@ -75,7 +75,9 @@ def build_clock_corrections(
         UsageError: no estimate involves the reference.
     """
     states_right = pl.lit(True) if reference is None else pl.col("state_source") == reference
-    compared = found.filter(pl.col("skew_s").is_not_null(), pl.col("call_source") != pl.col("state_source"))
+    compared = estimates.filter(
+        pl.col("skew_s").is_not_null(), pl.col("call_source") != pl.col("state_source")
+    )
     if reference is not None:
         compared = compared.filter((pl.col("call_source") == reference) | states_right)
         if compared.is_empty():
@@ -93,6 +95,7 @@ def build_clock_corrections(
         "method",
     )
     rows = (
+        # Sorted by pairs, so that `unique` keeps the estimate with the most of them.
         compared.sort("pairs", maintain_order=True)
         .with_columns(
             source=pl.when(states_right).then(pl.col("call_source")).otherwise("state_source"),
@@ -106,6 +109,7 @@ def build_clock_corrections(
         .unique(["source", "day"], keep="last", maintain_order=True)
         .sort("source", "day")
     )
+    # A stored correction that the estimate no longer supports is replaced by an offset of 0.
     stored = clock.filter(pl.col("offset_s") != 0).select("source", "from_at", stored=pl.lit(True))
     joined = rows.join(stored, on=["source", "from_at"], how="left", nulls_equal=True, maintain_order="left")
     return (
@@ -136,9 +140,9 @@ def append_clock_offsets(rows: pl.DataFrame, clock: pl.DataFrame) -> pl.DataFram
     """
     if clock.is_empty() or rows.is_empty():
         return rows
-    ahead = find_clock_offsets(rows, clock, pl.col("at")) / 1_000_000
-    shifted = pl.col("table").is_in(CLOCK_TABLES) & (ahead != 0)
+    ahead_s = find_clock_offsets(rows, clock, pl.col("at")) / 1_000_000
+    shifted = pl.col("table").is_in(CLOCK_TABLES) & (ahead_s != 0)
     text = fill_sentence(
-        "{} (clock offset {} s, subtracted)", pl.col("what").fill_null(""), pl.lit(ahead.round(3))
+        "{} (clock offset {} s, subtracted)", pl.col("what").fill_null(""), pl.lit(ahead_s.round(3))
     )
     return rows.with_columns(what=pl.when(shifted).then(text).otherwise("what"))

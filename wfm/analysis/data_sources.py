@@ -1,4 +1,4 @@
-"""The data sources of a report's figures: the accounts and files they were computed from, and how many rows of each."""
+"""Where a report's figures come from: accounts and files, with the number of rows of each."""
 
 from __future__ import annotations
 
@@ -16,30 +16,34 @@ TABLES_OF_FIGURE: Final = {
     labels.CALL_DRIVEN_FIGURE: ("call_leg",),
     labels.EXEMPTED_FIGURES: ("exemption",),
 }
-"""Figure → the tables it is made of."""
+"""Figure → the tables it is computed from."""
 MAX_FILES_NAMED = 3
 
 
 def describe_figure_sources(
     reader: DatabaseReader, span: TimeSpan, intervals: pl.DataFrame | None, vendors: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return of every figure how it is computed and, where known, from which sources in this report.
+    """Describe how each figure is computed and, where known, from which sources in this report.
 
     Args:
         reader: the database.
-        span: of the report.
+        span: the time of the report.
         intervals: source queue_id origin service_level_origin of the report's intervals; None: there are none.
         vendors: configured source → its vendor.
     """
-    here = {
+    sources_here = {
         figure: _describe_tables(reader, tables, span, vendors) for figure, tables in TABLES_OF_FIGURE.items()
     }
     if intervals is not None:
-        here[labels.VOLUME_FIGURES] = here[labels.FORECAST_FIGURE] = _describe_counting(intervals, vendors)
-        logged = intervals.filter(pl.col("service_level_origin") == "calls")["source"].unique().sort()
-        here[labels.SERVICE_LEVEL_FIGURE] = ", ".join(_name_source(source, vendors) for source in logged)
+        sources_here[labels.VOLUME_FIGURES] = sources_here[labels.FORECAST_FIGURE] = _describe_counting(
+            intervals, vendors
+        )
+        with_call_log = intervals.filter(pl.col("service_level_origin") == "calls")["source"].unique().sort()
+        sources_here[labels.SERVICE_LEVEL_FIGURE] = ", ".join(
+            _name_source(source, vendors) for source in with_call_log
+        )
     return {
-        figure: f"{general}. Here: {here[figure]}" if here.get(figure) else general
+        figure: f"{general}. Here: {sources_here[figure]}" if sources_here.get(figure) else general
         for figure, general in labels.FIGURE_SOURCES
     }
 
@@ -51,15 +55,15 @@ def _describe_tables(
 
 
 def _describe_table(reader: DatabaseReader, table: str, span: TimeSpan, vendors: Mapping[str, str]) -> str:
-    found = count_row_origins(reader, table, span)
+    counts = count_row_origins(reader, table, span)
     parts = []
-    for (source, origin), mine in found.group_by("source", "origin", maintain_order=True):
+    for (source, origin), group in counts.group_by("source", "origin", maintain_order=True):
         name = (
             _name_source(str(source), vendors)
             if origin in ("collect", "replay")
-            else _name_files(str(source), mine["file_name"])
+            else _name_files(str(source), group["file_name"])
         )
-        parts.append(f"{name} ({mine['n'].sum():,} rows)")
+        parts.append(f"{name} ({group['n'].sum():,} rows)")
     return f"{labels.TABLE_LABELS[table]} from {', '.join(parts)}" if parts else ""
 
 

@@ -1,4 +1,4 @@
-"""Dry run of a change of mappings, rules, activities or options: score a window with and without it; store nothing."""
+"""Try a change of mappings, rules, activities or options: score a window with and without it, and store nothing."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class DryRunResult:
     """The effect of a change on the scores of a window.
 
     window: the window that was scored.
-    whole: one row for everything: adherence_before adherence_after change (of adherence, -1..1)
+    overall: one row for everything: adherence_before adherence_after change (of adherence, -1..1)
         adherence_adjusted_before adherence_adjusted_after (0..1) scheduled_before_s scheduled_after_s moved_s (seconds
         that change class or are no longer counted) crosses (up or down: the target lies between; else null).
     groups: the same for each group of ``by`` with moved seconds, the greatest change first.
@@ -74,7 +74,7 @@ def score_with_change(
     """Score a window with and without a change, and compare.
 
     Args:
-        basis: what decides the scores of the window.
+        basis: the inputs of the scores of the window.
         change: the change to try.
         by: what to group by, as for `Score.adherence`.
         target: an adherence (0..1); None: none.
@@ -98,6 +98,7 @@ def score_with_change(
     ).compute_score()
     keys = parse_groupings(by)
     moved = pl.col("moved_s") > 0
+    # Agents are always needed, to count who crosses the target, whatever the groups.
     agents = compare_whatif_figures(before, after, ["agent_id"], target).filter(moved)
     return DryRunResult(
         basis.window,
@@ -111,24 +112,24 @@ def score_with_change(
 
 
 def _append_new_rows(
-    facts: dict[str, pl.DataFrame], tables: dict[str, pl.DataFrame]
+    frames: dict[str, pl.DataFrame], tables: dict[str, pl.DataFrame]
 ) -> dict[str, pl.DataFrame]:
     """Append the new rows to the stored ones, where the later of two takes precedence."""
-    return facts | {
-        name: pl.concat([facts[name], new.select(facts[name].columns)]) for name, new in tables.items()
+    return frames | {
+        name: pl.concat([frames[name], new.select(frames[name].columns)]) for name, new in tables.items()
     }
 
 
-def _describe_unused_rows(facts: dict[str, pl.DataFrame], tables: dict[str, pl.DataFrame]) -> list[str]:
+def _describe_unused_rows(frames: dict[str, pl.DataFrame], tables: dict[str, pl.DataFrame]) -> list[str]:
     """Describe the new rows that nothing in the window matches."""
     notes = []
     if (new := tables.get("state_map")) is not None:
         reported = (
-            facts["agent_state"].select("source", word=fold_vendor_text(pl.col("vendor_state"))).unique()
+            frames["agent_state"].select("source", folded=fold_vendor_text(pl.col("vendor_state"))).unique()
         )
         of_any = pl.concat([reported, reported.with_columns(source=pl.lit("*"))])
-        unused = new.with_columns(word=fold_vendor_text(pl.col("vendor_state"))).join(
-            of_any, on=["source", "word"], how="anti"
+        unused = new.with_columns(folded=fold_vendor_text(pl.col("vendor_state"))).join(
+            of_any, on=["source", "folded"], how="anti"
         )
         pairs = unused.select("source", "vendor_state").unique(maintain_order=True)
         notes += [
@@ -136,9 +137,9 @@ def _describe_unused_rows(facts: dict[str, pl.DataFrame], tables: dict[str, pl.D
             for source, state in pairs.iter_rows()
         ]
     if (new := tables.get("activity")) is not None:
-        scheduled = facts["schedule"].select(word=fold_vendor_text(pl.col("activity"))).unique()
-        unused = new.with_columns(word=fold_vendor_text(pl.col("activity"))).join(
-            scheduled, on="word", how="anti"
+        scheduled = frames["schedule"].select(folded=fold_vendor_text(pl.col("activity"))).unique()
+        unused = new.with_columns(folded=fold_vendor_text(pl.col("activity"))).join(
+            scheduled, on="folded", how="anti"
         )
         notes += [f"No agent is scheduled for {name!r} in the window." for name in unused["activity"]]
     return notes
@@ -210,6 +211,7 @@ def _build_table_frame(table: str, rows: list[dict[str, object]]) -> pl.DataFram
 
 
 def _parse_mapping(text: str) -> dict[str, object]:
+    # From the right: a vendor state can contain an equals sign, a state of ours cannot.
     vendor_side, equals, state = (part.strip() for part in text.rpartition("="))
     source, colon, word = (part.strip() for part in vendor_side.partition(":"))
     if not colon:

@@ -1,8 +1,8 @@
-"""Exemptions: preview, store and list them, and revoke or restore them."""
+"""Preview, store, list, revoke and restore exemptions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from hashlib import md5
@@ -11,7 +11,7 @@ from typing import Final
 import polars as pl
 
 from wfm.analysis import load
-from wfm.analysis.load import WindowInputs, check_names_exist
+from wfm.analysis.load import InputsReader, check_names_exist
 from wfm.core import glossary, schema
 from wfm.core.errors import InputError, NoDataError, UsageError
 from wfm.core.time import INSTANT
@@ -28,8 +28,6 @@ MIN_ID_LENGTH: Final = 4
 MAX_OVERLAPS_SHOWN: Final = 5
 EXEMPTION_KEY: Final = schema.get_table("exemption").key
 EXEMPTION_COLUMNS: Final = list(schema.get_table("exemption").own_columns)
-ReadInputs = Callable[..., WindowInputs]
-"""Reads what decides the scores of a window of workdays, for some agents."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class ExemptionDecision:
     figures: the scores that would change, by agent_id workday team: of every sum of `Score.adherence`, such as
         ``in_before_s in_after_s in_change_s`` (seconds), of every ratio, such as ``adherence_before adherence_after``
         (0..1; null where nothing is scheduled).
-    teams: the same by team; empty where single agents are exempted, as then only some of a team were scored.
+    team_figures: the same by team; empty where single agents are exempted, as then only some of a team were scored.
     moves: agent_id workday class_before class_after seconds: which seconds change class.
     notes: what the person who decides should know, such as overlaps with other exemptions.
     by, reason: who decides, and why.
@@ -202,8 +200,8 @@ def require_approver(by: str | None) -> str:
 
 # --- previews ---------------------------------------------------------------------------------------------
 def preview_exemption(
-    store: Database,
-    read: ReadInputs,
+    database: Database,
+    read_inputs: InputsReader,
     rows: pl.DataFrame,
     *,
     by: str,
@@ -216,24 +214,30 @@ def preview_exemption(
         NoDataError: an agent or a team does not exist.
         InputError: an exemption in force already says the same.
     """
-    with store.open_reader() as reader:
+    with database.open_reader() as reader:
         check_names_exist(
             reader, "agent", rows["agent_id"].drop_nulls().unique(maintain_order=True).to_list()
         )
         check_names_exist(reader, "team", rows["team"].drop_nulls().unique(maintain_order=True).to_list())
         _refuse_duplicates(reader, rows)
-        stored, people = (
-            _read_nearby_exemptions(reader, rows),
-            load.read_agents(reader).select("agent_id", "team"),
-        )
+        stored = _read_nearby_exemptions(reader, rows)
+        people = load.read_agents(reader).select("agent_id", "team")
     notes = _describe_overlaps(rows, add_exemption_ids(stored.filter(pl.col("revoked_at").is_null())), people)
     without_id = rows.select(pl.lit(None, pl.String).alias("id"), pl.all())
     after = pl.concat([stored, rows])
-    return _preview_decision(store, read, without_id, after, people, notes, "exempt", by, reason, file_name)
+    return _preview_decision(
+        database, read_inputs, without_id, after, people, notes, "exempt", by, reason, file_name
+    )
 
 
 def preview_status_change(
-    store: Database, read: ReadInputs, ids: Sequence[str], action: str, *, by: str | None, reason: str | None
+    database: Database,
+    read_inputs: InputsReader,
+    ids: Sequence[str],
+    action: str,
+    *,
+    by: str | None,
+    reason: str | None,
 ) -> ExemptionDecision:
     """Preview revoking exemptions, or restoring revoked ones; see `ExemptionDecision`.
 
@@ -243,20 +247,18 @@ def preview_status_change(
         InputError: it is already revoked (or in force), or the id matches several.
     """
     approver = require_approver(by)
-    with store.open_reader() as reader:
+    with database.open_reader() as reader:
         chosen = _find_exemptions_by_id(add_exemption_ids(reader.read_table("exemption")), ids, action)
-        stored, people = (
-            add_exemption_ids(_read_nearby_exemptions(reader, chosen)),
-            load.read_agents(reader).select("agent_id", "team"),
-        )
+        stored = add_exemption_ids(_read_nearby_exemptions(reader, chosen))
+        people = load.read_agents(reader).select("agent_id", "team")
     rows = _set_revocation(chosen, action, approver, datetime.now(UTC))
     after = pl.concat([stored.join(rows, on="id", how="anti"), rows]).select(EXEMPTION_COLUMNS)
-    return _preview_decision(store, read, rows, after, people, (), action, approver, reason, None)
+    return _preview_decision(database, read_inputs, rows, after, people, (), action, approver, reason, None)
 
 
 def _preview_decision(
-    store: Database,
-    read: ReadInputs,
+    database: Database,
+    read_inputs: InputsReader,
     rows: pl.DataFrame,
     after: pl.DataFrame,
     people: pl.DataFrame,
@@ -269,12 +271,12 @@ def _preview_decision(
     """Score with the stored exemptions and with those of a decision, and compare."""
     single = rows["agent_id"].drop_nulls().len() > 0
     try:
-        basis = read(*_find_touched_workdays(rows), agents=_find_agents_in_scope(rows, people))
+        basis = read_inputs(*_find_touched_workdays(rows), agents=_find_agents_in_scope(rows, people))
     except NoDataError:
         empty = pl.DataFrame()
-        no_data = ("Nothing is known of that time yet; it will count once there are schedules and states.",)
+        no_data = ("There are no schedules or states for that time yet; it will count once there are.",)
         return ExemptionDecision(
-            action, rows, empty, empty, empty, (*notes, *no_data), by, reason, file_name, store
+            action, rows, empty, empty, empty, (*notes, *no_data), by, reason, file_name, database
         )
     old, new = basis.compute_score(), basis.compute_score(exemption=after)
     figures = score_diff.diff_figures(old, new).join(people, on="agent_id", how="left", maintain_order="left")
@@ -288,7 +290,7 @@ def _preview_decision(
     moves = score_diff.sum_class_moves(score_diff.diff_slices(old, new))
     if moves.is_empty():
         notes = (*notes, "It changes no score: no second changes its class.")
-    return ExemptionDecision(action, rows, figures, teams, moves, notes, by, reason, file_name, store)
+    return ExemptionDecision(action, rows, figures, teams, moves, notes, by, reason, file_name, database)
 
 
 def _set_revocation(rows: pl.DataFrame, action: str, by: str, now: datetime) -> pl.DataFrame:
@@ -304,7 +306,7 @@ def _format_ledger_note(action: str, by: str, reason: str | None) -> str:
 
 
 def _find_exemptions_by_id(exemptions: pl.DataFrame, ids: Sequence[str], action: str) -> pl.DataFrame:
-    """Return the exemptions that ids, or their first characters, name and that an action applies to."""
+    """Return the exemptions that ids, or their first characters, name, if the action is possible for all of them."""
     wanted = [name.strip().lower() for name in dict.fromkeys(ids)]
     if not wanted:
         raise UsageError("Name at least one exemption by its id; `wfm exempt list` shows them.")
@@ -354,6 +356,7 @@ def _read_nearby_exemptions(reader: DatabaseReader, rows: pl.DataFrame) -> pl.Da
 
 def _find_agents_in_scope(rows: pl.DataFrame, people: pl.DataFrame) -> list[str] | None:
     """Return the agents that exemptions are for; None: everybody."""
+    # A row without agent and team is for everybody.
     if rows.filter(pl.col("agent_id").is_null(), pl.col("team").is_null()).height:
         return None
     of_team = people.filter(pl.col("team").is_in(rows["team"].drop_nulls().implode()))["agent_id"]
@@ -426,8 +429,8 @@ def list_exemptions(
 
     Args:
         reader: the database, as of the knowledge time asked for.
-        as_of: that knowledge time; it matters where it lies before the database existed: then what rows say about
-            when they were made and revoked decides.
+        as_of: that knowledge time; if it lies before the database existed, when rows say they were made and revoked
+            decides.
         span: only those that overlap it; None is an open end.
         agents: only those that apply to one of these: their own, their team's and everybody's.
         teams: only those of these teams.
@@ -445,6 +448,7 @@ def list_exemptions(
         "collection_id", decision="note"
     )
     rows = add_exemption_ids(found).join(decisions, on="collection_id", how="left", maintain_order="left")
+    # From before the database existed nothing can be replayed; then the rows' own dates decide.
     if as_of is not None and not reader.is_replay:
         rows = _filter_made_by(rows, as_of)
     first, last = span

@@ -1,4 +1,4 @@
-"""The interval history that a forecast learns from, and the special days it takes into account."""
+"""Read the interval history that a forecast learns from, and the special days it takes into account."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def read_interval_history(reader: DatabaseReader, queues: Sequence[str] | None) 
     return found.group_by("queue_id", "interval_start", maintain_order=True).agg(pl.col(columns).sum())
 
 
-def find_history_extent(past: pl.DataFrame) -> tuple[datetime, datetime]:
+def find_history_extent(history: pl.DataFrame) -> tuple[datetime, datetime]:
     """Return the start of the first interval of a history and the end of its last one."""
-    first, last = past["interval_start"].min(), past["interval_start"].max()
+    first, last = history["interval_start"].min(), history["interval_start"].max()
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
     return first, last + INTERVAL_LENGTH
@@ -69,7 +69,7 @@ def read_special_days(
 
     They are the public holidays of the configured country and the rows of table holiday, which take precedence.
     """
-    own = reader.read_table("holiday").select(on="on_date", name="name")
+    special = reader.read_table("holiday").select(on="on_date", name="name")
     country, _, region = configured.country.partition("-")
     if country:
         import holidays  # slow to load, and only needed where a country is named
@@ -80,5 +80,5 @@ def read_special_days(
             {"on": list(calendar), "name": list(calendar.values())},
             schema={"on": pl.Date, "name": pl.String},
         )
-        own = pl.concat([own, public.join(own, on="on", how="anti")])
-    return own if own.height else None
+        special = pl.concat([special, public.join(special, on="on", how="anti")])
+    return special if special.height else None

@@ -1,4 +1,4 @@
-"""The result of an import, the checks before it, and the coverage of an imported state log."""
+"""Check an import before it is stored, describe its result, and derive the coverage of an imported state log."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class ImportResult:
 
     table, path: what was imported, and from which file.
     written: how many rows were read, new and replaced.
-    skipped: bad rows set aside.
-    note: what was decided about the rows, or is doubtful about them.
+    skipped: how many bad rows were set aside.
+    note: decisions that were made about the rows, and warnings about them.
     """
 
     table: str
@@ -54,6 +54,7 @@ def handle_bad_rows(reading: files.ImportedRows, path: Path, skip_bad: Path | No
         InputError: no good row is left.
         OutputError: ``skip_bad`` cannot be written.
     """
+    # A row with several bad values is listed several times.
     bad = reading.bad["row"].n_unique()
     if bad and skip_bad is None:
         raise BadRowsError(str(path), reading.bad, advice)

@@ -1,4 +1,4 @@
-"""Live scores of a window still in progress, kept up to date from a database or from frames."""
+"""Score a window in progress and keep the score up to date, from a database or from frames."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ INCREMENTAL_TABLES: Final = ("schedule", "agent_state", "call_leg", "exemption",
 RESTART_TABLES: Final = ("agent", "login", "clock", *defaults.DEFAULT_TABLES)
 """Tables whose changes restart it: agents, logins, clocks and mappings affect everything scored so far."""
 WINDOWED_TABLES: Final = ("schedule", "exemption", "coverage")
-"""Tables of which only the rows that overlap the window are read; of states and legs, every new row."""
+"""Tables of which only rows that overlap the window are read; of states and call legs every new row is."""
 CALL_LEG_COLUMNS: Final = ("source", "leg_id", "login", "queue_id", "answered_at", "ended_at")
 CLOCK_COLUMNS: Final = {"agent_state": ["at"], "call_leg": ["answered_at", "ended_at"]}
 """The columns that table clock corrects."""
@@ -37,7 +37,7 @@ class LiveFollower:
     """
 
     def __init__(
-        self, store: Database, window: time_args.TimeWindow, timezone: str, options: ScoreOptions
+        self, database: Database, window: time_args.TimeWindow, timezone: str, options: ScoreOptions
     ) -> None:
         """Read everything that decides the scores of a window.
 
@@ -46,10 +46,10 @@ class LiveFollower:
             DatabaseBusyError: another program is writing to it and does not finish in time.
             StoreError: it cannot be read.
         """
-        self._store, self._window, self._timezone, self._options = store, window, timezone, options
+        self._database, self._window, self._timezone, self._options = database, window, timezone, options
         low, high = (time_args.resolve_local_midnight(at, "UTC") for at in window)
         self._span = (low - WINDOW_MARGIN, high + WINDOW_MARGIN)
-        with store.open_reader() as reader:
+        with database.open_reader() as reader:
             self.live, self._last_position = self._read_live_score(reader), reader.read_last_collection()
 
     def refresh(self) -> int:
@@ -58,8 +58,8 @@ class LiveFollower:
         Raises:
             NoDataError, DatabaseBusyError, StoreError: the database cannot be read; the score stays as it was.
         """
-        with self._store.open_reader() as reader:
-            newest = reader.read_last_collection()
+        with self._database.open_reader() as reader:
+            last_position = reader.read_last_collection()
             gone = {
                 name: _correct_clocks(reader, name, keys)
                 for name in INCREMENTAL_TABLES
@@ -67,16 +67,18 @@ class LiveFollower:
             }
             # Withdrawn coverage cannot be subtracted from a running score, so it too restarts from the database.
             if "coverage" in gone or self._has_restart_change(reader):
-                self.live, self._last_position = self._read_live_score(reader), newest
+                self.live, self._last_position = self._read_live_score(reader), last_position
                 return self.live.agents
+            # With nothing new stored, the tables need not be read again.
             rows = (
                 {name: self._read_new_rows(reader, name) for name in INCREMENTAL_TABLES}
-                if newest != self._last_position
+                if last_position != self._last_position
                 else {}
             )
-        touched = self.live.take(**{name: of for name, of in rows.items() if of.height}, gone=gone)
-        self._last_position = newest
-        return touched
+        new_rows = {name: frame for name, frame in rows.items() if frame.height}
+        changed_agents = self.live.take(**new_rows, gone=gone)
+        self._last_position = last_position
+        return changed_agents
 
     def _read_live_score(self, reader: DatabaseReader) -> Live:
         frames = read_scoring_tables(reader, self._span, None)
@@ -146,7 +148,7 @@ def live_frames(
     ``Datetime("us", "UTC")``.
 
     Returns:
-        The live score: ``read_frame`` adds new rows; ``adherence``, ``exceptions``, ``slices`` and ``board`` return frames.
+        The live score: ``take`` adds new rows; ``adherence``, ``exceptions``, ``slices`` and ``board`` return frames.
 
     Raises:
         InputError: a frame lacks a column, or a value is wrong.

@@ -1,4 +1,4 @@
-"""Load what scoring needs, from a database or from frames, and check the names that callers ask for."""
+"""Load the inputs of scores from a database or from frames, and check the names that callers ask for."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 import polars as pl
 
@@ -20,7 +21,7 @@ from wfm.engine.inputs.frames import Frame, InputFrames, read_frame
 from wfm.storage.reader import DatabaseReader, TimeSpan
 
 ROW_ORIGIN_COLUMNS = ("collection_id", "row_no", "recorded_at")
-"""The origin of a row: the import or collection that brought it, its number there, and since when it is known."""
+"""The origin of a row: the import or collection that stored it, its number there, and when it was recorded."""
 FIRST_DATA_ROW = 2
 """The number of the first data row of a file with a header."""
 
@@ -54,16 +55,34 @@ class WindowInputs:
         )
 
 
+class InputsReader(Protocol):
+    """Reads the inputs of the scores of a window; `CentreBase.read_inputs` is one."""
+
+    def __call__(
+        self,
+        from_: TimeArgument,
+        to: TimeArgument,
+        *,
+        agents: str | Sequence[str] | None = None,
+        as_of: TimeArgument | None = None,
+    ) -> WindowInputs:
+        """Read the inputs of the days or instants from ``from_`` to ``to``.
+
+        Raises:
+            NoDataError: nothing is known about the window.
+        """
+
+
 def append_to_defaults(table: str, own: pl.DataFrame) -> pl.DataFrame:
     """Append a table's own rows to those that come with wfm, where the later of two takes precedence.
 
     If the own rows have row numbers, the others are numbered as in the file that comes with wfm.
     """
-    shipped = defaults.read_default_table(table)
+    default_rows = defaults.read_default_table(table)
     if "row_no" in own.columns:
         row_no = pl.int_range(FIRST_DATA_ROW, pl.len() + FIRST_DATA_ROW, dtype=pl.Int64)
-        shipped = shipped.with_columns(row_no=row_no)
-    return pl.concat([shipped, own], how="diagonal")
+        default_rows = default_rows.with_columns(row_no=row_no)
+    return pl.concat([default_rows, own], how="diagonal")
 
 
 def list_names(given: str | Sequence[str] | None) -> list[str] | None:
@@ -73,24 +92,25 @@ def list_names(given: str | Sequence[str] | None) -> list[str] | None:
     return list(given) or None
 
 
-def check_names_exist(reader: DatabaseReader, kind: str, asked: Sequence[str]) -> None:
+def check_names_exist(reader: DatabaseReader, kind: str, names: Sequence[str]) -> None:
     """Raise NoDataError for a name that no table mentions, or for a login instead of an agent.
 
     Args:
         reader: the database.
         kind: agent, queue or team.
-        asked: the names.
+        names: the names to check.
     """
-    if not asked:
+    if not names:
         return
     existing = reader.list_names(kind)
+    # A login looks like an agent_id to the user, so the message names its agent.
     agents_of_login = _map_logins_to_agents(reader) if kind == "agent" else {}
-    for name in asked:
+    for name in names:
         if name in agents_of_login:
             agents = " and ".join(agents_of_login[name])
             raise NoDataError(f"{name!r} is not an agent but a login of {agents}: ask for that agent.")
     existing = [name for name in existing if name not in agents_of_login]
-    for name in asked:
+    for name in names:
         if name not in existing:
             near = difflib.get_close_matches(name, existing, n=3) or difflib.get_close_matches(
                 name.lower(), existing, n=3
@@ -116,7 +136,7 @@ def read_window_inputs(
     options: ScoreOptions,
     *,
     agents: Sequence[str] | None = None,
-    placed: bool = False,
+    with_origin: bool = False,
 ) -> WindowInputs:
     """Read everything that decides the scores of a window.
 
@@ -127,16 +147,16 @@ def read_window_inputs(
         timezone: zone of agents without one.
         options: how to score.
         agents: only their schedules; None: everybody's.
-        placed: with the origin of every row.
+        with_origin: add `ROW_ORIGIN_COLUMNS` to every table.
 
     Raises:
         NoDataError: nothing is known about the window, or an agent does not exist.
     """
-    # An agent's local day starts up to 14 hours off UTC midnight, and a shift can begin the day before: the margin.
+    # The margin: a local day starts up to 14 hours off UTC midnight, and a shift can begin the day before.
     low, high = (resolve_local_midnight(at, "UTC") for at in window)
     span = (low - WINDOW_MARGIN, high + WINDOW_MARGIN)
     check_names_exist(reader, "agent", agents or ())
-    frames = read_scoring_tables(reader, span, agents, placed=placed)
+    frames = read_scoring_tables(reader, span, agents, with_origin=with_origin)
     if has_no_data(frames, span):
         about = f" of {', '.join(agents)}" if agents else ""
         raise build_no_data_error(f"{about} from {window[0]} to {window[1]}")
@@ -161,13 +181,13 @@ def find_late_publication(basis: WindowInputs) -> datetime | None:
 
 
 def read_scoring_tables(
-    reader: DatabaseReader, span: TimeSpan, agents: Sequence[str] | None, *, placed: bool = False
+    reader: DatabaseReader, span: TimeSpan, agents: Sequence[str] | None, *, with_origin: bool = False
 ) -> dict[str, pl.DataFrame]:
-    """Read the tables that decide the scores of a span; ``placed``: with the origin of every row."""
+    """Read the tables that decide the scores of a span; ``with_origin``: with `ROW_ORIGIN_COLUMNS`."""
 
     def columns(table: str, *names: str) -> list[str]:
         own = names or tuple(schema.get_table(table).own_columns)
-        return list(dict.fromkeys([*own, *(ROW_ORIGIN_COLUMNS if placed else ())]))
+        return list(dict.fromkeys([*own, *(ROW_ORIGIN_COLUMNS if with_origin else ())]))
 
     login, clock = reader.read_table("login", columns=columns("login")), reader.read_table("clock")
     logins, among = None, None

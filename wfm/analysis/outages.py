@@ -1,4 +1,4 @@
-"""Propose outages, feed failures and missing mappings, each with its evidence and the command that would record it."""
+"""Propose outages, feed failures and missing mappings, each with evidence and the command that would record it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from wfm.analysis.load import WindowInputs
 from wfm.core.errors import NoDataError
 from wfm.core.time import INSTANT
 from wfm.engine.anomalies import feed_gaps
-from wfm.engine.anomalies import outages as finding
 from wfm.engine.anomalies.absence_baseline import clip_to_span, select_lost_slices
-from wfm.engine.anomalies.outages import OutageCriteria
+from wfm.engine.anomalies.outages import OutageCriteria, find_joint_absences
 from wfm.engine.anomalies.unmapped_states import find_unmapped_states
 from wfm.engine.inputs.state_timeline import map_states
 from wfm.engine.time.codes import UNMAPPED_CODE
@@ -31,7 +30,14 @@ HISTORY_LENGTH: Final = timedelta(days=28)
 MAX_EXAMPLES: Final = 3
 """The most agents and states named in one proposal."""
 CHOSEN_STATES: Final = ("meeting", "training", "break", "meal")
-"""States that agents choose themselves: a group in one of them has met somewhere; nothing has failed."""
+"""States that agents choose themselves: a group in one of them is in a meeting, say; nothing has failed."""
+SUGGESTION_BASES: Final = {
+    "call log": "by the call log",
+    "word": "by its name",
+    "schedule": "by the schedule",
+    "neighbours": "by the states before it",
+}
+"""What a suggested state is based on → how that is written."""
 PROPOSAL_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "kind": pl.String,
     "start_at": INSTANT,
@@ -50,15 +56,15 @@ PROPOSAL_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
 
 @dataclass(frozen=True)
 class OutageSearch:
-    """What to search for failures.
+    """The window, the teams and the sources in which to search for failures.
 
     window: its first instant and its end.
-    since: the start of the history that shows what is normal.
+    history_start: the start of the history that shows what is normal.
     now: the current instant; nothing after it counts as missing.
     timezone: of local days.
     teams, sources: only these; None: all.
     closed: local days on which the centre was closed.
-    look: how much is worth a proposal.
+    thresholds: from how much on a finding is proposed.
     """
 
     window: TimeSpan
@@ -91,20 +97,21 @@ def propose_failures(basis: WindowInputs, agent: pl.DataFrame, search: OutageSea
     Raises:
         NoDataError: nothing was scheduled in the window, or a team or source does not exist.
     """
-    facts = basis.frames
-    owner = _map_logins(facts)
-    _check_scope_names(search, agent, owner)
+    frames = basis.frames
+    logins = _map_logins(frames)
+    _check_scope_names(search, agent, logins)
     start, end = search.window
     slices = basis.compute_score().slices()
     inside = clip_to_span(slices, search.window)
     if inside.filter(pl.col("class").is_not_null()).is_empty():
         raise NoDataError(
-            f"Nothing was scheduled from {formats.format_iso_instant(start)} to {formats.format_iso_instant(end)}: name another window."
+            f"Nothing was scheduled from {formats.format_iso_instant(start)} to "
+            f"{formats.format_iso_instant(end)}: name another window."
         )
     proposals = [
-        *_propose_outages(slices, inside, facts, agent, owner, search),
-        *_propose_feed_failures(slices, inside, facts, _filter_logins(owner, agent, search), search),
-        *_propose_mappings(inside, facts, _filter_logins(owner, agent, search)),
+        *_propose_outages(slices, inside, frames, agent, logins, search),
+        *_propose_feed_failures(slices, inside, frames, _filter_logins(logins, agent, search), search),
+        *_propose_mappings(inside, frames, _filter_logins(logins, agent, search)),
     ]
     return pl.DataFrame(proposals, schema=PROPOSAL_SCHEMA, orient="row").sort(
         "seconds", "start_at", descending=[True, False], maintain_order=True
@@ -116,20 +123,20 @@ def read_closed_days(reader: DatabaseReader) -> tuple[date, ...]:
     return tuple(reader.read_table("holiday").filter("closed")["on_date"].to_list())
 
 
-def _map_logins(facts: dict[str, pl.DataFrame]) -> pl.DataFrame:
+def _map_logins(frames: dict[str, pl.DataFrame]) -> pl.DataFrame:
     """Map the logins that have states to their agents: source login agent_id."""
-    logins = facts["agent_state"].select("source", "login").unique(maintain_order=True)
-    own = facts["login"].select("source", "login", "agent_id")
-    return logins.join(own, on=["source", "login"], how="left", maintain_order="left").with_columns(
-        agent_id=pl.coalesce("agent_id", "login")
-    )
+    logins = frames["agent_state"].select("source", "login").unique(maintain_order=True)
+    agent_of_login = frames["login"].select("source", "login", "agent_id")
+    return logins.join(
+        agent_of_login, on=["source", "login"], how="left", maintain_order="left"
+    ).with_columns(agent_id=pl.coalesce("agent_id", "login"))
 
 
-def _check_scope_names(search: OutageSearch, agent: pl.DataFrame, owner: pl.DataFrame) -> None:
+def _check_scope_names(search: OutageSearch, agent: pl.DataFrame, logins: pl.DataFrame) -> None:
     """Raise NoDataError for a team or source that does not exist."""
     for kind, asked, column in (
         ("team", search.teams, agent["team"]),
-        ("source of agent states", search.sources, owner["source"]),
+        ("source of agent states", search.sources, logins["source"]),
     ):
         existing = column.drop_nulls().unique().sort().to_list()
         for name in asked or ():
@@ -138,23 +145,23 @@ def _check_scope_names(search: OutageSearch, agent: pl.DataFrame, owner: pl.Data
                 raise NoDataError(f"No {kind} {name!r} is known; there are: {some}.")
 
 
-def _filter_logins(owner: pl.DataFrame, agent: pl.DataFrame, search: OutageSearch) -> pl.DataFrame:
+def _filter_logins(logins: pl.DataFrame, agent: pl.DataFrame, search: OutageSearch) -> pl.DataFrame:
     """Return the logins of the teams and sources to search."""
     if search.teams is not None:
         members = agent.filter(pl.col("team").is_in(list(search.teams)))
-        owner = owner.join(members, on="agent_id", how="semi", maintain_order="left")
+        logins = logins.join(members, on="agent_id", how="semi", maintain_order="left")
     if search.sources is not None:
-        owner = owner.filter(pl.col("source").is_in(list(search.sources)))
-    return owner
+        logins = logins.filter(pl.col("source").is_in(list(search.sources)))
+    return logins
 
 
-def _list_groups(agent: pl.DataFrame, owner: pl.DataFrame, search: OutageSearch) -> pl.DataFrame:
+def _list_groups(agent: pl.DataFrame, logins: pl.DataFrame, search: OutageSearch) -> pl.DataFrame:
     """Return the members of every group that can fail together: scope name agent_id."""
-    everybody = pl.concat([agent["agent_id"], owner["agent_id"]]).unique().sort()
+    everybody = pl.concat([agent["agent_id"], logins["agent_id"]]).unique().sort()
     groups = [
         pl.DataFrame({"scope": "everybody", "name": "everybody", "agent_id": everybody}),
         agent.select(pl.lit("site").alias("scope"), "agent_id", name="site"),
-        owner.select(pl.lit("source").alias("scope"), "agent_id", name="source"),
+        logins.select(pl.lit("source").alias("scope"), "agent_id", name="source"),
         agent.select(pl.lit("team").alias("scope"), "agent_id", name="team"),
     ]
     every = pl.concat([group.select("scope", "name", "agent_id") for group in groups]).drop_nulls()
@@ -169,23 +176,23 @@ def _list_groups(agent: pl.DataFrame, owner: pl.DataFrame, search: OutageSearch)
 def _propose_outages(
     slices: pl.DataFrame,
     inside: pl.DataFrame,
-    facts: dict[str, pl.DataFrame],
+    frames: dict[str, pl.DataFrame],
     agent: pl.DataFrame,
-    owner: pl.DataFrame,
+    logins: pl.DataFrame,
     search: OutageSearch,
 ) -> Iterable[tuple[Any, ...]]:
     """Yield proposals of outages and joint absences; values in order of `PROPOSAL_SCHEMA`."""
-    member = _list_groups(agent, owner, search)
-    found = finding.find_joint_absences(
+    member = _list_groups(agent, logins, search)
+    found = find_joint_absences(
         slices,
-        facts["activity"],
+        frames["activity"],
         member,
         search.window,
         timezone=search.timezone,
         closed=search.closed,
         criteria=search.thresholds,
     )
-    work = select_lost_slices(inside, facts["activity"])
+    work = select_lost_slices(inside, frames["activity"])
     for row in found.iter_rows(named=True):
         group = member.filter(pl.col("scope") == row["scope"], pl.col("name") == row["name"])
         span = (row["start_at"], row["end_at"])
@@ -194,9 +201,10 @@ def _propose_outages(
         chosen = sum(share for state, share in states if state in CHOSEN_STATES) > 0.5
         scope = row["scope"] if row["scope"] == "everybody" else f"{row['scope']} {row['name']}"
         evidence = (
-            f"{row['out']} of {row['scheduled']} agents scheduled on queue were out at {_format_second(row['peak_at'])} "
-            f"({formats.format_percent(row['share'])}); at comparable times {formats.format_percent(row['share_normal'])} are. "
-            f"{_describe_chance(row['chance'])}; {row['looks']:,} instants were tested. "
+            f"{row['out']} of {row['scheduled']} agents scheduled on queue were out at "
+            f"{_format_second(row['peak_at'])} ({formats.format_percent(row['share'])}); at comparable times "
+            f"{formats.format_percent(row['share_normal'])} are. "
+            f"{_describe_chance(row['chance'])}; {row['tested']:,} instants were tested. "
             f"They were {_join_states(states)}."
         )
         yield (
@@ -267,28 +275,30 @@ def _format_second(at: datetime) -> str:
 def _propose_feed_failures(
     slices: pl.DataFrame,
     inside: pl.DataFrame,
-    facts: dict[str, pl.DataFrame],
-    owner: pl.DataFrame,
+    frames: dict[str, pl.DataFrame],
+    logins: pl.DataFrame,
     search: OutageSearch,
 ) -> Iterable[tuple[Any, ...]]:
     """Yield proposals of feed gaps and silent feeds; values in order of `PROPOSAL_SCHEMA`."""
-    agents = owner.select("source", "agent_id").unique()
+    agents = logins.select("source", "agent_id").unique()
     start, end = search.window
+    # What lies in the future is not missing yet.
     past = (start, min(end, search.now))
     if past[0] >= past[1]:
         return
     gaps = feed_gaps.find_uncovered_spans(
-        clip_to_span(inside, past), facts["coverage"], agents, past, search.thresholds
+        clip_to_span(inside, past), frames["coverage"], agents, past, search.thresholds
     )
     for row in gaps.iter_rows(named=True):
         evidence = (
-            f"{formats.format_plural(row['agents'], 'agent')} scheduled for {formats.format_duration(row['seconds'])} in total while "
-            f"{row['source']} was not covered: their states are unknown, neither in nor out of adherence."
+            f"{formats.format_plural(row['agents'], 'agent')} scheduled for "
+            f"{formats.format_duration(row['seconds'])} in total while {row['source']} was not covered: "
+            "their states are unknown, neither in nor out of adherence."
         )
         yield _build_feed_proposal(row, "feed_gap", None, evidence)
     silent = feed_gaps.find_silent_spans(
         slices,
-        facts["agent_state"],
+        frames["agent_state"],
         agents,
         past,
         timezone=search.timezone,
@@ -298,8 +308,9 @@ def _propose_feed_failures(
     for row in silent.iter_rows(named=True):
         evidence = (
             f"{row['source']} was covered but sent no transaction, where {row['expected']:.0f} are usual for "
-            f"{formats.format_plural(row['agents'], 'agent')} scheduled and present, {formats.format_duration(row['seconds'])} in "
-            f"total. {_describe_chance(row['chance'])}; {row['looks']:,} pauses were tested."
+            f"{formats.format_plural(row['agents'], 'agent')} scheduled and present, "
+            f"{formats.format_duration(row['seconds'])} in total. {_describe_chance(row['chance'])}; "
+            f"{row['tested']:,} pauses were tested."
         )
         yield _build_feed_proposal(row, "silent_feed", row["chance"], evidence)
 
@@ -327,15 +338,15 @@ def _build_feed_proposal(
 
 # --- mappings ---------------------------------------------------------------------------------------------
 def _propose_mappings(
-    inside: pl.DataFrame, facts: dict[str, pl.DataFrame], owner: pl.DataFrame
+    inside: pl.DataFrame, frames: dict[str, pl.DataFrame], logins: pl.DataFrame
 ) -> Iterable[tuple[Any, ...]]:
     """Yield proposals of mappings; values in order of `PROPOSAL_SCHEMA`."""
-    states = facts["agent_state"]
-    without_mapping = states.filter(map_states(states, facts["state_map"]) == UNMAPPED_CODE)
-    logged = without_mapping.join(owner, on=["source", "login"]).select("source", "agent_id", "vendor_state")
-    slices = inside.join(owner, on="agent_id", how="semi", maintain_order="left")
+    states = frames["agent_state"]
+    without_mapping = states.filter(map_states(states, frames["state_map"]) == UNMAPPED_CODE)
+    logged = without_mapping.join(logins, on=["source", "login"]).select("source", "agent_id", "vendor_state")
+    slices = inside.join(logins, on="agent_id", how="semi", maintain_order="left")
     is_unmapped = pl.col("state").cast(pl.String) == "unmapped"
-    for row in find_unmapped_states(slices, logged, facts["activity"]).iter_rows(named=True):
+    for row in find_unmapped_states(slices, logged, frames["activity"]).iter_rows(named=True):
         examples = slices.filter(is_unmapped, pl.col("vendor_state") == row["vendor_state"])
         yield (
             "unmapped",
@@ -357,7 +368,7 @@ def _describe_unmapped_state(row: dict[str, Any]) -> str:
     """Describe how a vendor state is used, and the state that this suggests."""
     parts = [
         f"{row['vendor_state']!r} has no mapping: {formats.format_plural(row['times'], 'time')}, "
-        f"{formats.format_duration(row['scheduled_s'])} of it scheduled",
+        f"{formats.format_duration(row['scheduled_s'])} in scheduled time",
         f"{formats.format_percent(row['on_call'])} on a call",
     ]
     if row["times"]:
@@ -366,14 +377,8 @@ def _describe_unmapped_state(row: dict[str, Any]) -> str:
         parts.append(
             f"{formats.format_percent(row['planned_share'])} while {formats.format_code(row['planned'])} is scheduled"
         )
-    grounds = {
-        "call log": "by the call log",
-        "word": "by its name",
-        "schedule": "by the schedule",
-        "neighbours": "by the states before it",
-    }
     guess = (
-        f"{row['state']}, {grounds[row['ground']]}"
+        f"{row['state']}, {SUGGESTION_BASES[row['ground']]}"
         if row["state"]
         else "none, as nothing indicates a state: ask the team"
     )
@@ -397,12 +402,13 @@ def _format_csv_line(values: list[str]) -> str:
 
 # --- texts ------------------------------------------------------------------------------------------------
 def _describe_chance(chance: float) -> str:
-    """Return a probability in words: a coincidence less often than once in so many."""
+    """Write the probability of a coincidence in words."""
     if chance <= 0:
         return "It cannot be a coincidence"
+    # Beyond a thousand, a power of ten is easier to read than its digits.
     power = floor(-log10(chance))
     odds = f"10^{power}" if power > 3 else f"{1 / chance:,.0f}"
-    return f"As a coincidence it is rarer than once in {odds}"
+    return f"By coincidence this happens less than once in {odds} times"
 
 
 def _compute_time_shares(rows: pl.DataFrame, name: str) -> list[tuple[str, float]]:

@@ -1,4 +1,4 @@
-"""Reconcile stored interval volume, call log and agent states, and find the gaps of a collected call log."""
+"""Reconcile stored interval volume, call log and agent states, and find gaps in a collected call log."""
 
 from __future__ import annotations
 
@@ -49,14 +49,16 @@ def reconcile_stored_window(
     """
     check_names_exist(reader, "queue", queues or ())
     wide = widen_window(window, timezone)
-    legs, buckets = reader.read_table("call_leg", span=wide), reader.read_table("interval_volume", span=wide)
+    legs = reader.read_table("call_leg", span=wide)
+    volume = reader.read_table("interval_volume", span=wide)
+    # Uncorrected, a clock that is ahead would move calls into other intervals.
     legs = correct_clock_offsets(legs, reader.read_table("clock"), ["started_at", "answered_at", "ended_at"])
     if queues is not None:
-        buckets = buckets.filter(pl.col("queue_id").is_in(queues))
+        volume = volume.filter(pl.col("queue_id").is_in(queues))
     found = reconcile_intervals(
         window=compute_window_bounds(window, timezone),
         call_leg=legs,
-        interval_volume=buckets,
+        interval_volume=volume,
         state=state,
         login=reader.read_table("login"),
         gap=find_call_log_gaps(reader.read_table("collection"), wide),

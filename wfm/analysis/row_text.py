@@ -1,4 +1,4 @@
-"""What a stored row says in one line of text, and the columns that say from when to when it applies."""
+"""Write a stored row as one line of text, and find the columns that say from when to when it applies."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TIME_COLUMNS: Final = (
     ("from_at", "to_at"),
     ("at", None),
 )
-"""The names under which the schema keeps the start and the end of a row; the first pair that a table has counts."""
+"""Pairs of columns for the start and the end of a row; the first pair that a table has counts."""
 
 
 def find_time_columns(table: str) -> tuple[str | None, str | None]:

@@ -46,19 +46,20 @@ def date_schedule_rows(
     if old.is_empty():
         return frame, ()
     people = undated.select("agent_id").unique()
-    zone_of = _read_agent_zones(reader, people, timezone)
+    zones = _read_agent_zones(reader, people, timezone)
     activity = append_to_defaults("activity", reader.read_table("activity"))
-    before = _summarise_workdays(_select_rows_in_force(complete_activities(activity, old)[1], zone_of))
+    before = _summarise_workdays(_select_rows_in_force(complete_activities(activity, old)[1], zones))
     rows = _add_workday(
-        complete_activities(activity, frame.join(people, on="agent_id", how="semi"))[1], zone_of
+        complete_activities(activity, frame.join(people, on="agent_id", how="semi"))[1], zones
     )
+    # Workdays with dated rows bring a history of their own; they are stored unchanged.
     history = rows.filter(pl.col("published_at").is_not_null()).select(AGENT_DAY_KEYS).unique()
-    ours = rows.filter(pl.col("published_at").is_null()).join(history, on=AGENT_DAY_KEYS, how="anti")
-    after = _summarise_workdays(ours)
+    undated_rows = rows.filter(pl.col("published_at").is_null()).join(history, on=AGENT_DAY_KEYS, how="anti")
+    after = _summarise_workdays(undated_rows)
     same = after.join(before, on=[*AGENT_DAY_KEYS, "says"], how="semi").select(AGENT_DAY_KEYS)
     changed = _find_replaced_days(after.join(same, on=AGENT_DAY_KEYS, how="anti"), before)
     dated = (
-        ours.join(same, on=AGENT_DAY_KEYS, how="anti")
+        undated_rows.join(same, on=AGENT_DAY_KEYS, how="anti")
         .join(changed, on=AGENT_DAY_KEYS, how="left")
         .with_columns(
             published_at=pl.max_horizontal("follows", pl.when("changed").then(pl.lit(now, INSTANT)))
@@ -71,7 +72,7 @@ def date_schedule_rows(
         if changed.height
         else ()
     )
-    return pl.concat([frame.join(ours, on="row_no", how="anti"), dated]).sort("row_no"), note
+    return pl.concat([frame.join(undated_rows, on="row_no", how="anti"), dated]).sort("row_no"), note
 
 
 def _read_nearby_schedule(reader: DatabaseReader, undated: pl.DataFrame) -> pl.DataFrame:
@@ -91,17 +92,17 @@ def _read_agent_zones(reader: DatabaseReader, people: pl.DataFrame, timezone: st
     )
 
 
-def _add_workday(rows: pl.DataFrame, zone_of: pl.DataFrame) -> pl.DataFrame:
+def _add_workday(rows: pl.DataFrame, zones: pl.DataFrame) -> pl.DataFrame:
     """Add the workday of each row."""
-    return add_workday(rows.rename({"agent_id": "agent"}), zone_of)
+    return add_workday(rows.rename({"agent_id": "agent"}), zones)
 
 
-def _select_rows_in_force(rows: pl.DataFrame, zone_of: pl.DataFrame) -> pl.DataFrame:
+def _select_rows_in_force(rows: pl.DataFrame, zones: pl.DataFrame) -> pl.DataFrame:
     """Return the rows in force with their workday; ``since`` is the publication that each is from."""
-    in_force_rows = select_rows_in_force(rows.rename({"agent_id": "agent"}), zone_of, None)
+    in_force_rows = select_rows_in_force(rows.rename({"agent_id": "agent"}), zones, None)
     # Undated, the rows of several publications form one workday, as they do in force.
     undated = in_force_rows.with_columns(since="published_at", published_at=pl.lit(None, INSTANT))
-    return add_workday(undated, zone_of)
+    return add_workday(undated, zones)
 
 
 def _summarise_workdays(rows: pl.DataFrame) -> pl.DataFrame:

@@ -1,18 +1,17 @@
-"""What changed between two knowledge times: the scores that differ, and the stored rows that explain it."""
+"""Compare scores as of two knowledge times, and find the stored rows that explain the difference."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from wfm import defaults
 from wfm.analysis import time_args
 from wfm.analysis.change_causes import AGENT_WORKDAY, find_causes
-from wfm.analysis.load import WindowInputs, append_to_defaults
+from wfm.analysis.load import InputsReader, WindowInputs, append_to_defaults
 from wfm.analysis.time_args import TimeArgument
 from wfm.core import schema
 from wfm.core.errors import NoDataError, UsageError
@@ -22,9 +21,7 @@ from wfm.engine.adherence.score_diff import (
     sum_changed_workdays,
     sum_class_moves,
 )
-
-if TYPE_CHECKING:
-    from wfm.centre.base import CentreBase
+from wfm.storage.database import Database
 
 
 @dataclass(frozen=True)
@@ -76,14 +73,30 @@ class ScoreChanges:
 
 
 def compare_scores_as_of(
-    centre: CentreBase,
+    database: Database,
+    read_inputs: InputsReader,
     window: tuple[TimeArgument, TimeArgument],
     instants: tuple[TimeArgument, TimeArgument | None],
+    *,
     by: Sequence[str],
     agents: Sequence[str] | None,
+    zone: str,
 ) -> ScoreChanges:
-    """Compare the scores of a window as of two knowledge times; see `Centre.what_changed`."""
-    zone = centre.settings.timezone
+    """Compare the scores of a window as of two knowledge times.
+
+    Args:
+        database: the database.
+        read_inputs: reads the inputs of the scores of a window as of a knowledge time.
+        window: two days (workdays), or two instants with an offset; the second is not included.
+        instants: the two knowledge times; the second None: everything known today.
+        by: what to group the figures by, as for `Score.adherence`.
+        agents: only these; None: all.
+        zone: the time zone of days among the knowledge times.
+
+    Raises:
+        UsageError: the second knowledge time is not after the first, or the database did not exist at the first.
+        NoDataError: nothing is known of the window today.
+    """
     then, now = (
         time_args.parse_instant(instants[0], zone, "--then"),
         time_args.parse_instant(instants[1], zone, "--now"),
@@ -91,23 +104,24 @@ def compare_scores_as_of(
     assert then is not None
     if then >= (now or datetime.now(UTC)):
         raise UsageError(f"--then {instants[0]} is not before {f'--now {instants[1]}' if now else 'now'}.")
-    with centre.database.open_reader(then) as reader:
+    with database.open_reader(then) as reader:
         if not reader.is_replay:
             raise UsageError(
                 f"--then {instants[0]}: this database did not exist yet, so nothing can be replayed; "
                 "give a later instant (`wfm export collection` lists what was stored when)."
             )
-    new = centre.read_inputs(*window, agents=agents, as_of=now)
-    old = _read_earlier_inputs(centre, window, agents, then, new)
+    new = read_inputs(*window, agents=agents, as_of=now)
+    old = _read_earlier_inputs(read_inputs, window, agents, then, new)
     before, after = old.compute_score(), new.compute_score()
     changed = diff_slices(before, after)
     if agents is not None:  # a shared login can bring in the states of other agents
         changed = changed.filter(pl.col("agent_id").is_in(list(agents)))
-    with centre.database.open_reader(now) as reader:
+    with database.open_reader(now) as reader:
         found = find_causes(reader, then, changed, old, new)
         ledger = reader.read_table(
             "collection", columns=["collection_id", "source", "file_name", "note", "made_at"]
         )
+    # A collection's rows are known from the instant at which it was stored, which its ledger row has too.
     causes = found.join(ledger, left_on="known_at", right_on="made_at", how="left", maintain_order="left")
     unexplained = sum_changed_workdays(changed).join(
         causes, on=AGENT_WORKDAY, how="anti", maintain_order="left"
@@ -124,7 +138,7 @@ def compare_scores_as_of(
 
 
 def _read_earlier_inputs(
-    centre: CentreBase,
+    read_inputs: InputsReader,
     window: tuple[TimeArgument, TimeArgument],
     agents: Sequence[str] | None,
     then: datetime,
@@ -132,11 +146,11 @@ def _read_earlier_inputs(
 ) -> WindowInputs:
     """Read the inputs as of the earlier knowledge time; where there were none, the tables that come with wfm."""
     try:
-        return centre.read_inputs(*window, agents=agents, as_of=then)
+        return read_inputs(*window, agents=agents, as_of=then)
     except NoDataError:
         empty = {name: frame.clear() for name, frame in later.frames.items()}
-        shipped = {
+        default_rows = {
             name: append_to_defaults(name, schema.create_empty_frame(name))
             for name in defaults.DEFAULT_TABLES
         }
-        return WindowInputs(empty | shipped, later.window, None, later.timezone, later.options)
+        return WindowInputs(empty | default_rows, later.window, None, later.timezone, later.options)

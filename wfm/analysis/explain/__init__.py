@@ -1,1 +1,1 @@
-"""Explain one agent's day: classes, rules, stored rows and the payloads behind them."""
+"""Explain one agent's day: classes, rules, stored rows and the payloads they were read from."""

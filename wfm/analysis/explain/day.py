@@ -1,4 +1,4 @@
-"""Explain one agent's workday, or one instant of it, down to the stored rows behind it."""
+"""Explain one agent's workday, or one instant of it, down to the stored rows."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ class InstantExplanation:
     """One instant of an agent's workday.
 
     slice: one row, as in `DayExplanation.slices`.
-    verdicts: every rule on the class in the order in which they are tested, and its result.
-    voices: what each of several logins reported: source login state state_row won (whether its state counts).
+    rule_results: every rule, in the order in which they are tested, and its result.
+    login_states: what each of several logins reported: source login state state_row won (whether its state counts).
     rows: as `DayExplanation.rows`, of this slice.
     """
 
@@ -97,14 +97,19 @@ class ScoredDay:
 
 
 def explain_day(
-    store: Database, settings: Settings, options: ScoreOptions, agent: str, on: date, as_of: datetime | None
+    database: Database,
+    settings: Settings,
+    options: ScoreOptions,
+    agent: str,
+    on: date,
+    as_of: datetime | None,
 ) -> DayExplanation:
     """Explain one agent's workday down to the stored rows.
 
     Raises:
         NoDataError: the agent does not exist, or nothing is known of the day.
     """
-    with store.open_reader(as_of) as reader:
+    with database.open_reader(as_of) as reader:
         day = score_agent_day(reader, settings, options, agent, on, as_of)
         slices = _describe_slices(day)
         rows = read_stored_rows(reader, settings, agent, day.frames, slices)
@@ -121,7 +126,7 @@ def explain_day(
 
 
 def explain_instant(
-    store: Database,
+    database: Database,
     settings: Settings,
     options: ScoreOptions,
     agent: str,
@@ -132,14 +137,14 @@ def explain_instant(
     """Explain one instant of a workday: the result of every rule, and what a rule lacked to apply.
 
     Args:
-        store, settings, options, agent, on, as_of: as for `explain_day`.
+        database, settings, options, agent, on, as_of: as for `explain_day`.
         at: an instant, or a local time of the workday, like 10:16.
 
     Raises:
         UsageError: ``at`` is neither, or lies outside the day.
         NoDataError: the agent does not exist, or nothing is known of the day.
     """
-    with store.open_reader(as_of) as reader:
+    with database.open_reader(as_of) as reader:
         day = score_agent_day(reader, settings, options, agent, on, as_of)
         slices = _describe_slices(day)
         instant = _resolve_instant(day, slices, at)
@@ -149,11 +154,11 @@ def explain_instant(
         pl.col("start_at") <= instant, pl.col("end_at") > instant
     )
     rules = build_rule_table(read_frame(day.frames["rule"], "rule"))
-    one = examine_instant(day.scored, rules, agent, instant)
-    assert one is not None
-    tests = describe_rule_results(day.texts, number.row(0, named=True), one)
-    voices = day.decisions.login_states.filter(pl.col("slice") == number["slice"][0]).drop("slice")
-    return InstantExplanation(agent, instant, day.timezone, here, tests, voices, rows)
+    findings = examine_instant(day.scored, rules, agent, instant)
+    assert findings is not None
+    rule_results = describe_rule_results(day.texts, number.row(0, named=True), findings)
+    login_states = day.decisions.login_states.filter(pl.col("slice") == number["slice"][0]).drop("slice")
+    return InstantExplanation(agent, instant, day.timezone, here, rule_results, login_states, rows)
 
 
 def _resolve_instant(day: ScoredDay, slices: pl.DataFrame, at: time_args.TimeArgument) -> datetime:
@@ -201,31 +206,32 @@ def score_agent_day(
     Raises:
         NoDataError: the agent does not exist, or nothing is known of the day.
     """
-    scoring = settings.timezone, options
+    window = (on, on + time_args.ONE_DAY)
     basis = read_window_inputs(
-        reader, (on, on + time_args.ONE_DAY), as_of, *scoring, agents=[agent], placed=True
+        reader, window, as_of, settings.timezone, options, agents=[agent], with_origin=True
     )
     scored, frames = basis.compute_score(), basis.frames
     decisions = explain_slices(scored, frames, agent)
     if trim_slices(decisions.slices).is_empty():
         raise NoDataError(f"{agent} has no schedule on {on} and did no work on that day.")
     zone = read_agent_timezone(reader, agent, settings.timezone)
+    # Texts name a row by file and row number, where it was imported.
     files = reader.read_table("collection", columns=["collection_id", "file_name"]).drop_nulls()
-    words = DecisionTexts(agent, on, ZoneInfo(zone), frames, dict(files.iter_rows()), options, basis.as_of)
-    return ScoredDay(agent, on, zone, scored, frames, decisions, words)
+    texts = DecisionTexts(agent, on, ZoneInfo(zone), frames, dict(files.iter_rows()), options, basis.as_of)
+    return ScoredDay(agent, on, zone, scored, frames, decisions, texts)
 
 
 def _describe_slices(day: ScoredDay) -> pl.DataFrame:
     """Return the slices to show, with their texts, and row ids instead of row numbers."""
     numbered = day.decisions.slices.with_row_index("slice")
     slices = trim_slices(numbered)
-    voices: dict[int, list[dict[str, Any]]] = {}
-    for voice in day.decisions.login_states.iter_rows(named=True):
-        voices.setdefault(voice["slice"], []).append(voice)
+    states_of_slice: dict[int, list[dict[str, Any]]] = {}
+    for login_state in day.decisions.login_states.iter_rows(named=True):
+        states_of_slice.setdefault(login_state["slice"], []).append(login_state)
     texts = [
         (
             day.texts.describe_rule(row),
-            day.texts.describe_state(row, voices.get(row["slice"], [])),
+            day.texts.describe_state(row, states_of_slice.get(row["slice"], [])),
             day.texts.describe_segment(row),
         )
         for row in slices.iter_rows(named=True)
@@ -259,7 +265,7 @@ def merge_short_slices(slices: pl.DataFrame) -> pl.DataFrame:
 
     ::
 
-        call    | .3 s without |   66 s of leg 7   |      the clocks of two sources never agree exactly
+        call    | .3 s without |   66 s of leg 7   |      two sources' clocks never agree exactly
         state   | busy                             |
         shown   | busy, leg 7, 66.3 s              |
     """

@@ -1,8 +1,8 @@
-"""The vendor payloads behind stored rows: the raw bytes, or the part of them, that a row was read from.
+"""Find the vendor's payload, or the part of it, that a stored row was read from.
 
 ::
 
-    call_leg     the last version in the audit chain, with its hash      (made up of events: the events' rows)
+    call_leg     the last version in the audit chain, with its hash; for legs built from events, the events
     call_event   the whole event
     agent_state  the first payload received at or after it that contains it; only the element about the login, if the
                  vendor's format allows that
@@ -50,7 +50,7 @@ def read_leg_payloads(reader: DatabaseReader, legs: pl.DataFrame) -> pl.DataFram
 class PayloadSearch:
     """A search for stored rows in the raw payloads of their sources; each payload is parsed once.
 
-    known: the database.
+    reader: the database.
     sources: the configured sources; their settings say how their payloads are parsed.
     """
 
@@ -77,10 +77,10 @@ class PayloadSearch:
         if source is None:
             return found
         feed = source.feeds.get(table)
-        snapshot = feed is not None and feed.kind == "snapshot"
-        for position in self._find_positions(source, table, row, snapshot):
+        is_snapshot = feed is not None and feed.kind == "snapshot"
+        for position in self._find_positions(source, table, row, is_snapshot):
             parsed = self._parse_cached(source, table, position)
-            if parsed is None or not _contains_row(table, parsed[1], row, snapshot):
+            if parsed is None or not _contains_row(table, parsed[1], row, is_snapshot):
                 continue
             part = _extract_element(source, table, parsed[0], row)
             return (
@@ -89,7 +89,7 @@ class PayloadSearch:
         return found
 
     def _find_positions(
-        self, source: ConfiguredSource, table: str, row: Mapping[str, Any], snapshot: bool
+        self, source: ConfiguredSource, table: str, row: Mapping[str, Any], is_snapshot: bool
     ) -> list[PayloadPosition]:
         """Return the payloads that a row may have been read from, the most likely first.
 
@@ -97,11 +97,11 @@ class PayloadSearch:
         searched by time rather than by collection.
         """
         feeds = [feed.name for feed in source.feeds.values() if table in (feed.name, *feed.fills)]
-        own, most = (
-            (None, MAX_SNAPSHOTS_SEARCHED) if snapshot else (row["collection_id"], MAX_PAYLOADS_SEARCHED)
+        collection_id, limit = (
+            (None, MAX_SNAPSHOTS_SEARCHED) if is_snapshot else (row["collection_id"], MAX_PAYLOADS_SEARCHED)
         )
         since = row["at"] or row["recorded_at"]
-        return find_payloads_near(self.reader, source.name, feeds, own, since, most)
+        return find_payloads_near(self.reader, source.name, feeds, collection_id, since, limit)
 
     def _parse_cached(
         self, source: ConfiguredSource, table: str, position: PayloadPosition
@@ -124,14 +124,14 @@ class PayloadSearch:
             return None
 
 
-def _contains_row(table: str, rows: pl.DataFrame, row: Mapping[str, Any], snapshot: bool) -> bool:
+def _contains_row(table: str, rows: pl.DataFrame, row: Mapping[str, Any], is_snapshot: bool) -> bool:
     """Return whether rows parsed from a payload include a stored row.
 
     Of a snapshot only login and state are compared, as not every vendor reports since when a state lasts.
     """
-    if snapshot and row["vendor_reason"] == INFERRED_LOGOUT_REASON:
+    if is_snapshot and row["vendor_reason"] == INFERRED_LOGOUT_REASON:
         return row["login"] not in rows["login"]
-    names = ("login", "vendor_state") if snapshot else IDENTIFYING_COLUMNS[table]
+    names = ("login", "vendor_state") if is_snapshot else IDENTIFYING_COLUMNS[table]
     return (
         rows.filter(pl.col(name).eq_missing(pl.lit(row[name], rows.schema[name])) for name in names).height
         > 0

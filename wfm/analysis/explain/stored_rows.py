@@ -1,4 +1,4 @@
-"""The stored rows behind slices of an agent's day, with the file or payload each was read from."""
+"""Read the stored rows behind slices of an agent's day, with the file or payload each was read from."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ TABLE_OF_ID_COLUMN: Final = {name: name.removesuffix("_row") for name in ROW_COL
 MAX_CLOCK_OFFSET: Final = timedelta(days=1)
 """The largest clock correction that table clock accepts."""
 UNDATED_ID_COLUMNS: Final = ("activity_row", "state_row", "map_row", "login_row", "rule_row")
-"""Columns of ids of rows that may lie outside the agent's day, so they are looked up by id rather than by time."""
+"""Columns of ids of rows that may lie outside the agent's day, so they are found by id rather than by time."""
 
 
 def format_row_ids(rows: pl.DataFrame, table: str) -> pl.Series:
@@ -86,7 +86,7 @@ def read_stored_rows(
     found = _read_agent_rows(reader, agent, span)
     found["call_leg"] = legs = _add_named_legs(reader, found["call_leg"], frames["call_leg"], slices)
     leg_payloads = read_leg_payloads(reader, legs)
-    # A leg without a payload of its own was put together from call events: those are the evidence then.
+    # A leg without a payload of its own was built from call events, so these are the evidence.
     found[CALL_EVENT] = _read_call_events(
         reader, legs.join(leg_payloads, on=["source", "leg_id"], how="anti")
     )
@@ -132,19 +132,19 @@ def read_stored_rows(
 def _add_named_legs(
     reader: DatabaseReader, near: pl.DataFrame, scored: pl.DataFrame, slices: pl.DataFrame
 ) -> pl.DataFrame:
-    """Add to the legs near slices those that the call rules named for them: they may have ended before the slices."""
+    """Add the legs that the call rules named for the slices: they may have ended before them."""
     named = slices["leg_rows"].explode().drop_nulls()
-    lacking = scored.filter(format_row_ids(scored, "call_leg").is_in(named.implode())).join(
+    missing = scored.filter(format_row_ids(scored, "call_leg").is_in(named.implode())).join(
         near, on=["source", "leg_id"], how="anti"
     )
-    first, last = lacking["answered_at"].min(), lacking["ended_at"].max()
+    first, last = missing["answered_at"].min(), missing["ended_at"].max()
     if not (isinstance(first, datetime) and isinstance(last, datetime)):
         return near
-    among = {"leg_id": lacking["leg_id"].to_list()}
+    among = {"leg_id": missing["leg_id"].to_list()}
     # The scored instants are corrected for clock offsets, the stored ones are not: read a correction's width more.
     span = (first - MAX_CLOCK_OFFSET, last + MAX_CLOCK_OFFSET)
     more = reader.read_table("call_leg", span=span, among=among, columns=near.columns)
-    return pl.concat([near, more.join(lacking, on=["source", "leg_id"], how="semi")])
+    return pl.concat([near, more.join(missing, on=["source", "leg_id"], how="semi")])
 
 
 def _select_leg_payloads(legs: pl.DataFrame, payloads: pl.DataFrame) -> pl.DataFrame:
