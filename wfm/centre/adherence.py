@@ -1,4 +1,4 @@
-"""The part of `Centre` on adherence: scores, exceptions, bridges between definitions, shrinkage, live scores."""
+"""The methods of `Centre` on adherence: scores, exceptions, bridges between definitions, shrinkage, live scores."""
 
 from __future__ import annotations
 
@@ -192,11 +192,11 @@ class CentreAdherence(CentreBase):
             UsageError: the window or a class is wrong.
             NoDataError: nothing is known about the window, or an agent does not exist.
         """
-        kinds = list_names(classes)
-        for name in kinds or ():
+        class_names = list_names(classes)
+        for name in class_names or ():
             if name not in glossary.CLASSES:
                 raise UsageError(f"There is no class {name!r}: choose from {', '.join(glossary.CLASSES)}.")
         found = self.score(from_, to, agents=agents, as_of=as_of).exceptions()
         if chosen := list_names(agents):
             found = found.filter(pl.col("agent_id").is_in(chosen))
-        return found if not kinds else found.filter(pl.col("class").cast(pl.String).is_in(kinds))
+        return found if not class_names else found.filter(pl.col("class").cast(pl.String).is_in(class_names))

@@ -1,4 +1,4 @@
-"""What every part of `Centre` needs: the database, the settings, and how windows are parsed and scored."""
+"""The base class of `Centre`: its database and settings, and how a window is parsed, read and scored."""
 
 from __future__ import annotations
 
@@ -77,12 +77,14 @@ class CentreBase:
         for name, error in invalid.items():
             text = (
                 f"the settings of source {name} cannot be read ({error}); scored as if its states were at most "
-                f"{delay} s late, like those of the others: set {VARIABLE_PREFIX}STATE_DELAY_S if {name} polls more slowly."
+                f"{delay} s late, like those of the others: set {VARIABLE_PREFIX}STATE_DELAY_S if {name} polls "
+                "more slowly."
             )
             self._warn_once(text)
         return delay
 
     def _warn_once(self, text: str) -> None:
+        # A report reads inputs several times; the same warning once is enough.
         if text not in self._warned:
             self._warned.add(text)
             self._warn(text)

@@ -1,4 +1,4 @@
-"""The part of `Centre` on data: import a file into a table, and read a table."""
+"""The methods of `Centre` on data: import a file into a table, and read a table."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ class CentreData(CentreBase):
         span = None if covers is None else self._parse_coverage(covers)
         given = dict(values or {})
         if "source" in schema.get_table(table).own_columns:
+            # A mapping without a source applies to every source.
             given.setdefault("source", source or ("*" if table == "state_map" else DEFAULT_IMPORT_SOURCE))
         activities = self._list_activities() if table == "schedule" else None
         reading = files.read_table(
@@ -142,7 +143,7 @@ class CentreData(CentreBase):
 def _add_agent_id(legs: pl.DataFrame, login: pl.DataFrame) -> pl.DataFrame:
     """Add ``agent_id``: the agent who held the login when the call was answered, or else started or ended."""
     at = pl.coalesce("answered_at", "started_at", "ended_at")
-    owners = (
+    holders = (
         legs.with_row_index("row")
         .select("row", "source", "login", at=at)
         .join(login, on=["source", "login"])
@@ -154,7 +155,7 @@ def _add_agent_id(legs: pl.DataFrame, login: pl.DataFrame) -> pl.DataFrame:
     )
     return (
         legs.with_row_index("row")
-        .join(owners.select("row", "agent_id"), on="row", how="left", maintain_order="left")
+        .join(holders.select("row", "agent_id"), on="row", how="left", maintain_order="left")
         .with_columns(agent_id=pl.coalesce("agent_id", "login"))
         .drop("row")
     )

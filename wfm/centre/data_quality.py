@@ -1,4 +1,4 @@
-"""The part of `Centre` on data quality: outages, dry runs, reconciliation and clock skew."""
+"""The methods of `Centre` on data quality: outages, dry runs, reconciliation and clock skew."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class CentreDataQuality(CentreBase):
             InputError, BadRowsError: a file, or a row of it, is wrong.
             NoDataError: nothing is known about the window.
         """
-        tried = dry_run.read_proposed_change(
+        change = dry_run.read_proposed_change(
             tables or {}, maps=maps, fits=fits, misfits=misfits, options=options or {}
         )
         if (from_ is None) != (to is None):
@@ -122,7 +122,7 @@ class CentreDataQuality(CentreBase):
         else:
             window = self.parse_window(from_, to)
         basis = self.read_inputs(*window, agents=agents, as_of=as_of)
-        return dry_run.score_with_change(basis, tried, by=list_names(by) or [], target=target)
+        return dry_run.score_with_change(basis, change, by=list_names(by) or [], target=target)
 
     def reconcile(
         self,
@@ -193,7 +193,7 @@ class CentreDataQuality(CentreBase):
         """Store the estimated clock skew as corrections in table clock, which scoring then applies.
 
         Args:
-            from_, to: as for `estimate_clock_skew`.
+            from_, to: as for `skew`.
             by: who decides it.
             reference: the source whose clock is right; None: the state logs.
 
@@ -208,11 +208,9 @@ class CentreDataQuality(CentreBase):
         """
         window = self.parse_window(from_, to)
         with self.database.open_reader() as reader:
-            found, clock = (
-                clock_skew.estimate_stored_skew(reader, window, self.settings.timezone),
-                reader.read_table("clock"),
-            )
-        rows = clock_skew.build_clock_corrections(found, clock, self.settings.timezone, by, reference)
+            estimates = clock_skew.estimate_stored_skew(reader, window, self.settings.timezone)
+            clock = reader.read_table("clock")
+        rows = clock_skew.build_clock_corrections(estimates, clock, self.settings.timezone, by, reference)
         if rows.is_empty():
             return rows, None
         span = self.compute_bounds(window)

@@ -1,4 +1,4 @@
-"""The part of `Centre` that defends a score: explanations, exemptions, and what changed."""
+"""The methods of `Centre` that explain a score and decide on exemptions."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import polars as pl
 from wfm import files
 from wfm.analysis import exemptions, imports, time_args, what_changed
 from wfm.analysis.exemptions import ExemptionDecision
-from wfm.analysis.explain import day as explaining
 from wfm.analysis.explain import payloads
-from wfm.analysis.explain.day import DayExplanation, InstantExplanation
+from wfm.analysis.explain.day import DayExplanation, InstantExplanation, explain_day, explain_instant
 from wfm.analysis.load import list_names
 from wfm.analysis.time_args import TimeArgument
 from wfm.analysis.what_changed import ScoreChanges
@@ -40,9 +39,7 @@ class CentreExplain(CentreBase):
             NoDataError: the agent does not exist, or nothing is known of the day.
         """
         on, instant = self._parse_workday(day), self._parse_as_of(as_of)
-        return explaining.explain_day(
-            self.database, self.settings, self.scoring_options(), agent, on, instant
-        )
+        return explain_day(self.database, self.settings, self.scoring_options(), agent, on, instant)
 
     def explain_instant(
         self, agent: str, day: TimeArgument, at: TimeArgument, *, as_of: TimeArgument | None = None
@@ -63,9 +60,7 @@ class CentreExplain(CentreBase):
             NoDataError: the agent does not exist, or nothing is known of the day.
         """
         on, instant = self._parse_workday(day), self._parse_as_of(as_of)
-        return explaining.explain_instant(
-            self.database, self.settings, self.scoring_options(), agent, on, at, instant
-        )
+        return explain_instant(self.database, self.settings, self.scoring_options(), agent, on, at, instant)
 
     def read_payload(self, where: str, *, as_of: TimeArgument | None = None) -> bytes:
         """Return a vendor's raw payload unchanged.
@@ -110,7 +105,7 @@ class CentreExplain(CentreBase):
             workday), ``team_figures``, ``moves`` (which seconds change class) and ``notes``.
 
         Raises:
-            UsageError: it does not say when, for whom, by whom or why.
+            UsageError: the window is wrong, or for whom, by whom or why is missing.
             NoDataError: an agent or a team does not exist.
             InputError: an exemption in force already says the same.
             DatabaseBusyError, StoreError: the database cannot be written.
@@ -276,5 +271,11 @@ class CentreExplain(CentreBase):
             NoDataError: nothing is known of the window today.
         """
         return what_changed.compare_scores_as_of(
-            self, (from_, to), (then, now), list_names(by) or [], list_names(agents)
+            self.database,
+            self.read_inputs,
+            (from_, to),
+            (then, now),
+            by=list_names(by) or [],
+            agents=list_names(agents),
+            zone=self.settings.timezone,
         )

@@ -1,4 +1,4 @@
-"""The part of `Centre` on the report: every figure of a window of days."""
+"""The method of `Centre` that computes a report: every figure of a window of days."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ class CentreReports(CentreVolume):
         with self.database.open_reader(self._parse_as_of(as_of)) as reader:
             agent, queue = read_agents(reader), reader.read_table("queue")
         state = replace(scored, window=self.compute_bounds((start, end))).slices()
-        outlook, notes = self._build_call_figures(start, end, as_of, horizon, state)
+        call_figures, notes = self._build_call_figures(start, end, as_of, horizon, state)
         accounts = {name: str(of.get("vendor", "")) for name, of in self.settings.sources.items()}
         with self.database.open_reader(self._parse_as_of(as_of)) as reader:
             figures = data_sources.describe_figure_sources(
-                reader, self.compute_bounds((start, end)), outlook.get("interval"), accounts
+                reader, self.compute_bounds((start, end)), call_figures.get("interval"), accounts
             )
         return build_report(
             sources=figures,
@@ -80,7 +80,7 @@ class CentreReports(CentreVolume):
             timezone=self.settings.timezone,
             as_of=self._parse_as_of(as_of),
             notes_before=notes,
-            **outlook,
+            **call_figures,
         )
 
     def _build_call_figures(
@@ -91,16 +91,16 @@ class CentreReports(CentreVolume):
         try:
             found["interval"] = self._compute_intervals((start, end), None, as_of, state)
             with self.database.open_reader(self._parse_as_of(as_of)) as reader:
-                found["history"] = past = forecast.read_interval_history(reader, None)
-                first, last = forecast.find_history_extent(past)
+                found["history"] = history = forecast.read_interval_history(reader, None)
+                first, last = forecast.find_history_extent(history)
                 special = forecast.read_special_days(reader, self.settings, first, last + horizon)
-            found["forecast"] = self._build_snapshot(past, last, horizon, special)
+            found["forecast"] = self._build_snapshot(history, last, horizon, special)
             found["accuracy"] = self._measure_accuracy(
-                past, forecast.count_backtest_origins(first, last), special
+                history, forecast.count_backtest_origins(first, last), special
             )
         except NoDataError:
             return found, []
-        except (UsageError, InputError) as short:
+        except (UsageError, InputError) as error:  # too little history
             what = "The forecast's accuracy is unknown" if "forecast" in found else "There is no forecast"
-            return found, [f"{what}: {short}"]
+            return found, [f"{what}: {error}"]
         return found, []

@@ -1,4 +1,4 @@
-"""The part of `Centre` on volume: intervals, forecasts and their accuracy."""
+"""The methods of `Centre` on volume: intervals, forecasts and their accuracy."""
 
 from __future__ import annotations
 
@@ -64,20 +64,18 @@ class CentreVolume(CentreBase):
         state: pl.DataFrame | None,
     ) -> pl.DataFrame:
         span = self.compute_bounds(window)
-        wide = (span[0] - ONE_DAY, span[1] + ONE_DAY)  # a queue's staff is decided per whole local day
+        wide = (span[0] - ONE_DAY, span[1] + ONE_DAY)  # an agent's queue is decided per whole local day
         with self.database.open_reader(self._parse_as_of(as_of)) as reader:
             check_names_exist(reader, "queue", chosen or ())
-            buckets, legs = (
-                reader.read_table("interval_volume", span=wide),
-                reader.read_table("call_leg", span=wide),
-            )
+            volume = reader.read_table("interval_volume", span=wide)
+            legs = reader.read_table("call_leg", span=wide)
             login, queue = reader.read_table("login"), reader.read_table("queue")
             legs = correct_clock_offsets(
                 legs, reader.read_table("clock"), ["started_at", "answered_at", "ended_at"]
             )
         found = intervals.measure_intervals(
             call_leg=legs,
-            interval_volume=buckets,
+            interval_volume=volume,
             state=state,
             login=login,
             queue=queue,
@@ -135,13 +133,13 @@ class CentreVolume(CentreBase):
         return snapshot
 
     def _build_snapshot(
-        self, past: pl.DataFrame, origin: datetime, horizon: timedelta, special: pl.DataFrame | None
+        self, history: pl.DataFrame, origin: datetime, horizon: timedelta, special: pl.DataFrame | None
     ) -> pl.DataFrame:
-        made = forecast_intervals(
-            past, origin=origin, horizon=horizon, timezone=self.settings.timezone, holiday=special
+        predicted = forecast_intervals(
+            history, origin=origin, horizon=horizon, timezone=self.settings.timezone, holiday=special
         )
         now = pl.lit(datetime.now(UTC), INSTANT)
-        return made.with_columns(made_at=now).select(list(schema.get_table("forecast").columns))
+        return predicted.with_columns(made_at=now).select(list(schema.get_table("forecast").columns))
 
     def accuracy(
         self,
@@ -173,6 +171,8 @@ class CentreVolume(CentreBase):
             )
         return self._measure_accuracy(history, weeks, special)
 
-    def _measure_accuracy(self, past: pl.DataFrame, weeks: int, special: pl.DataFrame | None) -> pl.DataFrame:
-        tested = run_backtest(past, timezone=self.settings.timezone, weeks=weeks, holiday=special)
-        return summarise_accuracy(tested, by=["queue_id"])
+    def _measure_accuracy(
+        self, history: pl.DataFrame, weeks: int, special: pl.DataFrame | None
+    ) -> pl.DataFrame:
+        backtest = run_backtest(history, timezone=self.settings.timezone, weeks=weeks, holiday=special)
+        return summarise_accuracy(backtest, by=["queue_id"])
