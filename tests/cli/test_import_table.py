@@ -30,7 +30,7 @@ def test_every_importable_table_is_tried_here():
 @pytest.mark.usefixtures("tiny")
 def test_the_same_file_twice_changes_nothing(run):
     done = run("import", "agent_state", "files/agent_state.csv", "--source", "pbx")
-    assert done.out.split(": ")[1] == "0 new, 9 known already\n"
+    assert done.out.split(": ")[1] == "0 new, 9 already stored\n"
 
 
 @pytest.mark.usefixtures("tiny")

@@ -1,4 +1,4 @@
-"""Help as plain text of at most 80 columns: rich would take longer to load than the page to read."""
+"""Write help as plain text of at most 80 columns, without rich, which is slow to load."""
 
 from __future__ import annotations
 

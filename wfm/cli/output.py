@@ -1,9 +1,10 @@
-"""Everything that is printed: lines, notes, progress, and frames as a table on the screen or in a file's format."""
+"""Print lines, notes, progress and frames: as a table on the screen, or in a file's format."""
 
 from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_SCREEN_ROWS: Final = 200
 PIPE_WIDTH: Final = 500
+NO_BREAK_SPACE: Final = "\u00a0"
 RATIO_COLUMNS: Final = (
     "adherence",
     "adherence_adjusted",
@@ -41,7 +43,6 @@ RATIO_COLUMNS: Final = (
     "wape15",
     "bias",
     "noise_floor",
-    "change",
     "share",
     "handle_agreement",
     "states_agreement",
@@ -52,6 +53,8 @@ RATIO_COLUMNS: Final = (
     *choices.DEFINITIONS,
 )
 """Columns of ratios, 0..1 in a file and percent on a screen."""
+AHT_QUANTILES: Final = ("aht_p10", "aht_p90")
+"""Columns in seconds whose names do not say so."""
 CLASSES: Final = ("in", "call_driven", "approved", "system", "unknown", "controllable")
 """The classes of scheduled time in the order in which a summary names them."""
 
@@ -151,13 +154,13 @@ def show_steps(what: str) -> Iterator[Callable[[str, float], None]]:
 
 
 def print_import(done: ImportResult) -> None:
-    """Print how many rows an import added, corrected and knew already."""
+    """Print how many rows an import added, corrected and had stored already."""
     written = done.written
     parts = [f"{written.added_count:,} new"]
     if written.replaced_count:
         parts.append(f"{written.replaced_count:,} corrected")
     if written.unchanged_count:
-        parts.append(f"{written.unchanged_count:,} known already")
+        parts.append(f"{written.unchanged_count:,} already stored")
     print_line(f"{done.table:<16} {written.read_count:>9,} rows from {done.path.name}: {', '.join(parts)}")
 
 
@@ -203,27 +206,43 @@ def print_score_summary(frame: pl.DataFrame) -> None:
     from wfm.engine.adherence.classify import ADHERENCE_SUMS, compute_ratios
 
     sums = frame.select(ADHERENCE_SUMS).sum()
-    screen = open_console(PIPE_WIDTH)
-    screen.print(f"\nAll {frame.height:,} rows:")
-    # `compute_ratios` expects microseconds: its ratios are right for any unit, its seconds are not
+    print_line(f"\nAll {frame.height:,} rows:")
+    # `compute_ratios` expects microseconds: its ratios are right for any unit, its seconds are not.
     for line in describe_score({**compute_ratios(sums).row(0, named=True), **sums.row(0, named=True)}):
-        screen.print(line)
+        print_wrapped(line)
 
 
 def describe_score(row: dict[str, float | None]) -> tuple[str, str]:
     """Return the percentages of a score in one line, and where its scheduled time went in another."""
     from wfm.report import formats
 
-    percentages = (
-        f"adherence {formats.format_percent(row['adherence'])}, adjusted {formats.format_percent(row['adherence_adjusted'])}, "
-        f"conformance {formats.format_percent(row['conformance'])}, coverage {formats.format_percent(row['coverage'])}"
-    )
+    titles = {
+        "adherence": "adherence",
+        "adherence_adjusted": "adjusted",
+        "conformance": "conformance",
+        "coverage": "coverage",
+    }
+    percentages = ", ".join(f"{title} {formats.format_percent(row[name])}" for name, title in titles.items())
     parts = [
         f"{formats.format_code(name)} {formats.format_duration(row[f'{name}_s'])}"
         for name in CLASSES
         if row[f"{name}_s"]
     ]
     return percentages, f"scheduled {formats.format_duration(row['scheduled_s'])} = {' + '.join(parts)}"
+
+
+def print_wrapped(text: str, *, indent: str = "", style: str = "") -> None:
+    """Print text; on a terminal broken between words, but never between a number and its unit."""
+    from rich.text import Text
+
+    screen = open_console(PIPE_WIDTH)
+    # A pipe gets the line whole: who reads it decides where to break.
+    if not screen.is_terminal:
+        print_line(f"{indent}{text}")
+        return
+    bound = re.sub(r"(?<=\d) (?=(?:h|min|s)\b|%)|(?<=\bh) (?=\d)|(?<=\bmin) (?=\d)", NO_BREAK_SPACE, text)
+    for line in textwrap.wrap(bound, screen.width, initial_indent=indent, subsequent_indent=indent) or [""]:
+        screen.print(Text(line.replace(NO_BREAK_SPACE, " "), style=style))
 
 
 def open_console(width: int) -> Console:
@@ -270,6 +289,7 @@ def _print_table(frame: pl.DataFrame) -> None:
     ]
     if columns:
         figures = [column.right for column in columns]
+        # The columns before the first figure say what a row is about.
         print_wide_table(open_console(PIPE_WIDTH), columns, figures.index(True) if True in figures else 2)
     if frame.height > MAX_SCREEN_ROWS:
         rest = frame.height - MAX_SCREEN_ROWS
@@ -288,7 +308,7 @@ def _format_cell(name: str, value: object) -> str:
     plain = re.sub("_(before|after)$", "", name)
     if plain.partition("(")[0] in RATIO_COLUMNS and isinstance(value, (int, float)):
         return formats.format_percent(value)
-    if _is_duration(name) and isinstance(value, (int, float)):
+    if (_is_duration(name) or name in AHT_QUANTILES) and isinstance(value, (int, float)):
         return formats.format_duration(value)
     if isinstance(value, float):
         return f"{value:,.2f}"

@@ -1,4 +1,4 @@
-"""A phone system apart from its feeds: how commands find it and get a session."""
+"""Find a configured source and open an HTTP session for commands that act on a phone system."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def find_source(name: str) -> ConfiguredSource:
     return select_feeds(check_sources(centre.settings.sources, centre.settings.country), [name], None)[0][0]
 
 
-def refuse_ability(source: ConfiguredSource, words: str) -> UsageError:
+def refuse_ability(source: ConfiguredSource, action: str) -> UsageError:
     """Return the error that says what the source's vendor cannot do."""
-    return UsageError(f"{source.name}: wfm cannot {words} at {source.vendor.TITLE}.")
+    return UsageError(f"{source.name}: wfm cannot {action} at {source.vendor.TITLE}.")
 
 
 async def use_session(source: ConfiguredSource, act: Callable[[Any], Awaitable[Any]]) -> Any:

@@ -44,24 +44,25 @@ class TableColumn:
         return max((cell.cell_len for cell in self.cells), default=0)
 
 
-def print_wide_table(screen: Console, columns: Sequence[TableColumn], naming: int) -> None:
+def print_wide_table(
+    screen: Console, columns: Sequence[TableColumn], naming: int, *, numbered: bool = True
+) -> None:
     """Print a table; where the columns do not fit, in blocks of columns, `ROWS_PER_BLOCK` rows at a time.
 
     Args:
         screen: where it is printed.
         columns: at least one, all of the same height.
         naming: how many columns at the left name the row; as many of them as fit are repeated in every block.
+        numbered: number the rows where there are several blocks; False if a naming column already does.
     """
     if _total_width(column.min_width for column in columns) <= screen.width:
         screen.print(_lay_out_table(columns, screen.width))
         return
     height = len(columns[0].cells)
     numbers = [Text(str(row)) for row in range(1, height + 1)]
-    blocks = list(
-        _split_into_blocks(
-            columns, TableColumn("#", numbers, right=True, unbroken=True), naming, screen.width
-        )
-    )
+    lead = [TableColumn("#", numbers, right=True, unbroken=True)] if numbered else []
+    blocks = list(_split_into_blocks(columns, lead, naming, screen.width))
+    # All blocks of twenty rows before the next twenty, so that a row's columns stay close together.
     for first in range(0, max(height, 1), ROWS_PER_BLOCK):
         for block in blocks:
             part = [
@@ -73,16 +74,17 @@ def print_wide_table(screen: Console, columns: Sequence[TableColumn], naming: in
 
 
 def _split_into_blocks(
-    columns: Sequence[TableColumn], number: TableColumn, naming: int, width: int
+    columns: Sequence[TableColumn], lead: list[TableColumn], naming: int, width: int
 ) -> Iterator[tuple[TableColumn, ...]]:
-    """Divide columns into blocks that fit, each led by the row's number and the columns that name it."""
-    lead = [number]
+    """Divide columns into blocks that fit, each led by ``lead`` and the columns that name the row."""
+    lead, n_named = list(lead), 0
     for column in columns[:naming]:
         if _total_width([*(one.min_width for one in lead), column.min_width]) > MAX_LEADING_SHARE * width:
             break
         lead.append(column)
+        n_named += 1
     block: list[TableColumn] = []
-    for column in columns[len(lead) - 1 :]:
+    for column in columns[n_named:]:
         if block and _total_width(one.min_width for one in (*lead, *block, column)) > width:
             yield (*lead, *block)
             block = []

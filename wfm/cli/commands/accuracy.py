@@ -9,6 +9,18 @@ import typer
 from wfm.cli.options import AsOfOption, FormatOption, OutOption, QueuesOption, open_centre
 from wfm.cli.output import OutputTarget, print_frame, show_progress
 
+SCREEN_COLUMNS = (
+    "queue_id",
+    "measure",
+    "model",
+    "wape15",
+    "noise_floor",
+    "bias",
+    "coverage",
+    "pinball",
+    "intervals",
+)
+
 
 def run(
     queue: QueuesOption = None,
@@ -29,4 +41,4 @@ def run(
     target = OutputTarget.choose(format, out)
     with show_progress("Backtesting"):
         rows = open_centre().accuracy(queues=queue, weeks=weeks, as_of=as_of)
-    print_frame(rows, target)
+    print_frame(rows, target, SCREEN_COLUMNS)

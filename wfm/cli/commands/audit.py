@@ -27,20 +27,22 @@ def verify_chain(
 ) -> None:
     """Verify the chain of hashes over all audit records.
 
-    Prints the last hash of every source: keep it elsewhere and pass it as --end later, because nothing else shows that
-    the last records were removed or that all were written again. Exit code 1 names the first record that does not fit.
+    Prints the last hash of every source. Keep it outside this machine and pass it as --end later: only then is it
+    noticed if the last records were removed or all were written again. Exit code 1: the first record that does not
+    fit is named.
 
     Example: wfm audit verify --end 3c1f6a…
     """
     from wfm.storage.audit import verify_audit_chains
 
-    noted = [_parse_hash(one) for one in end or ()]
+    expected_hashes = [_parse_hash(one) for one in end or ()]
     with show_progress("Verifying"):
-        chain = verify_audit_chains(open_centre().database, noted)
+        chain = verify_audit_chains(open_centre().database, expected_hashes)
     if chain.first_mismatch is not None:
         source, leg = chain.first_mismatch
         print_note(
-            f"error: record {chain.row_count:,} ({source} {leg}) does not fit the chain: it, or one before it, was changed."
+            f"error: record {chain.row_count:,} ({source} {leg}) does not fit the chain: it, or one before it, was "
+            "changed."
         )
         raise typer.Exit(1)
     for lost in chain.missing_hashes:

@@ -38,7 +38,7 @@ def run(
 ) -> None:
     """Start a call at a phone system.
 
-    The extension is called first and, when it answers, the number. The order is sent once and never again.
+    The extension is called first and, when it answers, the number. The order is sent once and never retried.
 
     Example: wfm callback pbx --src 101 --dst +15555550177
     """

@@ -61,6 +61,7 @@ def run(
         cycles = asyncio.run(collect_feeds(collector, pairs, window, again=again))
         delete_expired_data(collector, centre.settings.payload_days)
     print_frame(tabulate_cycles(cycles), target, SCREEN_COLUMNS)
+    # A cycle that waits in the spool is safe but not stored yet: partly done.
     if all(cycle.result == "complete" and not cycle.is_spooled for cycle in cycles):
         return
     raise typer.Exit(1 if all(cycle.result == "failed" for cycle in cycles) else 3)

@@ -1,4 +1,4 @@
-"""`wfm demo`: the whole product on a simulated contact centre."""
+"""`wfm demo`: all of wfm on a simulated contact centre."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wfm.cli.output import SCREEN, print_frame, print_import, print_line, show_progress, show_steps
+from wfm.cli.output import (
+    SCREEN,
+    print_frame,
+    print_import,
+    print_line,
+    print_wrapped,
+    show_progress,
+    show_steps,
+)
 
 if TYPE_CHECKING:
     from wfm.demo import CollectedFeed, GroundTruthComparison
@@ -65,7 +73,8 @@ def run(
         print_line()
     print_frame(done.report.by_team, SCREEN, TEAM_COLUMNS)
     print_line()
-    print_line(build_headline_text(done.report))
+    for line in build_headline_text(done.report).splitlines():
+        print_wrapped(line)
     print_line()
     print_line(f"Report: {page.resolve()}")
     if done.example:

@@ -19,7 +19,15 @@ from wfm.cli.options import (
     parse_groups,
     parse_pairs,
 )
-from wfm.cli.output import SCREEN, OutputTarget, print_frame, print_line, print_note, show_progress
+from wfm.cli.output import (
+    SCREEN,
+    OutputTarget,
+    print_frame,
+    print_line,
+    print_note,
+    print_wrapped,
+    show_progress,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -63,7 +71,7 @@ def run(
     from_: OptionalFrom = None,
     to: OptionalTo = None,
     days: Annotated[
-        int, typer.Option(metavar="N", help="Without --from and --to: the last days that there are data of.")
+        int, typer.Option(metavar="N", help="Without --from and --to: score the last N days with data.")
     ] = 90,
     by: Annotated[
         str,
@@ -90,7 +98,7 @@ def run(
 ) -> None:
     """Try a mapping, rule or option without storing anything.
 
-    Scores the last days as they are and as they would be: whose adherence would change, by how much and why.
+    Scores the last days with and without the change: whose adherence would change, by how much and why.
 
     Example: wfm dry-run --map "ncc:Coffee=break" --in break:training --days 30 --target 0.9
     """
@@ -120,9 +128,10 @@ def run(
 
 
 def _print_result(result: DryRunResult, moves: bool) -> None:
-    print_line(_describe_effect(result))
+    print_wrapped(_describe_effect(result))
     print_line()
-    rows = result.moves if moves else result.groups.drop("scheduled_before_s", "scheduled_after_s")
+    groups = result.groups.drop("scheduled_before_s", "scheduled_after_s").rename({"change": "points"})
+    rows = result.moves if moves else groups
     print_frame(rows.head(MAX_SCREEN_ROWS), SCREEN)
     if not moves and result.moves.height:
         print_line()
@@ -143,7 +152,7 @@ def _sum_causes(moves: pl.DataFrame) -> pl.DataFrame:
 
 
 def _format_change(total: dict[str, Any], name: str) -> str:
-    """Write the value before and after with enough decimals to tell them apart."""
+    """Write the value before and after with enough decimals to show the difference."""
     from wfm.report import formats
 
     return formats.format_percent_range(total[f"{name}_before"], total[f"{name}_after"]).replace(
@@ -163,9 +172,11 @@ def _describe_effect(result: DryRunResult) -> str:
     text = (
         f"{when} adherence would go from {_format_change(total, 'adherence')}, adjusted from "
         f"{_format_change(total, 'adherence_adjusted')}; "
-        f"{formats.format_duration(total['moved_s'])} of {formats.format_plural(result.agents.height, 'agent')} would move."
+        f"{formats.format_duration(total['moved_s'])} of {formats.format_plural(result.agents.height, 'agent')} "
+        "would change class."
     )
     if result.target is None:
         return text
     up, down = (result.agents.filter(pl.col("crosses") == way).height for way in ("up", "down"))
-    return f"{text} {up:,} would rise to {formats.format_percent(result.target)}, {down:,} would fall below."
+    target = formats.format_percent(result.target)
+    return f"{text} {up:,} would rise to the target of {target}, {down:,} would fall below it."

@@ -16,7 +16,7 @@ from wfm.cli.options import (
     ToOption,
     open_centre,
 )
-from wfm.cli.output import OutputTarget, print_frame, print_line, show_progress
+from wfm.cli.output import OutputTarget, print_frame, print_line, print_wrapped, show_progress
 from wfm.core.glossary import CLASSES
 
 if TYPE_CHECKING:
@@ -72,4 +72,4 @@ def _print_summary(rows: pl.DataFrame) -> None:
         for name, seconds in sums.iter_rows()
     ]
     print_line()
-    print_line(f"{formats.format_plural(rows.height, 'exception')}: {', '.join(parts)}")
+    print_wrapped(f"{formats.format_plural(rows.height, 'exception')}: {', '.join(parts)}")

@@ -1,4 +1,4 @@
-"""`wfm exempt`: exemptions and outages; what a decision does to the scores is shown before it is stored."""
+"""`wfm exempt`: exemptions and outages, with their effect on the scores before they are stored."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def add_exemption(
 ) -> None:
     """Exempt agents, teams or everybody for a time.
 
-    Shows what it does to the scores, asks, and stores it.
+    Shows the effect on the scores, asks for confirmation, and stores it.
 
     Example: wfm exempt add --from 2026-03-02T10:00Z --to 2026-03-02T11:30Z --agent ann --by Dana --reason "course"
     """
@@ -157,7 +157,7 @@ def revoke_exemptions(
 ) -> None:
     """Revoke exemptions.
 
-    Answers --as-of an earlier time still count them; `wfm exempt restore` undoes it.
+    Scores --as-of an earlier time still count them; `wfm exempt restore` undoes it.
 
     Example: wfm exempt revoke x3fa9c1d204 --by Dana --reason "was somebody else"
     """
@@ -209,7 +209,9 @@ def list_exemptions(
     format: FormatOption = None,
     out: OutOption = None,
 ) -> None:
-    """List exemptions and outages: who, when, why, and whether they are in force.
+    """List exemptions and outages.
+
+    Shows for whom, when, why, by whom, and whether each is in force.
 
     Example: wfm exempt list --from 2026-03-01 --to 2026-04-01 --revoked
     """
@@ -231,13 +233,14 @@ def _require_confirmation(yes: bool, dry_run: bool) -> None:
 
 
 def _confirm_and_store(decision: ExemptionDecision, yes: bool, dry_run: bool) -> None:
-    """Show what a decision does to the scores, ask, and store it."""
+    """Show the effect of a decision on the scores, ask for confirmation, and store it."""
     from wfm.report import formats
 
     _print_effect(decision)
     n = formats.format_plural(decision.rows.height, "exemption")
     if dry_run:
-        print_note(f"Nothing was stored: without --dry-run this would {decision.action} {n}.")
+        verb = "store" if decision.action == "exempt" else decision.action
+        print_note(f"Nothing was stored: without --dry-run this would {verb} {n}.")
         return
     question = "Store" if decision.action == "exempt" else decision.action.capitalize()
     if not yes and not typer.confirm(f"{question} {n}?", err=True):
@@ -257,6 +260,7 @@ def _print_effect(decision: ExemptionDecision) -> None:
         print_note(f"note: {note}")
     if decision.moves.is_empty():
         return
+    # Hundreds of workdays say less than the sums of a few teams.
     by_team = decision.figures.height > MAX_DAYS_SHOWN and not decision.team_figures.is_empty()
     sums = decision.moves.group_by("class_before", "class_after").agg(
         pl.col("seconds").sum(), agents=pl.col("agent_id").n_unique()

@@ -11,7 +11,15 @@ from zoneinfo import ZoneInfo
 import typer
 
 from wfm.cli.options import AsOfOption, FormatOption, OutOption, open_centre
-from wfm.cli.output import OutputTarget, describe_score, open_console, print_frame, print_note, show_progress
+from wfm.cli.output import (
+    OutputTarget,
+    describe_score,
+    open_console,
+    print_frame,
+    print_note,
+    print_wrapped,
+    show_progress,
+)
 from wfm.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +47,7 @@ MAX_PAYLOAD_WIDTH: Final = 160
 
 
 def run(
-    agent: Annotated[str, typer.Argument(metavar="AGENT", help="agent_id.")],
+    agent: Annotated[str, typer.Argument(metavar="AGENT", help="An agent_id, like agent-001.")],
     day: Annotated[str, typer.Argument(metavar="DAY", help="Local workday, like 2026-03-02.")],
     at: Annotated[
         str | None,
@@ -58,7 +66,7 @@ def run(
         str | None,
         typer.Option(
             metavar="ID",
-            help="Print one raw payload exactly as it was received; column payload in names it, like 6/17.",
+            help="Print one raw payload exactly as it was received, by its id in column payload in, like 6/17.",
         ),
     ] = None,
     as_of: AsOfOption = None,
@@ -98,7 +106,7 @@ def run(
 
 
 def _build_frame(answer: DayExplanation | InstantExplanation) -> pl.DataFrame:
-    """Return what a file holds: the stretches of a day, or the tests of an instant."""
+    """Return what is written to a file: the stretches of a day, or the rules tested at an instant."""
     import polars as pl
 
     from wfm.analysis.explain.day import DayExplanation
@@ -106,9 +114,9 @@ def _build_frame(answer: DayExplanation | InstantExplanation) -> pl.DataFrame:
     if isinstance(answer, DayExplanation):
         return answer.slices
     schema = {"test": pl.String(), "holds": pl.Boolean(), "decides": pl.Boolean(), "why": pl.String()}
-    found = [(one.name, one.holds, one.decides, one.text) for one in answer.rule_results]
-    tests = pl.DataFrame(found, schema=schema, orient="row")
-    return tests.with_columns(at=pl.lit(answer.at)).select("at", *schema)
+    found = [(one.name, one.is_met, one.decides, one.text) for one in answer.rule_results]
+    rules = pl.DataFrame(found, schema=schema, orient="row")
+    return rules.with_columns(at=pl.lit(answer.at)).select("at", *schema)
 
 
 # --- a day ----------------------------------------------------------------------------------------------
@@ -138,8 +146,8 @@ def _print_score(page: Console, day: DayExplanation) -> None:
         page.print("Nothing was scheduled.")
         return
     percentages, seconds = describe_score(day.totals.row(0, named=True))
-    page.print(percentages, style="bold")
-    page.print(seconds)
+    print_wrapped(percentages, style="bold")
+    print_wrapped(seconds)
 
 
 def _print_paragraph(page: Console, mark: str, text: str) -> None:
@@ -199,9 +207,13 @@ def _print_stretches(page: Console, day: DayExplanation, zone: ZoneInfo, rules: 
     )
     lines: list[tuple[str | Text, ...]] = []
     for row in merge_short_slices(day.slices).iter_rows(named=True):
-        kind = row["class"]
-        letter = f"{CLASS_LETTERS[kind]} {formats.format_code(kind)}" if kind else formats.NO_VALUE
-        word = row["vendor_state"] or formats.NO_VALUE
+        class_name = row["class"]
+        class_text = (
+            f"{CLASS_LETTERS[class_name]} {formats.format_code(class_name)}"
+            if class_name
+            else formats.NO_VALUE
+        )
+        vendor_state = row["vendor_state"] or formats.NO_VALUE
         evidence = [row[name] for name in ROW_COLUMNS] + row["leg_rows"]
         lines.append(
             (
@@ -210,8 +222,10 @@ def _print_stretches(page: Console, day: DayExplanation, zone: ZoneInfo, rules: 
                 formats.format_duration(row["seconds"]),
                 Text(row["activity"] or formats.NO_VALUE),
                 row["state"],
-                Text(f"{word} @{row['source']}" if several_logins and row["source"] else word),
-                Text(letter, style=CLASS_STYLE.get(kind, "")),
+                Text(
+                    f"{vendor_state} @{row['source']}" if several_logins and row["source"] else vendor_state
+                ),
+                Text(class_text, style=CLASS_STYLE.get(class_name, "")),
                 formats.format_code(row["reason"]),
                 Text(row["leg_id"] or ""),
                 f"R{rules.index(row['rule']) + 1}",
@@ -228,7 +242,7 @@ def _print_lines(
     unbroken: Sequence[str],
     right: Sequence[str] = (),
 ) -> None:
-    """Print a table of texts whose first two columns name the line."""
+    """Print a table of texts whose first two columns name the line; one titled ``row`` also numbers it."""
     from rich.text import Text
 
     from wfm.cli.wide_tables import TableColumn, print_wide_table
@@ -238,12 +252,12 @@ def _print_lines(
         TableColumn(title, [line[number] for line in cells], right=title in right, unbroken=title in unbroken)
         for number, title in enumerate(titles)
     ]
-    print_wide_table(page, columns, 2)
+    print_wide_table(page, columns, 2, numbered="row" not in titles)
 
 
 # --- an instant -----------------------------------------------------------------------------------------
 def _print_instant(answer: InstantExplanation) -> None:
-    """Print an instant: what was scheduled and reported, the result of every test, and the stored rows."""
+    """Print an instant: what was scheduled and reported, the result of every rule, and the stored rows."""
     import polars as pl
     from rich.text import Text
 
@@ -261,14 +275,13 @@ def _print_instant(answer: InstantExplanation) -> None:
     for login in answer.login_states.filter(~pl.col("won")).iter_rows(named=True):
         text = f"{login['source']} {login['login']}, which reports {login['state']}"
         _print_paragraph(page, "not", text)
-    page.print("Every test, in the order in which they are made", style="bold")
+    page.print("The rules, in the order in which they are tested", style="bold")
     for one in answer.rule_results:
-        result = (
-            one.text
-            if one.decides
-            else f"{formats.format_code(one.name)}: {'' if one.holds else 'no: '}{one.text}"
+        mark = "→" if one.decides else "" if one.is_met else "✗"
+        # The text of the rule that decides begins with its name.
+        _print_paragraph(
+            page, mark, one.text if one.decides else f"{formats.format_code(one.name)}: {one.text}"
         )
-        _print_paragraph(page, "→" if one.decides else "", result)
     _print_rows(page, answer, zone, in_full=True)
 
 
@@ -359,5 +372,5 @@ def _print_payloads(page: Console, rows: pl.DataFrame, in_full: bool) -> None:
             page.print(Text(f"{'':{MARGIN - 4}} audit hash {row['hash']}"), soft_wrap=True)
     if not in_full:
         print_note(
-            "--rows prints these in full, --payload ID a whole payload, --at INSTANT the result of every rule."
+            "--rows shows these in full, --payload ID one whole payload, --at INSTANT the result of every rule."
         )

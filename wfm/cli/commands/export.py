@@ -1,4 +1,4 @@
-"""`wfm export`: a table as it is stored."""
+"""`wfm export`: export a table."""
 
 from __future__ import annotations
 

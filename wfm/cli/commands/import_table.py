@@ -1,4 +1,4 @@
-"""`wfm import`: a file into a table."""
+"""`wfm import`: import a file into a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`wfm outages`: what may have failed without anybody saying so."""
+"""`wfm outages`: outages and failures that nobody declared."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wfm.cli.options import (
     open_centre,
     parse_duration,
 )
-from wfm.cli.output import OutputTarget, print_frame, print_line, print_note, show_progress
+from wfm.cli.output import OutputTarget, print_frame, print_line, print_note, print_wrapped, show_progress
 
 if TYPE_CHECKING:
     import polars as pl
@@ -70,14 +70,14 @@ def _print_proposal(number: int, row: dict[str, Any], zone: ZoneInfo) -> None:
     from wfm.report import formats
 
     span = _format_span(row["start_at"], row["end_at"], zone)
-    print_line(f"{number}. {TITLES[row['kind']]}: {row['scope']}, {span}")
+    print_wrapped(f"{number}. {TITLES[row['kind']]}: {row['scope']}, {span}")
     print_line(
         f"   {formats.format_plural(row['agents'], 'agent')}, {formats.format_duration(row['seconds'])} affected"
     )
-    print_line(f"   {row['evidence']}")
+    print_wrapped(row["evidence"], indent="   ")
     for line in row["examples"]:
         print_line(f"     {line}")
-    if row["apply"]:
+    if row["apply"]:  # never broken, so that it can be copied
         print_line(f"   {row['apply']}")
     print_line()
 

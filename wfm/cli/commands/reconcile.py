@@ -18,7 +18,7 @@ from wfm.cli.options import (
     open_centre,
     parse_groups,
 )
-from wfm.cli.output import OutputTarget, print_frame, print_line, print_note, show_progress
+from wfm.cli.output import OutputTarget, print_frame, print_line, print_note, print_wrapped, show_progress
 
 if TYPE_CHECKING:
     import polars as pl
@@ -97,7 +97,7 @@ def print_meanings(meanings: Mapping[str, str], rows: pl.DataFrame, column: str)
 
 
 def _expand_groups(by: str) -> list[str]:
-    """Read what to group by; the engine refuses names that it does not know."""
+    """Split the names to group by and replace short ones; the engine rejects unknown names."""
     return list(dict.fromkeys(name for word in parse_groups(by) for name in ALIASES.get(word, (word,))))
 
 
@@ -105,12 +105,15 @@ def _print_headline(result: Reconciliation) -> None:
     from wfm.report import formats
 
     total = result.summarise_agreement().row(0, named=True)
-    print_line(
+    print_wrapped(
         f"{total['agree']:,} of {total['figures']:,} figures agree ({formats.format_percent(total['agreement'])}); "
-        f"{total['explained']:,} more differ for a named reason: {formats.format_percent(total['accounted'])} accounted for."
+        f"{total['explained']:,} more differ for a named cause: "
+        f"{formats.format_percent(total['accounted'])} are accounted for."
     )
     handle, states = (
         formats.format_percent(total[name]) for name in ("handle_agreement", "states_agreement")
     )
-    print_line(f"Handle time: vendor and calls agree by {handle}, states and calls by {states}.")
+    print_wrapped(
+        f"Handle time: vendor and call log agree to {handle}, agent states and call log to {states}."
+    )
     print_line()

@@ -1,4 +1,4 @@
-"""`wfm recording`: where a call recording can be heard now."""
+"""`wfm recording`: the temporary address of a call recording."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`wfm replay`: the stored raw payloads, read again."""
+"""`wfm replay`: parse the stored raw payloads again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def run(
 ) -> None:
     """Read stored payloads again after a parser or unit change.
 
-    Nothing is asked of the phone systems.
+    The phone systems are not contacted.
 
     Example: wfm replay ncc --feed interval_volume
     """

@@ -9,7 +9,7 @@ import typer
 
 from wfm.cli import choices
 from wfm.cli.options import AsOfOption, DefinitionsOption, FromOption, ToOption, open_centre
-from wfm.cli.output import print_line, show_progress
+from wfm.cli.output import print_line, print_wrapped, show_progress
 from wfm.core.errors import UsageError
 
 
@@ -38,7 +38,8 @@ def run(
     with show_progress("Writing the report"):
         report = open_centre().report(from_, to, as_of=as_of, definitions=definition or ())
         written = write_report(report, out)
-    print_line(build_headline_text(report))
+    for line in build_headline_text(report).splitlines():
+        print_wrapped(line)
     print_line()
     for path in written:
         print_line(f"Wrote {path}.")

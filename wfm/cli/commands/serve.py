@@ -1,4 +1,4 @@
-"""`wfm serve`: the service that runs all day."""
+"""`wfm serve`: the service that collects and receives webhooks."""
 
 from __future__ import annotations
 

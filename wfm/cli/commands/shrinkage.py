@@ -90,7 +90,8 @@ def _print_formulas(utilisation: str) -> None:
 
     for name, formula in SHRINKAGE_FORMULAS.items():
         print_note(f"{name}: {formula}.")
-    print_note(f"utilisation ({utilisation}): {UTILISATION_FORMULAS[utilisation].__doc__}")
+    formula = (UTILISATION_FORMULAS[utilisation].__doc__ or "").removeprefix("Return ")
+    print_note(f"utilisation ({utilisation}): {formula}")
 
 
 def _print_summary(rows: pl.DataFrame, utilisation: str) -> None:
@@ -103,7 +104,8 @@ def _print_summary(rows: pl.DataFrame, utilisation: str) -> None:
     print_line()
     print_line(f"All {rows.height:,} rows:")
     print_line(
-        f"shrinkage {formats.format_percent(total['shrinkage'])} (planned {formats.format_percent(total['shrinkage_planned'])}, "
+        f"shrinkage {formats.format_percent(total['shrinkage'])} "
+        f"(planned {formats.format_percent(total['shrinkage_planned'])}, "
         f"unplanned {formats.format_percent(total['shrinkage_unplanned'])}), occupancy "
         f"{formats.format_percent(total['occupancy'])}"
     )

@@ -56,7 +56,7 @@ def run(
 ) -> None:
     """Estimate the clock skew between call logs and agent states.
 
-    One row per pair of sources and day, with the interval in which the skew lies.
+    One row per pair of sources and day, with the 95 % confidence interval of the skew.
 
     Example: wfm skew --from 2026-03-02 --to 2026-03-09
     """
@@ -86,9 +86,9 @@ def _store_offsets(from_: str, to: str, by: str, reference: str | None, target: 
     stored = (
         f"{written.added_count:,} new, {written.replaced_count:,} replaced"
         if written
-        else "No clock certainly differs"
+        else "No clock is certain to differ"
     )
-    print_note(f"{stored}; wfm export clock shows the stored clock offsets.")
+    print_note(f"{stored}. `wfm export clock` shows the stored clock offsets.")
 
 
 def _format_differences(rows: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""`wfm sources`: the condition of every feed."""
+"""`wfm sources`: the state of every feed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def run(format: FormatOption = None, out: OutOption = None) -> None:
     """Show each feed: last success, age, gaps, spool.
 
     Without a configured source, it lists the phone systems that wfm can collect from. Exit code 3: the database cannot
-    be read, so only the spool is known.
+    be read, so only the spool is shown.
 
     Example: wfm sources
     """
@@ -29,7 +29,7 @@ def run(format: FormatOption = None, out: OutOption = None) -> None:
     try:
         rows = build_feed_table(centre.database, sources, folder, datetime.now(UTC))
     except StoreError as error:
-        print_note(f"{error} Until then only the contents of the spool are known.")
+        print_note(f"{error} Until then only the spool is shown.")
         print_frame(build_feed_table_without_database(sources, folder), target)
         raise typer.Exit(3) from error
     if rows.is_empty():

@@ -69,15 +69,11 @@ def run(
     to: ToOption,
     then: Annotated[
         str,
-        typer.Option(
-            metavar="INSTANT", help="Compare the data as it was known at this time, like --as-of ..."
-        ),
+        typer.Option(metavar="INSTANT", help="The earlier time: scores with the data as it was known then."),
     ],
     now: Annotated[
         str | None,
-        typer.Option(
-            metavar="INSTANT", help="... with the data as it was known at this one. Without it, now."
-        ),
+        typer.Option(metavar="INSTANT", help="The later time; without it, everything known today."),
     ] = None,
     by: Annotated[
         str,
@@ -93,8 +89,8 @@ def run(
         typer.Option(
             "--show",
             metavar="VIEW",
-            help="Show only the figures, the changed seconds, the causes (the rows that changed them) or the sources "
-            "of these rows.",
+            help="Show only figures, seconds (the changed stretches), causes (the rows that changed them) or sources "
+            "(the files and collections these rows came from).",
         ),
     ] = None,
     format: FormatOption = None,
@@ -102,7 +98,8 @@ def run(
 ) -> None:
     """Show why scores differ from those of an earlier time.
 
-    Which scores, which seconds, and because of which rows that were added or corrected since.
+    Lists the scores that differ, the seconds that changed class, and the rows added or corrected since that
+    explain it.
 
     Example: wfm what-changed --from 2026-03-02 --to 2026-03-09 --then 2026-03-10T09:00:00Z
     """
@@ -117,7 +114,7 @@ def run(
         _print_view(changes, view or ChangeView.figures, target)
     if changes.unexplained.height:
         days = formats.format_plural(changes.unexplained.height, "workday")
-        print_note(f"note: the change of {days} is not explained by any row that was added or removed.")
+        print_note(f"note: no row that was added or retired explains the change of {days}.")
 
 
 def _print_view(changes: ScoreChanges, view: ChangeView, target: OutputTarget) -> None:
