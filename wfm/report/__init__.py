@@ -1,6 +1,6 @@
 """The report: every figure a person sees, computed once and drawn as a web page, a workbook, csv or text.
 
-A name is loaded when it is first asked for: most of wfm needs `wfm.report.formats` alone.
+A name is loaded when it is first used, as most of wfm needs only `wfm.report.formats`.
 """
 
 from importlib import import_module

@@ -50,17 +50,17 @@ def build_report(
         overall: Score.adherence([]), with a column per other product's definition if wanted.
         exceptions: Score.exceptions().
         from_on, to_on: the window in local workdays; to_on is not in it.
-        made_at, as_of: when this was computed; as of when the data was known (None: everything).
+        made_at, as_of: when this was computed, and its knowledge time (None: everything known).
         timezone: of the window, and of agents without one.
         title: its heading.
         by_team, by_agent, by_day, by_agent_day: Score.adherence by team; agent_id, name, team; workday;
             agent_id, workday.
         slices: Score.slices(), for day strips and unmapped states.
         agent, queue: the tables, for names and time zones.
-        interval: wfm intervals of the window; a column that is missing is shown as not known.
+        interval: wfm intervals of the window; a missing column is shown as not known.
         history: queue_id interval_start entered of earlier weeks, for what a day usually brings.
         forecast, accuracy: wfm forecast and wfm accuracy.
-        service_level: which of the many variants the interval frame holds, in words; None: what its rows say.
+        service_level: the variant of service level in the interval frame, in words; None: derived from its rows.
         sources: figure → where it came from; replaces the general list.
         notes_before: warnings of the caller (calls without agents, stale feeds), shown first.
 

@@ -32,11 +32,11 @@ STATE_LETTERS: Final[dict[str, str]] = {
 CLASS_LETTERS: Final[dict[str, str]] = {name: label.letter for name, label in CLASS_LABELS.items()}
 CALL_LETTERS: Final = {"call": "#"}
 CLASS_PRIORITY: Final = ("controllable", "call_driven", "approved", "system", "unknown", "in")
-"""Which class a cell shows when it holds several: what needs explaining before what does not."""
+"""The class that a cell with several classes shows: what needs explaining comes first."""
 CELL_MINUTES: Final = (1, 2, 3, 5, 10, 15, 30)
 """Lengths of a cell; the shortest with which the day fits the width is used, else an hour."""
 RULER_STEP: Final = 6
-"""Cells that a clock time on the ruler needs, with a space after it."""
+"""Cells that a clock time on the ruler takes, with a space after it."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Adherence exceptions with names and local times, and the slices of the days worth drawing."""
+"""Add names and local times to adherence exceptions, and select the slices of the days worth drawing."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def select_columns(frame: AnyFrame | None, columns: dict[str, pl.DataType], argu
 def list_people(agent: AnyFrame | None, by_agent: pl.DataFrame, timezone: str) -> pl.DataFrame:
     """List agent_id, name, team and zone of everybody in the agents table or in the scores.
 
-    Who has no name is called by the agent_id; who has no zone is in ``timezone``.
+    Without a name, the agent_id is used; without a zone, ``timezone``.
     """
     table = collect_frame(agent)
     people = by_agent.select("agent_id", "name", "team", zone=pl.lit(None, pl.String))

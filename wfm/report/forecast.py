@@ -1,4 +1,4 @@
-"""The forecast as people read it: per day, as an average day, and with its measured error."""
+"""Arrange the forecast for reading: per day, as an average day, and with its measured error."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def _stack_noise_floor(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
 
 
 def _stack_models(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
-    """Turn a column per model into rows; a column ``model`` then holds our error and becomes ``ours``."""
+    """Turn a column per model into rows; a column ``model`` is our error and becomes ``ours``."""
     models = [
         name
         for name, dtype in rows.schema.items()

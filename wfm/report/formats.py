@@ -1,4 +1,4 @@
-"""How numbers, durations, dates and instants are written, on every screen; nothing else in wfm formats one."""
+"""Write numbers, durations, dates and instants for people; the only module in wfm that formats them."""
 
 from __future__ import annotations
 

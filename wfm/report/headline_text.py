@@ -1,4 +1,4 @@
-"""The headline in plain words, for the page and for the terminal."""
+"""Write the headline in plain words, for the page and for the terminal."""
 
 from __future__ import annotations
 

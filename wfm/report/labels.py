@@ -1,4 +1,4 @@
-"""What every class, reason and figure of the report is called and means, in a supervisor's words."""
+"""Labels and meanings of every class, reason and figure of the report, in a supervisor's words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report as a value: every figure a person will see, in frames, before anything is drawn."""
+"""The report as a value: every figure that is shown, in frames, before anything is drawn."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Report:
         from_on, to_on: the window in local workdays; to_on is not in it.
         timezone: of the window and of every local time without an agent.
         made_at: when it was computed.
-        as_of: what was known then is used; None: everything known.
+        as_of: the knowledge time; None: everything known.
         headline: one row with the columns of ``wfm adherence``.
         by_team, by_agent: the same columns per team and per agent_id, name, team, and label, explained, top_reason,
             top_reason_s; most controllable time first.

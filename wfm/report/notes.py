@@ -1,4 +1,4 @@
-"""Notes on the data: what was not covered, mapped or scheduled, to be read before using the numbers."""
+"""Write notes on what was not covered, mapped or scheduled, to be read before using the numbers."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def note_unscheduled_agents(agent: AnyFrame | None, by_agent: pl.DataFrame) -> l
 
 
 def note_state_evidence(exceptions: pl.DataFrame) -> list[str]:
-    """Say where call-driven time rests on states, because there was no call log."""
+    """Say where call-driven time is based on states, because there was no call log."""
     on_states = exceptions.filter(pl.col("class") == "call_driven", pl.col("evidence_kind") == "state")
     if on_states.is_empty():
         return []

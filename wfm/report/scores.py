@@ -1,4 +1,4 @@
-"""Score frames of the report: checked, ranked by controllable time, and the reasons summed."""
+"""Check score frames of the report, rank them by controllable time, and sum the reasons."""
 
 from __future__ import annotations
 

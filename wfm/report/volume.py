@@ -1,4 +1,4 @@
-"""Interval volume by queue and by day, with what such a day usually brings."""
+"""Sum interval volume by queue and by day, and compare each day with a typical one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FORMER_NAMES: Final = {"answered_within_n": "answered_within"}
 TYPICAL_WEEKS: Final = 6
 """A typical day is the median of the same weekday in so many weeks before it."""
 MIN_TYPICAL_WEEKS: Final = 2
-"""Fewer earlier days of the same weekday make nothing typical."""
+"""With fewer earlier days of the same weekday there is no typical day."""
 
 DEFAULT_VARIANT: Final = "of_entered"
 _ENDED: Final = pl.col("calls_answered") + pl.col("calls_abandoned")
@@ -151,7 +151,7 @@ def sum_by_day(rows: pl.DataFrame, history: AnyFrame | None, timezone: str) -> p
     """Sum intervals per queue and day, with typical: the median of that weekday in the six weeks before the day."""
     past = rows if history is None else _add_history(rows, conform_intervals(history, None, timezone))
     per_day = past.group_by("queue_id", "on").agg(pl.col("entered").sum())
-    # Each day is moved onto the days that it is typical for; only days before count, so nothing is foreseen.
+    # Each day is moved onto the days that it is typical for; only days before count, so no day sees its future.
     moved = pl.concat(
         per_day.with_columns(pl.col("on").dt.offset_by(f"{week}w")) for week in range(1, TYPICAL_WEEKS + 1)
     )

@@ -106,7 +106,7 @@ def _find_appearance(word: str | None) -> tuple[str, str]:
 
 
 def _join_runs(slices: Sequence[dict[str, Any]], column: str) -> list[dict[str, Any]]:
-    """Join neighbours that look the same in a lane."""
+    """Join neighbouring slices that are drawn alike in a lane."""
     joined: list[dict[str, Any]] = []
     for row in slices:
         appearance = (row["class"],) if column == "class" else _find_appearance(row[column])

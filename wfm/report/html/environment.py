@@ -1,4 +1,4 @@
-"""The Jinja2 environment of wfm's web pages: templates, filters and static files, read from the package."""
+"""Build the Jinja2 environment of wfm's web pages, with the package's templates, filters and static files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FILTERS: Final = {
     "plural": formats.format_plural,
     **filters.FILTERS,
 }
-"""Filter → function. Templates spell every number through one of these, so that no two of them disagree."""
+"""Filter → function. Templates write every number through one of these, so that no two pages disagree."""
 
 
 class PageEnvironment(Environment):
@@ -52,7 +52,7 @@ class PageEnvironment(Environment):
 def build_environment(*loaders: BaseLoader) -> PageEnvironment:
     """Build an environment with the shared templates, searched after those of ``loaders``.
 
-    Another package extends ``compute_base_totals.html`` and imports ``macros/…`` by giving the loader of its own templates.
+    Another package extends ``base.html`` and imports ``macros/…`` by giving the loader of its own templates.
     """
     environment = PageEnvironment(
         loader=ChoiceLoader([*loaders, PackageLoader(PACKAGE)]),

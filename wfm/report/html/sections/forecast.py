@@ -78,7 +78,8 @@ def _build_day_chart(label: str, rows: pl.DataFrame) -> Chart:
     highest = max([*rows["volume_p90"].drop_nulls(), *rows["volume"].drop_nulls(), 1.0])
     scale = ChartScale(0, round_up(highest), max(len(days), 1))
     titles = [
-        f"{format_date(on)}: {format_whole_count(volume)} calls, {format_whole_count(low)} to {format_whole_count(high)}"
+        f"{format_date(on)}: {format_whole_count(volume)} calls, {format_whole_count(low)} to "
+        f"{format_whole_count(high)}"
         for on, volume, low, high in rows.select("on", "volume", "volume_p10", "volume_p90").iter_rows()
     ]
     return Chart(
@@ -105,7 +106,7 @@ def _build_average_day_chart(label: str, rows: pl.DataFrame) -> Chart | None:
     rows = rows.filter(pl.col("slot").is_between(begin, end - SLOT_MIN))
     highest: float = rows.select(high.max()).item()
     scale = ChartScale(0, round_up(highest), (end - begin) // SLOT_MIN)
-    # Rounded up twice: whole hours only, and never more words than have room.
+    # Rounded up twice: whole hours only, and never more labels than have room.
     hour_step = 60 * max(1, -(-(end - begin) // 60 // MAX_HOUR_TICKS))
     hours = range(-(-begin // 60) * 60, end, hour_step)
     # A queue with too few calls for a band is drawn as its line alone.

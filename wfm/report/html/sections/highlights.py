@@ -1,4 +1,4 @@
-"""Figures of what to look at first: the reasons, largest first, and the days worth opening."""
+"""Figures of the section "What to look at": the reasons, largest first, and the days worth opening."""
 
 from __future__ import annotations
 

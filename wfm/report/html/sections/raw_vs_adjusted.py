@@ -87,8 +87,8 @@ def build_workday_chart(report: Report) -> Chart | None:
     return Chart(
         caption="Adherence per workday: hollow dots raw, filled dots adjusted",
         label=(
-            f"Adherence per workday; lowest raw {format_percent(lowest['adherence'])} on {format_date(lowest['workday'])}. "
-            "The table has every day."
+            f"Adherence per workday; lowest raw {format_percent(lowest['adherence'])} on "
+            f"{format_date(lowest['workday'])}. The table has every day."
         ),
         axis=build_axis(scale, "% adherence", space_ticks([format_short_date(on) for on in rows["workday"]])),
         dot_pairs=[
@@ -122,7 +122,10 @@ def _build_panel(rows: pl.DataFrame, low: float) -> DumbbellPanel:
         return f"{LABEL_SHARE + (RIGHT_EDGE - LABEL_SHARE) * share:.2f}%"
 
     return DumbbellPanel(
-        label=f"Raw and adjusted adherence of {format_plural(rows.height, 'agent')}; the table by agent has the numbers.",
+        label=(
+            f"Raw and adjusted adherence of {format_plural(rows.height, 'agent')}; "
+            "the table by agent has the numbers."
+        ),
         marks=tuple(
             PanelMark(to_x(value / 100), f"{value:.0f} %", "end" if value == 100 else "mid")
             for value in (low, (low + 100) / 2, 100)
@@ -131,7 +134,8 @@ def _build_panel(rows: pl.DataFrame, low: float) -> DumbbellPanel:
             Dumbbell(
                 label=_shorten(row["label"]),
                 title=(
-                    f"{row['label']}: raw {format_percent(row['adherence'])}, adjusted {format_percent(row['adherence_adjusted'])}"
+                    f"{row['label']}: raw {format_percent(row['adherence'])}, "
+                    f"adjusted {format_percent(row['adherence_adjusted'])}"
                 ),
                 y=i * ROW_HEIGHT + ROW_HEIGHT / 2,
                 raw_x=to_x(row["adherence"]),

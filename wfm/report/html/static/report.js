@@ -1,5 +1,5 @@
 "use strict";
-// Comfort only: sorting, filtering and opening the fold a link points to. The page is whole without it.
+// Sorting, filtering, and opening the fold that a link points to. The page is complete without this script.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
