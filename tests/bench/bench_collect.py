@@ -30,8 +30,8 @@ import polars as pl
 from wfm.collect import run
 from wfm.collect.collector import Collector
 from wfm.collect.sources import ConfiguredSource, check_sources
-from wfm.sandbox.people import make_agents, make_queues
-from wfm.sandbox.xsi_writing import NAMESPACE
+from wfm.sandbox.centre.people import make_agents, make_queues
+from wfm.sandbox.vendors.nextiva_xsi.reply import XML_NAMESPACE
 from wfm.storage.database import Database
 from wfm.vendors import Feed, Payload, Window
 from wfm.vendors.nextiva_xsi.nodes import ENTRY_KINDS
@@ -120,8 +120,8 @@ def peak() -> float:
 
 SERVER = """
 import sys, time
-from wfm.sandbox.hoard import hoarding
-with hoarding(100, int(sys.argv[1]) // 100) as (url, hoard):
+from helpers.call_log_server import run_call_log_server
+with run_call_log_server(100, int(sys.argv[1]) // 100) as (url, server):
     print(url, flush=True)
     time.sleep(3600)
 """
@@ -199,7 +199,7 @@ def badgerfish(page: bytes) -> dict[str, object]:
     """Write an XML page as the vendor's JSON."""
     rows = [
         {one.tag.rpartition("}")[2]: {"$": one.text} for one in entry}
-        for entry in ElementTree.XML(page).iter(f"{{{NAMESPACE}}}{ENTRY_KINDS[0]}")
+        for entry in ElementTree.XML(page).iter(f"{{{XML_NAMESPACE}}}{ENTRY_KINDS[0]}")
     ]
     return {"EnhancedCallLogs": {"received": {ENTRY_KINDS[0]: rows}}}
 

@@ -71,7 +71,7 @@ def serve(cdrs: int) -> None:
     from starlette.responses import Response
     from starlette.routing import Route
 
-    from wfm.sandbox.serve import listening
+    from wfm.sandbox.server.serve import run_server
 
     begin = int(START.timestamp())
     times = [begin + number * HOURS * 3600 // cdrs for number in range(cdrs)]
@@ -90,7 +90,7 @@ def serve(cdrs: int) -> None:
         )
         return Response(head + b",".join(some) + b"]}", media_type="application/json")
 
-    with listening(Starlette(routes=[Route("/hub/cdr/", log, methods=["POST"])])) as url:
+    with run_server(Starlette(routes=[Route("/hub/cdr/", log, methods=["POST"])])) as url:
         print(url, flush=True)
         time.sleep(3600)
 

@@ -10,38 +10,38 @@ from typing import Any
 
 import pytest
 
-from wfm.sandbox.centre import simulate
-from wfm.sandbox.clock import Clock
-from wfm.sandbox.faults import Faults
-from wfm.sandbox.manners import TELPHIN_BASE
-from wfm.sandbox.serve import listening, running, settings
-from wfm.sandbox.truth import Truth
+from wfm.sandbox.centre.simulate import simulate_centre
+from wfm.sandbox.ground_truth.ground_truth import GroundTruth
+from wfm.sandbox.server.clock import SimulatedClock
+from wfm.sandbox.server.faults import InjectedFaults
+from wfm.sandbox.server.serve import build_settings_lines, run_sandbox, run_server
+from wfm.sandbox.vendors.behaviour import TELPHIN_BASE
 
 Run = Callable[..., Any]
 CALL = ("callback", "telphin", "--src", "2000", "--dst", "+15555550177")
 
 
 @pytest.fixture(scope="module")
-def truth() -> Truth:
-    return simulate(seed=3, start=date(2026, 3, 2), days=1, agents=3, queues=1, timezone="UTC")
+def truth() -> GroundTruth:
+    return simulate_centre(seed=3, start=date(2026, 3, 2), days=1, agents=3, queues=1, timezone="UTC")
 
 
 @pytest.fixture
-def faults() -> Faults:
-    return Faults()
+def faults() -> InjectedFaults:
+    return InjectedFaults()
 
 
 @pytest.fixture
-def pbx(truth: Truth, faults: Faults, place: Path) -> Iterator[str]:
+def pbx(truth: GroundTruth, faults: InjectedFaults, place: Path) -> Iterator[str]:
     """Serve the sandbox, and write the settings that reach it."""
-    with running(truth, Clock(truth.ends), faults) as url:
-        lines = [*settings(url, "UTC"), "WFM_SOURCES__TELPHIN__REQUESTS_PER_MINUTE=0"]
+    with run_sandbox(truth, SimulatedClock(truth.ends), faults) as url:
+        lines = [*build_settings_lines(url, "UTC"), "WFM_SOURCES__TELPHIN__REQUESTS_PER_MINUTE=0"]
         (place / "settings.env").write_text("\n".join(lines))
         yield url + TELPHIN_BASE
 
 
 @pytest.mark.usefixtures("pbx")
-def test_a_call_is_started_and_no_more_is_claimed(run: Run, faults: Faults) -> None:
+def test_call_is_started_and_no_more_is_claimed(run: Run, faults: InjectedFaults) -> None:
     done = run(*CALL, "--yes")
     assert done.code == 0, done.err
     assert "accepted the order (call cb-1): it calls 2000 now, and +15555550177 if that answers." in done.out
@@ -49,7 +49,7 @@ def test_a_call_is_started_and_no_more_is_claimed(run: Run, faults: Faults) -> N
 
 
 @pytest.mark.usefixtures("pbx")
-def test_nobody_is_called_unasked(run: Run, faults: Faults) -> None:
+def test_nobody_is_called_unasked(run: Run, faults: InjectedFaults) -> None:
     done = run(*CALL)
     assert done.code == 2
     assert "--yes" in done.err
@@ -85,7 +85,7 @@ def test_a_recording_is_printed_and_stored_nowhere(run: Run, place: Path) -> Non
     assert not any(b"storage.example" in path.read_bytes() for path in place.rglob("*") if path.is_file())
 
 
-def test_an_order_whose_answer_is_lost_is_not_sent_again_and_is_said_to_be_doubtful(
+def test_order_with_lost_answer_is_not_repeated(
     run: Run, place: Path
 ) -> None:
     orders: list[str] = []
@@ -101,7 +101,7 @@ def test_an_order_whose_answer_is_lost_is_not_sent_again_and_is_said_to_be_doubt
         await send({"type": "http.response.start", "status": status, "headers": head})
         await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
-    with listening(pbx) as url:
+    with run_server(pbx) as url:
         names = {"VENDOR": "telphin", "BASE_URL": url, "CLIENT_ID": "me", "CLIENT_SECRET": "very-secret"}
         lines = [f"WFM_SOURCES__PBX__{name}={value}" for name, value in names.items()]
         (place / "settings.env").write_text("\n".join(lines))

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from wfm.sandbox import Clock, Faults, Truth
-from wfm.sandbox.manners import ACTIONS
+from wfm.sandbox import GroundTruth, InjectedFaults, SimulatedClock
+from wfm.sandbox.vendors.behaviour import XSI_ACTIONS_PATH
 
 BASIC = ("wfm@centre.example", "sandbox")
 
@@ -17,9 +17,9 @@ BASIC = ("wfm@centre.example", "sandbox")
 class Sandbox:
     """A running sandbox as a client sees it, and its strings."""
 
-    truth: Truth
-    clock: Clock
-    faults: Faults
+    truth: GroundTruth
+    clock: SimulatedClock
+    faults: InjectedFaults
     url: str
     http: httpx.Client
     location: str = ""
@@ -40,7 +40,9 @@ class Sandbox:
         return {(row["queueId"], row["intervalStart"]): row for row in rows}
 
     def xsi(self, user: str, path: str = "EnhancedCallLogs/Received", **params: object) -> httpx.Response:
-        return self.http.get(f"/xsi{ACTIONS}/user/{user}/directories/{path}", params=params, auth=BASIC)
+        return self.http.get(
+            f"/xsi{XSI_ACTIONS_PATH}/user/{user}/directories/{path}", params=params, auth=BASIC
+        )
 
     def entries(self, user: str, kind: str = "Received", **params: object) -> list[dict[str, str]]:
         reply = self.xsi(user, f"EnhancedCallLogs/{kind}", format="json", **params).json()

@@ -9,21 +9,21 @@ import httpx
 import pytest
 
 from helpers.sandbox_client import Sandbox
-from wfm.sandbox import Clock, Faults, Truth, running, simulate
-from wfm.sandbox.manners import Manners
+from wfm.sandbox import GroundTruth, InjectedFaults, SimulatedClock, run_sandbox, simulate_centre
+from wfm.sandbox.vendors.behaviour import VendorBehaviour
 
 
 @pytest.fixture(scope="session")
-def truth() -> Truth:
+def truth() -> GroundTruth:
     """Two days of 24 agents."""
-    return simulate(seed=7, start=date(2026, 3, 2), days=2, agents=24, queues=3)
+    return simulate_centre(seed=7, start=date(2026, 3, 2), days=2, agents=24, queues=3)
 
 
 @pytest.fixture(scope="session")
 def _served(truth) -> Iterator[Sandbox]:
-    clock, faults = Clock(truth.ends), Faults(seed=3)
-    manners = Manners(token_clock="virtual")
-    with running(truth, clock, faults, manners) as url, httpx.Client(base_url=url, timeout=5) as http:
+    clock, faults = SimulatedClock(truth.ends), InjectedFaults(seed=3)
+    behaviour = VendorBehaviour(token_clock="virtual")
+    with run_sandbox(truth, clock, faults, behaviour) as url, httpx.Client(base_url=url, timeout=5) as http:
         yield Sandbox(truth, clock, faults, url, http)
 
 
@@ -32,7 +32,7 @@ def sandbox(_served) -> Sandbox:
     """Everything has happened, nothing goes wrong, nobody has signed in."""
     _served.clock.move_to(_served.truth.ends)
     _served.clock.set_speed(0)
-    _served.faults.clear()
+    _served.faults.switch_off()
     for counter in (
         _served.faults.hits,
         _served.faults.served,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from wfm.sandbox import Clock
+from wfm.sandbox import SimulatedClock
 
 QUARTER = 900
 
 
 def test_a_clock_stands_still_until_it_is_moved():
-    clock = Clock(1000)
+    clock = SimulatedClock(1000)
     assert clock.now() == clock.now() == 1000
     clock.advance(5)
     assert clock.now() == 1005
@@ -21,8 +21,8 @@ def test_a_clock_stands_still_until_it_is_moved():
 
 def test_a_clock_runs_as_fast_as_asked(monkeypatch):
     real = [50.0]
-    monkeypatch.setattr("wfm.sandbox.clock.time.monotonic", lambda: real[0])
-    clock = Clock(1000, speed=60)
+    monkeypatch.setattr("wfm.sandbox.server.clock.time.monotonic", lambda: real[0])
+    clock = SimulatedClock(1000, speed=60)
     real[0] += 2
     assert clock.now() == 1120
     clock.set_speed(1)

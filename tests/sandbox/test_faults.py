@@ -10,15 +10,15 @@ import pytest
 
 from helpers.sandbox_client import BASIC
 from wfm.core.errors import UsageError
-from wfm.sandbox.faults import DEFAULTS, Faults
+from wfm.sandbox.server.faults import FAULT_DEFAULTS, InjectedFaults
 
 
 def test_specs_are_read():
-    faults = Faults(["throttle:3x@xsi=2", "html:0.25", "late"])
+    faults = InjectedFaults(["throttle:3x@xsi=2", "html:0.25", "late"])
     assert faults.on["throttle"].count == 3
     assert (faults.on["throttle"].vendor, faults.on["throttle"].value) == ("xsi", 2)
     assert faults.on["html"].probability == 0.25
-    assert faults.on["late"].value == DEFAULTS["late"]
+    assert faults.on["late"].value == FAULT_DEFAULTS["late"]
     wrong_ones = (
         "rain",
         "html:x",
@@ -32,23 +32,23 @@ def test_specs_are_read():
     )
     for wrong in wrong_ones:
         with pytest.raises(UsageError):
-            Faults([wrong])
+            InjectedFaults([wrong])
 
 
 def test_probability_is_drawn_from_the_seed():
     drawn = [
-        [Faults(["html:0.3"], seed).strikes("html", "ncc") is not None for _ in range(1)]
+        [InjectedFaults(["html:0.3"], seed).strikes("html", "ncc") is not None for _ in range(1)]
         for seed in range(400)
     ]
     assert 80 < sum(one for (one,) in drawn) < 160
-    faults, again = Faults(["html:0.3"], 5), Faults(["html:0.3"], 5)
+    faults, again = InjectedFaults(["html:0.3"], 5), InjectedFaults(["html:0.3"], 5)
     struck = [faults.strikes("html", "ncc") for _ in range(50)]
     assert struck == [again.strikes("html", "ncc") for _ in range(50)]
     assert faults.hits["html"] == sum(one is not None for one in struck)
 
 
 def test_throttle_asks_for_patience_and_ends(sandbox, busiest):
-    sandbox.faults.add("throttle:2x=7")
+    sandbox.faults.add_spec("throttle:2x=7")
     for _ in range(2):
         reply = sandbox.xsi(busiest)
         assert (reply.status_code, reply.headers["retry-after"]) == (429, "7")
@@ -57,7 +57,7 @@ def test_throttle_asks_for_patience_and_ends(sandbox, busiest):
 
 
 def test_a_fault_can_be_one_vendors(sandbox, busiest):
-    sandbox.faults.add("server_error@ncc=502")
+    sandbox.faults.add_spec("server_error@ncc=502")
     assert sandbox.xsi(busiest).status_code == 200
     reply = sandbox.http.get("/ncc/provider/token", auth=BASIC)
     assert (reply.status_code, reply.json()["code"]) == (502, 502)
@@ -65,20 +65,20 @@ def test_a_fault_can_be_one_vendors(sandbox, busiest):
 
 def test_an_expired_token_stays_expired(sandbox):
     assert sandbox.ncc("/wfm/realTime").status_code == 200
-    sandbox.faults.add("expired_token:1x")
+    sandbox.faults.add_spec("expired_token:1x")
     assert [sandbox.ncc("/wfm/realTime").status_code for _ in range(2)] == [401, 401]
     sandbox.sign_in()
     assert sandbox.ncc("/wfm/realTime").status_code == 200
 
 
 def test_a_storm_of_401(sandbox, busiest):
-    sandbox.faults.add("unauthorized")
+    sandbox.faults.add_spec("unauthorized")
     assert sandbox.xsi(busiest).status_code == 401
     assert sandbox.http.get("/ncc/provider/token", auth=BASIC).json()["code"] == 401
 
 
 def test_a_login_page_with_200(sandbox, busiest):
-    sandbox.faults.add("html")
+    sandbox.faults.add_spec("html")
     reply = sandbox.xsi(busiest)
     assert reply.status_code == 200
     assert reply.text.startswith("<!DOCTYPE html>")
@@ -86,7 +86,7 @@ def test_a_login_page_with_200(sandbox, busiest):
 
 def test_a_body_cut_short(sandbox, busiest):
     whole = sandbox.xsi(busiest).content
-    sandbox.faults.add("truncated=0.3")
+    sandbox.faults.add_spec("truncated=0.3")
     part = sandbox.xsi(busiest).content
     assert part == whole[: int(len(whole) * 0.3)]
     with pytest.raises(ElementTree.ParseError):
@@ -95,21 +95,21 @@ def test_a_body_cut_short(sandbox, busiest):
 
 def test_latin_declared_and_not(sandbox):
     asked = ("wfm@centre.example", "Enterprise")
-    sandbox.faults.add("latin1")
+    sandbox.faults.add_spec("latin1")
     declared = sandbox.xsi(*asked)
     assert "ISO-8859-1" in declared.headers["content-type"]
     assert "Änn".encode("iso-8859-1") in declared.content
     assert ElementTree.fromstring(declared.content) is not None
-    sandbox.faults.clear()
-    sandbox.faults.add("latin1_undeclared")
+    sandbox.faults.switch_off()
+    sandbox.faults.add_spec("latin1_undeclared")
     with pytest.raises(ElementTree.ParseError):
         ElementTree.fromstring(sandbox.xsi(*asked).content)
 
 
-def test_gzip_and_drip_do_not_change_what_is_said(sandbox, busiest):
+def test_gzip_and_drip_change_no_content(sandbox, busiest):
     whole = sandbox.xsi(busiest)
-    sandbox.faults.add("gzip")
-    sandbox.faults.add("drip=0.001")
+    sandbox.faults.add_spec("gzip")
+    sandbox.faults.add_spec("drip=0.001")
     with sandbox.http.stream("GET", str(whole.request.url), auth=BASIC) as reply:
         assert reply.headers["content-encoding"] == "gzip"
         raw = b"".join(reply.iter_raw())
@@ -118,14 +118,14 @@ def test_gzip_and_drip_do_not_change_what_is_said(sandbox, busiest):
 
 
 def test_a_hang_is_left_by_the_client(sandbox, busiest):
-    sandbox.faults.add("hang:1x=5")
+    sandbox.faults.add_spec("hang:1x=5")
     with pytest.raises(httpx.ReadTimeout):
         sandbox.http.get("/xsi/nothing", timeout=0.1)
     assert sandbox.xsi(busiest).status_code == 200
 
 
 def test_pages_are_clamped(sandbox, busiest):
-    sandbox.faults.add("clamp=7")
+    sandbox.faults.add_spec("clamp=7")
     assert len(sandbox.entries(busiest, results=500)) == 7
     page = sandbox.ncc("/data/api/types/user", rows=500).json()
     assert (page["count"], page["total"]) == (7, 24)
@@ -133,7 +133,7 @@ def test_pages_are_clamped(sandbox, busiest):
 
 def test_pages_drift(sandbox, busiest):
     calm = sandbox.entries(busiest, results=20)
-    sandbox.faults.add("drift=2")
+    sandbox.faults.add_spec("drift=2")
     first, second = (sandbox.entries(busiest, start=start, results=10) for start in (1, 11))
     assert first == calm[2:12]
     assert second == calm[10:20]
@@ -143,7 +143,7 @@ def test_pages_drift(sandbox, busiest):
 
 def test_rows_come_late(sandbox, busiest):
     newest = sandbox.entries(busiest)[0]
-    sandbox.faults.add("late=600")
+    sandbox.faults.add_spec("late=600")
     sandbox.clock.move_to(int(newest["releaseTime"]) / 1000 + 599)
     assert newest not in sandbox.entries(busiest)
     sandbox.clock.advance(1)
@@ -151,26 +151,26 @@ def test_rows_come_late(sandbox, busiest):
     noon = sandbox.truth.begins + 12 * 3600
     sandbox.clock.move_to(noon)
     late = sandbox.historical(noon - 900, noon)
-    sandbox.faults.clear()
+    sandbox.faults.switch_off()
     prompt = sandbox.historical(noon - 900, noon)
     assert sum(r["sumHandleTime"] for r in late.values()) < sum(r["sumHandleTime"] for r in prompt.values())
 
 
 def test_rows_come_twice(sandbox, busiest):
     calm = sandbox.entries(busiest)
-    sandbox.faults.add("duplicates=1")
+    sandbox.faults.add_spec("duplicates=1")
     assert sandbox.entries(busiest) == [entry for entry in calm for _ in range(2)]
     assert len(sandbox.ncc("/wfm/realTime").json()["realTime"]) == 48
 
 
 def test_logs_are_pruned(sandbox, busiest):
     calm = sandbox.entries(busiest)
-    sandbox.faults.add("pruned=5")
+    sandbox.faults.add_spec("pruned=5")
     assert sandbox.entries(busiest, results=1000) == calm[:5]
 
 
 def test_states_nobody_has_heard_of(sandbox, busiest):
-    sandbox.faults.add("unknown_state=1")
+    sandbox.faults.add_spec("unknown_state=1")
     assert {row["agent-status"] for row in sandbox.ncc("/wfm/realTime").json()["realTime"]} == {
         "Gone fishing"
     }
@@ -178,7 +178,7 @@ def test_states_nobody_has_heard_of(sandbox, busiest):
 
 
 def test_fields_are_missing(sandbox, busiest):
-    sandbox.faults.add("missing_fields=2")
+    sandbox.faults.add_spec("missing_fields=2")
     entries = sandbox.entries(busiest)
     assert len({tuple(entry) for entry in entries}) > 5
     assert all({"callLogId", "startTime"} <= set(entry) for entry in entries)

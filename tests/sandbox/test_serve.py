@@ -12,12 +12,12 @@ import httpx
 import polars as pl
 import pytest
 
+from helpers.call_log_server import CallLogServer
 from helpers.sandbox_client import BASIC
-from wfm.sandbox import Clock, running, serve, settings
-from wfm.sandbox.app import app
-from wfm.sandbox.hoard import Hoard
-from wfm.sandbox.manners import Manners
-from wfm.sandbox.serve import listening
+from wfm.sandbox import SimulatedClock, build_settings_lines, run_sandbox, serve_sandbox
+from wfm.sandbox.server.app import build_app
+from wfm.sandbox.server.serve import run_server
+from wfm.sandbox.vendors.behaviour import VendorBehaviour
 
 SPACE = "{http://schema.broadsoft.com/xsi}"
 ORDER = (
@@ -74,7 +74,7 @@ REQUIRED = {
 
 
 # --- NCC ------------------------------------------------------------------------------------------------
-def test_a_token_tells_where_to_go_and_when_it_ends(sandbox):
+def test_token_names_its_location_and_expiry(sandbox):
     reply = sandbox.sign_in()
     assert {"location", "token", "clientLocation"} <= set(reply)
     assert reply["location"] == f"{sandbox.url}/ncc/cluster-1"
@@ -100,7 +100,7 @@ def test_a_token_runs_out_by_virtual_time(sandbox):
 )
 def test_raw_or_bearer(truth, accepts, raw, bearer):
     with (
-        running(truth, manners=Manners(accepts=accepts)) as url,
+        run_sandbox(truth, behaviour=VendorBehaviour(accepts=accepts)) as url,
         httpx.Client(base_url=url) as http,
     ):
         reply = http.get("/ncc/provider/token-with-authorities", auth=BASIC).json()
@@ -109,7 +109,7 @@ def test_raw_or_bearer(truth, accepts, raw, bearer):
             assert told.status_code == status
 
 
-def test_the_login_host_and_other_clusters_answer_in_html(sandbox):
+def test_login_host_and_other_clusters_answer_in_html(sandbox):
     sandbox.sign_in()
     for path in ("/ncc/wfm/realTime", "/ncc/cluster-2/wfm/realTime"):
         reply = sandbox.http.get(path, headers={"Authorization": sandbox.token})
@@ -117,7 +117,7 @@ def test_the_login_host_and_other_clusters_answer_in_html(sandbox):
         assert reply.headers["content-type"].startswith("text/html")
 
 
-def test_historical_has_a_row_per_queue_and_quarter_hour(sandbox):
+def test_historical_has_row_per_queue_and_quarter_hour(sandbox):
     begin = sandbox.truth.begins
     body = sandbox.ncc("/wfm/historical", start=begin, end=begin + 1800).json()
     assert list(body) == ["historical"]
@@ -139,10 +139,10 @@ def test_real_time_tells_every_agent(sandbox):
     assert {"Available", "Busy", "Logged out"} <= {row["agent-status"] for row in body["realTime"]}
 
 
-def test_manners_can_leave_out_who_is_gone_and_tell_since_when(truth):
-    clock = Clock(truth.begins + 11 * 3600)
-    manners = Manners(list_logged_out=False, since_field="since", time_unit="ms")
-    with running(truth, clock, manners=manners) as url, httpx.Client(base_url=url) as http:
+def test_absent_agents_and_since_can_be_switched(truth):
+    clock = SimulatedClock(truth.begins + 11 * 3600)
+    behaviour = VendorBehaviour(list_logged_out=False, since_field="since", time_unit="ms")
+    with run_sandbox(truth, clock, behaviour=behaviour) as url, httpx.Client(base_url=url) as http:
         reply = http.get("/ncc/provider/token-with-authorities", auth=BASIC).json()
         rows = http.get(reply["location"] + "/wfm/realTime", headers={"Authorization": reply["token"]}).json()
     assert 0 < len(rows["realTime"]) < len(truth.agents)
@@ -170,7 +170,7 @@ def test_types_are_paged_from_zero(sandbox):
 
 
 # --- XSI ------------------------------------------------------------------------------------------------
-def test_a_log_is_xml_in_the_order_of_the_schema(sandbox, busiest):
+def test_log_is_xml_in_order_of_the_schema(sandbox, busiest):
     reply = sandbox.xsi(busiest, "EnhancedCallLogs", results=1000)
     root = ElementTree.fromstring(reply.content)
     assert root.tag == SPACE + "EnhancedCallLogs"
@@ -204,7 +204,7 @@ def test_json_is_badgerfish(sandbox, busiest):
     assert accepted.headers["content-type"].startswith("application/json")
 
 
-def test_pages_begin_at_one_newest_first_and_are_cut_without_a_word(sandbox, busiest):
+def test_pages_start_at_one_and_are_clamped(sandbox, busiest):
     everything = sandbox.entries(busiest, results=1000)
     starts = [int(entry["startTime"]) for entry in everything]
     assert starts == sorted(starts, reverse=True)
@@ -226,7 +226,7 @@ def test_pages_begin_at_one_newest_first_and_are_cut_without_a_word(sandbox, bus
         ]
 
 
-def test_a_window_is_inclusive_and_selects_on_the_start(sandbox, busiest):
+def test_window_is_inclusive_and_selects_on_the_start(sandbox, busiest):
     everything = sandbox.entries(busiest, results=1000)
     first, last = int(everything[30]["startTime"]), int(everything[10]["startTime"])
     edges = [
@@ -281,7 +281,7 @@ def test_logs_tell_what_happened_to_the_millisecond(sandbox):
     assert missed > 0
 
 
-def test_an_internal_call_is_told_twice_with_two_ids(sandbox):
+def test_internal_call_is_told_twice_with_two_ids(sandbox):
     pair = sandbox.truth.leg.filter(pl.col("direction") == "internal").sort("call_id", "started_at").head(2)
     placed, received = (
         [e for e in sandbox.entries(login, kind, results=1000) if e["basicCallType"] == "Group"]
@@ -294,7 +294,7 @@ def test_an_internal_call_is_told_twice_with_two_ids(sandbox):
     assert ends[0]["callingPresentationNumber"] == ends[1]["callingPresentationNumber"]
 
 
-def test_every_request_needs_basic_and_a_user_who_exists(sandbox, busiest):
+def test_every_request_needs_basic_and_user_who_exists(sandbox, busiest):
     url = str(sandbox.xsi(busiest).request.url)
     bare = sandbox.http.get(url)
     assert bare.status_code == 401
@@ -326,7 +326,7 @@ def test_what_must_not_be_asked_is_noted(sandbox, busiest):
 
 # --- serving --------------------------------------------------------------------------------------------
 def test_settings_name_both_sources_and_no_other_host(sandbox):
-    lines = settings(sandbox.url, "Asia/Jerusalem")
+    lines = build_settings_lines(sandbox.url, "Asia/Jerusalem")
     values = dict(line.split("=", 1) for line in lines)
     assert values["WFM_SOURCES__NCC__VENDOR"] == "nextiva_ncc"
     assert values["WFM_SOURCES__XSI__BASE_URL"] == f"{sandbox.url}/xsi"
@@ -334,7 +334,9 @@ def test_settings_name_both_sources_and_no_other_host(sandbox):
 
 
 def test_the_command_gives_settings_and_then_serves():
-    serving = serve(port=0, speed=60, seed=2, faults=["html:1x"], agents=6, queues=1, days=2, timezone="UTC")
+    serving = serve_sandbox(
+        port=0, speed=60, seed=2, faults=["html:1x"], agents=6, queues=1, days=2, timezone="UTC"
+    )
     values = dict(line.split("=", 1) for line in islice(serving, 18))
     with httpx.Client(auth=BASIC) as http:
         url = values["WFM_SOURCES__NCC__BASE_URL"] + values["WFM_SOURCES__NCC__TOKEN_PATH"]
@@ -348,23 +350,23 @@ def test_the_command_gives_settings_and_then_serves():
         httpx.get(url)
 
 
-def test_a_hoard_serves_pages_from_memory():
-    hoard = Hoard(users=3, entries=500)
-    with listening(hoard) as url, httpx.Client(base_url=url) as http:
-        user = list(hoard.users)[1]
+def test_the_call_log_server_serves_pages_from_memory():
+    server = CallLogServer(users=3, entries=500)
+    with run_server(server) as url, httpx.Client(base_url=url) as http:
+        user = list(server.users)[1]
         path = f"/xsi/com.broadsoft.xsi-actions/v2.0/user/{user}/directories/EnhancedCallLogs/Received"
         ids = []
         for start in (1, 201, 401, 601):
             root = ElementTree.fromstring(http.get(path, params={"start": start, "results": 200}).content)
             ids += [node.text for node in root.iter(SPACE + "callLogId")]
-        assert len(set(ids)) == len(ids) == hoard.served == 500
+        assert len(set(ids)) == len(ids) == server.served_rows == 500
         assert http.get(path.replace("agent", "nobody")).status_code == 404
         users = http.get(path.replace("EnhancedCallLogs/Received", "Enterprise"))
         assert len(list(ElementTree.fromstring(users.content).iter(SPACE + "userId"))) == 3
 
 
-def test_a_port_that_is_taken_is_an_error_in_words(sandbox, truth):
+def test_port_that_is_taken_is_error_in_words(sandbox, truth):
     port = int(sandbox.url.rpartition(":")[2])
-    with pytest.raises(Exception, match=f"Port {port} cannot be used"), running(truth, port=port):
+    with pytest.raises(Exception, match=f"Port {port} cannot be used"), run_sandbox(truth, port=port):
         pass
-    assert callable(app(truth, Clock(0)))
+    assert callable(build_app(truth, SimulatedClock(0)))

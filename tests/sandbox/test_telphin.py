@@ -9,36 +9,36 @@ from datetime import date
 import httpx
 import pytest
 
-from wfm.sandbox.centre import simulate
-from wfm.sandbox.clock import Clock
-from wfm.sandbox.faults import Faults
-from wfm.sandbox.manners import TELPHIN_BASE, Manners
-from wfm.sandbox.serve import running
-from wfm.sandbox.telphin_events import Calls, delivered
-from wfm.sandbox.truth import Truth
+from wfm.sandbox.centre.simulate import simulate_centre
+from wfm.sandbox.ground_truth.ground_truth import GroundTruth
+from wfm.sandbox.server.clock import SimulatedClock
+from wfm.sandbox.server.faults import InjectedFaults
+from wfm.sandbox.server.serve import run_sandbox
+from wfm.sandbox.vendors.behaviour import TELPHIN_BASE, VendorBehaviour
+from wfm.sandbox.vendors.telphin.events import TelphinCalls, deliver_events
 
 HISTORY = "/api/ver1.0/client/@me/call_history/"
 DAY = {"start_datetime": "2026-03-02 00:00:00", "end_datetime": "2026-03-03 00:00:00", "per_page": "1000"}
 ACCOUNT = {
     "grant_type": "client_credentials",
-    "client_id": Manners().client_id,
-    "client_secret": Manners().password,
+    "client_id": VendorBehaviour().client_id,
+    "client_secret": VendorBehaviour().password,
 }
 
 
 @pytest.fixture(scope="module")
-def truth() -> Truth:
-    return simulate(seed=3, start=date(2026, 3, 2), days=1, agents=8, queues=2, timezone="UTC")
+def truth() -> GroundTruth:
+    return simulate_centre(seed=3, start=date(2026, 3, 2), days=1, agents=8, queues=2, timezone="UTC")
 
 
 @pytest.fixture
-def clock(truth: Truth) -> Clock:
-    return Clock(truth.ends)
+def clock(truth: GroundTruth) -> SimulatedClock:
+    return SimulatedClock(truth.ends)
 
 
 @pytest.fixture
-def http(truth: Truth, clock: Clock) -> Iterator[httpx.Client]:
-    with running(truth, clock) as url, httpx.Client(base_url=url + TELPHIN_BASE) as client:
+def http(truth: GroundTruth, clock: SimulatedClock) -> Iterator[httpx.Client]:
+    with run_sandbox(truth, clock) as url, httpx.Client(base_url=url + TELPHIN_BASE) as client:
         yield client
 
 
@@ -46,7 +46,7 @@ def bearer(http: httpx.Client) -> dict[str, str]:
     return {"Authorization": f"Bearer {http.post('/oauth/token', data=ACCOUNT).json()['access_token']}"}
 
 
-def test_only_the_right_credentials_get_a_token_and_it_ends(http: httpx.Client, clock: Clock) -> None:
+def test_only_right_credentials_get_token_and_it_ends(http: httpx.Client, clock: SimulatedClock) -> None:
     wrong = http.post("/oauth/token", data={**ACCOUNT, "client_secret": "guess"})
     assert (wrong.status_code, "message" in wrong.json()) == (401, True)
     assert http.get(HISTORY, params=DAY).status_code == 401
@@ -65,26 +65,28 @@ def test_a_window_is_needed_and_pages_are_cut(http: httpx.Client) -> None:
     assert int(whole.headers["X-RateLimit-Remaining"]) < int(whole.headers["X-RateLimit-Limit"])
 
 
-def test_events_and_history_tell_of_the_same_calls(http: httpx.Client, truth: Truth) -> None:
-    told = {push.said["CallID"] for push in Calls(truth).events()}
+def test_events_and_history_tell_of_the_same_calls(http: httpx.Client, truth: GroundTruth) -> None:
+    told = {push.parameters["CallID"] for push in TelphinCalls(truth).iterate_events()}
     entries = http.get(HISTORY, params=DAY, headers=bearer(http)).json()["call_history"]
     assert {entry["call_uuid"].lower() for entry in entries} == told
     hangups = Counter(
-        one.said["CallID"] for one in Calls(truth).events() if one.said["EventType"] == "hangup"
+        one.parameters["CallID"]
+        for one in TelphinCalls(truth).iterate_events()
+        if one.parameters["EventType"] == "hangup"
     )
     assert {entry["call_uuid"].lower(): len(entry["cdr"]) for entry in entries} == hangups
 
 
-def test_faults_lose_double_and_delay_what_is_pushed(truth: Truth) -> None:
-    calls = Calls(truth)
-    plain = delivered(calls, Faults(), truth.ends)
+def test_faults_lose_double_and_delay_what_is_pushed(truth: GroundTruth) -> None:
+    calls = TelphinCalls(truth)
+    plain = deliver_events(calls, InjectedFaults(), truth.ends)
     assert [push.at for push in plain] == sorted(push.at for push in plain)
     assert {push.method for push in plain} == {"GET", "POST"}
-    lost = delivered(calls, Faults(["lost_hangup"]), truth.ends)
-    assert {push.said["EventType"] for push in lost} == {"dial-in", "dial-out", "answer"}
-    assert len(delivered(calls, Faults(["doubled"]), truth.ends)) == 2 * len(plain)
-    late = delivered(calls, Faults(["reordered:0.5=60"], seed=1), truth.ends)
+    lost = deliver_events(calls, InjectedFaults(["lost_hangup"]), truth.ends)
+    assert {push.parameters["EventType"] for push in lost} == {"dial-in", "dial-out", "answer"}
+    assert len(deliver_events(calls, InjectedFaults(["doubled"]), truth.ends)) == 2 * len(plain)
+    late = deliver_events(calls, InjectedFaults(["reordered:0.5=60"], seed=1), truth.ends)
     assert [push.at for push in late] != sorted(push.at for push in late)
     assert Counter(push.text for push in late) == Counter(push.text for push in plain)
     noon = truth.begins + 12 * 3600
-    assert all(push.at <= noon * 1_000_000 for push in delivered(calls, Faults(), noon))
+    assert all(push.at <= noon * 1_000_000 for push in deliver_events(calls, InjectedFaults(), noon))

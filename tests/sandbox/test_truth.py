@@ -11,13 +11,13 @@ import pytest
 
 import wfm
 from wfm import defaults
-from wfm.sandbox import simulate
-from wfm.sandbox.causes import judge
-from wfm.sandbox.lines import FOREVER, MEANS, Line
-from wfm.sandbox.outside import outside
-from wfm.sandbox.roster import Part, Shift
-from wfm.sandbox.truth import TABLES
-from wfm.sandbox.wishes import Excuse
+from wfm.sandbox import simulate_centre
+from wfm.sandbox.centre.intentions import PlannedExemption
+from wfm.sandbox.centre.roster import ShiftPart, SimulatedShift
+from wfm.sandbox.ground_truth.classify import classify_shift
+from wfm.sandbox.ground_truth.ground_truth import GROUND_TRUTH_TABLES
+from wfm.sandbox.ground_truth.timeline import FOREVER_S, STATE_OF_VENDOR_STATE, AgentTimeline
+from wfm.sandbox.ground_truth.unscheduled_work import find_unscheduled_work
 
 KEY = ["agent_id", "workday", "start_at", "end_at", "class", "reason"]
 
@@ -28,10 +28,10 @@ def utc_at(second: int) -> datetime:
 
 # --- laws -----------------------------------------------------------------------------------------------
 def test_the_same_seed_gives_the_same_truth(truth):
-    again = simulate(seed=7, start=date(2026, 3, 2), days=2, agents=24, queues=3)
-    for table in TABLES:
+    again = simulate_centre(seed=7, start=date(2026, 3, 2), days=2, agents=24, queues=3)
+    for table in GROUND_TRUTH_TABLES:
         assert getattr(truth, table).equals(getattr(again, table)), table
-    other = simulate(seed=8, start=date(2026, 3, 2), days=2, agents=24, queues=3)
+    other = simulate_centre(seed=8, start=date(2026, 3, 2), days=2, agents=24, queues=3)
     assert not truth.call.equals(other.call)
 
 
@@ -66,7 +66,7 @@ def test_an_agent_is_never_in_two_calls(truth):
     assert set(legs["outcome"]) == {"answered", "no_answer", "abandoned"}
 
 
-def test_states_are_one_gap_free_line_that_the_legs_lie_in(truth):
+def test_states_are_gapless_and_contain_the_legs(truth):
     states = truth.agent_state
     assert states.select("agent_id", "at").is_duplicated().sum() == 0
     assert states.equals(states.sort("agent_id", "at"))
@@ -95,7 +95,7 @@ def test_internal_calls_have_two_ends(truth):
 
 
 def test_arrivals_follow_the_sample():
-    truth = simulate(seed=1, start=date(2026, 3, 2), days=7, agents=60)
+    truth = simulate_centre(seed=1, start=date(2026, 3, 2), days=7, agents=60)
     hours = truth.call.group_by(pl.col("arrived_at").dt.convert_time_zone("Asia/Jerusalem").dt.hour()).len()
     by_hour = dict(hours.rows())
     assert by_hour.get(3, 0) < 0.002 * truth.call.height
@@ -106,7 +106,7 @@ def test_arrivals_follow_the_sample():
 
 @pytest.mark.parametrize("zone", ["Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe"])
 def test_any_zone_keeps_whole_shifts_of_local_days(zone):
-    truth = simulate(seed=2, start=date(2026, 3, 7), days=3, agents=12, timezone=zone)
+    truth = simulate_centre(seed=2, start=date(2026, 3, 7), days=3, agents=12, timezone=zone)
     base = truth.schedule.filter(pl.col("activity").is_in(["on_queue", "time_off"]))
     local = base["start_at"].dt.convert_time_zone(zone)
     assert set(local.dt.minute()) == {0}
@@ -138,8 +138,8 @@ def test_scheduled_seconds_are_conserved(truth):
         assert by_class.get(name, 0) == truth.seconds[f"{name}_s"].sum()
 
 
-def test_every_reason_is_planted_and_so_is_every_intent():
-    truth = simulate(seed=1, days=7, agents=60)
+def test_every_reason_and_every_intent_is_planted():
+    truth = simulate_centre(seed=1, days=7, agents=60)
     reasons = set(truth.planted.filter(pl.col("reason").is_not_null())["reason"])
     assert reasons == set(wfm.core.glossary.REASONS)
     assert {"system", "approved", "unknown"} <= set(truth.planted["class"])
@@ -151,8 +151,8 @@ def test_every_reason_is_planted_and_so_is_every_intent():
     assert (sure["kind"] == "late_start").sum() > 20
 
 
-def test_the_engine_finds_what_is_planted_and_nothing_else():
-    truth = simulate(seed=3, days=4, agents=80)
+def test_engine_finds_what_is_planted_and_nothing_else():
+    truth = simulate_centre(seed=3, days=4, agents=80)
     ncc = truth.login.filter(pl.col("source") == "ncc").select("agent_id", ncc="login")
     legs = truth.leg.join(ncc, on="agent_id").with_columns(login="ncc", source=pl.lit("ncc"))
     score = wfm.score(
@@ -183,14 +183,14 @@ def at(clock: str) -> int:
     return ZERO + int(hours) * 3600 + int(minutes) * 60
 
 
-def day(*parts: str) -> Shift:
-    rows = tuple(Part(at(a), at(b), what) for a, b, what in (part.split() for part in parts))
-    return Shift(0, date(2026, 3, 2), at("08:00"), at("16:00"), "on_queue", rows)
+def day(*parts: str) -> SimulatedShift:
+    rows = tuple(ShiftPart(at(a), at(b), what) for a, b, what in (part.split() for part in parts))
+    return SimulatedShift(0, date(2026, 3, 2), at("08:00"), at("16:00"), "on_queue", rows)
 
 
-def line(text: str) -> Line:
+def line(text: str) -> AgentTimeline:
     rows = [row.strip().split(" ", 1) for row in text.split(",")]
-    return Line([at(when) for when, _ in rows], [what for _, what in rows])
+    return AgentTimeline([at(when) for when, _ in rows], [what for _, what in rows])
 
 
 GOLDEN = day("10:00 10:15 break", "12:00 12:30 meal", "14:00 14:15 break")
@@ -200,11 +200,13 @@ GOLDEN_STATES = (
 )
 
 
-def told(shift: Shift, states: str, *legs: str, excuses: tuple[Excuse, ...] = ()) -> list[str]:
+def told(
+    shift: SimulatedShift, states: str, *legs: str, excuses: tuple[PlannedExemption, ...] = ()
+) -> list[str]:
     spans = [(at(leg.split()[0]), at(leg.split()[1])) for leg in legs]
-    found, sums = judge(shift, line(states), spans, list(excuses))
+    found, sums = classify_shift(shift, line(states), spans, list(excuses))
     assert sum(sums.values()) == shift.end - shift.start
-    found += outside(line(states), [shift])
+    found += find_unscheduled_work(line(states), [shift])
     midnight = datetime(2026, 3, 2, tzinfo=ZoneInfo("UTC"))
     return [
         f"{midnight + timedelta(seconds=one.start - ZERO):%H:%M} "
@@ -220,7 +222,7 @@ def test_the_golden_day():
         "10:15 10:21 shifted_break",
         "16:00 16:10 unscheduled_work",
     ]
-    sums = judge(GOLDEN, line(GOLDEN_STATES), [(at("09:55"), at("10:06"))], [])[1]
+    sums = classify_shift(GOLDEN, line(GOLDEN_STATES), [(at("09:55"), at("10:06"))], [])[1]
     assert {name: s // 60 for name, s in sums.items() if s} == {
         "in": 465,
         "call_driven": 12,
@@ -272,26 +274,26 @@ def test_a_day_with_one_break(states, legs, expected):
     assert told(day("10:00 10:15 break"), states, *legs) == expected
 
 
-def test_an_excuse_splits_a_stretch_and_an_outage_comes_first():
+def test_excuse_splits_stretch_and_an_outage_comes_first():
     states = "08:00 Available, 09:00 Away, 10:00 Available, 16:00 Logged out"
-    approved = Excuse(at("09:15"), at("09:45"), "approved", 0, None, "")
+    approved = PlannedExemption(at("09:15"), at("09:45"), "approved", 0, None, "")
     outage = replace(approved, start=at("09:30"), end=at("09:50"), kind="system")
-    found, _ = judge(day(), line(states), [], [approved, outage])
+    found, _ = classify_shift(day(), line(states), [], [approved, outage])
     assert [one.cls for one in found] == ["controllable", "approved", "system", "controllable"]
 
 
 def test_a_line_knows_its_runs():
     states = line("08:00 Available, 09:00 Break, 09:10 Away, 09:30 Busy")
-    assert states.run(at("09:05"), frozenset(["break", "away"])) == (at("09:00"), at("09:30"))
-    assert states.run(at("07:00"), frozenset(["logged_out"])) == (-FOREVER, at("08:00"))
-    assert [span.state for span in states.within(at("08:30"), at("09:05"))] == ["available", "break"]
+    assert states.find_run(at("09:05"), frozenset(["break", "away"])) == (at("09:00"), at("09:30"))
+    assert states.find_run(at("07:00"), frozenset(["logged_out"])) == (-FOREVER_S, at("08:00"))
+    assert [span.state for span in states.cut_to(at("08:30"), at("09:05"))] == ["available", "break"]
 
 
-def test_the_sandbox_and_the_bundled_map_mean_the_same():
+def test_sandbox_and_the_bundled_map_mean_the_same():
     rows = (
         defaults.read_default_table("state_map")
         .filter(pl.col("source") == "*")
         .select("vendor_state", "state")
     )
     bundled = {word.lower(): state for word, state in rows.rows()}
-    assert {word: bundled[word.lower()] for word in MEANS} == MEANS
+    assert {word: bundled[word.lower()] for word in STATE_OF_VENDOR_STATE} == STATE_OF_VENDOR_STATE

@@ -22,17 +22,17 @@ from wfm.collect import run
 from wfm.collect.collector import CollectionCycle, Collector
 from wfm.collect.sources import ConfiguredSource, check_sources
 from wfm.http import RetryPolicy
-from wfm.sandbox.centre import simulate
-from wfm.sandbox.clock import Clock
-from wfm.sandbox.faults import DEFAULTS, Faults
-from wfm.sandbox.manners import Manners
-from wfm.sandbox.serve import running, settings
-from wfm.sandbox.truth import Truth
+from wfm.sandbox.centre.simulate import simulate_centre
+from wfm.sandbox.ground_truth.ground_truth import GroundTruth
+from wfm.sandbox.server.clock import SimulatedClock
+from wfm.sandbox.server.faults import FAULT_DEFAULTS, InjectedFaults
+from wfm.sandbox.server.serve import build_settings_lines, run_sandbox
+from wfm.sandbox.vendors.behaviour import VendorBehaviour
 from wfm.storage.database import Database
 
 ZONE = "Asia/Jerusalem"
 PASSWORD = "correct-horse-9-battery"
-MANNERS = Manners(password=PASSWORD)
+MANNERS = VendorBehaviour(password=PASSWORD)
 HURRY = RetryPolicy(attempts=2, first_wait_s=0.002, longest_wait_s=0.01, total_s=0.6)
 NOON, NIGHT = 14 * 3600, 40 * 3600
 """Seconds after the first local midnight: in the middle of the shifts, and long after everything."""
@@ -40,7 +40,7 @@ IMPATIENT, PATIENT = "0.5", "20"
 """How long a hanging server is waited for, in seconds, and one that is only slow because the machine is."""
 
 
-class Faulty(Faults):
+class Faulty(InjectedFaults):
     """Faults that leave the first so many chances alone: a login, say."""
 
     spared = 0
@@ -56,8 +56,8 @@ class Faulty(Faults):
 class Site:
     """A sandbox, a collector, and both vendors' sources."""
 
-    truth: Truth
-    clock: Clock
+    truth: GroundTruth
+    clock: SimulatedClock
     faults: Faulty
     url: str
     store: Database
@@ -77,7 +77,7 @@ class Site:
 
     def source(self, name: str, **more: str) -> ConfiguredSource:
         values: dict[str, str] = {}
-        for line in settings(self.url, ZONE, MANNERS):
+        for line in build_settings_lines(self.url, ZONE, MANNERS):
             key, _, value = line.partition("=")
             if key.startswith(f"WFM_SOURCES__{name.upper()}__"):
                 values[key.lower().rpartition("__")[2]] = value
@@ -101,16 +101,16 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def truth() -> Truth:
-    return simulate(seed=3, start=date(2026, 3, 2), days=1, agents=7, queues=2, timezone=ZONE)
+def truth() -> GroundTruth:
+    return simulate_centre(seed=3, start=date(2026, 3, 2), days=1, agents=7, queues=2, timezone=ZONE)
 
 
 @pytest.fixture
-def site(truth: Truth, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Site]:
+def site(truth: GroundTruth, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Site]:
     """Serve, collect, and look afterwards whether a secret was told."""
-    clock, faults = Clock(truth.begins + NOON), Faulty(seed=1)
+    clock, faults = SimulatedClock(truth.begins + NOON), Faulty(seed=1)
     caplog.set_level(logging.DEBUG)
-    with running(truth, clock, faults, MANNERS) as url:
+    with run_sandbox(truth, clock, faults, MANNERS) as url:
         here = Site(truth, clock, faults, url, Database(tmp_path / "wfm.duckdb"))
         yield here
         told = "\n".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
@@ -197,10 +197,10 @@ NOTHING = [
 
 
 @pytest.mark.parametrize(("name", "fault", "spared", "told"), NOTHING)
-def test_a_failure_is_told_moves_nothing_and_is_made_good(
+def test_failure_is_reported_and_later_made_good(
     site: Site, name: str, fault: str, spared: int, told: str
 ) -> None:
-    site.faults.add(fault)
+    site.faults.add_spec(fault)
     site.faults.spared = spared
     cycles = site.collect(name, FEEDS[name])
     assert site.faults.hits[fault]
@@ -212,7 +212,7 @@ def test_a_failure_is_told_moves_nothing_and_is_made_good(
     assert site.collector.list_complete_windows(source, source.feeds[FEEDS[name]]) == []
     assert site.stored(FEEDS[name]).is_empty()
     assert len(cycles) <= 12
-    site.faults.clear()
+    site.faults.switch_off()
     site.collect(name, FEEDS[name])
     holds(site, name)
     site.at(NIGHT)
@@ -259,14 +259,14 @@ SOMETHING = [
 def test_what_comes_is_stored_and_becomes_the_truth(
     site: Site, name: str, fault: str, spared: int, result: str, told: str
 ) -> None:
-    site.faults.add(fault)
+    site.faults.add_spec(fault)
     site.faults.spared = spared
     cycles = site.collect(name, FEEDS[name], **PAGES[name])
     assert sum(site.faults.hits.values())
     assert {cycle.result for cycle in cycles} == set(result.split()), cycles
     for cycle in cycles:
         assert re.search(told, cycle.note), cycle.note
-    site.faults.clear()
+    site.faults.switch_off()
     if fault.partition("=")[0] not in ("late", "pruned"):  # which the vendor passes off as all there is
         holds(site, name)
     site.at(NIGHT)
@@ -275,8 +275,8 @@ def test_what_comes_is_stored_and_becomes_the_truth(
     assert is_the_truth(site, name)
 
 
-def test_a_log_that_drops_calls_is_told_if_its_length_is_known(site: Site) -> None:
-    site.faults.add("pruned=12")
+def test_dropped_calls_are_reported_if_length_is_known(site: Site) -> None:
+    site.faults.add_spec("pruned=12")
     (cycle,) = site.collect("xsi", "call_leg", max_logged_calls="12")
     assert cycle.result == "complete"  # asking again brings nothing back
     assert re.search("agent.*possible hole: the log may have dropped calls", cycle.note), cycle.note
@@ -304,7 +304,7 @@ def test_a_snapshot_that_fails_says_nothing_about_anybody(
     assert states.height == len(site.truth.agents)
     for poll in range(1, 5):
         site.at(NOON + 600 + 15 * poll)
-        site.faults.add(fault)
+        site.faults.add_spec(fault)
         site.faults.spared = spared
         (cycle,) = site.collect("ncc", "agent_state")
         assert cycle.result == "failed", cycle
@@ -312,7 +312,7 @@ def test_a_snapshot_that_fails_says_nothing_about_anybody(
         (site.state / "ncc.json").unlink()
     assert site.stored("agent_state").equals(states)  # nobody logged out
     assert site.stored("coverage").equals(coverage)
-    site.faults.clear()
+    site.faults.switch_off()
     site.at(NOON + 3600)
     (cycle,) = site.collect("ncc", "agent_state")
     assert cycle.result == "complete"
@@ -333,13 +333,13 @@ def states_of(site: Site) -> dict[str, str]:
     return {**away, **dict(told.select("login", "vendor_state").rows())}
 
 
-def test_words_and_rows_nobody_expected_are_kept_as_said(site: Site) -> None:
-    site.faults.add("unknown_state=1")
-    site.faults.add("duplicates=1")
+def test_unexpected_words_and_rows_are_kept_as_sent(site: Site) -> None:
+    site.faults.add_spec("unknown_state=1")
+    site.faults.add_spec("duplicates=1")
     (cycle,) = site.collect("ncc", "agent_state")
     assert cycle.result == "complete"
     assert site.stored("agent_state")["vendor_state"].to_list() == ["Gone fishing"] * len(site.truth.agents)
-    site.faults.clear()
+    site.faults.switch_off()
     site.at(NOON + 60)
     site.collect("ncc", "agent_state")
     assert now(site) == states_of(site)
@@ -366,17 +366,17 @@ LISTS = [
 
 
 @pytest.mark.parametrize(("name", "fault", "result", "told"), LISTS)
-def test_a_list_is_whole_or_says_that_it_is_not(
+def test_list_is_whole_or_reported_incomplete(
     site: Site, name: str, fault: str, result: str, told: str
 ) -> None:
-    site.faults.add(fault)
+    site.faults.add_spec(fault)
     site.faults.spared = int(fault == "truncated:1x")
     (cycle,) = site.collect(name, "agent", **({"page_rows": "4"} if name == "ncc" else {}))
     assert cycle.result == result, cycle
     assert re.search(told, cycle.note), cycle.note
     if told == "^$":
         assert site.stored("agent").height == site.truth.agent.height
-    site.faults.clear()
+    site.faults.switch_off()
     (cycle,) = site.collect(name, "agent")
     assert cycle.result == "complete"
     assert sorted(site.stored("agent")["name"]) == sorted(site.truth.agent["name"])
@@ -389,17 +389,17 @@ def test_no_fault_is_left_out() -> None:
         "voicenter": {"forbidden", "capped", "lower_case", "texts"},
         "telphin": {"lost_hangup", "reordered", "doubled", "budget", "stats_busy"},
     }
-    assert struck == set(DEFAULTS) - set().union(*elsewhere.values())
+    assert struck == set(FAULT_DEFAULTS) - set().union(*elsewhere.values())
     for vendor, faults in elsewhere.items():
         text = Path(__file__).with_name(f"test_collect_{vendor}.py").read_text()
         assert {name for name in faults if f'"{name}' not in text} == set(), vendor
 
 
 # --- single users -----------------------------------------------------------------------------------------
-def test_users_without_a_log_are_told_and_hold_nobody_up(truth: Truth, tmp_path: Path) -> None:
+def test_users_without_log_are_reported_and_block_nobody(truth: GroundTruth, tmp_path: Path) -> None:
     users = [agent.xsi for agent in truth.agents]
-    clock, faults = Clock(truth.begins + NIGHT), Faulty()
-    with running(truth, clock, faults, replace(MANNERS, forbidden=(users[0],))) as url:
+    clock, faults = SimulatedClock(truth.begins + NIGHT), Faulty()
+    with run_sandbox(truth, clock, faults, replace(MANNERS, forbidden=(users[0],))) as url:
         site = Site(truth, clock, faults, url, Database(tmp_path / "wfm.duckdb"))
         named = json.dumps([*users, "gone@centre.example"])
         (cycle,) = site.collect("xsi", "call_leg", users=named)
@@ -415,9 +415,7 @@ def test_users_without_a_log_are_told_and_hold_nobody_up(truth: Truth, tmp_path:
 @pytest.mark.parametrize(
     ("name", "feeds"), [("ncc", ["agent_state", "queue", "agent"]), ("xsi", ["agent", "call_leg"])]
 )
-def test_two_refusals_in_a_row_stop_the_source_until_its_settings_change(
-    site: Site, name: str, feeds: list[str]
-) -> None:
+def test_two_refusals_stop_source_until_settings_change(site: Site, name: str, feeds: list[str]) -> None:
     wrong = "no" + PASSWORD
     for _ in range(3):
         cycles = site.collect(name, *feeds, password=wrong)
@@ -434,7 +432,7 @@ COLLECT = "import sys; from wfm.cli import main; sys.exit(main(['collect', 'xsi'
 
 def test_two_processes_share_the_rate(site: Site, tmp_path: Path) -> None:
     rate = 1200
-    lines = [*settings(site.url, ZONE, MANNERS), f"WFM_DATABASE={site.store.path}"]
+    lines = [*build_settings_lines(site.url, ZONE, MANNERS), f"WFM_DATABASE={site.store.path}"]
     lines += [f"WFM_SOURCES__XSI__REQUESTS_PER_MINUTE={rate}", "WFM_SOURCES__XSI__PAGE_SIZE=1"]
     (tmp_path / "settings.env").write_text("\n".join(lines))
     sent: list[float] = []
@@ -461,7 +459,7 @@ class Noting(Counter[tuple[str, str, int]]):
 
 
 # --- no room ----------------------------------------------------------------------------------------------
-def test_a_spool_that_cannot_be_written_is_told_and_loses_nothing_that_was_there(site: Site) -> None:
+def test_unwritable_spool_is_reported_and_loses_nothing(site: Site) -> None:
     site.collect("ncc", "agent_state")
     site.store.wait_s = 0.05
     site.at(NOON + 60)
@@ -492,10 +490,10 @@ sys.exit(main(["collect", "xsi", "--from", "2026-03-01", "--to", "2026-03-05"]))
 """
 
 
-def test_a_full_disk_is_told_and_loses_nothing_that_was_there(site: Site, tmp_path: Path) -> None:
+def test_full_disk_is_reported_and_loses_nothing(site: Site, tmp_path: Path) -> None:
     site.collect("ncc", "queue", "agent")
     before = {name: site.stored(name) for name in ("queue", "agent", "collection")}
-    lines = [*settings(site.url, ZONE, MANNERS), f"WFM_DATABASE={site.store.path}"]
+    lines = [*build_settings_lines(site.url, ZONE, MANNERS), f"WFM_DATABASE={site.store.path}"]
     (tmp_path / "settings.env").write_text("\n".join([*lines, "WFM_SOURCES__XSI__REQUESTS_PER_MINUTE=0"]))
     ran = subprocess.run(
         [sys.executable, "-c", SHORT], cwd=tmp_path, capture_output=True, text=True, check=False

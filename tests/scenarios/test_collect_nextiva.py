@@ -20,10 +20,10 @@ from wfm.collect.sources import ConfiguredSource, check_sources
 from wfm.core import schema
 from wfm.engine.adherence.scoring import ScoreOptions
 from wfm.engine.volume.intervals import measure_intervals
-from wfm.sandbox.centre import simulate
-from wfm.sandbox.clock import Clock
-from wfm.sandbox.serve import running, settings
-from wfm.sandbox.truth import Truth
+from wfm.sandbox.centre.simulate import simulate_centre
+from wfm.sandbox.ground_truth.ground_truth import GroundTruth
+from wfm.sandbox.server.clock import SimulatedClock
+from wfm.sandbox.server.serve import build_settings_lines, run_sandbox
 from wfm.storage.audit import verify_audit_chains
 from wfm.storage.database import Database
 from wfm.vendors import Window
@@ -32,25 +32,25 @@ ZONE = "Asia/Jerusalem"
 
 
 @pytest.fixture(scope="module")
-def truth() -> Truth:
-    return simulate(seed=3, start=date(2026, 3, 2), days=1, agents=14, queues=2, timezone=ZONE)
+def truth() -> GroundTruth:
+    return simulate_centre(seed=3, start=date(2026, 3, 2), days=1, agents=14, queues=2, timezone=ZONE)
 
 
 @pytest.fixture
-def clock(truth: Truth) -> Clock:
-    return Clock(truth.ends)
+def clock(truth: GroundTruth) -> SimulatedClock:
+    return SimulatedClock(truth.ends)
 
 
 @pytest.fixture
-def url(truth: Truth, clock: Clock) -> Iterator[str]:
-    with running(truth, clock) as where:
+def url(truth: GroundTruth, clock: SimulatedClock) -> Iterator[str]:
+    with run_sandbox(truth, clock) as where:
         yield where
 
 
 @pytest.fixture
 def sources(url: str) -> dict[str, ConfiguredSource]:
     raw: dict[str, dict[str, str]] = {}
-    for line in settings(url, ZONE):
+    for line in build_settings_lines(url, ZONE):
         name, _, value = line.partition("=")
         if name.startswith("WFM_SOURCES__"):
             _, source, key = name.lower().split("__")
@@ -59,7 +59,7 @@ def sources(url: str) -> dict[str, ConfiguredSource]:
 
 
 @pytest.fixture
-def collector(tmp_path: Path, clock: Clock) -> Collector:
+def collector(tmp_path: Path, clock: SimulatedClock) -> Collector:
     return Collector(
         Database(tmp_path / "wfm.duckdb"), clock=lambda: datetime.fromtimestamp(clock.now(), UTC)
     )
@@ -71,13 +71,13 @@ def collect(
     return asyncio.run(run.collect_feeds(collector, [(source, source.feeds[feed])], window))
 
 
-def whole(truth: Truth) -> Window:
+def whole(truth: GroundTruth) -> Window:
     ends = datetime.fromtimestamp(truth.ends, UTC) + timedelta(hours=1)
     return Window(datetime.fromtimestamp(truth.begins, UTC), ends.replace(minute=0, second=0, microsecond=0))
 
 
 def test_volume_is_what_happened(
-    truth: Truth, collector: Collector, sources: dict[str, ConfiguredSource]
+    truth: GroundTruth, collector: Collector, sources: dict[str, ConfiguredSource]
 ) -> None:
     cycles = collect(collector, sources["ncc"], "interval_volume", whole(truth))
     assert {cycle.result for cycle in cycles} == {"complete"}, cycles
@@ -91,7 +91,7 @@ def test_volume_is_what_happened(
 
 
 def test_the_lists_are_the_centre(
-    truth: Truth, collector: Collector, sources: dict[str, ConfiguredSource]
+    truth: GroundTruth, collector: Collector, sources: dict[str, ConfiguredSource]
 ) -> None:
     for feed in ("agent", "queue"):
         assert [cycle.result for cycle in collect(collector, sources["ncc"], feed)] == ["complete"]
@@ -102,7 +102,7 @@ def test_the_lists_are_the_centre(
 
 
 def test_every_leg_is_collected_audited_and_chained(
-    truth: Truth, collector: Collector, sources: dict[str, ConfiguredSource]
+    truth: GroundTruth, collector: Collector, sources: dict[str, ConfiguredSource]
 ) -> None:
     cycles = collect(collector, sources["xsi"], "call_leg", whole(truth))
     assert {cycle.result for cycle in cycles} == {"complete"}, cycles
@@ -122,8 +122,8 @@ def test_every_leg_is_collected_audited_and_chained(
     assert set(schema.get_table("call_leg").own_columns) == set(legs.columns)
 
 
-def test_a_customers_call_is_counted_once_however_many_agents_logged_it(
-    truth: Truth, collector: Collector, sources: dict[str, ConfiguredSource]
+def test_customer_call_in_several_agent_logs_counts_once(
+    truth: GroundTruth, collector: Collector, sources: dict[str, ConfiguredSource]
 ) -> None:
     numbers = {queue.number: queue.queue_id for queue in truth.queues}
     own = sources["xsi"].settings.model_copy(update={"queue_numbers": numbers})
@@ -138,8 +138,8 @@ def test_a_customers_call_is_counted_once_however_many_agents_logged_it(
     assert found["queue_id"].n_unique() == len(truth.queues)
 
 
-def test_states_followed_poll_by_poll_are_the_states_there_were(
-    truth: Truth, collector: Collector, sources: dict[str, ConfiguredSource], clock: Clock
+def test_states_followed_by_polling_are_the_true_ones(
+    truth: GroundTruth, collector: Collector, sources: dict[str, ConfiguredSource], clock: SimulatedClock
 ) -> None:
     begin = truth.begins + 9.5 * 3600
     polls = 60
@@ -168,7 +168,7 @@ def test_states_followed_poll_by_poll_are_the_states_there_were(
 
 def test_the_causes_planted_are_found_exactly(capsys: pytest.CaptureFixture[str]) -> None:
     """Three implementations that share no code agree: the engine, its slow twin and the sandbox's own bookkeeping."""
-    week = simulate(seed=5, start=date(2026, 3, 1), days=7, agents=60, queues=4, timezone=ZONE)
+    week = simulate_centre(seed=5, start=date(2026, 3, 1), days=7, agents=60, queues=4, timezone=ZONE)
     found = wfm.score(
         schedule=week.schedule,
         agent_state=week.agent_state.with_columns(source=pl.lit("ncc")),
@@ -195,7 +195,7 @@ def test_the_causes_planted_are_found_exactly(capsys: pytest.CaptureFixture[str]
 
 def test_polling_makes_nobody_guilty_of_a_call() -> None:
     """At a leg's end a polled agent is still seen busy: without a leeway neither rule on calls would hold."""
-    week = simulate(seed=5, start=date(2026, 3, 1), days=7, agents=60, queues=4, timezone=ZONE)
+    week = simulate_centre(seed=5, start=date(2026, 3, 1), days=7, agents=60, queues=4, timezone=ZONE)
     poll = timedelta(seconds=15)
     micros = int(poll.total_seconds()) * 1_000_000
     seen = -(-pl.col("at").cast(pl.Int64) // micros) * micros
@@ -228,10 +228,8 @@ sys.exit(main(["collect", "ncc", "xsi", "--from", sys.argv[1], "--to", sys.argv[
 """
 
 
-def test_killed_at_any_instant_nothing_is_lost_and_nothing_doubled(
-    truth: Truth, url: str, tmp_path: Path
-) -> None:
-    lines = [line for line in settings(url, ZONE) if "__XIMA__" not in line]
+def test_kill_at_any_instant_loses_and_doubles_nothing(truth: GroundTruth, url: str, tmp_path: Path) -> None:
+    lines = [line for line in build_settings_lines(url, ZONE) if "__XIMA__" not in line]
     lines.append(f"WFM_DATABASE={tmp_path / 'wfm.duckdb'}")
     lines += [f"WFM_SOURCES__{name}__REQUESTS_PER_MINUTE=0" for name in ("NCC", "XSI")]
     lines.append("WFM_SOURCES__XSI__PAGE_SIZE=20")

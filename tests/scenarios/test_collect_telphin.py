@@ -14,14 +14,14 @@ from wfm.collect import run
 from wfm.collect.collector import CollectionCycle, Collector
 from wfm.collect.sources import ConfiguredSource, check_sources
 from wfm.engine.volume import intervals
-from wfm.sandbox.centre import simulate
-from wfm.sandbox.clock import Clock
-from wfm.sandbox.faults import Faults
-from wfm.sandbox.manners import TELPHIN_BASE
-from wfm.sandbox.people import PHONE_IDS
-from wfm.sandbox.serve import running, settings
-from wfm.sandbox.telphin_events import QUEUE_IDS, Calls, Push, delivered
-from wfm.sandbox.truth import Truth
+from wfm.sandbox.centre.people import FIRST_PHONE_ID
+from wfm.sandbox.centre.simulate import simulate_centre
+from wfm.sandbox.ground_truth.ground_truth import GroundTruth
+from wfm.sandbox.server.clock import SimulatedClock
+from wfm.sandbox.server.faults import InjectedFaults
+from wfm.sandbox.server.serve import build_settings_lines, run_sandbox
+from wfm.sandbox.vendors.behaviour import TELPHIN_BASE
+from wfm.sandbox.vendors.telphin.events import FIRST_QUEUE_ID, TelphinCalls, TelphinEvent, deliver_events
 from wfm.storage.database import Database
 from wfm.storage.ledger import read_feed_ledger
 from wfm.vendors import Delivery, Payload, Window, pack_deliveries
@@ -32,26 +32,26 @@ AT_ONCE = 200
 
 
 @pytest.fixture(scope="module")
-def truth() -> Truth:
-    return simulate(seed=3, start=date(2026, 3, 2), days=1, agents=14, queues=2, timezone=ZONE)
+def truth() -> GroundTruth:
+    return simulate_centre(seed=3, start=date(2026, 3, 2), days=1, agents=14, queues=2, timezone=ZONE)
 
 
 @pytest.fixture
-def clock(truth: Truth) -> Clock:
-    return Clock(truth.ends)
+def clock(truth: GroundTruth) -> SimulatedClock:
+    return SimulatedClock(truth.ends)
 
 
 @pytest.fixture
-def faults() -> Faults:
-    return Faults(seed=5)
+def faults() -> InjectedFaults:
+    return InjectedFaults(seed=5)
 
 
 @pytest.fixture
-def source(truth: Truth, clock: Clock, faults: Faults) -> Iterator[ConfiguredSource]:
-    with running(truth, clock, faults) as url:
+def source(truth: GroundTruth, clock: SimulatedClock, faults: InjectedFaults) -> Iterator[ConfiguredSource]:
+    with run_sandbox(truth, clock, faults) as url:
         given = {
             name.rpartition("__")[2].lower(): value
-            for name, _, value in (line.partition("=") for line in settings(url, ZONE))
+            for name, _, value in (line.partition("=") for line in build_settings_lines(url, ZONE))
             if "__TELPHIN__" in name
         }
         assert given["base_url"] == url + TELPHIN_BASE
@@ -59,7 +59,7 @@ def source(truth: Truth, clock: Clock, faults: Faults) -> Iterator[ConfiguredSou
 
 
 @pytest.fixture
-def collector(tmp_path: Path, clock: Clock) -> Collector:
+def collector(tmp_path: Path, clock: SimulatedClock) -> Collector:
     return Collector(
         Database(tmp_path / "wfm.duckdb"), clock=lambda: datetime.fromtimestamp(clock.now(), UTC)
     )
@@ -71,19 +71,19 @@ def collect(
     return asyncio.run(run.collect_feeds(collector, [(source, source.feeds[feed])], window))
 
 
-def whole(truth: Truth) -> Window:
+def whole(truth: GroundTruth) -> Window:
     start, end = (datetime.fromtimestamp(at, UTC) for at in (truth.begins, truth.ends))
     return Window(start, (end + timedelta(hours=1)).replace(minute=0, second=0, microsecond=0))
 
 
-def as_delivery(push: Push, at: datetime) -> Delivery:
+def as_delivery(push: TelphinEvent, at: datetime) -> Delivery:
     form = "application/x-www-form-urlencoded"
     if push.method == "GET":
         return Delivery(at, "GET", push.text, "", b"")
     return Delivery(at, "POST", "", form, push.text.encode())
 
 
-def receive(collector: Collector, source: ConfiguredSource, pushes: list[Push]) -> None:
+def receive(collector: Collector, source: ConfiguredSource, pushes: list[TelphinEvent]) -> None:
     now = collector.clock()
     for first in range(0, len(pushes), AT_ONCE):
         body = pack_deliveries(as_delivery(push, now) for push in pushes[first : first + AT_ONCE])
@@ -96,9 +96,9 @@ def stored(collector: Collector) -> pl.DataFrame:
         return reader.read_table("call_leg")
 
 
-def happened(truth: Truth) -> list[tuple[object, ...]]:
-    ids = {one.agent_id: str(PHONE_IDS + i) for i, one in enumerate(truth.agents)}
-    queues = {one.queue_id: str(QUEUE_IDS + i) for i, one in enumerate(truth.queues)}
+def happened(truth: GroundTruth) -> list[tuple[object, ...]]:
+    ids = {one.agent_id: str(FIRST_PHONE_ID + i) for i, one in enumerate(truth.agents)}
+    queues = {one.queue_id: str(FIRST_QUEUE_ID + i) for i, one in enumerate(truth.queues)}
     rows = truth.leg.with_columns(
         pl.col("agent_id").replace_strict(ids), pl.col("queue_id").replace_strict(queues, default=None)
     )
@@ -113,11 +113,11 @@ def told(legs: pl.DataFrame) -> list[tuple[object, ...]]:
     return legs.drop_nulls("login").with_columns(second).select(LEG).sort("login", "started_at").rows()
 
 
-def assert_is_what_happened(collector: Collector, truth: Truth) -> None:
+def assert_is_what_happened(collector: Collector, truth: GroundTruth) -> None:
     legs = stored(collector)
     assert told(legs) == happened(truth)
     counted = intervals.measure_intervals(call_leg=legs, timezone=ZONE)
-    queues = {str(QUEUE_IDS + i): one.queue_id for i, one in enumerate(truth.queues)}
+    queues = {str(FIRST_QUEUE_ID + i): one.queue_id for i, one in enumerate(truth.queues)}
     key = ["queue_id", "interval_start"]
     counts = ["entered", "abandoned", "handled"]
     ours = counted.with_columns(pl.col("queue_id").replace_strict(queues)).select(*key, *counts)
@@ -129,9 +129,9 @@ def assert_is_what_happened(collector: Collector, truth: Truth) -> None:
 
 
 def test_what_is_pushed_is_what_happened(
-    truth: Truth, collector: Collector, source: ConfiguredSource
+    truth: GroundTruth, collector: Collector, source: ConfiguredSource
 ) -> None:
-    receive(collector, source, delivered(Calls(truth), Faults(), truth.ends))
+    receive(collector, source, deliver_events(TelphinCalls(truth), InjectedFaults(), truth.ends))
     assert_is_what_happened(collector, truth)
     before = stored(collector)
     (cycle,) = collect(collector, source, window=whole(truth))[:1]
@@ -140,7 +140,7 @@ def test_what_is_pushed_is_what_happened(
 
 
 def test_without_any_event_the_history_tells_the_same(
-    truth: Truth, collector: Collector, source: ConfiguredSource
+    truth: GroundTruth, collector: Collector, source: ConfiguredSource
 ) -> None:
     cycles = collect(collector, source, window=whole(truth))
     assert {cycle.result for cycle in cycles} == {"complete"}, cycles
@@ -156,21 +156,21 @@ def test_without_any_event_the_history_tells_the_same(
     ids=lambda one: one[0],
 )
 def test_order_and_repeats_do_not_matter(
-    truth: Truth, collector: Collector, source: ConfiguredSource, specs: list[str]
+    truth: GroundTruth, collector: Collector, source: ConfiguredSource, specs: list[str]
 ) -> None:
-    faults = Faults(specs, seed=2)
-    receive(collector, source, delivered(Calls(truth), faults, truth.ends))
+    faults = InjectedFaults(specs, seed=2)
+    receive(collector, source, deliver_events(TelphinCalls(truth), faults, truth.ends))
     assert sum(faults.hits.values()) > 100
     assert_is_what_happened(collector, truth)
 
 
-def test_what_was_lost_is_open_then_incomplete_then_filled_by_the_history(
-    truth: Truth, clock: Clock, collector: Collector, source: ConfiguredSource
+def test_lost_event_is_open_incomplete_then_filled(
+    truth: GroundTruth, clock: SimulatedClock, collector: Collector, source: ConfiguredSource
 ) -> None:
     noon = truth.begins + 12 * 3600
     clock.move_to(noon)
-    lossy = Faults(["lost_hangup:0.2"], seed=1)
-    receive(collector, source, delivered(Calls(truth), lossy, noon))
+    lossy = InjectedFaults(["lost_hangup:0.2"], seed=1)
+    receive(collector, source, deliver_events(TelphinCalls(truth), lossy, noon))
     assert lossy.hits["lost_hangup"] > 50
     lost = stored(collector).filter(pl.col("ended_at").is_null())
     assert lost["outcome"].null_count() > 0
@@ -185,34 +185,40 @@ def test_what_was_lost_is_open_then_incomplete_then_filled_by_the_history(
     assert_is_what_happened(collector, truth)
 
 
-def test_what_differs_from_the_history_stands_and_is_noted(
-    truth: Truth, collector: Collector, source: ConfiguredSource
+def test_what_differs_from_history_stands_and_is_noted(
+    truth: GroundTruth, collector: Collector, source: ConfiguredSource
 ) -> None:
-    pushes = delivered(Calls(truth), Faults(), truth.ends)
+    pushes = deliver_events(TelphinCalls(truth), InjectedFaults(), truth.ends)
     place = next(
-        i for i, one in enumerate(pushes) if one.said["EventType"] == "hangup" and "RecID" in one.said
+        i
+        for i, one in enumerate(pushes)
+        if one.parameters["EventType"] == "hangup" and "RecID" in one.parameters
     )
     late = pushes[place].at + 60_000_000
-    pushes[place] = pushes[place]._replace(said={**pushes[place].said, "EventTime": str(late)})
+    pushes[place] = pushes[place]._replace(said={**pushes[place].parameters, "EventTime": str(late)})
     receive(collector, source, pushes)
     before = stored(collector)
     assert {cycle.result for cycle in collect(collector, source, window=whole(truth))} == {"complete"}
     assert stored(collector).sort("leg_id").equals(before.sort("leg_id"))
     with collector.database.open_reader() as reader:
         notes = " ".join(read_feed_ledger(reader, source.name, "call_event")["note"].drop_nulls())
-    call = pushes[place].said["CallID"]
+    call = pushes[place].parameters["CallID"]
     assert f"call {call}: " in notes
     assert "s of talk" in notes
 
 
 def test_a_history_that_is_late_is_read_again(
-    truth: Truth, clock: Clock, collector: Collector, source: ConfiguredSource, faults: Faults
+    truth: GroundTruth,
+    clock: SimulatedClock,
+    collector: Collector,
+    source: ConfiguredSource,
+    faults: InjectedFaults,
 ) -> None:
     clock.move_to(truth.begins + 14 * 3600)
-    faults.add("late@telphin=7200")
+    faults.add_spec("late@telphin=7200")
     assert collect(collector, source)[-1].result == "complete"
     few = len(told(stored(collector)))
-    faults.clear()
+    faults.switch_off()
     clock.advance(3600)
     assert collect(collector, source)[-1].result == "complete"
     until = datetime.fromtimestamp(clock.now(), UTC) - timedelta(hours=1)
@@ -226,9 +232,9 @@ def test_a_history_that_is_late_is_read_again(
     ["throttle:2x=0", "expired_token:1x", "stats_busy:1x", "server_error:1x", "gzip", "unauthorized:1x"],
 )
 def test_passing_faults_of_the_wire_pass(
-    truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults, spec: str
+    truth: GroundTruth, collector: Collector, source: ConfiguredSource, faults: InjectedFaults, spec: str
 ) -> None:
-    faults.add(spec)
+    faults.add_spec(spec)
     feed = "agent"
     if spec.startswith("stats_busy"):
         assert {one.result for one in collect(collector, source, window=whole(truth))} == {"complete"}
@@ -244,23 +250,23 @@ def test_passing_faults_of_the_wire_pass(
 
 @pytest.mark.parametrize("spec", ["html", "truncated=0.5"])
 def test_what_is_no_answer_is_no_empty_list(
-    truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults, spec: str
+    truth: GroundTruth, collector: Collector, source: ConfiguredSource, faults: InjectedFaults, spec: str
 ) -> None:
-    faults.add(spec)
+    faults.add_spec(spec)
     assert {one.result for one in collect(collector, source, "queue")} == {"failed"}
-    faults.clear()
+    faults.switch_off()
     assert {one.result for one in collect(collector, source, "queue")} == {"complete"}
     with collector.database.open_reader() as reader:
         assert reader.read_table("queue")["name"].sort().to_list() == sorted(one.name for one in truth.queues)
 
 
-def test_the_last_requests_of_the_hour_are_left_to_others(
-    truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults
+def test_last_requests_of_hour_are_left_to_others(
+    truth: GroundTruth, collector: Collector, source: ConfiguredSource, faults: InjectedFaults
 ) -> None:
-    faults.add("budget=3")
+    faults.add_spec("budget=3")
     cycles = collect(collector, source, window=whole(truth))
     assert cycles[-1].result != "complete"
     assert "hour" in cycles[-1].note
-    faults.clear()
+    faults.switch_off()
     assert {one.result for one in collect(collector, source, window=whole(truth))} == {"complete"}
     assert_is_what_happened(collector, truth)

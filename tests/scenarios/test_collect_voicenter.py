@@ -20,12 +20,12 @@ from wfm.collect.sources import ConfiguredSource, check_sources
 from wfm.core.errors import AuthError, ThrottledError
 from wfm.engine.volume import intervals
 from wfm.http import Client, RetryPolicy
-from wfm.sandbox.centre import simulate
-from wfm.sandbox.clock import Clock
-from wfm.sandbox.faults import Faults
-from wfm.sandbox.serve import running, settings
-from wfm.sandbox.truth import Truth
-from wfm.sandbox.voicenter import Cdrs
+from wfm.sandbox.centre.simulate import simulate_centre
+from wfm.sandbox.ground_truth.ground_truth import GroundTruth
+from wfm.sandbox.server.clock import SimulatedClock
+from wfm.sandbox.server.faults import InjectedFaults
+from wfm.sandbox.server.serve import build_settings_lines, run_sandbox
+from wfm.sandbox.vendors.voicenter import VoicenterCdrs
 from wfm.storage.database import Database
 from wfm.vendors import CALL_EVENT, Delivery, Feed, Payload, Trouble, Window, pack_deliveries, voicenter
 from wfm.vendors.voicenter import fetch
@@ -35,31 +35,31 @@ START = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def truth() -> Truth:
-    return simulate(seed=3, start=date(2026, 3, 2), days=1, agents=14, queues=2, timezone=ZONE)
+def truth() -> GroundTruth:
+    return simulate_centre(seed=3, start=date(2026, 3, 2), days=1, agents=14, queues=2, timezone=ZONE)
 
 
 @pytest.fixture
-def clock(truth: Truth) -> Clock:
-    return Clock(truth.ends)
+def clock(truth: GroundTruth) -> SimulatedClock:
+    return SimulatedClock(truth.ends)
 
 
 @pytest.fixture
-def faults() -> Faults:
-    return Faults(seed=5)
+def faults() -> InjectedFaults:
+    return InjectedFaults(seed=5)
 
 
 @pytest.fixture
-def given(truth: Truth, clock: Clock, faults: Faults) -> Iterator[dict[str, Any]]:
-    with running(truth, clock, faults) as url:
-        lines = (line.partition("=") for line in settings(url, ZONE) if "__VOICENTER__" in line)
+def given(truth: GroundTruth, clock: SimulatedClock, faults: InjectedFaults) -> Iterator[dict[str, Any]]:
+    with run_sandbox(truth, clock, faults) as url:
+        lines = (line.partition("=") for line in build_settings_lines(url, ZONE) if "__VOICENTER__" in line)
         yield {name.rpartition("__")[2].lower(): value for name, _, value in lines} | {
             "requests_per_minute": "0"
         }
 
 
 @pytest.fixture
-def collector(tmp_path: Path, clock: Clock) -> Collector:
+def collector(tmp_path: Path, clock: SimulatedClock) -> Collector:
     return Collector(
         Database(tmp_path / "wfm.duckdb"), clock=lambda: datetime.fromtimestamp(clock.now(), UTC)
     )
@@ -78,7 +78,7 @@ def collect(
     )
 
 
-def whole(truth: Truth) -> Window:
+def whole(truth: GroundTruth) -> Window:
     start = datetime.fromtimestamp(truth.begins, UTC)
     return Window(start, start + timedelta(days=1, hours=3))
 
@@ -88,9 +88,9 @@ def stored(collector: Collector) -> pl.DataFrame:
         return reader.read_table("call_leg")
 
 
-def check(truth: Truth, legs: pl.DataFrame) -> None:
+def check(truth: GroundTruth, legs: pl.DataFrame) -> None:
     """Every call of the centre, to the second, and volume counted from them."""
-    cdrs = Cdrs(truth)
+    cdrs = VoicenterCdrs(truth)
     assert legs.height == len(cdrs.rows)
     queued = legs.filter(pl.col("queue_id").is_not_null())
     assert queued.height == truth.call.height
@@ -117,10 +117,14 @@ def check(truth: Truth, legs: pl.DataFrame) -> None:
     "how", [{}, {"method": "get", "token": "sandbox", "code": "x"}, {"token": "sandbox"}, {"cap": "40"}]
 )
 def test_what_is_collected_is_what_happened(
-    truth: Truth, collector: Collector, given: dict[str, Any], faults: Faults, how: dict[str, str]
+    truth: GroundTruth,
+    collector: Collector,
+    given: dict[str, Any],
+    faults: InjectedFaults,
+    how: dict[str, str],
 ) -> None:
     if "cap" in how:
-        faults.set("capped", value=40)
+        faults.switch_on("capped", value=40)
     cycles = collect(collector, source(given, **how), window=whole(truth))
     assert {cycle.result for cycle in cycles} == {"complete"}, cycles
     check(truth, stored(collector))
@@ -130,51 +134,61 @@ def test_what_is_collected_is_what_happened(
     "fault", ["capped", "lower_case", "texts", "throttle", "server_error", "truncated", "html"]
 )
 def test_under_a_fault_nothing_is_lost_or_invented(
-    truth: Truth, collector: Collector, given: dict[str, Any], faults: Faults, fault: str
+    truth: GroundTruth, collector: Collector, given: dict[str, Any], faults: InjectedFaults, fault: str
 ) -> None:
     of = source(given)
     chance = 1.0 if fault in ("capped", "lower_case", "texts") else 0.3
-    faults.set(fault, probability=chance, value=0.01 if fault == "throttle" else None, vendor="voicenter")
+    faults.switch_on(
+        fault, probability=chance, value=0.01 if fault == "throttle" else None, vendor="voicenter"
+    )
     first = collect(collector, of, window=whole(truth))
     assert all(cycle.note for cycle in first if cycle.result != "complete")
-    faults.clear()
+    faults.switch_off()
     assert {cycle.result for cycle in collect(collector, of, window=whole(truth))} <= {"complete"}
     check(truth, stored(collector))
 
 
-def test_a_403_that_is_about_the_rate_is_waited_for_and_locks_nothing(
-    truth: Truth, collector: Collector, given: dict[str, Any], faults: Faults, monkeypatch: pytest.MonkeyPatch
+def test_403_about_rate_is_waited_for_without_lockout(
+    truth: GroundTruth,
+    collector: Collector,
+    given: dict[str, Any],
+    faults: InjectedFaults,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(fetch, "THROTTLE_WAITS_S", (0.0, 0.0, 0.0))
     of = source(given)
-    faults.set("forbidden", count=3)
+    faults.switch_on("forbidden", count=3)
     assert {cycle.result for cycle in collect(collector, of, window=whole(truth))} == {"complete"}
     check(truth, stored(collector))
-    faults.set("forbidden")
+    faults.switch_on("forbidden")
     before = Window(whole(truth).start - timedelta(hours=1), whole(truth).start)
     for _ in range(3):
         (cycle,) = collect(collector, of, window=before)
         assert (cycle.result, "error 1" in cycle.note) == ("failed", True), cycle
     assert faults.hits["forbidden"] == 3 + 3 * 4
-    faults.clear()
+    faults.switch_off()
     assert {cycle.result for cycle in collect(collector, of)} == {"complete"}
 
 
-def test_calls_that_are_posted_late_are_found_by_the_overlap(
-    truth: Truth, collector: Collector, given: dict[str, Any], faults: Faults, clock: Clock
+def test_calls_posted_late_are_found_by_overlap(
+    truth: GroundTruth,
+    collector: Collector,
+    given: dict[str, Any],
+    faults: InjectedFaults,
+    clock: SimulatedClock,
 ) -> None:
     of = source(given)
-    faults.set("late", value=600, vendor="voicenter")
+    faults.switch_on("late", value=600, vendor="voicenter")
     for hour in range(4, 28):
         clock.move_to(truth.begins + hour * 3600)
         collect(collector, of)
     clock.move_to(truth.ends + 7200)
     collect(collector, of)
-    assert stored(collector).height == len(Cdrs(truth).rows)
+    assert stored(collector).height == len(VoicenterCdrs(truth).rows)
 
 
-def test_an_account_whose_code_is_wrong_is_not_tried_for_ever(
-    truth: Truth, collector: Collector, given: dict[str, Any], faults: Faults
+def test_wrong_account_code_is_not_retried_for_ever(
+    truth: GroundTruth, collector: Collector, given: dict[str, Any], faults: InjectedFaults
 ) -> None:
     of = source(given, code="a-wrong-code")
     before = sum(faults.served.values())
@@ -186,11 +200,11 @@ def test_an_account_whose_code_is_wrong_is_not_tried_for_ever(
     assert {cycle.result for cycle in collect(collector, source(given), window=whole(truth))} == {"complete"}
 
 
-def test_a_notification_is_a_leg_until_the_log_has_it(
-    truth: Truth, collector: Collector, given: dict[str, Any]
+def test_notification_is_leg_until_the_log_has_it(
+    truth: GroundTruth, collector: Collector, given: dict[str, Any]
 ) -> None:
     of = source(given)
-    pushed = Cdrs(truth).notifications(ZONE)
+    pushed = VoicenterCdrs(truth).build_notifications(ZONE)
     now = datetime.fromtimestamp(truth.ends, UTC)
     told = [Delivery(now, "POST", "", one.content_type, one.text.encode()) for one in pushed]
     for some in (told[::-1], told[:50]):  # in any order, and some again
@@ -204,8 +218,8 @@ def test_a_notification_is_a_leg_until_the_log_has_it(
     assert stored(collector).equals(legs)
 
 
-def test_extensions_are_agents_and_an_empty_list_takes_none_away(
-    truth: Truth, collector: Collector, given: dict[str, Any]
+def test_extensions_are_agents_and_empty_lists_remove_none(
+    truth: GroundTruth, collector: Collector, given: dict[str, Any]
 ) -> None:
     collect(collector, source(given), "agent")
     (cycle,) = collect(collector, source(given, code="wrong-one"), "agent")
@@ -247,7 +261,7 @@ def run(answer: Any, **more: Any) -> tuple[list[Payload | Trouble], Answers, lis
     return asyncio.run(gather()), client, slept
 
 
-def test_a_full_second_is_asked_for_type_by_type() -> None:
+def test_full_second_is_asked_for_type_by_type() -> None:
     def answer(search: dict[str, Any]) -> dict[str, Any]:
         inside = search["fromdate"] <= "2026-03-02T00:10:00" <= search["todate"]
         total = (
@@ -293,7 +307,7 @@ class Doors:
         return httpx.Response(200, headers=told, stream=httpx.ByteStream(dumps(said).encode()))
 
 
-def test_refusals_told_with_status_200_add_up_to_a_lock_out(tmp_path: Path) -> None:
+def test_refusals_with_status_200_end_in_lockout(tmp_path: Path) -> None:
     doors = Doors()
 
     def cycle(feed: str) -> None:

@@ -13,12 +13,12 @@ import pytest
 from wfm.collect.collector import CollectionCycle, Collector
 from wfm.collect.sources import ConfiguredSource, check_sources
 from wfm.http import Client, RetryPolicy
-from wfm.sandbox.centre import simulate
-from wfm.sandbox.clock import Clock
-from wfm.sandbox.faults import Faults
-from wfm.sandbox.serve import running, settings
-from wfm.sandbox.truth import Truth
-from wfm.sandbox.xima_sheets import label
+from wfm.sandbox.centre.simulate import simulate_centre
+from wfm.sandbox.ground_truth.ground_truth import GroundTruth
+from wfm.sandbox.server.clock import SimulatedClock
+from wfm.sandbox.server.faults import InjectedFaults
+from wfm.sandbox.server.serve import build_settings_lines, run_sandbox
+from wfm.sandbox.vendors.xima.reports import write_agent_label
 from wfm.storage.database import Database
 from wfm.vendors import Window
 from wfm.vendors.xima import Settings
@@ -28,32 +28,34 @@ ZONE = "America/Denver"
 
 
 @pytest.fixture(scope="module")
-def truth() -> Truth:
+def truth() -> GroundTruth:
     """Two days of eight agents; on the first clocks go forward."""
-    return simulate(seed=11, start=date(2026, 3, 8), days=2, agents=8, queues=2, timezone=ZONE)
+    return simulate_centre(seed=11, start=date(2026, 3, 8), days=2, agents=8, queues=2, timezone=ZONE)
 
 
 @pytest.fixture
-def faults() -> Faults:
-    return Faults(seed=1)
+def faults() -> InjectedFaults:
+    return InjectedFaults(seed=1)
 
 
 @pytest.fixture
-def clock(truth: Truth) -> Clock:
-    return Clock(truth.ends)
+def clock(truth: GroundTruth) -> SimulatedClock:
+    return SimulatedClock(truth.ends)
 
 
 @pytest.fixture
-def source(truth: Truth, clock: Clock, faults: Faults) -> Iterator[ConfiguredSource]:
-    with running(truth, clock, faults) as url:
+def source(truth: GroundTruth, clock: SimulatedClock, faults: InjectedFaults) -> Iterator[ConfiguredSource]:
+    with run_sandbox(truth, clock, faults) as url:
         start = "WFM_SOURCES__XIMA__"
-        lines = [line.removeprefix(start) for line in settings(url, ZONE) if line.startswith(start)]
+        lines = [
+            line.removeprefix(start) for line in build_settings_lines(url, ZONE) if line.startswith(start)
+        ]
         raw = {name.lower(): value for name, _, value in (line.partition("=") for line in lines)}
         yield check_sources({"xima": {**raw, "requests_per_minute": "0"}})["xima"]
 
 
 @pytest.fixture
-def collector(tmp_path: Path, clock: Clock) -> Collector:
+def collector(tmp_path: Path, clock: SimulatedClock) -> Collector:
     return Collector(
         Database(tmp_path / "wfm.duckdb"), clock=lambda: datetime.fromtimestamp(clock.now(), UTC)
     )
@@ -84,7 +86,7 @@ def collect(
     return asyncio.run(run())
 
 
-def whole(truth: Truth) -> Window:
+def whole(truth: GroundTruth) -> Window:
     ends = datetime.fromtimestamp(truth.ends, UTC) - timedelta(hours=1)
     return Window(datetime.fromtimestamp(truth.begins, UTC), ends.replace(minute=0, second=0, microsecond=0))
 
@@ -94,7 +96,7 @@ def table(collector: Collector, name: str) -> pl.DataFrame:
         return reader.read_table(name)
 
 
-def volume(truth: Truth) -> set[tuple[object, ...]]:
+def volume(truth: GroundTruth) -> set[tuple[object, ...]]:
     names = dict(truth.queue.select("queue_id", "name").rows())
     rows = truth.interval.filter((pl.col("entered") > 0) | (pl.col("sum_handle_ms") > 0))
     told = rows.select("queue_id", "interval_start", "entered", "abandoned", "sum_handle_ms").rows()
@@ -106,7 +108,7 @@ def stored_volume(collector: Collector) -> set[tuple[object, ...]]:
     return set(table(collector, "interval_volume").select(columns).rows())
 
 
-def is_what_happened(truth: Truth, collector: Collector) -> bool:
+def is_what_happened(truth: GroundTruth, collector: Collector) -> bool:
     states = set(table(collector, "agent_state").select("login", "at", "vendor_state").rows())
     extensions = {one.agent_id: one.extension for one in truth.agents}
     rows = truth.agent_state.select("agent_id", "at", "vendor_state").rows()
@@ -115,7 +117,7 @@ def is_what_happened(truth: Truth, collector: Collector) -> bool:
 
 
 def test_reports_become_volume_and_states(
-    truth: Truth, collector: Collector, source: ConfiguredSource
+    truth: GroundTruth, collector: Collector, source: ConfiguredSource
 ) -> None:
     (cycle,) = collect(collector, source, "report_row", whole(truth))
     assert (cycle.result, cycle.note) == ("complete", "")
@@ -129,7 +131,7 @@ def test_reports_become_volume_and_states(
     assert (replayed.added_count, replayed.replaced_count) == (0, 0)
 
 
-def test_recordings_and_lists(truth: Truth, collector: Collector, source: ConfiguredSource) -> None:
+def test_recordings_and_lists(truth: GroundTruth, collector: Collector, source: ConfiguredSource) -> None:
     for feed in ("call_leg", "agent", "queue"):
         assert {c.result for c in collect(collector, source, feed, whole(truth))} == {"complete"}
     legs, real = table(collector, "call_leg"), truth.leg.drop_nulls("answered_at")
@@ -145,9 +147,9 @@ def test_recordings_and_lists(truth: Truth, collector: Collector, source: Config
 
 
 def test_a_report_in_the_making_is_waited_for(
-    truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults
+    truth: GroundTruth, collector: Collector, source: ConfiguredSource, faults: InjectedFaults
 ) -> None:
-    faults.add("cached=3")
+    faults.add_spec("cached=3")
     waits = Waits()
     (cycle,) = collect(collector, source, "report_row", whole(truth), waits)
     assert cycle.result == "complete"
@@ -157,30 +159,30 @@ def test_a_report_in_the_making_is_waited_for(
     assert is_what_happened(truth, collector)
 
 
-def test_a_report_that_is_never_ready_is_given_up_for_now(
-    truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults
+def test_report_never_ready_is_given_up_for_now(
+    truth: GroundTruth, collector: Collector, source: ConfiguredSource, faults: InjectedFaults
 ) -> None:
-    faults.add("cached=1000000")
+    faults.add_spec("cached=1000000")
     waits = Waits()
     (cycle,) = collect(collector, source, "report_row", whole(truth), waits)
     assert cycle.result == "failed"
     assert "volume, time cards, talking was not ready after 15 min" in cycle.note
     assert waits == [5, 15, 45, 135, 405, 295]
-    faults.clear()
+    faults.switch_off()
     assert {c.result for c in collect(collector, source, "report_row", whole(truth))} == {"complete"}
     assert is_what_happened(truth, collector)
 
 
 def test_a_renamed_column_is_kept_and_not_guessed(
-    truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults
+    truth: GroundTruth, collector: Collector, source: ConfiguredSource, faults: InjectedFaults
 ) -> None:
-    faults.add("renamed")
+    faults.add_spec("renamed")
     (cycle,) = collect(collector, source, "report_row", whole(truth))
     assert "implausible" in cycle.note
     assert "no column 'Skill'" in cycle.note
     assert table(collector, "report_row").height > 0
     assert table(collector, "interval_volume").height == 0
-    faults.clear()
+    faults.switch_off()
     collect(collector, source, "report_row")
     later = table(collector, "interval_volume")
     assert later.height > 0
@@ -188,67 +190,71 @@ def test_a_renamed_column_is_kept_and_not_guessed(
 
 
 def test_nothing_is_not_an_error(
-    truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults
+    truth: GroundTruth, collector: Collector, source: ConfiguredSource, faults: InjectedFaults
 ) -> None:
-    faults.add("no_content")
+    faults.add_spec("no_content")
     (cycle,) = collect(collector, source, "report_row", whole(truth))
     assert (cycle.result, cycle.read_count) == ("complete", 0)
 
 
-def test_one_agent_who_may_not_be_seen_does_not_hide_the_rest(
-    truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults
+def test_one_hidden_agent_does_not_hide_the_rest(
+    truth: GroundTruth, collector: Collector, source: ConfiguredSource, faults: InjectedFaults
 ) -> None:
     given = source.settings.model_dump()
-    people = [{"key": label(one)} for one in truth.agents]
+    people = [{"key": write_agent_label(one)} for one in truth.agents]
     users = {"name": "Rows", "valueType": "PBX_USERS", "value": {"type": "PBX_USERS", "pbxUsers": people}}
     for report in given["reports"]:
         report["parameters"] = [*report["parameters"], users]
     listed = ConfiguredSource("xima", source.vendor, Settings(**given))
     hidden = truth.agents[5]
-    faults.add(f"hidden_agent={hidden.extension}")
+    faults.add_spec(f"hidden_agent={hidden.extension}")
     (cycle,) = collect(collector, listed, "report_row", whole(truth))
     assert cycle.result == "complete"
-    assert f"{label(hidden)} may not be seen; left out" in cycle.note
+    assert f"{write_agent_label(hidden)} may not be seen; left out" in cycle.note
     logins = set(table(collector, "agent_state")["login"])
     real = truth.agent_state["agent_id"].unique().to_list()
     assert logins == {one.extension for one in truth.agents if one.agent_id in real} - {hidden.extension}
 
 
 def test_recordings_asked_for_too_soon_wait_their_turn(
-    truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults, clock: Clock
+    truth: GroundTruth,
+    collector: Collector,
+    source: ConfiguredSource,
+    faults: InjectedFaults,
+    clock: SimulatedClock,
 ) -> None:
-    faults.add("paced=60")
+    faults.add_spec("paced=60")
     cycles = collect(collector, source, "call_leg", whole(truth), None)
     assert faults.hits["paced"] > 0
     assert cycles[0].result == "complete"
     assert cycles[-1].result == "failed"  # nobody slept here: patience is at its end before the time is up
-    faults.clear()
+    faults.switch_off()
     collect(collector, source, "call_leg", whole(truth))
     assert table(collector, "call_leg").height == truth.leg["answered_at"].count()
     assert clock.now() == truth.ends
 
 
 def test_bandwidth_that_is_used_up_ends_the_cycle(
-    truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults
+    truth: GroundTruth, collector: Collector, source: ConfiguredSource, faults: InjectedFaults
 ) -> None:
-    faults.add("bandwidth")
+    faults.add_spec("bandwidth")
     for feed in ("report_row", "call_leg"):
         cycles = collect(collector, source, feed, whole(truth))
         assert [cycle.result for cycle in cycles] == ["failed"]
         assert "509" in cycles[0].note
     assert sum(n for (_, _, status), n in faults.served.items() if status == 509) == 2
-    faults.clear()
+    faults.switch_off()
     collect(collector, source, "report_row", whole(truth))
     assert is_what_happened(truth, collector)
 
 
 @pytest.mark.parametrize("fault", ["html:2x", "truncated:2x", "gzip", "server_error:2x", "throttle:2x"])
 def test_the_wire_may_be_bad(
-    fault: str, truth: Truth, collector: Collector, source: ConfiguredSource, faults: Faults
+    fault: str, truth: GroundTruth, collector: Collector, source: ConfiguredSource, faults: InjectedFaults
 ) -> None:
-    faults.add(fault)
+    faults.add_spec(fault)
     collect(collector, source, "report_row", whole(truth))
     assert faults.hits
-    faults.clear()
+    faults.switch_off()
     collect(collector, source, "report_row", whole(truth))
     assert is_what_happened(truth, collector)

@@ -21,7 +21,7 @@ from wfm.core.errors import CollectError
 from wfm.demo import DemoResult, collect, run_demo
 from wfm.demo import centre as simulated
 from wfm.demo.directory import FILES_FOLDER, prepare_directory
-from wfm.sandbox import Truth
+from wfm.sandbox import GroundTruth
 from wfm.vendors import find_vendor_names
 
 POLL = timedelta(seconds=simulated.POLL_S)
@@ -65,11 +65,11 @@ def shown(folder: Path) -> Iterator[DemoResult]:
 
 
 @pytest.fixture(scope="module")
-def truth() -> Truth:
+def truth() -> GroundTruth:
     return simulated.simulate_demo_centre()
 
 
-def test_what_is_stored_is_what_was_told(shown: DemoResult, truth: Truth, folder: Path) -> None:
+def test_what_is_stored_is_what_was_told(shown: DemoResult, truth: GroundTruth, folder: Path) -> None:
     assert not (folder.parent / "mine.duckdb").exists()
     read = {(one.source, one.feed): one for one in shown.collected}
     assert {one.rows for (_, feed), one in read.items() if feed == "agent"} == {truth.agent.height}
@@ -83,7 +83,7 @@ def test_what_is_stored_is_what_was_told(shown: DemoResult, truth: Truth, folder
     }
 
 
-def test_the_calls_of_every_phone_system_are_counted_once(shown: DemoResult, truth: Truth) -> None:
+def test_calls_of_every_phone_system_are_counted_once(shown: DemoResult, truth: GroundTruth) -> None:
     counted = (
         shown.centre.intervals(*simulated.SCORED_DAYS)
         .group_by("source")
@@ -116,7 +116,7 @@ def test_every_feed_of_every_source_is_collected(shown: DemoResult) -> None:
     assert {source.vendor.NAME for source in sources.values()} == set(find_vendor_names())
 
 
-def test_a_look_sees_the_state_that_there_was(shown: DemoResult, truth: Truth) -> None:
+def test_a_look_sees_the_state_that_there_was(shown: DemoResult, truth: GroundTruth) -> None:
     begin, end = simulated.find_polled_span(truth)
     told = shown.centre.read_table("agent_state").sort("at")
     real = truth.agent_state.sort("at")
@@ -143,7 +143,7 @@ def test_imported_days_are_right_to_the_second(shown: DemoResult) -> None:
     assert shown.proof.days == 4
 
 
-def test_the_polled_day_is_right_but_for_what_is_shorter_than_a_poll(shown: DemoResult, truth: Truth) -> None:
+def test_polled_day_is_right_within_a_poll(shown: DemoResult, truth: GroundTruth) -> None:
     assert shown.proof is not None
     day = shown.proof.polled
     mine = pl.col("workday") == simulated.POLLED_DAY, pl.col("reason").is_not_null()
@@ -170,7 +170,7 @@ def test_the_report_says_whom_its_figures_are_from(shown: DemoResult) -> None:
     assert not any("nothing scheduled" in note or "orecast" in note for note in shown.report.notes)
 
 
-def test_the_settings_lead_back_to_it_when_the_sandbox_is_gone(shown: DemoResult, folder: Path, run) -> None:
+def test_settings_reopen_the_database_without_the_sandbox(shown: DemoResult, folder: Path, run) -> None:
     done = run("--settings", folder / "settings.env", "sources", "--format", "csv")
     rows = pl.read_csv(done.raw)
     pushed = rows.filter(feed="call_event", source="voicenter")  # nobody pushed anything
@@ -205,7 +205,7 @@ def test_what_the_command_prints_is_computed(shown: DemoResult, folder: Path, ru
 
 
 @pytest.mark.usefixtures("shown")
-def test_every_vendors_own_words_are_behind_the_polled_day(folder: Path) -> None:
+def test_every_vendors_own_words_are_behind_polled_day(folder: Path) -> None:
     centre = wfm.open(settings_file=folder / "settings.env")
     begin, _ = simulated.find_polled_span(simulated.simulate_demo_centre())
     day = begin.astimezone(ZoneInfo(centre.settings.timezone)).date()
@@ -240,7 +240,7 @@ def test_every_vendors_own_words_are_behind_the_polled_day(folder: Path) -> None
     )
 
 
-def test_ctrl_c_stops_it_and_leaves_what_a_next_one_may_replace(tmp_path: Path) -> None:
+def test_ctrl_c_stops_and_leaves_a_replaceable_directory(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     done = stopped(folder, signal.SIGINT)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: Stopped.\n")
@@ -257,7 +257,7 @@ def test_files_of_others_are_not_replaced(tmp_path: Path, run) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == [FILES_FOLDER, "mine.csv"]
 
 
-def test_a_demo_without_a_part_of_it_is_none() -> None:
+def test_demo_without_a_part_of_it_is_none() -> None:
     missing = CollectionCycle("ncc", "queue", None, "failed", note="refused")
     with pytest.raises(CollectError, match=r"did not get queue of ncc \(failed\): refused"):
         collect._require_complete([missing])

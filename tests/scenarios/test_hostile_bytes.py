@@ -27,14 +27,14 @@ from wfm.collect.collector import Collector
 from wfm.collect.sources import ConfiguredSource, check_sources
 from wfm.core import schema
 from wfm.core.errors import BadReplyError
-from wfm.sandbox.centre import simulate
-from wfm.sandbox.clock import Clock
-from wfm.sandbox.faults import Faults
-from wfm.sandbox.serve import running
-from wfm.sandbox.serve import settings as lines
-from wfm.sandbox.telphin_events import Calls, delivered
-from wfm.sandbox.truth import Truth
-from wfm.sandbox.voicenter import Cdrs
+from wfm.sandbox.centre.simulate import simulate_centre
+from wfm.sandbox.ground_truth.ground_truth import GroundTruth
+from wfm.sandbox.server.clock import SimulatedClock
+from wfm.sandbox.server.faults import InjectedFaults
+from wfm.sandbox.server.serve import build_settings_lines as lines
+from wfm.sandbox.server.serve import run_sandbox
+from wfm.sandbox.vendors.telphin.events import TelphinCalls, deliver_events
+from wfm.sandbox.vendors.voicenter import VoicenterCdrs
 from wfm.storage.database import Database
 from wfm.storage.payloads import iterate_payloads
 from wfm.vendors import (
@@ -68,12 +68,12 @@ class Kept(NamedTuple):
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Kept]]:
     """Collect a small centre from every vendor: the payloads by vendor and feed."""
-    truth = simulate(seed=3, start=date(2026, 3, 2), days=1, agents=6, queues=2, timezone=ZONE)
-    clock = Clock(truth.ends)
+    truth = simulate_centre(seed=3, start=date(2026, 3, 2), days=1, agents=6, queues=2, timezone=ZONE)
+    clock = SimulatedClock(truth.ends)
     store = Database(tmp_path_factory.mktemp("kept") / "wfm.duckdb")
     collector = Collector(store, clock=lambda: datetime.fromtimestamp(clock.now(), UTC))
     start = datetime.fromtimestamp(truth.begins, UTC)
-    with running(truth, clock) as url:
+    with run_sandbox(truth, clock) as url:
         given: dict[str, dict[str, str]] = {}
         for line in lines(url, ZONE):
             name, _, value = line.partition("=")
@@ -101,12 +101,12 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Kept]]:
     return found
 
 
-def pushed(truth: Truth, vendor: str) -> list[Delivery]:
+def pushed(truth: GroundTruth, vendor: str) -> list[Delivery]:
     """Write what a vendor's webhook would bring."""
     now = datetime.fromtimestamp(truth.ends, UTC)
     if vendor == "telphin":
         form = "application/x-www-form-urlencoded"
-        told = delivered(Calls(truth), Faults(seed=1), truth.ends)[:30]
+        told = deliver_events(TelphinCalls(truth), InjectedFaults(seed=1), truth.ends)[:30]
         return [
             Delivery(now, "GET", one.text, "", b"")
             if one.method == "GET"
@@ -114,7 +114,7 @@ def pushed(truth: Truth, vendor: str) -> list[Delivery]:
             for one in told
         ]
     if vendor == "voicenter":
-        notices = Cdrs(truth).notifications(ZONE)[:30]
+        notices = VoicenterCdrs(truth).build_notifications(ZONE)[:30]
         return [Delivery(now, "POST", "", one.content_type, one.text.encode()) for one in notices]
     return []
 

@@ -15,14 +15,14 @@ import pytest
 
 from wfm.collect.collector import Collector
 from wfm.collect.sources import ConfiguredSource, check_sources
-from wfm.sandbox.centre import simulate
-from wfm.sandbox.clock import Clock
-from wfm.sandbox.faults import Faults
-from wfm.sandbox.manners import Manners
-from wfm.sandbox.pushing import Pushed, Pusher
-from wfm.sandbox.serve import listening, telling
-from wfm.sandbox.telphin_events import Calls, delivered
-from wfm.sandbox.voicenter import Cdrs
+from wfm.sandbox.centre.simulate import simulate_centre
+from wfm.sandbox.server.clock import SimulatedClock
+from wfm.sandbox.server.faults import InjectedFaults
+from wfm.sandbox.server.serve import run_server, send_webhooks
+from wfm.sandbox.server.webhook_sender import WebhookRequest, WebhookSender
+from wfm.sandbox.vendors.behaviour import VendorBehaviour
+from wfm.sandbox.vendors.telphin.events import TelphinCalls, deliver_events
+from wfm.sandbox.vendors.voicenter import VoicenterCdrs
 from wfm.service.server import Service
 from wfm.service.write_ahead_log import read_records
 from wfm.settings import Settings
@@ -42,10 +42,10 @@ GIVEN = {
 
 
 @pytest.fixture(scope="module")
-def pushes() -> list[Pushed]:
-    truth = simulate(seed=3, start=date(2026, 3, 2), days=1, agents=6, queues=2, timezone="UTC")
-    told = delivered(Calls(truth), Faults(seed=1), truth.ends)[:600]
-    return [Pushed(one.at, one.method, FORM, one.text) for one in told]
+def pushes() -> list[WebhookRequest]:
+    truth = simulate_centre(seed=3, start=date(2026, 3, 2), days=1, agents=6, queues=2, timezone="UTC")
+    told = deliver_events(TelphinCalls(truth), InjectedFaults(seed=1), truth.ends)[:600]
+    return [WebhookRequest(one.at, one.method, FORM, one.text) for one in told]
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def service(tmp_path: Path) -> Service:
 
 @pytest.fixture
 def client(service: Service) -> Iterator[httpx.Client]:
-    with listening(service.build_app()) as url, httpx.Client(base_url=url) as client:
+    with run_server(service.build_app()) as url, httpx.Client(base_url=url) as client:
         yield client
 
 
@@ -64,7 +64,7 @@ def legs(store: Database) -> pl.DataFrame:
         return reader.read_table("call_leg").sort("leg_id")
 
 
-def directly(place: Path, source: ConfiguredSource, pushes: list[Pushed]) -> pl.DataFrame:
+def directly(place: Path, source: ConfiguredSource, pushes: list[WebhookRequest]) -> pl.DataFrame:
     now = datetime.now(UTC)
     deliveries = [
         Delivery(now, "GET", one.text, "", b"")
@@ -80,15 +80,15 @@ def directly(place: Path, source: ConfiguredSource, pushes: list[Pushed]) -> pl.
 
 
 def test_pushed_over_http_is_told_directly(
-    client: httpx.Client, service: Service, pushes: list[Pushed], tmp_path: Path
+    client: httpx.Client, service: Service, pushes: list[WebhookRequest], tmp_path: Path
 ) -> None:
-    clock = Clock(pushes[299].at / 1e6)
-    pusher = Pusher(client, f"/hooks/pbx/{SECRET}", pushes, clock)
-    first = pusher.push()
+    clock = SimulatedClock(pushes[299].at / 1e6)
+    pusher = WebhookSender(client, f"/hooks/pbx/{SECRET}", pushes, clock)
+    first = pusher.send_due()
     assert 0 < first < len(pushes)
     asyncio.run(service.log_drainer.drain())
     clock.move_to(max(one.at for one in pushes) / 1e6)
-    assert first + pusher.push() == len(pushes)
+    assert first + pusher.send_due() == len(pushes)
     assert pusher.refused == 0
     asyncio.run(service.log_drainer.drain())
     source = check_sources({"pbx": GIVEN})["pbx"]
@@ -107,9 +107,11 @@ def test_a_question_is_answered_at_once(client: httpx.Client, service: Service) 
     )  # a question is kept like everything that was said
 
 
-def test_a_hook_that_is_not_there_is_counted(client: httpx.Client, pushes: list[Pushed]) -> None:
-    lost = Pusher(client, "/hooks/pbx/a-wrong-secret-of-it", pushes[:3], Clock(pushes[-1].at / 1e6))
-    assert (lost.push(), lost.refused) == (3, 3)
+def test_a_hook_that_is_not_there_is_counted(client: httpx.Client, pushes: list[WebhookRequest]) -> None:
+    lost = WebhookSender(
+        client, "/hooks/pbx/a-wrong-secret-of-it", pushes[:3], SimulatedClock(pushes[-1].at / 1e6)
+    )
+    assert (lost.send_due(), lost.refused) == (3, 3)
 
 
 def kept(service: Service) -> int:
@@ -119,18 +121,25 @@ def kept(service: Service) -> int:
 
 
 def test_the_sandbox_tells_what_happens_from_now_on(tmp_path: Path) -> None:
-    truth = simulate(seed=3, start=date(2026, 3, 2), days=1, agents=2, queues=1, timezone="Asia/Jerusalem")
-    secret = Manners().webhook_secret
+    truth = simulate_centre(
+        seed=3, start=date(2026, 3, 2), days=1, agents=2, queues=1, timezone="Asia/Jerusalem"
+    )
+    secret = VendorBehaviour().webhook_secret
     given = {
         "telphin": {**GIVEN, "webhook_secret": secret},
         "voicenter": {"vendor": "voicenter", "code": "x", "webhook_secret": secret},
     }
     service = Service(Settings(database=tmp_path / "wfm.duckdb"), check_sources(given), {})
-    clock = Clock((truth.begins + truth.ends) / 2)
+    clock = SimulatedClock((truth.begins + truth.ends) / 2)
     now = clock.now() * 1_000_000
-    later = [one for one in Cdrs(truth).notifications("UTC") if one.at > now]
-    events = [one for one in delivered(Calls(truth), Faults(), truth.ends) if one.at > now]
-    with listening(service.build_app()) as url, telling(url, truth, clock, Faults(), "Asia/Jerusalem"):
+    later = [one for one in VoicenterCdrs(truth).build_notifications("UTC") if one.at > now]
+    events = [
+        one for one in deliver_events(TelphinCalls(truth), InjectedFaults(), truth.ends) if one.at > now
+    ]
+    with (
+        run_server(service.build_app()) as url,
+        send_webhooks(url, truth, clock, InjectedFaults(), "Asia/Jerusalem"),
+    ):
         clock.move_to(truth.ends)
         deadline = time.monotonic() + 60
         while kept(service) < len(later) + len(events) and time.monotonic() < deadline:

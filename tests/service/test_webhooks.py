@@ -19,7 +19,7 @@ from helpers.service_process import SECRET
 from wfm.collect import spool
 from wfm.collect.sources import ConfiguredSource, check_sources
 from wfm.core.errors import DatabaseBusyError
-from wfm.sandbox.serve import listening
+from wfm.sandbox.server.serve import run_server
 from wfm.service.server import Service
 from wfm.service.webhooks import MAX_BODY_BYTES, MAX_QUERY_BYTES
 from wfm.service.write_ahead_log import read_records
@@ -45,7 +45,7 @@ def door(place: Path, **more: Any) -> Iterator[tuple[httpx.Client, Service]]:
         check_sources({"bell": raw}),
         {},
     )
-    with listening(service.build_app()) as url, httpx.Client(base_url=url) as client:
+    with run_server(service.build_app()) as url, httpx.Client(base_url=url) as client:
         yield client, service
 
 
@@ -143,7 +143,7 @@ def test_what_is_too_long_is_refused(tmp_path: Path) -> None:
         assert service.write_ahead_log.measure_backlog()[0] == 1
 
 
-def test_a_full_disk_is_told_so_that_the_vendor_repeats(tmp_path: Path) -> None:
+def test_full_disk_is_told_so_that_vendor_repeats(tmp_path: Path) -> None:
     with door(tmp_path) as (client, service):
         (tmp_path / "wfm.duckdb.journal").write_text("in the way")
         answer = client.post(HOOK, json=event(1))
@@ -154,7 +154,7 @@ def test_a_full_disk_is_told_so_that_the_vendor_repeats(tmp_path: Path) -> None:
         assert stored(service) == ["e1"]
 
 
-def test_a_crash_before_the_segment_is_deleted_stores_nothing_twice(
+def test_crash_before_segment_is_deleted_stores_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with door(tmp_path) as (client, service):
@@ -192,7 +192,7 @@ def test_while_somebody_has_the_database_deliveries_are_spooled(
         assert stored(service) == ["e1"]
 
 
-def test_a_segment_that_cannot_be_stored_stays_and_stops_no_other(
+def test_unstorable_segment_stays_and_blocks_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with door(tmp_path) as (client, service):
@@ -215,7 +215,7 @@ def test_a_segment_that_cannot_be_stored_stays_and_stops_no_other(
         assert stored(service) == ["e2", "poison"]
 
 
-def test_deliveries_of_a_source_that_is_gone_are_kept(tmp_path: Path) -> None:
+def test_deliveries_of_source_that_is_gone_are_kept(tmp_path: Path) -> None:
     with door(tmp_path) as (client, _):
         client.get(HOOK, params=event(1))
     other = Service(
@@ -276,7 +276,7 @@ def test_the_document_describes_every_route(tmp_path: Path) -> None:
         assert client.get("/nothing").status_code == 404
 
 
-def test_an_answer_that_cannot_be_made_is_no_reason_to_repeat(
+def test_unencodable_answer_causes_no_repeat(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with door(tmp_path) as (client, service):

@@ -23,7 +23,7 @@ from wfm import files
 from wfm.analysis.time_args import ONE_DAY, resolve_local_midnight
 from wfm.core import schema
 from wfm.core.time import INSTANT
-from wfm.sandbox import Truth, simulate
+from wfm.sandbox import GroundTruth, simulate_centre
 from wfm.storage.reader import TimeSpan
 
 ZONE: Final = "Asia/Jerusalem"
@@ -51,9 +51,9 @@ QUEUES_OF_VENDOR: Final = {
 """Which queues each phone system carries, by position: a centre that has grown by acquisitions."""
 
 
-def simulate_demo_centre() -> Truth:
+def simulate_demo_centre() -> GroundTruth:
     """Simulate the centre of the demo."""
-    return simulate(SEED, FIRST_DAY, DAYS, AGENTS, QUEUES, ZONE, CALLS_PER_AGENT, outage_on=OUTAGE_DAY)
+    return simulate_centre(SEED, FIRST_DAY, DAYS, AGENTS, QUEUES, ZONE, CALLS_PER_AGENT, outage_on=OUTAGE_DAY)
 
 
 def find_history_start() -> datetime:
@@ -61,14 +61,14 @@ def find_history_start() -> datetime:
     return resolve_local_midnight(SCORED_DAYS[0] - ONE_DAY, ZONE)
 
 
-def find_polled_span(truth: Truth) -> TimeSpan:
+def find_polled_span(truth: GroundTruth) -> TimeSpan:
     """Return the span in which states are polled: until everybody has logged out."""
     last = truth.agent_state["at"].max()
     assert isinstance(last, datetime)
     return resolve_local_midnight(POLLED_DAY, ZONE) + POLLING_BEGINS, last + timedelta(seconds=3 * POLL_S)
 
 
-def find_last_hour(truth: Truth) -> datetime:
+def find_last_hour(truth: GroundTruth) -> datetime:
     """Return the full hour by which every call has ended."""
     return datetime.fromtimestamp(truth.ends, UTC).replace(minute=0, second=0, microsecond=0)
 
@@ -78,7 +78,7 @@ def find_volume_window() -> TimeSpan:
     return resolve_local_midnight(FIRST_DAY, ZONE), resolve_local_midnight(SCORED_DAYS[1], ZONE)
 
 
-def build_imported_tables(truth: Truth) -> dict[str, pl.DataFrame]:
+def build_imported_tables(truth: GroundTruth) -> dict[str, pl.DataFrame]:
     """Return what a customer imports from files, by table: agents, schedules, exemptions and earlier states."""
     polled_from, _ = find_polled_span(truth)
     since = pl.lit(find_history_start(), INSTANT)
@@ -92,7 +92,7 @@ def build_imported_tables(truth: Truth) -> dict[str, pl.DataFrame]:
     }
 
 
-def write_imported_files(truth: Truth, folder: Path) -> dict[str, Path]:
+def write_imported_files(truth: GroundTruth, folder: Path) -> dict[str, Path]:
     """Write those files and return their paths by table.
 
     Raises:

@@ -14,7 +14,7 @@ from wfm.collect.collector import CollectionCycle, Collector
 from wfm.collect.sources import ConfiguredSource
 from wfm.core.errors import CollectError
 from wfm.demo.progress import COLLECT, POLL, DemoProgress
-from wfm.sandbox import Clock
+from wfm.sandbox import SimulatedClock
 from wfm.storage.reader import TimeSpan
 from wfm.vendors import CALL_EVENT, Feed, Payload, Session, Trouble, Window
 
@@ -67,7 +67,7 @@ class ClockSteppingSession:
     """Session that sets the simulated clock before each poll; several polls are stored as one batch."""
 
     session: Session
-    clock: Clock
+    clock: SimulatedClock
     poll_times: Sequence[datetime]
     progress: DemoProgress
 
@@ -86,7 +86,10 @@ def list_feeds(sources: Iterable[ConfiguredSource], *kinds: str) -> list[SourceF
 
 
 def poll_snapshots(
-    collector: FeedCountingCollector, sources: Iterable[ConfiguredSource], clock: Clock, span: TimeSpan
+    collector: FeedCountingCollector,
+    sources: Iterable[ConfiguredSource],
+    clock: SimulatedClock,
+    span: TimeSpan,
 ) -> list[CollectedFeed]:
     """Poll every snapshot feed through a span of simulated time.
 
@@ -98,7 +101,7 @@ def poll_snapshots(
 
 
 async def _poll_feed(
-    collector: FeedCountingCollector, source_feed: SourceFeed, clock: Clock, span: TimeSpan
+    collector: FeedCountingCollector, source_feed: SourceFeed, clock: SimulatedClock, span: TimeSpan
 ) -> CollectedFeed:
     source, feed = source_feed
     start, step = span[0], timedelta(seconds=feed.every_s)

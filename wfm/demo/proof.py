@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from wfm.sandbox import Truth
+from wfm.sandbox import GroundTruth
 
 ONE_SECOND: Final = timedelta(seconds=1)
 COMPARED_COLUMNS: Final = ("agent_id", "workday", "class", "reason")
@@ -68,7 +68,7 @@ class GroundTruthComparison:
 
 
 def compare_exceptions(
-    truth: Truth, found: pl.DataFrame, scores: pl.DataFrame, days: list[date], leeway: timedelta
+    truth: GroundTruth, found: pl.DataFrame, scores: pl.DataFrame, days: list[date], leeway: timedelta
 ) -> MatchCounts:
     """Compare the exceptions and scores of some workdays with the ground truth.
 

@@ -20,7 +20,7 @@ from wfm.demo.directory import FILES_FOLDER, prepare_directory
 from wfm.demo.progress import COMPARE, IMPORT, REPORT, SIMULATE, DemoProgress, ProgressListener
 from wfm.demo.proof import ONE_SECOND, GroundTruthComparison, compare_exceptions
 from wfm.report import Report
-from wfm.sandbox import Clock, Manners, Truth, running, settings
+from wfm.sandbox import GroundTruth, SimulatedClock, VendorBehaviour, build_settings_lines, run_sandbox
 from wfm.vendors import load_vendor
 
 VENDOR_SUFFIX: Final = "__VENDOR"
@@ -81,8 +81,8 @@ def run_demo(directory: Path, listener: ProgressListener | None = None) -> DemoR
     progress.begin_step(SIMULATE)
     truth = simulated.simulate_demo_centre()
     span, end = simulated.find_polled_span(truth), simulated.find_last_hour(truth)
-    clock = Clock(span[0].timestamp())
-    with running(truth, clock, manners=Manners(carries=simulated.QUEUES_OF_VENDOR)) as url:
+    clock = SimulatedClock(span[0].timestamp())
+    with run_sandbox(truth, clock, behaviour=VendorBehaviour(carries=simulated.QUEUES_OF_VENDOR)) as url:
         centre = Centre(prepare_directory(directory, _build_settings_lines(url)))
         progress.begin_step(IMPORT)
         imported = _import_files(centre, truth, directory / FILES_FOLDER)
@@ -103,7 +103,7 @@ def run_demo(directory: Path, listener: ProgressListener | None = None) -> DemoR
     return DemoResult(centre, imported, collected, report, proof)
 
 
-def _import_files(centre: Centre, truth: Truth, folder: Path) -> list[ImportResult]:
+def _import_files(centre: Centre, truth: GroundTruth, folder: Path) -> list[ImportResult]:
     start, _ = simulated.find_polled_span(truth)
     covers = {"agent_state": (simulated.find_history_start(), start)}
     return [
@@ -114,7 +114,7 @@ def _import_files(centre: Centre, truth: Truth, folder: Path) -> list[ImportResu
 
 def _build_settings_lines(url: str) -> list[str]:
     """Return the settings that collect from the sandbox, with as few requests as it allows."""
-    given = [_keep_volume_report(line) for line in settings(url, simulated.ZONE)]
+    given = [_keep_volume_report(line) for line in build_settings_lines(url, simulated.ZONE)]
     pairs = [line.partition("=")[::2] for line in given]
     vendor_of = {
         name.removesuffix(VENDOR_SUFFIX): value for name, value in pairs if name.endswith(VENDOR_SUFFIX)
@@ -140,7 +140,7 @@ def _keep_volume_report(line: str) -> str:
     return f"{name}={json.dumps(reports)}"
 
 
-def _compare_with_truth(truth: Truth, report: Report) -> GroundTruthComparison:
+def _compare_with_truth(truth: GroundTruth, report: Report) -> GroundTruthComparison:
     """Compare every day with the ground truth: imported days to the second, the polled one to a poll."""
     (first, end), polled, poll_s = simulated.SCORED_DAYS, simulated.POLLED_DAY, simulated.POLL_S
     others = [day for day in (first + k * ONE_DAY for k in range((end - first).days)) if day != polled]

@@ -19,7 +19,7 @@ from wfm.engine.reconcile.clock_skew import (
     SKEW_DTYPES,
     estimate_clock_skew,
 )
-from wfm.sandbox.centre import simulate as simulate_centre
+from wfm.sandbox.centre.simulate import simulate_centre as simulate_centre
 
 T0 = datetime(2026, 3, 2, 7, tzinfo=UTC).timestamp()
 DAY_S = 86_400
@@ -108,7 +108,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_difference_lies_in_its_interval_in_95_of_100_cases(case: str) -> None:
+def test_interval_covers_the_offset_in_95_of_100(case: str) -> None:
     asked = CASES[case]
     found = [estimate_clock_skew(**simulate(seed, **asked)).row(0, named=True) for seed in range(SEEDS)]
     right = [
@@ -126,7 +126,7 @@ def test_the_difference_lies_in_its_interval_in_95_of_100_cases(case: str) -> No
 
 
 @pytest.mark.parametrize("poll", [0.0, 5.0, 30.0, 60.0])
-def test_how_late_states_are_told_is_told_apart_from_the_clock(poll: float) -> None:
+def test_late_states_are_distinguished_from_clock_offset(poll: float) -> None:
     row = estimate_clock_skew(**simulate(3, ahead=40.0, poll=poll)).row(0, named=True)
     assert row["method"] == ("earliest" if poll else "median")
     assert row["delay_s"] == pytest.approx(poll, abs=2)
@@ -134,7 +134,7 @@ def test_how_late_states_are_told_is_told_apart_from_the_clock(poll: float) -> N
     assert row["method"] in ESTIMATION_METHODS
 
 
-def test_each_day_has_its_own_difference_and_the_drift_joins_them() -> None:
+def test_each_day_has_an_offset_joined_by_drift() -> None:
     days = estimate_clock_skew(**simulate(5, ahead=3.0, drift=1.5, days=5))
     assert days.height == 5
     for number, row in enumerate(days.iter_rows(named=True)):
@@ -153,7 +153,7 @@ def test_two_days_say_nothing_of_a_drift() -> None:
 
 
 @pytest.mark.parametrize("seed", range(15))
-def test_calls_and_states_that_have_nothing_to_do_with_each_other_give_no_number(seed: int) -> None:
+def test_unrelated_calls_and_states_give_no_number(seed: int) -> None:
     calls, states = simulate(seed), simulate(seed + 1000)
     row = estimate_clock_skew(**{**calls, "agent_state": states["agent_state"]}).row(0, named=True)
     assert (row["skew_s"], row["low_s"], row["high_s"], row["method"]) == (None, None, None, None)
@@ -173,19 +173,19 @@ def test_why_there_is_no_number() -> None:
 
 
 @pytest.mark.parametrize("gone", ["call_leg", "agent_state"])
-def test_without_one_of_the_logs_there_is_nothing_to_compare(gone: str) -> None:
+def test_one_log_alone_has_nothing_to_compare(gone: str) -> None:
     logs = {**simulate(1), gone: None}
     found = estimate_clock_skew(**logs)
     assert found.is_empty()
     assert dict(found.schema) == SKEW_DTYPES
 
 
-def test_a_clock_further_off_than_the_bound_gives_no_number() -> None:
+def test_clock_further_off_than_bound_gives_no_number() -> None:
     row = estimate_clock_skew(**simulate(2, ahead=MAX_SKEW_S + 300.0)).row(0, named=True)
     assert row["skew_s"] is None
 
 
-def test_what_is_busy_from_the_ringing_on_leaves_the_ends_to_decide() -> None:
+def test_busy_from_ringing_leaves_ends_to_decide() -> None:
     """Busy begins 12 s before the answer, always: the ends of the same calls know better."""
     logs = simulate(4, ahead=0.0)
     busy = pl.col("vendor_state") == "busy"
@@ -198,7 +198,7 @@ def test_what_is_busy_from_the_ringing_on_leaves_the_ends_to_decide() -> None:
     assert row["low_s"] <= 0 <= row["high_s"]
 
 
-def test_calls_that_an_agent_made_count_by_their_end_alone() -> None:
+def test_outgoing_calls_count_by_their_end() -> None:
     """Who dials is busy long before anybody answers."""
     logs = simulate(4, ahead=5.0)
     made = logs["call_leg"].with_columns(
@@ -209,7 +209,7 @@ def test_calls_that_an_agent_made_count_by_their_end_alone() -> None:
     assert row["low_s"] <= 5 <= row["high_s"]
 
 
-def test_logins_are_people_and_each_pair_of_logs_is_one_row() -> None:
+def test_each_pair_of_logs_is_one_row() -> None:
     one, two = simulate(7, ahead=3.0), simulate(8, ahead=-60.0, poll=10.0)
     legs = pl.concat(
         [
@@ -239,7 +239,7 @@ def test_logins_are_people_and_each_pair_of_logs_is_one_row() -> None:
     assert told["acd", "desk"] is None
 
 
-def test_the_order_in_which_rows_came_does_not_matter() -> None:
+def test_order_in_which_rows_came_does_not_matter() -> None:
     logs = simulate(9, ahead=3.0, poll=10.0, noise=0.2)
     mixed = {
         "call_leg": logs["call_leg"].sample(fraction=1, shuffle=True, seed=1),

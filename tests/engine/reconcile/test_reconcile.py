@@ -21,7 +21,7 @@ from wfm.engine.reconcile.reconcile import (
     Reconciliation,
     reconcile_intervals,
 )
-from wfm.sandbox.centre import simulate
+from wfm.sandbox.centre.simulate import simulate_centre
 
 INSTANT = pl.Datetime("us", "UTC")
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -168,7 +168,7 @@ MADE = calls()
 
 
 # --- where everything agrees --------------------------------------------------------------------------------
-def test_three_accounts_of_the_same_calls_agree_to_the_second() -> None:
+def test_three_accounts_of_same_calls_agree_to_second() -> None:
     found = held(legs(MADE), buckets(MADE, "arrival"), states(MADE))
     assert found.findings.is_empty()
     head = found.summarise_agreement().row(0, named=True)
@@ -185,7 +185,7 @@ def test_three_accounts_of_the_same_calls_agree_to_the_second() -> None:
 
 
 @pytest.mark.parametrize("book", ["end", "wrapped", "spread"])
-def test_where_a_vendor_books_is_found_and_no_difference(book: str) -> None:
+def test_where_vendor_books_is_found_and_no_difference(book: str) -> None:
     """What is booked elsewhere by the arrival is told as late_booking, but leaves no residual."""
     found = held(legs(MADE), buckets(MADE, book))
     assert named(found) == {"handle": {"late_booking"}}
@@ -198,8 +198,8 @@ def test_where_a_vendor_books_is_found_and_no_difference(book: str) -> None:
     assert finding["amount"] == pytest.approx(off.sum(), rel=0.02)
 
 
-def test_the_simulated_centre_agrees_with_itself_to_the_second() -> None:
-    truth = simulate(seed=11, days=3)
+def test_simulated_centre_agrees_with_itself_to_the_second() -> None:
+    truth = simulate_centre(seed=11, days=3)
     log = truth.leg.with_columns(source=pl.lit("acd"), login=pl.col("agent_id")).filter(
         pl.col("call_id").str.starts_with("c-")
     )
@@ -247,7 +247,7 @@ def test_wrapup_that_the_vendor_leaves_out() -> None:
     assert row["amount"] == pytest.approx(sum(one.get("wrap", 0) for one in MADE), rel=0.05)
 
 
-def test_wrapup_that_the_log_does_not_have_is_taken_from_the_states() -> None:
+def test_missing_wrapup_is_taken_from_the_states() -> None:
     bare = legs(MADE).with_columns(wrap_s=pl.lit(None, pl.Float64))
     found = held(bare, buckets(MADE, "end"), states(MADE))
     assert named(found) == {
@@ -389,7 +389,7 @@ def test_a_gap_in_the_call_log() -> None:
     assert (row["intervals"], row["amount"]) == (8, 400 - len(there))
 
 
-def test_a_gap_that_is_declared_explains_what_is_partly_there() -> None:
+def test_gap_declared_explains_what_is_partly_there() -> None:
     there = [one for one in MADE if not (3 * 3600 <= one["came"] < 5 * 3600 and one["id"] % 2)]
     known = pl.DataFrame({"source": ["pbx"], "start_at": [at(3 * 3600)], "end_at": [at(5 * 3600)]})
     told = buckets(MADE, "end")
@@ -428,7 +428,7 @@ def test_calls_without_a_duration() -> None:
     assert named(found) == {"handle": {"unknown_durations"}}
 
 
-def test_what_nobody_can_explain_is_said_to_be_so() -> None:
+def test_unexplained_difference_is_reported_as_such() -> None:
     told = buckets(MADE, "arrival").with_columns(
         entered=pl.col("entered") + pl.when(pl.col("interval_start") == at(9 * 900)).then(3).otherwise(0)
     )
@@ -466,7 +466,7 @@ def test_states_that_are_told_late() -> None:
     assert named(found)["states"] == {"told_late"}
 
 
-def test_a_state_is_of_the_call_it_is_about_and_of_one_queue_only() -> None:
+def test_state_belongs_to_its_call_and_one_queue() -> None:
     """Two calls on end without a pause, of two queues, and one that the agent made in between."""
     log = pl.DataFrame(
         [
@@ -499,7 +499,7 @@ def test_a_state_is_of_the_call_it_is_about_and_of_one_queue_only() -> None:
 
 
 # --- what must always hold ----------------------------------------------------------------------------------
-def test_intervals_add_up_to_days_queues_and_the_whole() -> None:
+def test_intervals_add_up_to_days_queues_and_whole() -> None:
     two = [*MADE, *calls(2, "r", 200)]
     found = held(legs(two), buckets(two, "end", wrap=False), states(two), timezone="Asia/Kolkata")
     summed = [
@@ -528,7 +528,7 @@ def test_intervals_add_up_to_days_queues_and_the_whole() -> None:
 @given(
     seed=st.integers(0, 10_000), book=st.sampled_from(["arrival", "end", "spread"]), cut=st.integers(1, 47)
 )
-def test_a_split_of_the_window_keeps_the_calls_and_what_they_took(seed: int, book: str, cut: int) -> None:
+def test_window_split_keeps_calls_and_their_durations(seed: int, book: str, cut: int) -> None:
     made = calls(seed, n=150)
     log, told, middle = legs(made), buckets(made, book), START + cut * QUARTER
     parts = [
@@ -542,7 +542,7 @@ def test_a_split_of_the_window_keeps_the_calls_and_what_they_took(seed: int, boo
 
 @examples(6)
 @given(seed=st.integers(0, 10_000))
-def test_agreement_is_a_share_and_every_cause_has_a_meaning(seed: int) -> None:
+def test_agreement_is_share_and_every_cause_has_meaning(seed: int) -> None:
     found = held(
         legs(calls(seed, n=60)), buckets(calls(seed + 1, n=60), "end"), states(calls(seed + 2, n=60))
     )
@@ -563,7 +563,7 @@ def test_order_and_repetition_of_rows_change_nothing() -> None:
 
 
 # --- one of the three, or none ------------------------------------------------------------------------------
-def test_two_accounts_are_compared_when_the_third_is_missing() -> None:
+def test_two_accounts_are_compared_when_third_is_missing() -> None:
     log, told, seen = legs(MADE), buckets(MADE, "arrival"), states(MADE)
     no_vendor, no_states = (
         held(log, None, seen).sum_accounts([]).row(0, named=True),

@@ -53,10 +53,12 @@ def run(
 
     Example: wfm sandbox --port 8099 > settings.env
     """
-    from wfm.sandbox.serve import serve
+    from wfm.sandbox.server.serve import serve_sandbox
 
     if push is not None and not re.fullmatch(r"https?://[^\s/?#]+/?", push):
         raise UsageError(f"--push {push}: give the address of a wfm serve, like http://127.0.0.1:8080.")
     zone = open_centre().settings.timezone
-    for line in serve(port, speed, seed, fault or (), agents=agents, days=days, timezone=zone, push=push):
+    for line in serve_sandbox(
+        port, speed, seed, fault or (), agents=agents, days=days, timezone=zone, push=push
+    ):
         print_line(line)

@@ -1,0 +1,1 @@
+"""The server of the sandbox: its app, clock, faults and controls."""

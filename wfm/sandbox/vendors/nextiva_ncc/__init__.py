@@ -1,0 +1,1 @@
+"""Nextiva NCC's API over the simulated centre."""

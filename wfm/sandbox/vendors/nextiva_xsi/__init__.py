@@ -1,0 +1,1 @@
+"""Nextiva's Enhanced Call Logs over the simulated centre."""

@@ -1,0 +1,1 @@
+"""Telphin's API and events over the simulated centre."""

@@ -1,0 +1,1 @@
+"""Xima's API over the simulated centre."""
