@@ -88,6 +88,12 @@ def tiny(_tiny, place, monkeypatch) -> Path:
     return place
 
 
+@pytest.fixture
+def centre(tiny) -> wfm.Centre:
+    """Return the centre of the golden day."""
+    return wfm.open(tiny / "wfm.duckdb")
+
+
 @pytest.fixture(scope="session")
 def _sample(tmp_path_factory) -> Path:
     database = tmp_path_factory.mktemp("sample") / "wfm.duckdb"

@@ -60,7 +60,7 @@ def test_every_field_is_tried_here():
 
 
 @pytest.mark.parametrize("field", OTHER)
-def test_a_field_from_a_file_the_environment_and_a_caller(field, monkeypatch):
+def test_field_from_file_the_environment_and_a_caller(field, monkeypatch):
     text, value = OTHER[field]
     write(**{field: text})
     assert getattr(load_settings(), field) == value
@@ -124,7 +124,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_value_is_named_with_its_setting_and_the_remedy(case, monkeypatch):
+def test_wrong_value_is_named_with_setting_and_remedy(case, monkeypatch):
     field, value = case
     monkeypatch.setenv(f"{VARIABLE_PREFIX}{field.upper()}", value)
     with pytest.raises(SettingsError) as caught:
@@ -135,7 +135,7 @@ def test_a_wrong_value_is_named_with_its_setting_and_the_remedy(case, monkeypatc
     assert "\n" not in said
 
 
-def test_a_wrong_value_in_a_file_says_which_and_how_many_more():
+def test_wrong_value_in_file_is_named_and_counted():
     write(timezone="Mars", country="XX", wrapup_grace_s="x")
     with pytest.raises(
         SettingsError, match=r"WFM_TIMEZONE='Mars' \(environment or settings.env\): .* \(2 more wrong\)"
@@ -152,7 +152,7 @@ def test_a_wrong_value_in_a_file_says_which_and_how_many_more():
         ("WFM_XQZ", "there are WFM_"),
     ],
 )
-def test_an_unknown_setting_is_an_error_with_a_suggestion(name, hint, monkeypatch, place):
+def test_unknown_setting_is_an_error_with_a_suggestion(name, hint, monkeypatch, place):
     (place / DEFAULT_SETTINGS_FILE).write_text(f"{name}=1\n")
     with pytest.raises(SettingsError) as caught:
         load_settings()
@@ -164,7 +164,7 @@ def test_an_unknown_setting_is_an_error_with_a_suggestion(name, hint, monkeypatc
         load_settings()
 
 
-def test_a_setting_without_its_prefix_is_not_passed_over(place):
+def test_setting_without_its_prefix_is_not_passed_over(place):
     (place / DEFAULT_SETTINGS_FILE).write_text("TIMEZONE=UTC\n")
     with pytest.raises(
         SettingsError, match=r"TIMEZONE in settings.env is not a setting; did you mean WFM_TIMEZONE\?"
@@ -172,7 +172,7 @@ def test_a_setting_without_its_prefix_is_not_passed_over(place):
         load_settings()
 
 
-def test_a_line_that_sets_nothing_is_not_passed_over(place):
+def test_line_that_sets_nothing_is_not_passed_over(place):
     (place / DEFAULT_SETTINGS_FILE).write_text("# zone\nWFM_TIMEZONE=UTC\n\n!! what?\n")
     with pytest.raises(SettingsError, match=r"settings.env, line 4: '!! what\?' is not NAME=value"):
         load_settings()
@@ -184,14 +184,14 @@ def test_a_file_that_is_no_text(place):
         load_settings()
 
 
-def test_what_others_set_in_the_environment_is_none_of_our_business(monkeypatch):
+def test_unrelated_environment_variables_are_ignored(monkeypatch):
     monkeypatch.setenv("TIMEZONE", "Mars")
     monkeypatch.setenv("XWFM_TIMEZONE", "Mars")
     assert load_settings().timezone == "UTC"
 
 
 # --- the example ----------------------------------------------------------------------------------------
-def test_the_example_holds_every_setting_with_its_default_and_a_word_about_it():
+def test_example_has_every_setting_with_default_and_comment():
     assert load_settings(EXAMPLE) == load_settings()
     blocks = EXAMPLE.read_text(encoding="utf-8").strip().split("\n\n")
     names = []
@@ -234,14 +234,14 @@ PBX = {"vendor": "telphin", "client_id": "a", "client_secret": "b"}
         ("client_id", "", "should have at least 1 character"),
     ],
 )
-def test_a_wrong_setting_of_a_source_says_what_to_give(setting: str, value: str, said: str) -> None:
+def test_wrong_setting_of_source_says_what_to_give(setting: str, value: str, said: str) -> None:
     with pytest.raises(SettingsError) as caught:
         check_sources({"pbx": {**PBX, setting: value}})
     assert str(caught.value).startswith(f"WFM_SOURCES__PBX__{setting.upper()}: ")
     assert str(caught.value).count(said) == 1
 
 
-def test_a_line_of_a_source_that_is_left_empty_is_as_good_as_none() -> None:
+def test_empty_line_of_a_source_counts_as_absent() -> None:
     settings = check_sources({"pbx": {**PBX, "webhook_secret": "", "requests_per_minute": ""}})[
         "pbx"
     ].settings
@@ -257,7 +257,7 @@ def test_ids_and_numbers_may_be_written_without_quotes() -> None:
 
 
 @pytest.mark.parametrize(("country", "of_numbers"), [("DE-BY", "DE"), ("AQ", ""), ("", "")])
-def test_a_country_without_numbers_of_its_own_is_no_error(country: str, of_numbers: str) -> None:
+def test_country_without_own_numbers_is_no_error(country: str, of_numbers: str) -> None:
     assert check_sources({"pbx": PBX}, country)["pbx"].settings.country == of_numbers
 
 

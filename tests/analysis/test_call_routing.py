@@ -75,7 +75,7 @@ def test_anybody_else_does_not(what: RoutingFacts, reason: str) -> None:
     assert reason in decision.reason
 
 
-def test_a_login_elsewhere_that_is_out_or_unwatched_does_not_matter() -> None:
+def test_login_elsewhere_out_or_unwatched_does_not_matter() -> None:
     states = (
         ("ada", "available", timedelta(0)),
         ("ada", "logged_out", timedelta(0)),
@@ -162,9 +162,7 @@ def test_the_ivr_is_told_the_extension(store: Database, source: ConfiguredSource
         assert b'<SetVar name="transferDestination">101</SetVar>' in body
 
 
-def test_who_has_a_call_under_way_is_not_available_whatever_the_state_says(
-    store: Database, source: ConfiguredSource
-) -> None:
+def test_agent_on_a_call_is_unavailable(store: Database, source: ConfiguredSource) -> None:
     at = datetime(2026, 3, 2, 14, 59, tzinfo=UTC)
     _talked(store, "c3", at - MINUTE, at, over=False)
     body, why = ask(store, source, at)
@@ -202,13 +200,13 @@ def test_a_state_expires_after_the_configured_renewal(store: Database, source: C
     assert b">800</SetVar>" in body
 
 
-def test_without_a_database_the_caller_is_not_kept_waiting(tmp_path: Path, source: ConfiguredSource) -> None:
+def test_without_database_the_caller_is_not_kept_waiting(tmp_path: Path, source: ConfiguredSource) -> None:
     body, why = ask(Database(tmp_path / "none.duckdb"), source, NOW)
     assert "the database cannot be read" in why
     assert b">800</SetVar>" in body
 
 
-def test_a_bug_does_not_leave_the_caller_without_an_answer(
+def test_bug_does_not_leave_caller_without_an_answer(
     store: Database, source: ConfiguredSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:

@@ -78,7 +78,7 @@ def driven(w, as_of=None) -> float:
     return w.adherence(*WINDOW, by=[], as_of=as_of)["call_driven_s"][0]
 
 
-def test_a_wrong_clock_hides_a_call_overrun_until_it_is_put_right(centre):
+def test_wrong_clock_hides_overrun_until_corrected(centre):
     assert driven(centre) == 0  # by its own clock the call ended a minute before the break
     found = centre.skew(*WINDOW).row(0, named=True)
     assert found["low_s"] <= AHEAD <= found["high_s"]
@@ -103,14 +103,14 @@ def test_doing_it_twice_changes_nothing(centre):
     assert (written.added_count, written.replaced_count, written.unchanged_count) == (0, 0, 1)
 
 
-def test_the_call_log_may_be_the_one_that_is_right(centre):
+def test_call_log_may_be_one_that_is_right(centre):
     rows, _ = centre.correct_clocks(*WINDOW, by="kim", reference="pbx")
     assert rows.select("source", "offset_s").rows() == [("acd", 90.0)]
     start = centre.score(*WINDOW).slices().filter(state="busy")["start_at"][0]
     assert start == centre.get("call_leg")["answered_at"][0]
 
 
-def test_a_row_that_is_imported_or_goes_back_to_zero_counts_like_any_other(centre, place):
+def test_imported_or_zeroed_offset_counts_like_any(centre, place):
     centre.correct_clocks(*WINDOW, by="kim")
     write(
         place / "clock.csv",
@@ -124,7 +124,7 @@ def test_a_row_that_is_imported_or_goes_back_to_zero_counts_like_any_other(centr
     assert driven(centre) == 0  # the row about that very day began later and holds
 
 
-def test_a_row_that_is_no_longer_needed_is_replaced_by_zero(centre, place):
+def test_row_no_longer_needed_is_replaced_by_zero(centre, place):
     late = pl.read_csv(place / "call_leg.csv", try_parse_dates=True)
     centre.correct_clocks(*WINDOW, by="kim")
     right = late.with_columns(pl.col("started_at", "answered_at", "ended_at") + pl.duration(seconds=AHEAD))
@@ -167,7 +167,7 @@ def test_nothing_to_compare_is_said(centre):
         centre.correct_clocks(*WINDOW, by="kim", reference="nobody")
 
 
-def test_a_log_is_missing_where_no_complete_collection_reaches():
+def test_log_is_missing_where_no_complete_collection_reaches():
     ledger = pl.DataFrame(
         [
             ("pbx", "call_leg", "collect", at("02:00:00"), at("04:00:00"), "complete"),

@@ -23,7 +23,7 @@ def golden(centre: wfm.Centre, as_of: datetime | None = None) -> tuple[float, ..
 
 
 # --- decisions ------------------------------------------------------------------------------------------
-def test_an_exemption_turns_the_late_minutes_into_approved_ones(centre):
+def test_exemption_turns_the_late_minutes_into_approved_ones(centre):
     made = excuse(centre)
     (row,) = made.figures.to_dicts()
     assert (row["agent_id"], row["workday"], row["team"]) == ("ann", date(2026, 3, 2), "Bänk")
@@ -33,7 +33,7 @@ def test_an_exemption_turns_the_late_minutes_into_approved_ones(centre):
     assert golden(centre) == (180, 0, 720, 0)
 
 
-def test_a_dry_run_stores_nothing_until_it_is_saved(centre):
+def test_dry_run_stores_nothing_until_it_is_saved(centre):
     before = centre.get("exemption")
     made = excuse(centre, dry_run=True)
     assert made.rows["id"].to_list() == [None]
@@ -43,7 +43,7 @@ def test_a_dry_run_stores_nothing_until_it_is_saved(centre):
     assert centre.exemptions(agents="ann").filter(pl.col("id") == name)["by"].to_list() == ["Dana"]
 
 
-def test_a_team_is_its_people_and_not_the_logins_that_a_vendor_lists_as_agents(centre, tiny):
+def test_team_excludes_logins_that_vendors_list_as_agents(centre, tiny):
     (tiny / "listed.csv").write_text("agent_id,name,team\n2001,Änn O'Neill,Bänk\n", encoding="utf-8")
     centre.put("agent", tiny / "listed.csv")
     made = excuse(centre, agents=None, teams="Bänk")
@@ -57,7 +57,7 @@ def test_a_team_is_its_people_and_not_the_logins_that_a_vendor_lists_as_agents(c
     assert gone.moves.rows() == [("ann", date(2026, 3, 2), "approved", "controllable", 180.0)]
 
 
-def test_an_outage_wins_over_an_approval_and_over_calls(centre):
+def test_outage_wins_over_an_approval_and_over_calls(centre):
     excuse(centre)
     made = centre.exempt(
         DAY, NEXT, everybody=True, by="ops", reason="power cut", kind="system", code="outage"
@@ -70,7 +70,7 @@ def test_an_outage_wins_over_an_approval_and_over_calls(centre):
     assert golden(centre) == (0, 900, 0, 0)
 
 
-def test_a_revoked_exemption_still_counts_as_of_before_and_can_be_restored(centre):
+def test_revoked_exemption_counts_as_of_before_and_restores(centre):
     (name,) = excuse(centre).rows["id"]
     held = datetime.now(UTC)
     gone = centre.revoke(name, by="Eve", reason="wrong bus")
@@ -90,7 +90,7 @@ def test_a_revoked_exemption_still_counts_as_of_before_and_can_be_restored(centr
     assert centre.exemptions(DAY, NEXT)["decision"].to_list() == ["restored by Fay"]
 
 
-def test_the_id_is_the_same_in_another_database_and_its_first_letters_do(centre, tiny):
+def test_id_is_stable_across_databases_and_abbreviable(centre, tiny):
     (name,) = excuse(centre).rows["id"]
     centre.get("exemption").write_csv(tiny / "moved.csv")
     other = wfm.open(tiny / "other.duckdb")
@@ -112,7 +112,7 @@ def test_all_or_none_of_several_are_revoked(centre):
         centre.restore(name, by="Gil")
 
 
-def test_what_somebody_else_revoked_meanwhile_is_not_revoked_twice(centre):
+def test_exemption_revoked_meanwhile_is_not_revoked_twice(centre):
     (name,) = excuse(centre).rows["id"]
     dry = centre.revoke(name, by="Eve", dry_run=True)
     centre.revoke(name, by="Gil")
@@ -121,7 +121,7 @@ def test_what_somebody_else_revoked_meanwhile_is_not_revoked_twice(centre):
     assert centre.exemptions(DAY, NEXT, revoked=True)["revoked_by"].to_list() == ["Gil"]
 
 
-def test_the_same_twice_is_refused_and_an_overlap_is_said(centre):
+def test_same_twice_is_refused_and_overlap_is_said(centre):
     (name,) = excuse(centre).rows["id"]
     with pytest.raises(InputError, match=f"ann is already exempted from .*, by {name}"):
         excuse(centre)
@@ -132,7 +132,7 @@ def test_the_same_twice_is_refused_and_an_overlap_is_said(centre):
     )
 
 
-def test_a_time_of_which_nothing_is_known_can_be_exempted_and_says_so(centre):
+def test_uncovered_time_can_be_exempted_with_a_note(centre):
     made = centre.exempt("2027-01-01", "2027-01-02", everybody=True, by="ops", reason="holiday")
     assert made.notes == (
         "There are no schedules or states for that time yet; it will count once there are.",
@@ -152,7 +152,7 @@ def test_a_time_of_which_nothing_is_known_can_be_exempted_and_says_so(centre):
         ({"kind": "sick"}, UsageError, "There is no kind 'sick': choose from"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_is_stored(centre, said, error, complaint):
+def test_errors_are_reported_and_nothing_is_stored(centre, said, error, complaint):
     before = centre.get("collection").height
     with pytest.raises(error, match=complaint):
         excuse(centre, **said)
@@ -172,7 +172,7 @@ def test_an_instant_that_is_none_is_refused(centre, span, complaint):
         centre.exempt(*span, agents="ann", by="Dana", reason="so")
 
 
-def test_the_list_of_an_agent_has_their_teams_and_everybodys(centre):
+def test_list_of_agent_has_their_teams_and_everybodys(centre):
     excuse(centre)
     centre.exempt(DAY, NEXT, everybody=True, by="ops", reason="storm")
     assert centre.exemptions(agents="ann")["note"].to_list() == [
@@ -191,7 +191,7 @@ def bulk(*lines: str, header: str = "start_at,end_at,agent_id,note") -> Path:
     return path
 
 
-def test_a_file_is_stored_as_a_whole_and_signed(centre):
+def test_file_is_stored_as_a_whole_and_signed(centre):
     path = bulk(f"{LATE[0]},{LATE[1]},ann,bus", f"{DAY}T10:00Z,{DAY}T10:30Z,ann,")
     made = centre.exempt_file(path, by="Dana", reason="as agreed")
     assert made.rows["note"].to_list() == ["bus", "as agreed"]
@@ -253,7 +253,7 @@ def test_at_a_terminal_somebody_is_asked(run, monkeypatch, said, stored):
 
 
 @pytest.mark.usefixtures("tiny")
-def test_add_revoke_restore_and_list_from_the_command_line(run):
+def test_add_revoke_restore_and_list_from_command_line(run):
     done = run(*ADD, "--yes")
     assert done.code == 0
     assert "controllable   approved      3 min 00 s" in done.out

@@ -12,5 +12,5 @@ START = datetime(2026, 1, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(("days", "weeks"), [(7, 1), (21, 1), (42, 4), (70, 8), (400, 8)])
-def test_as_many_weekly_origins_as_leave_two_weeks_to_learn_from(days: int, weeks: int) -> None:
+def test_weekly_origins_leave_two_weeks_to_learn(days: int, weeks: int) -> None:
     assert count_backtest_origins(START, START + timedelta(days=days)) == weeks

@@ -22,7 +22,7 @@ EDGES = '{"phone": {"start_s": 180}, "break": {"end_s": 60, "smooth": true}}'
 
 
 @pytest.mark.usefixtures("tiny")
-def test_the_golden_day_on_a_screen_and_in_a_file(run):
+def test_golden_day_on_screen_and_in_file(run):
     shown = run("adherence", *WINDOW)
     assert "96.9 %" in shown.out
     assert "8 h 00 min" in shown.out

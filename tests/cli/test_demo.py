@@ -29,7 +29,7 @@ def quick(monkeypatch, place) -> Path:
     return place
 
 
-def test_the_demo_runs_twice_and_its_next_step_works(quick, run, monkeypatch, tmp_path):
+def test_demo_runs_twice_and_its_next_step_works(quick, run, monkeypatch, tmp_path):
     monkeypatch.setenv("WFM_DATABASE", str(quick / "mine.duckdb"))
     folder = quick / "dem o #1"
     for _ in range(2):

@@ -91,7 +91,10 @@ def test_an_instant_says_what_other_rules_needed(run) -> None:
     }
     assert list(found) == ["unknown", "in", "system", "approved", "call_driven", "controllable"]
     assert [name for name, one in found.items() if one["decides"] == "true"] == ["controllable"]
-    assert "in adherence with on_queue are: busy, hold, ringing, wrapup, available, working" in found["in"]["why"]
+    assert (
+        "in adherence with on_queue are: busy, hold, ringing, wrapup, available, working"
+        in found["in"]["why"]
+    )
     assert "needs an outage that covers 08:01:00, for ann, their team or everybody" in found["system"]["why"]
     assert "call overrun: needs a counted activity off the queue" in found["call_driven"]["why"]
     assert "shifted break: needs a break or meal right before 08:00:00" in found["call_driven"]["why"]

@@ -36,7 +36,7 @@ def test_every_kind_is_proposed_with_its_evidence(outage_centre):
     assert "Suggested state: meeting, by its name." in word["evidence"]
 
 
-def test_a_window_without_anything_is_named_as_it_was_asked_for(outage_centre):
+def test_empty_window_is_named_as_requested(outage_centre):
     with pytest.raises(
         NoDataError, match="Nothing is known from 2031-01-01 to 2031-01-03, nor of the 28 days"
     ):
@@ -57,7 +57,7 @@ def test_the_command_that_is_proposed_would_hold(outage_centre):
     assert "outage" not in outage_centre.outages(*WINDOW)["kind"].to_list()
 
 
-def test_the_mapping_that_is_proposed_is_a_file_to_import(outage_centre, run):
+def test_proposed_mapping_is_a_file_to_import(outage_centre, run):
     word = outage_centre.outages(*WINDOW).filter(pl.col("kind") == "unmapped").row(0, named=True)
     making, _, taking = word["apply"].partition(" && ")
     subprocess.run(["sh", "-c", making], check=True)
@@ -92,7 +92,7 @@ def test_a_feed_that_fell_silent_is_proposed(place):
     assert row["apply"].startswith("wfm import agent_state FILE --source ncc --covers 2026-03-04T1")
 
 
-def test_it_can_be_asked_of_a_team_or_a_source(outage_centre):
+def test_outages_of_one_team_or_source(outage_centre):
     assert "outage" in outage_centre.outages(*WINDOW, teams="North")["kind"].to_list()
     south = outage_centre.outages(*WINDOW, teams=["South"])
     assert "outage" not in south["kind"].to_list()

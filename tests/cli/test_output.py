@@ -83,7 +83,7 @@ def test_only_a_screen_cuts_a_long_table(run):
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_file_is_written_whole_or_not_at_all(run, monkeypatch):
+def test_file_is_written_whole_or_not(run, monkeypatch):
     Path("x.csv").write_text("old")
 
     def fail(*_):

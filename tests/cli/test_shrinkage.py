@@ -20,7 +20,7 @@ def table(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_the_golden_day_on_a_screen_says_what_its_figures_mean(run):
+def test_golden_day_on_screen_explains_its_figures(run):
     done = run("shrinkage", *WINDOW)
     assert done.code == 0
     for figure in ("Bänk", "7 h 30 min", "30 min 00 s", "6.7 %", "0.7 %", "7.3 %", "2.4 %"):
@@ -29,7 +29,7 @@ def test_the_golden_day_on_a_screen_says_what_its_figures_mean(run):
     assert "utilisation (of_paid): " in done.err
 
 
-def test_a_file_has_every_column_and_no_words_beside_it(run):
+def test_file_has_every_column_and_no_notes(run):
     done = run(
         "shrinkage", *WINDOW, "--by", "agent,queue", "--utilisation", "of_logged_in", "--format", "csv"
     )
@@ -51,7 +51,7 @@ def test_what_it_was_made_of(run):
     assert causes == {"break": 1440, "shifted_break": 360, "late_start": 180}
 
 
-def test_adherence_by_interval_and_queue_adds_up_to_the_day(run):
+def test_adherence_by_interval_and_queue_sums_to_day(run):
     rows = table(run("adherence", *WINDOW, "--by", "interval,queue", "--format", "csv").out)
     assert len(rows) == 32
     assert {row["queue_id"] for row in rows} == {"sales"}
@@ -74,7 +74,7 @@ def test_wrong_usage_is_told(run, words, code, said):
     assert (done.code, said in done.err) == (code, True)
 
 
-def test_as_of_tells_what_was_known_before_the_schedule_changed(run, tiny):
+def test_as_of_shows_the_schedule_before_its_change(run, tiny):
     first = run("shrinkage", *WINDOW, "--format", "csv").raw
     before = datetime.now(UTC).isoformat()
     changed = f"agent_id,start_at,end_at,activity\nann,{DAY}T08:00Z,{DAY}T16:00Z,coaching\n"

@@ -130,7 +130,7 @@ def legs(store: Database) -> list[str]:
         return reader.read_table("call_leg").sort("started_at")["leg_id"].to_list()
 
 
-def test_the_first_cycle_reaches_a_day_back_and_the_next_only_what_is_new(
+def test_first_cycle_reaches_a_day_back(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
     toy.now = START + 30 * HOUR
@@ -150,7 +150,7 @@ def test_the_first_cycle_reaches_a_day_back_and_the_next_only_what_is_new(
     ]
 
 
-def test_a_failure_moves_no_cursor_and_the_gap_is_asked_again(
+def test_failure_moves_no_cursor_and_gap_is_retried(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
     toy.now = START + 26 * HOUR
@@ -165,7 +165,7 @@ def test_a_failure_moves_no_cursor_and_the_gap_is_asked_again(
     assert legs(store) == [f"c{h}" for h in range(2, 30)]
 
 
-def test_late_and_corrected_records_win_and_the_old_are_kept(
+def test_late_and_corrected_records_win_with_history(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
     run(collector, source, toy)
@@ -182,7 +182,7 @@ def test_late_and_corrected_records_win_and_the_old_are_kept(
     assert rows["outcome"].to_list() == ["answered", "answered after all"]
 
 
-def test_a_user_without_the_service_does_not_hold_the_window_back(
+def test_user_without_service_does_not_hold_window_back(
     collector: Collector, source: ConfiguredSource, toy: Toy
 ) -> None:
     toy.trouble = [Trouble("u9 has no call log", permanent=True)]
@@ -194,7 +194,7 @@ def test_a_user_without_the_service_does_not_hold_the_window_back(
     assert last.result == "partial"
 
 
-def test_an_unreadable_payload_is_kept_noted_and_asked_again(
+def test_unreadable_payload_is_kept_noted_and_asked_again(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = source.vendor.parse
@@ -230,7 +230,7 @@ def test_a_backfill_resumes_where_it_stopped(
     assert toy.asked == []
 
 
-def test_a_window_that_is_complete_can_be_asked_for_again(
+def test_window_complete_can_be_asked_for_again(
     collector: Collector, source: ConfiguredSource, toy: Toy
 ) -> None:
     window = Window(START, START + 2 * HOUR)
@@ -248,9 +248,7 @@ def test_a_window_that_is_complete_can_be_asked_for_again(
     assert "not over yet" in early.note
 
 
-def test_a_window_is_asked_for_as_far_as_it_is_over(
-    collector: Collector, source: ConfiguredSource, toy: Toy
-) -> None:
+def test_window_is_fetched_up_to_now(collector: Collector, source: ConfiguredSource, toy: Toy) -> None:
     settling = Feed("call_leg", "window", 900, settle_s=600, slice_s=7200)
     toy.now = START + 2 * HOUR + timedelta(minutes=24)
     window = Window(START, START + 24 * HOUR)
@@ -276,7 +274,7 @@ def reached(collector: Collector, source: ConfiguredSource, feed: Feed = CALLS) 
     return at
 
 
-def test_a_window_that_cannot_be_read_fails_alone_and_holds_nobody_up(
+def test_unreadable_window_fails_alone(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
     run(collector, source, toy)
@@ -300,7 +298,7 @@ def test_a_window_that_cannot_be_read_fails_alone_and_holds_nobody_up(
 @pytest.mark.parametrize(
     "wrong", [AuthError("no"), ThrottledError("later"), UnreachableError("gone"), CollectError("no disk")]
 )
-def test_a_source_that_fails_as_a_whole_is_not_asked_for_the_next_window(
+def test_wholly_failing_source_skips_its_next_window(
     collector: Collector, source: ConfiguredSource, toy: Toy, wrong: CollectError
 ) -> None:
     toy.now = START + 30 * HOUR
@@ -313,7 +311,7 @@ def test_a_source_that_fails_as_a_whole_is_not_asked_for_the_next_window(
     assert len(toy.asked) == 2
 
 
-def test_a_source_that_answers_nothing_readable_is_left_after_a_while(
+def test_source_without_readable_answers_is_left(
     collector: Collector, source: ConfiguredSource, toy: Toy
 ) -> None:
     toy.now = START + 30 * HOUR
@@ -323,7 +321,7 @@ def test_a_source_that_answers_nothing_readable_is_left_after_a_while(
     assert len(toy.asked) == 12
 
 
-def test_windows_that_fail_for_ever_take_no_turn_from_those_that_do_not(
+def test_permanently_failing_windows_take_no_others_turn(
     collector: Collector, source: ConfiguredSource, toy: Toy
 ) -> None:
     run(collector, source, toy)
@@ -340,7 +338,7 @@ def test_windows_that_fail_for_ever_take_no_turn_from_those_that_do_not(
     assert not any(window.start <= at < window.end for window in done for at in toy.garbled)
 
 
-def test_what_failed_at_the_very_beginning_is_not_forgotten(
+def test_what_failed_at_very_beginning_is_not_forgotten(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
     toy.now = START + 30 * HOUR
@@ -353,7 +351,7 @@ def test_what_failed_at_the_very_beginning_is_not_forgotten(
     assert legs(store) == [f"c{h}" for h in range(6, 31)]
 
 
-def test_an_outage_that_began_before_the_first_cycle_loses_nothing(
+def test_outage_that_began_before_first_cycle_loses_nothing(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
     toy.now = START + 24 * HOUR
@@ -374,7 +372,7 @@ def test_a_long_window_is_stored_in_parts(store: Database, source: ConfiguredSou
         assert reader.read_table("collection")["result"].to_list() == ["partial", "complete"]
 
 
-def test_the_next_part_is_asked_for_while_one_is_stored(
+def test_next_part_is_fetched_while_one_is_stored(
     store: Database, source: ConfiguredSource, toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
@@ -404,7 +402,7 @@ def test_the_next_part_is_asked_for_while_one_is_stored(
 
 
 @pytest.mark.parametrize("hours", [1, 3])
-def test_a_part_that_cannot_be_stored_ends_the_cycle(
+def test_part_that_cannot_be_stored_ends_the_cycle(
     store: Database, source: ConfiguredSource, toy: Toy, monkeypatch: pytest.MonkeyPatch, hours: int
 ) -> None:
     def full(*_: Any, **__: Any) -> None:
@@ -418,7 +416,7 @@ def test_a_part_that_cannot_be_stored_ends_the_cycle(
     assert collector.list_complete_windows(source, CALLS) == []
 
 
-def test_a_part_is_stored_to_its_end_when_asking_fails(
+def test_part_is_stored_fully_when_fetching_fails(
     store: Database, source: ConfiguredSource, toy: Toy
 ) -> None:
     toy.fail = RuntimeError("a bug in the vendor's code")
@@ -450,7 +448,7 @@ def test_a_taken_database_loses_nothing(
     assert toy.asked == []
 
 
-def test_a_database_that_cannot_even_be_read_keeps_no_feed_from_being_asked(
+def test_unreadable_database_stops_no_collection(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
     run(collector, source, toy, window=Window(START, START + 3 * HOUR))
@@ -468,7 +466,7 @@ def test_a_database_that_cannot_even_be_read_keeps_no_feed_from_being_asked(
         assert reader.read_table("agent_state").height == 1
 
 
-def test_a_look_at_states_is_kept_while_the_database_is_spoilt(
+def test_snapshot_is_kept_while_the_database_is_damaged(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
     run(collector, source, toy, STATES)
@@ -489,7 +487,7 @@ def test_a_look_at_states_is_kept_while_the_database_is_spoilt(
 
 
 @pytest.mark.parametrize("where", ["asking", "reading", "storing the part before"])
-def test_what_came_whole_is_kept_wherever_a_stop_falls(
+def test_what_came_whole_is_kept_wherever_stop_falls(
     store: Database, source: ConfiguredSource, toy: Toy, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     reached, go_on = threading.Event(), threading.Event()
@@ -536,7 +534,7 @@ def test_what_came_whole_is_kept_wherever_a_stop_falls(
     assert collector.list_complete_windows(source, CALLS) == []
 
 
-def test_a_batch_that_no_feed_claims_or_nobody_can_read_keeps_no_other_waiting(
+def test_unclaimed_or_unreadable_batch_blocks_no_other(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payload = Payload("queue", START, b"[]")
@@ -581,7 +579,7 @@ def test_a_fault_of_one_source_stops_no_other(
     assert {(one.source, one.result) for one in good} == {("good", "complete")}
 
 
-def test_a_batch_stored_just_before_a_crash_is_not_stored_twice(
+def test_batch_stored_before_a_crash_is_stored_once(
     collector: Collector, source: ConfiguredSource, store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = spool.SpooledBatch(
@@ -604,7 +602,7 @@ def test_a_batch_stored_just_before_a_crash_is_not_stored_twice(
     assert spool.list_waiting_batches(collector.spool_folder) == []
 
 
-def test_snapshots_become_transactions_coverage_and_go_on_after_a_restart(
+def test_snapshots_become_transactions_and_resume_after_restart(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
     for state in ("Available", "Available", "Busy"):

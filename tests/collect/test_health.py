@@ -61,7 +61,7 @@ def keep(
 
 @examples(20)
 @given(told=asked)
-def test_a_feed_is_complete_up_to_its_first_gap_and_misses_every_quarter_of_its_gaps(
+def test_feed_is_complete_up_to_its_first_gap(
     told: list[tuple[int, int, str]],
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -86,7 +86,7 @@ def test_a_feed_is_complete_up_to_its_first_gap_and_misses_every_quarter_of_its_
     assert row["missing_s"] == (max(have) + 1 - min(have) - len(have)) * 900
 
 
-def test_to_read_again_what_is_kept_is_not_to_have_asked(tmp_path: Path) -> None:
+def test_reparsing_payloads_is_no_collection(tmp_path: Path) -> None:
     store, of = Database(tmp_path / "wfm.duckdb"), source((QUEUES, CALLS))
     keep(store, "first", QUEUES, None, "complete")
     now = START + timedelta(days=9)
@@ -98,9 +98,7 @@ def test_to_read_again_what_is_kept_is_not_to_have_asked(tmp_path: Path) -> None
         assert reader.read_table("collection")["origin"].to_list() == ["collect", "replay"]
 
 
-def test_a_year_of_the_ledger_is_never_carried_out_of_the_database(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_long_ledger_stays_in_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, of = Database(tmp_path / "wfm.duckdb"), source((QUEUES, CALLS))
     for n in range(40):
         keep(store, f"{n}", CALLS, (START + n * QUARTER, START + (n + 1) * QUARTER), "complete")
@@ -142,7 +140,7 @@ def told(capsys: pytest.CaptureFixture[str], command: str) -> tuple[int, pl.Data
     return code, pl.read_csv(printed.out.encode()), printed.err
 
 
-def test_what_waits_is_shown_while_another_process_has_the_database(
+def test_waiting_batches_show_while_database_is_in_use(
     waiting: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hold = "import duckdb, sys; con = duckdb.connect(sys.argv[1]); print(1, flush=True); sys.stdin.read()"

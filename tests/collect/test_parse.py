@@ -196,7 +196,7 @@ def logged(collector: Collector, source: ConfiguredSource) -> None:
 
 
 @pytest.mark.parametrize("first", ["events", "log"])
-def test_what_is_logged_whole_outranks_what_is_put_together(
+def test_whole_logged_call_precedes_the_assembled_one(
     collector: Collector, source: ConfiguredSource, first: str
 ) -> None:
     if first == "events":
@@ -208,7 +208,7 @@ def test_what_is_logged_whole_outranks_what_is_put_together(
     assert [row[0] for row in stored(collector)] == ["log-1", "told-c2"]
 
 
-def test_events_wait_in_the_spool_while_the_database_is_taken(
+def test_events_wait_in_spool_while_database_is_taken(
     collector: Collector, source: ConfiguredSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     collector.store_deliveries(source, [said(CALL[0])])
@@ -224,9 +224,7 @@ def test_events_wait_in_the_spool_while_the_database_is_taken(
     assert stored(collector) == [("told-c1", 0, 5, 65, "answered")]
 
 
-def test_replaying_says_the_same_and_a_new_reading_says_its_own(
-    collector: Collector, source: ConfiguredSource
-) -> None:
+def test_replay_repeats_and_new_parser_replaces(collector: Collector, source: ConfiguredSource) -> None:
     collector.store_deliveries(source, [said(*CALL)])
     again = collector.replay_feed(source, EVENTS)
     assert (again.added_count, again.replaced_count) == (0, 0)

@@ -12,7 +12,7 @@ import pytest
 from wfm.collect.pipeline import MAX_UNPARSED_PAYLOADS, CollectPipeline
 
 
-def test_a_part_is_stored_after_all_of_it_is_read_and_parts_are_stored_in_order():
+def test_part_is_stored_after_reading_it_in_order():
     happened: list[str] = []
 
     def read(number: int) -> None:
@@ -63,7 +63,7 @@ def test_no_more_is_fetched_than_can_be_read():
     asyncio.run(go())
 
 
-def test_whoever_is_stopped_waits_for_what_is_stored_and_drops_what_is_unread():
+def test_stop_waits_for_storing_and_drops_unparsed_payloads():
     stored, read = [], []
 
     def store() -> None:
@@ -89,7 +89,7 @@ def test_whoever_is_stopped_waits_for_what_is_stored_and_drops_what_is_unread():
     asyncio.run(stopped())
 
 
-def test_what_goes_wrong_in_a_part_is_raised_by_the_next():
+def test_failure_in_a_part_raises_in_the_next():
     def broken() -> None:
         raise OSError("the disk is full")
 

@@ -48,7 +48,7 @@ def test_only_changes_are_said() -> None:
     assert covered == [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]
 
 
-def test_absent_is_logged_out_only_after_k_complete_snapshots_and_from_the_first_of_them() -> None:
+def test_absence_means_logout_after_k_complete_snapshots() -> None:
     assert follow("AA--")[0] == [(0, "u0", "A")]
     assert follow("AA---")[0] == [(0, "u0", "A"), (2, "u0", LOGGED_OUT_STATE)]
     assert follow("AA-----")[0] == [(0, "u0", "A"), (2, "u0", LOGGED_OUT_STATE)]
@@ -60,7 +60,7 @@ def test_a_failed_poll_is_no_absence() -> None:
     assert follow("AA  A")[0] == [(0, "u0", "A")]
 
 
-def test_time_between_two_polls_too_far_apart_is_not_covered() -> None:
+def test_time_between_distant_polls_is_not_covered() -> None:
     assert follow("A  A")[1] == [(0, 3)]
     assert follow("A   A")[1] == []
 

@@ -43,7 +43,7 @@ def test_a_batch_comes_back_as_it_was(tmp_path: Path) -> None:
     assert spool.list_waiting_batches(tmp_path / "spool") == []
 
 
-def test_batches_wait_in_the_order_of_making_and_by_source(tmp_path: Path) -> None:
+def test_batches_wait_in_order_and_by_source(tmp_path: Path) -> None:
     made = [batch(source) for source in ("ncc", "xsi", "ncc")]
     paths = [spool.write_batch(tmp_path, one) for one in made]
     assert spool.list_waiting_batches(tmp_path) == paths
@@ -58,7 +58,7 @@ def test_a_damaged_batch_is_set_aside_not_erased(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == [path.name + spool.DAMAGED_ENDING]
 
 
-def test_what_a_crash_left_half_written_goes_when_it_is_old(tmp_path: Path) -> None:
+def test_old_half_written_batch_is_removed(tmp_path: Path) -> None:
     kept = spool.write_batch(tmp_path, batch())
     old, new = (tmp_path / f"{name}{TEMPORARY_ENDING}" for name in ("old", "new"))
     for path, at in ((old, 1_000), (new, 3_000), (kept, 1_000)):
@@ -69,16 +69,14 @@ def test_what_a_crash_left_half_written_goes_when_it_is_old(tmp_path: Path) -> N
     assert spool.remove_partial_files(tmp_path / "nowhere", before=2_000) == 0
 
 
-def test_one_that_another_process_has_drained_is_no_trouble(tmp_path: Path) -> None:
+def test_batch_drained_by_another_process_is_fine(tmp_path: Path) -> None:
     path = spool.write_batch(tmp_path, batch())
     spool.remove_batch(path)
     assert spool.read_batch(path) is None
     spool.remove_batch(path)
 
 
-def test_on_a_full_disk_nothing_is_left_and_the_error_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disk_leaves_nothing_and_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -42,7 +42,7 @@ spans = st.lists(
 
 
 @given(done=spans, overlap=st.integers(0, 12), slice_=st.integers(1, 20), now=st.integers(0, 60))
-def test_what_is_due_is_every_gap_and_the_overlap(
+def test_what_is_due_is_every_gap_and_overlap(
     done: list[Window], overlap: int, slice_: int, now: int
 ) -> None:
     feed = Feed("call_leg", "window", 900, overlap_s=overlap * 900, slice_s=slice_ * 900)
@@ -65,13 +65,13 @@ def test_without_and_union_are_set_operations(done: list[Window], a: int, n: int
     assert all(left.end < right.start for left, right in pairwise(joined))
 
 
-def test_an_open_interval_is_left_alone_until_it_has_settled() -> None:
+def test_open_interval_waits_until_it_has_settled() -> None:
     feed = Feed("interval_volume", "window", 900, settle_s=300)
     assert plan_due_windows(feed, [window(0, 3)], START, at(4) + timedelta(seconds=299)) == []
     assert plan_due_windows(feed, [window(0, 3)], START, at(4) + timedelta(seconds=300)) == [window(3, 4)]
 
 
-def test_a_long_outage_is_caught_up_in_slices_oldest_first() -> None:
+def test_long_outage_is_caught_up_oldest_first() -> None:
     feed = Feed("call_leg", "window", 900, overlap_s=3600, slice_s=6 * 3600)
     pieces = plan_due_windows(feed, [window(0, 4)], START, at(100))
     assert pieces[0].start == at(0)
@@ -85,7 +85,7 @@ def test_floor_and_slices() -> None:
 
 
 @given(a=st.integers(0, 40), n=st.integers(1, 700), odd=st.integers(0, 14))
-def test_halving_ends_at_the_quarter_of_an_hour_and_loses_nothing(a: int, n: int, odd: int) -> None:
+def test_halving_ends_at_a_quarter_and_loses_nothing(a: int, n: int, odd: int) -> None:
     todo, whole, cuts = [window(a, a + n)], [], 0
     todo[0] = Window(todo[0].start + timedelta(minutes=odd), todo[0].end)
     first = todo[0]
@@ -112,7 +112,7 @@ def test_turns_are_fair(pieces: list[Window], failed: list[Window]) -> None:
     assert sorted(map(id, got)) == sorted(map(id, pieces))
 
 
-def test_what_failed_just_before_the_oldest_that_is_stored_is_wanted() -> None:
+def test_what_failed_just_before_oldest_stored_is_wanted() -> None:
     stored, first = [window(8, 12), window(20, 24)], at(4)
     assert find_collection_start(stored, [], first) == at(8)
     assert find_collection_start(stored, [window(6, 8), window(2, 6)], first) == at(2)

@@ -45,7 +45,7 @@ def spelt(said: str, country: str) -> str | None:
         ("", "IL", None),
     ],
 )
-def test_a_number_is_spelt_internationally_or_not_at_all(said: str, country: str, want: str | None) -> None:
+def test_number_is_spelt_internationally_or_not_at_all(said: str, country: str, want: str | None) -> None:
     assert spelt(said, country) == want
 
 
@@ -53,9 +53,7 @@ def test_a_number_is_spelt_internationally_or_not_at_all(said: str, country: str
     st.text(max_size=30) | st.text("0123456789+()-. x;@,*#", max_size=20),
     st.sampled_from(["", *sorted(SUPPORTED_COUNTRIES)]),
 )
-def test_whatever_is_said_gives_a_plus_and_digits_that_spell_themselves_or_nothing(
-    said: str, country: str
-) -> None:
+def test_any_text_gives_valid_e164_or_nothing(said: str, country: str) -> None:
     got = spelt(said, country)
     if got is not None:
         assert got[0] == "+"

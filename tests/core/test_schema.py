@@ -39,7 +39,7 @@ def test_every_promised_column_is_there(name):
         assert table.required == required
 
 
-def test_every_table_has_a_key_of_its_own_columns_and_says_what_each_means():
+def test_every_table_has_a_key_and_column_meanings():
     for name, table in schema.read_tables().items():
         assert table.key, name
         assert set(table.key) <= set(table.own_columns), name
@@ -100,7 +100,7 @@ def test_the_rules_are_those_of_the_glossary():
     }
 
 
-def test_every_category_is_an_activity_and_counts_as_the_glossary_says():
+def test_every_category_is_an_activity_per_glossary():
     activity = defaults.read_default_table("activity")
     assert set(glossary.CATEGORIES) <= set(activity["activity"])
     for row in activity.iter_rows(named=True):

@@ -127,7 +127,7 @@ def test_renames(read):
     assert got.note == ("ignored columns: phone",)
 
 
-def test_a_doubled_name_that_nobody_wants_is_no_matter(read):
+def test_doubled_name_that_nobody_wants_is_no_matter(read):
     assert read("agent_id,x,x,row_no\n1,2,3,4\n", "agent").frame["agent_id"].to_list() == ["1"]
 
 
@@ -142,7 +142,7 @@ def test_a_missing_column_is_named_with_the_nearest(read):
         read("a,b\n1,2\n", "agent_state")
 
 
-def test_defaults_fill_only_what_is_not_there_and_are_checked(read):
+def test_defaults_fill_only_gaps_and_are_checked(read):
     assert read("agent_id,team\n1,\n", "agent", defaults={"team": "A"}).frame["team"].to_list() == [None]
     span = "start_at,end_at\n2026-03-02T08:00:00Z,2026-03-02T09:00:00Z\n"
     assert read(span, "exemption", defaults={"kind": "system"}).frame["kind"].to_list() == ["system"]

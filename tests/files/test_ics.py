@@ -92,7 +92,7 @@ def test_rules_follow_the_clock_on_the_wall(read):
     assert [s.day for s, _ in spans(read(calendar(until), "schedule", "x.ics"))] == [2, 4, 9, 11]
 
 
-def test_a_rule_without_end_stops_a_year_after_the_file(read):
+def test_rule_without_end_stops_year_after_the_file(read):
     got = read(calendar(event("RRULE:FREQ=WEEKLY")), "schedule", "x.ics")
     assert got.frame["start_at"].max() == utc(2027, 3, 1, 8)
     assert got.note == ("1 event that would repeat for longer followed until 2027-03-03",)
@@ -100,7 +100,7 @@ def test_a_rule_without_end_stops_a_year_after_the_file(read):
     assert got.frame.height == 53
 
 
-def test_one_moved_occurrence_takes_the_place_of_the_ruled_one(read):
+def test_one_moved_occurrence_takes_place_of_ruled_one(read):
     moved = event(
         "RECURRENCE-ID:20260303T080000Z", start="DTSTART:20260303T100000Z", end="DTEND:20260303T110000Z"
     )
@@ -130,7 +130,7 @@ def test_this_and_future_moves_every_later_occurrence(read):
     assert got.frame["row_no"].to_list() == [1, 1, 2, 2, 2]
 
 
-def test_this_and_future_ends_at_the_next_one_and_at_exdates(read):
+def test_this_and_future_ends_at_next_and_exdates(read):
     got = read(
         calendar(
             event("RRULE:FREQ=DAILY;COUNT=7", "EXDATE:20260305T080000Z"),
@@ -151,7 +151,7 @@ def test_this_and_future_ends_at_the_next_one_and_at_exdates(read):
     ]
 
 
-def test_this_and_future_follows_the_clock_on_the_wall(read):
+def test_this_and_future_follows_clock_on_the_wall(read):
     series = event(
         "RRULE:FREQ=DAILY;COUNT=4",
         start=f"DTSTART;TZID={ZONE}:20260325T080000",

@@ -74,7 +74,7 @@ def test_what_is_none(text, words):
     assert words in parse(text)
 
 
-def test_the_hour_that_is_skipped_and_the_one_that_comes_twice():
+def test_hour_skipped_and_one_that_comes_twice():
     assert parse("2026-03-27 02:30", "Asia/Jerusalem") == FORWARD
     assert parse("2026-03-27 02:30", "Asia/Jerusalem", "later") == FORWARD
     assert "comes twice in Asia/Jerusalem" in parse("2026-10-25 01:30", "Asia/Jerusalem")
@@ -152,7 +152,7 @@ def check_zone(moment, zone, fold):
 @given(
     st.text(max_size=40) | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.,Z+-]{0,20}", fullmatch=True)
 )
-def test_anything_else_is_refused_as_the_twin_refuses_it(text):
+def test_anything_else_is_refused_as_twin_refuses_it(text):
     text = text.strip()
     if not text:
         return

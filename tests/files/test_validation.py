@@ -150,14 +150,14 @@ def test_without_known_activities_any_will_do(read):
     ].to_list() == ["Yoga"]
 
 
-def test_clocks_that_differ_by_up_to_a_minute_are_no_matter(read):
+def test_clocks_within_a_minute_agree(read):
     got = read(LEG + "s,1,2026-03-02T08:01:00Z,2026-03-02T08:00:00Z,2026-03-02T08:00:00Z\n", "call_leg")
     assert got.bad.is_empty()
     got = read(LEG + "s,1,2026-03-02T08:01:00.000001Z,2026-03-02T08:00:00Z,\n", "call_leg")
     assert got.bad["column"].to_list() == ["answered_at"]
 
 
-def test_a_decimal_comma_where_cells_are_separated_by_semicolons(read):
+def test_decimal_comma_where_cells_are_separated_by_semicolons(read):
     text = VOLUME.replace(",", ";") + f"s;q;{T8};3,0;1;12,5\n"
     assert read(text, "interval_volume").frame.row(0)[3:6] == (3, 1, 12.5)
 

@@ -174,9 +174,9 @@ def test_a_full_disk_leaves_nothing(tmp_path):
         long = pl.DataFrame({"a": pl.int_range(20_000, eager=True).cast(pl.String)})
         for size in (0, 10_000):
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-            for form in files.FORMATS:
+            for form in files.OUTPUT_FORMATS:
                 try:
-                    files.write(long, f"{sys.argv[1]}/x.{form}", form)
+                    files.write_table(long, f"{sys.argv[1]}/x.{form}", form)
                 except OutputError as error:
                     assert "larger than is allowed" in str(error), (form, size, error)
                 else:

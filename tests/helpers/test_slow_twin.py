@@ -160,7 +160,7 @@ def test_shifts_split_at_more_than_three_hours() -> None:
     assert shifts(slow_score(split, NOBODY, step_s=60)) == [(when("02T08:00"), DAY), (when("02T12:01"), DAY)]
 
 
-def test_long_time_off_is_a_shift_of_its_own() -> None:
+def test_long_time_off_is_shift_of_its_own() -> None:
     rows = (("02T06:00", "02T08:00", "on_queue"), ("02T16:00", "02T17:00", "on_queue"))
     alone = plan(*rows, ("02T08:00", "02T16:00", "time_off"))
     assert [at for at, _ in shifts(slow_score(alone, NOBODY, step_s=60))] == [
@@ -223,7 +223,7 @@ def test_a_publication_replaces_whole_workdays() -> None:
     assert planned(None) == ["training", "meeting"]
 
 
-def test_publications_go_by_the_workday_of_the_whole_shift() -> None:
+def test_publications_go_by_workday_of_the_whole_shift() -> None:
     # the row after midnight belongs to the second's shift, which the later publication replaces
     rows = plan(
         ("02T20:00", "02T23:00", "on_queue"),
@@ -278,7 +278,7 @@ def test_rules_are_a_table() -> None:
 
 
 # the states
-def test_last_of_several_at_one_instant_counts_in_any_order_of_instants() -> None:
+def test_last_row_of_an_instant_counts() -> None:
     rows = [
         {"login": "a", "at": at("08:02"), "vendor_state": "break"},
         {"login": "a", "at": at("08:00"), "vendor_state": "break"},
@@ -445,7 +445,7 @@ def test_a_login_says_nothing_outside_its_time() -> None:
     assert picture(found.seconds, "b", "state", 60) == "oooAA"
 
 
-def test_the_same_login_name_at_two_sources_is_one_agent() -> None:
+def test_same_login_at_two_sources_is_one_agent() -> None:
     found = score("sched QQQ", "state:a@s1 Aoo", "state:a@s2 oAo")
     assert picture(found.seconds, "a", "state", 60) == "AAo"
 
@@ -724,7 +724,7 @@ def test_workday_of_unscheduled_work(start: str, end: str, workday: int) -> None
     assert {one["workday"] for one in found} == {date(2026, 3, 3 if workday == 4 else workday)}
 
 
-def test_unscheduled_work_without_a_shift_has_its_local_date() -> None:
+def test_unscheduled_work_without_shift_has_its_local_date() -> None:
     rows = [
         {"login": "a", "at": when("02T20:00"), "vendor_state": "available"},
         {"login": "a", "at": when("02T20:10"), "vendor_state": "logged_out"},
@@ -734,7 +734,7 @@ def test_unscheduled_work_without_a_shift_has_its_local_date() -> None:
     assert [(one["workday"], one["seconds"]) for one in found.exceptions()] == [(date(2026, 3, 3), 600)]
 
 
-def test_a_lost_logout_is_unscheduled_work_for_sixteen_hours_at_most() -> None:
+def test_lost_logout_is_unscheduled_work_for_sixteen_hours() -> None:
     rows = [{"login": "a", "at": when("02T08:00"), "vendor_state": "available"}]
     assert sum(one["seconds"] for one in slow_score([], rows, step_s=60).exceptions()) == 16 * 3600
 

@@ -71,7 +71,7 @@ def test_what_is_packed_is_unpacked(server, ask, coding, packed):
         reply(b"not packed", Content_Encoding="gzip"),
     ],
 )
-def test_what_was_cut_is_asked_for_again_and_never_handed_over(server, ask, answer):
+def test_truncated_body_is_retried_and_never_returned(server, ask, answer):
     server.always = lambda _: answer
     with pytest.raises(BadReplyError, match=r"cut short|decompressed"):
         ask()
@@ -121,7 +121,7 @@ def test_a_bomb_takes_no_memory(server, ask):
         tracemalloc.stop()
 
 
-def test_a_packing_that_was_not_asked_for_is_refused(server, ask):
+def test_packing_that_was_not_asked_for_is_refused(server, ask):
     server.always = lambda _: reply(Content_Encoding="br")
     with pytest.raises(BadReplyError, match="'br', which was not requested"):
         ask()
@@ -184,7 +184,7 @@ async def reset_midway(_: Asked, writer: Writer) -> None:
         (lambda _: b"220 smtp.example ESMTP\r\n", UnreachableError),
     ],
 )
-def test_nothing_hangs_it_and_one_more_attempt_may_help(server, ask, misdeed, error):
+def test_stalled_body_ends_and_may_be_retried(server, ask, misdeed, error):
     server.always = misdeed
     with pytest.raises(error) as caught:
         ask(client={"timeout_s": 0.1})
@@ -250,7 +250,7 @@ def test_a_long_head_is_no_data():
             check_body_format("json", "", body + b"?")
 
 
-def test_a_page_is_told_and_what_it_begins_with(server, ask):
+def test_page_is_told_and_what_it_begins_with(server, ask):
     server.always = lambda _: reply(HTML, Content_Type="text/html")
     with pytest.raises(
         BadReplyError, match=r"ncc: GET 127.* HTML instead of JSON: a login page.*<!DOCTYPE html>"
@@ -271,7 +271,7 @@ def test_what_is_no_address_is_told(ask, url):
 @pytest.mark.parametrize(
     "headers", [{"X-A": "a\nb"}, {"X-A": "\u20ac"}, {"X A": "1"}, {"Authorization": "s\0"}]
 )
-def test_what_http_does_not_allow_is_told_without_quoting_it(server, ask, headers):
+def test_invalid_http_is_reported_without_quoting_it(server, ask, headers):
     with pytest.raises(CollectError, match=r"/: cannot be sent: [^'\"]*$"):
         ask(headers=headers)
     assert server.asked == []

@@ -176,7 +176,7 @@ def test_tls_is_verified_and_cannot_be_turned_off():
         Client("ncc", verify=False)
 
 
-def test_a_page_with_a_secret_in_it_is_told_without(server, ask):
+def test_page_with_secret_in_it_is_told_without(server, ask):
     server.always = lambda _: reply(b"<html>Dear " + SECRET.encode(), Content_Type="text/html")
     with pytest.raises(BadReplyError, match=r"Dear \*\*\*"):
         ask(client={"secrets": [SECRET]})

@@ -87,7 +87,7 @@ def test_a_status_is_an_error_of_its_kind(server, ask, status, more, error, aske
         assert "why" in str(caught.value)
 
 
-def test_a_status_that_is_expected_comes_back_whatever_its_body(server, ask):
+def test_status_expected_comes_back_whatever_its_body(server, ask):
     for status in (401, 404, 302, 503):
         server.always = lambda _, status=status: reply(
             b"<html>no</html>", status, Location="http://other.example/"
@@ -137,7 +137,7 @@ def test_it_waits_as_long_as_asked(server, said):
 
 
 @pytest.mark.parametrize(("said", "told"), [("121", 121.0), ("99999999999", MAX_RETRY_AFTER_S)])
-def test_it_gives_up_at_once_if_asked_for_too_much(server, ask, said, told):
+def test_too_long_retry_after_fails_at_once(server, ask, said, told):
     server.always = lambda _: reply(b"", 429, Retry_After=said)
     with pytest.raises(ThrottledError, match=f"wait for {told:.0f} s") as caught:
         ask(client={"retry_policy": RetryPolicy()})
@@ -173,7 +173,7 @@ def test_any_retry_after_is_survived(said):
     assert seconds is None or 0 <= seconds <= MAX_RETRY_AFTER_S
 
 
-def test_reading_by_post_is_tried_again_and_sent_whole(server):
+def test_post_that_reads_is_retried_whole(server):
     server.script = [lambda _: reply(b"", 503)]
     assert len(waits(server, method="post", how={"json": {"a": 1}})) == 1
     server.script = [lambda _: reply(b"", 503)]

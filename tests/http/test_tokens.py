@@ -58,7 +58,7 @@ def run(steps, life_s: float = 3600.0) -> None:
     asyncio.run(main())
 
 
-def test_fifty_that_wait_cause_one_login_and_fifty_that_are_refused_one_more():
+def test_fifty_waiters_cost_one_login_and_one_renewal():
     async def steps(centre, _):
         await centre.many()
         assert (centre.logins, centre.calls) == (1, 50)
@@ -70,7 +70,7 @@ def test_fifty_that_wait_cause_one_login_and_fifty_that_are_refused_one_more():
 
 
 @pytest.mark.parametrize(("life_s", "at"), [(3600.0, 2880.0), (-5.0, 30.0), (10.0, 30.0)])
-def test_it_is_renewed_after_four_fifths_of_its_life(life_s, at):
+def test_token_is_renewed_at_four_fifths_of_life(life_s, at):
     async def steps(centre, now):
         for now[0], logins in ((0.0, 1), (at - 1, 1), (at, 2), (at + 1, 2)):
             await centre.many(3)
@@ -91,7 +91,7 @@ def test_a_new_token_that_is_refused_ends_it():
     run(steps)
 
 
-def test_a_login_that_fails_fails_for_all_who_waited_and_may_work_later():
+def test_failed_login_fails_all_waiters_and_can_recover():
     async def steps(centre, _):
         centre.fails = True
         assert {type(one) for one in await centre.many()} == {UnreachableError}
@@ -103,7 +103,7 @@ def test_a_login_that_fails_fails_for_all_who_waited_and_may_work_later():
     run(steps)
 
 
-def test_who_is_cancelled_in_the_login_leaves_it_to_the_next():
+def test_cancelled_login_passes_to_the_next_waiter():
     async def steps(centre, _):
         first = asyncio.create_task(centre.tokens.with_token(centre.call))
         second = asyncio.create_task(centre.tokens.with_token(centre.call))

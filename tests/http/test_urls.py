@@ -96,7 +96,7 @@ def test_a_redirect_brings_no_credentials(server, ask, there):
         ("https://a.example/x", "https://a.example./y", None),
     ],
 )
-def test_only_the_same_server_or_tls_on_the_same_host(here, location, there):
+def test_only_same_server_or_tls_on_same_host(here, location, there):
     response = httpx.Response(302, headers={"location": location}, request=httpx.Request("GET", here))
     if there is None:
         with pytest.raises(BadReplyError, match="not followed"):
@@ -134,7 +134,7 @@ def test_a_short_secret_may_occur_by_chance(server, ask):
 
 
 @given(st.text(min_size=8), st.text(), st.text())
-def test_whatever_the_secret_is_it_is_found_in_a_parameter(secret, before, after):
+def test_whatever_secret_is_it_is_found_in_parameter(secret, before, after):
     try:
         with pytest.raises(CollectError):
             build_url("ncc", "https://a.example/", {"q": before + secret + after}, [secret])

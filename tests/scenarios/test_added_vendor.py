@@ -87,7 +87,7 @@ def test_only_configured_vendors_are_imported(folder: Path) -> None:
     assert list(check_sources({"vc": {"vendor": "voicenter", "code": "x"}})) == ["vc"]
 
 
-def test_a_vendor_that_lacks_a_part_is_refused_by_name(folder: Path) -> None:
+def test_vendor_that_lacks_part_is_refused_by_name(folder: Path) -> None:
     (folder / "acme.py").write_text(EXAMPLE.replace("LIMITS = ", "LIMIT = "))
     with pytest.raises(TypeError, match=r"acme.*lacks LIMITS"):
         wfm.vendors.load_vendor("acme")

@@ -22,11 +22,6 @@ POLLED = {
 }
 
 
-@pytest.fixture
-def centre(tiny) -> wfm.Centre:
-    return wfm.open(tiny / "wfm.duckdb")
-
-
 def configure(monkeypatch, *settings: dict[str, str]) -> None:
     for one in settings:
         for name, value in one.items():
@@ -34,7 +29,7 @@ def configure(monkeypatch, *settings: dict[str, str]) -> None:
 
 
 # --- sources whose settings are broken --------------------------------------------------------------------
-def test_a_broken_source_stops_no_score_and_is_told_once(tiny, monkeypatch):
+def test_broken_source_stops_no_score_and_warns_once(tiny, monkeypatch):
     configure(monkeypatch, BROKEN, POLLED)
     told: list[str] = []
     centre = wfm.open(tiny / "wfm.duckdb", warn=told.append)
@@ -78,7 +73,7 @@ def test_commands_note_a_broken_source_beside_the_answer(run, monkeypatch):
         lambda centre: centre.exempt(f"{DAY}T08:00Z", f"{DAY}T08:30Z", agents="2001", by="D", reason="x"),
     ],
 )
-def test_who_asks_for_a_login_is_told_whose_it_is(centre, ask):
+def test_asking_for_a_login_names_its_agent(centre, ask):
     with pytest.raises(NoDataError, match="'2001' is not an agent but a login of ann: ask for that agent"):
         ask(centre)
 
@@ -88,7 +83,7 @@ def test_names_that_are_suggested_are_agents(centre):
         centre.adherence(DAY, NEXT, agents="nobody")
 
 
-def test_an_agent_whose_name_is_another_one_s_login_can_be_asked_for(centre, tiny):
+def test_agent_named_like_another_login_can_be_queried(centre, tiny):
     path = tiny / "more.csv"
     path.write_text(rows("agent_id,start_at,end_at,activity", f"2001,{DAY}T08:00:00Z,{DAY}T09:00:00Z,phone"))
     centre.put("schedule", path)
@@ -121,7 +116,7 @@ OWN = {
 
 
 @pytest.mark.parametrize("tables", [("activity",), ("state_map",), ("rule",), tuple(OWN)])
-def test_a_day_judged_by_the_centre_s_own_tables_is_explained(centre, tiny, tables):
+def test_day_scored_by_own_tables_is_explained(centre, tiny, tables):
     for table in tables:
         (tiny / "own.csv").write_text(rows(*OWN[table]))
         centre.put(table, tiny / "own.csv")
@@ -132,7 +127,7 @@ def test_a_day_judged_by_the_centre_s_own_tables_is_explained(centre, tiny, tabl
 
 # --- no rows have a reason --------------------------------------------------------------------------------
 @pytest.mark.usefixtures("tiny")
-def test_before_a_schedule_was_published_it_is_said_when_it_was(run, tiny):
+def test_before_publication_its_date_is_reported(run, tiny):
     lines = (f"bob,{DAY}T08:00:00Z,{DAY}T16:00:00Z,phone,2026-02-20T10:30:00Z",)
     (tiny / "published.csv").write_text(rows("agent_id,start_at,end_at,activity,published_at", *lines))
     assert run("import", "schedule", tiny / "published.csv").code == 0
@@ -159,33 +154,33 @@ def exemptions(tiny: Path, *lines: str, header: str = HEADER) -> Path:
 
 
 @pytest.mark.parametrize("by", ["", " "])
-def test_an_imported_exemption_that_nobody_signed_is_kept_and_told(centre, tiny, by):
+def test_unsigned_imported_exemption_is_kept_and_reported(centre, tiny, by):
     done = centre.put("exemption", exemptions(tiny, f"{SPAN},{by}", SPAN.replace("08:", "09:") + ",Dana"))
     assert done.note == ("exemptions that do not say who approved them (column by): 1",)
     assert centre.exemptions(agents="ann")["by"].to_list().count(None) == 1
 
 
-def test_a_file_without_the_column_can_be_signed_as_a_whole(centre, tiny):
+def test_file_without_column_can_be_signed_as_whole(centre, tiny):
     path = exemptions(tiny, SPAN, header="start_at,end_at,kind,agent_id")
     assert centre.put("exemption", path, values={"by": "Dana"}).note == ()
     assert "Dana" in centre.exemptions(agents="ann")["by"].to_list()
 
 
-def test_who_signs_a_file_signs_the_rows_that_nobody_signed(centre, tiny):
+def test_who_signs_file_signs_rows_that_nobody_signed(centre, tiny):
     path = exemptions(tiny, f"{SPAN},", f"{DAY}T09:00Z,{DAY}T09:30Z,approved,ann,Eve", header=HEADER)
     made = centre.exempt_file(path, by="Dana", reason="as agreed")
     assert made.rows["by"].to_list() == ["Dana", "Eve"]
     assert made.rows["note"].to_list() == ["as agreed", "as agreed"]
 
 
-def test_advice_on_a_file_of_exemptions_names_options_that_there_are(centre, tiny):
+def test_advice_on_exemption_files_names_real_options(centre, tiny):
     with pytest.raises(InputError) as refused:
         centre.exempt_file(exemptions(tiny, f"{SPAN},"), reason="x")
     assert "--skip-bad" not in str(refused.value)
     assert "--by" in str(refused.value)
 
 
-def test_a_quarter_of_an_hour_that_is_none_is_named_among_good_rows(centre, tiny):
+def test_invalid_quarter_is_named_among_good_rows(centre, tiny):
     path = tiny / "volume.csv"
     lines = [f"sales,{DAY}T{at}Z,1,0,60" for at in ("09:45:00", "10:07:00", "10:15:00")]
     path.write_text(rows("queue_id,interval_start,entered,abandoned,sum_handle_time_s", *lines))

@@ -174,7 +174,7 @@ def test_a_shift_over_midnight_stays_whole() -> None:
     assert wfm.score(**tables, window=(THIRD, FOURTH)).adherence().is_empty()
 
 
-def test_rows_cut_at_midnight_are_one_segment_of_one_shift() -> None:
+def test_rows_cut_at_midnight_are_one_segment() -> None:
     schedule = plan(("02T22:00", "03T00:00", "on_queue"), ("03T00:00", "03T06:00", "on_queue"))
     scored = wfm.score(schedule=schedule, agent_state=said(("03T06:00", "logged_out")))
     assert scored.exceptions().select("workday", "seconds", "reason").rows() == [(DAY, 8 * HOUR, "absent")]
@@ -215,7 +215,7 @@ def test_an_agents_own_zone_beats_the_default() -> None:
 
 # --- shifts ---------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("second", "starts"), [("12:00:00", 1), ("12:00:01", 2)])
-def test_a_split_shift_has_a_gap_of_three_hours_at_most(second: str, starts: int) -> None:
+def test_split_shift_has_gap_up_to_three_hours(second: str, starts: int) -> None:
     """Nobody came back after the gap: early_leave of one shift, or absent in the second."""
     scored = wfm.score(
         schedule=plan(
@@ -228,13 +228,13 @@ def test_a_split_shift_has_a_gap_of_three_hours_at_most(second: str, starts: int
     assert sums(scored, "scheduled", "in") == (2 * HOUR - (starts - 1), HOUR)
 
 
-def test_a_split_shift_over_midnight_belongs_to_its_first_day() -> None:
+def test_split_shift_over_midnight_belongs_to_first_day() -> None:
     parts = (("02T20:00", "02T23:00", "on_queue"), ("03T02:00", "03T04:00", "on_queue"))
     scored = wfm.score(schedule=plan(*parts), agent_state=said(("02T20:00", "available")))
     assert workdays(scored) == {DAY: 5 * HOUR}
 
 
-def test_hours_of_time_off_are_a_shift_of_their_own() -> None:
+def test_hours_of_time_off_are_their_own_shift() -> None:
     rows = [("06:00", "08:00", "on_queue"), ("08:00", "16:00", "time_off"), ("16:00", "17:00", "on_queue")]
     scored = wfm.score(
         schedule=plan(*rows), agent_state=said(("06:00", "available"), ("08:00", "logged_out"))
@@ -305,7 +305,7 @@ def test_a_state_that_lasts_no_time_is_nothing() -> None:
     assert set(scored.slices().filter(pl.col("activity").is_not_null())["state"]) == {"available"}
 
 
-def test_of_several_at_one_instant_the_last_to_arrive_counts() -> None:
+def test_last_arrival_of_one_instant_counts() -> None:
     first = (("08:01", "available"), ("08:00", "available"), ("08:01", "break"), ("08:02", "available"))
     scored = wfm.score(schedule=plan(("08:00", "08:03", "on_queue")), agent_state=said(*first))
     assert line(scored, "state") == "AbA"
@@ -373,7 +373,7 @@ def test_unmapped_is_neither_in_nor_out() -> None:
     assert classes("sched QQBB", "state A??b", state_map=mapped) == "icii"
 
 
-def test_the_most_particular_mapping_wins_and_of_equals_the_later() -> None:
+def test_most_particular_mapping_wins_and_of_equals_later() -> None:
     """The reason outweighs the source; what only other sources or other reasons map is not mapped."""
     rows = [
         ("*", "AUX", None, "away"),
@@ -407,7 +407,7 @@ def test_the_most_particular_mapping_wins_and_of_equals_the_later() -> None:
 
 
 # --- what was watched -----------------------------------------------------------------------------------
-def test_a_gap_in_coverage_is_unknown_whatever_came_before() -> None:
+def test_gap_in_coverage_is_unknown_whatever_came_before() -> None:
     scored = drawn("sched QQQQBBBBOO", "state AAoobbAAAA", "cover .x.xx.xx..")
     assert line(scored, "class") == "uiuciucc--"
     row = scored.adherence([]).to_dicts()[0]
@@ -526,9 +526,7 @@ def test_exemptions_hold_as_of(as_of: str | None, times: dict[str, str], approve
         ("........x", "IIIIDDIIEDCC"),
     ],
 )
-def test_no_exemption_takes_away_what_a_call_that_overran_earned(
-    excused: str, exempt: str, classes: str
-) -> None:
+def test_exemption_takes_nothing_from_call_overrun(excused: str, exempt: str, classes: str) -> None:
     """Two minutes of a break go to a call; the rest after it is excused for two, whatever excuses the call."""
     scored = drawn("sched QQQQBBBBQQQQ", "state AABBBBbbbbbb", "calls ..1111......", f"{excused} {exempt}")
     spelt = {"in": "I", "call_driven": "D", excused: "E", "controllable": "C"}
@@ -545,7 +543,7 @@ def test_an_exemption_is_its_own_evidence() -> None:
     ]
 
 
-def test_an_exception_names_every_exemption_that_excuses_a_part_of_it() -> None:
+def test_exception_names_every_exemption_excusing_part_of_it() -> None:
     """Two that touch, one inside another; a declared outage splits, since its class is another."""
     spans = [("08:00", "08:03", "doctor"), ("08:03", "08:06", "childcare"), ("08:04", "08:05", "doctor")]
     rows = [{"start_at": at(s), "end_at": at(e), "kind": "approved", "code": code} for s, e, code in spans]
@@ -578,7 +576,7 @@ def test_a_publication_replaces_whole_workdays() -> None:
     assert planned(schedule, "03T09:00") == planned(schedule, None) == [(DAY, 8 * HOUR), (THIRD, 2 * HOUR)]
 
 
-def test_a_shift_moved_over_midnight_is_not_there_twice() -> None:
+def test_shift_moved_over_midnight_is_not_there_twice() -> None:
     schedule = plan(
         ("02T23:00", "03T07:00", "on_queue", "01T00:00"),
         ("03T01:00", "03T09:00", "on_queue", "02T12:00"),
@@ -593,7 +591,7 @@ def test_a_shift_moved_over_midnight_is_not_there_twice() -> None:
     assert planned(back, None) == [(DAY, 8 * HOUR), (FOURTH, HOUR)]
 
 
-def test_a_night_cut_into_rows_stays_on_the_day_it_began() -> None:
+def test_night_cut_into_rows_stays_on_first_day() -> None:
     schedule = plan(
         ("02T22:00", "03T00:30", "on_queue", "01T00:00"),
         ("03T00:30", "03T02:00", "training", "01T00:00"),
@@ -602,7 +600,7 @@ def test_a_night_cut_into_rows_stays_on_the_day_it_began() -> None:
     assert planned(schedule, None) == [(DAY, 4 * HOUR), (THIRD, HOUR)]
 
 
-def test_time_off_up_to_a_shift_does_not_take_it_to_the_day_before() -> None:
+def test_time_off_beside_a_shift_keeps_its_day() -> None:
     schedule = plan(
         ("02T08:00", "02T16:00", "on_queue", "01T00:00"),
         ("02T16:00", "03T07:00", "time_off", "01T00:00"),
@@ -656,7 +654,7 @@ def test_a_call_runs_into_a_segment(schedule: str, states: str, calls: str, expe
     assert classes(f"sched {schedule}", f"state {states}", f"calls {calls}") == expected, why
 
 
-def test_a_call_that_ended_before_the_segment_did_and_the_agent_stayed_busy() -> None:
+def test_call_ended_before_segment_while_agent_stayed_busy() -> None:
     """E is when the last leg ended: what is busy after it is the agent's own."""
     assert classes("sched QQBBBBQ", "state BBBBBbA", "calls .111...") == "iiddcii"
 
@@ -828,7 +826,7 @@ def test_unscheduled_work_around_and_inside_a_split_shift() -> None:
     assert sums(scored, "scheduled", "worked", "scheduled_work") == (240, 180, 240)
 
 
-def test_unscheduled_work_after_midnight_is_seen_on_the_day_of_its_shift() -> None:
+def test_unscheduled_work_after_midnight_belongs_to_its_shift() -> None:
     """In every view of that day, and in none of the next."""
     tables = {
         "schedule": plan(("02T20:00", "03T00:00", "on_queue")),
@@ -850,7 +848,7 @@ def test_unscheduled_work_after_midnight_is_seen_on_the_day_of_its_shift() -> No
     assert second.slices()["reason"].null_count() == second.slices().height
 
 
-def test_unscheduled_work_is_named_after_the_state_that_lasted_longest() -> None:
+def test_unscheduled_work_is_named_by_the_longest_state() -> None:
     assert told(drawn("state AABBBAA"), "state") == [("08:00", "08:07", "available")]
     assert told(drawn("state ABBBA"), "state") == [("08:00", "08:05", "busy")]
     assert told(drawn("state ABBA"), "state") == [("08:00", "08:04", "available")]
@@ -896,7 +894,7 @@ def test_a_window_in_instants_clips_to_the_microsecond() -> None:
     assert sums(one, "scheduled", "in") == (0.000001, 0.000001)
 
 
-def test_a_window_does_not_change_how_a_second_is_scored() -> None:
+def test_window_does_not_change_how_second_is_scored() -> None:
     """The reason of a run and the credit of a break come from outside the window."""
     tables = draw("sched QQQQBBBBQQQQ", "state AABBBBbbbbbA", "calls ..1111......")
     window = (at("08:09"), at("08:11"))

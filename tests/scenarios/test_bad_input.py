@@ -289,7 +289,7 @@ def knows(database: Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_goes_wrong_is_told_and_leaves_the_database_alone(tiny, run, name):
+def test_failure_is_reported_and_leaves_the_database_unchanged(tiny, run, name):
     case = CASES[name]
     if case.content is not None:
         content = case.content if isinstance(case.content, bytes) else case.content.encode()
@@ -420,7 +420,7 @@ def test_a_full_disk_while_an_answer_is_written(run, room, command):
 
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC, errno.EACCES, errno.EIO])
-def test_whatever_the_system_says_when_a_file_takes_its_place(run, monkeypatch, number):
+def test_whatever_system_says_when_file_takes_its_place(run, monkeypatch, number):
     def fail(*_):
         raise OSError(number, os.strerror(number))
 
@@ -431,7 +431,7 @@ def test_whatever_the_system_says_when_a_file_takes_its_place(run, monkeypatch, 
 
 
 @pytest.mark.usefixtures("tiny")
-def test_bad_rows_that_cannot_be_set_aside_stop_the_import(run):
+def test_bad_rows_not_set_aside_stop_the_import(run):
     Path("x.csv").write_text(rows(STATES, "1,soon,Busy", f"1,{NEXT}T08:00Z,Busy"))
     done = run("import", "agent_state", "x.csv", "--skip-bad", "no/bad.csv")
     assert (done.code, "the directory does not exist; create it first" in done.err) == (1, True)

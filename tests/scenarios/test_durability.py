@@ -20,7 +20,7 @@ WRITER = """
     import sys
     from datetime import UTC, datetime, timedelta
     import polars as pl
-    from wfm.storage.database import Store
+    from wfm.storage.database import Database
     INSTANT = pl.Datetime("us", "UTC")
     START = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -33,13 +33,13 @@ WRITER = """
         seen = pl.DataFrame({"source": [f"s{k}"], "start_at": [at[0]], "end_at": [at[-1]]})
         return rows, seen.cast({"start_at": INSTANT, "end_at": INSTANT})
 
-    door = Store(sys.argv[1], wait_s=0)
+    database = Database(sys.argv[1], wait_s=0)
     first, end = int(sys.argv[2]), int(sys.argv[3])
     rows, seen = batch(first)
     print("ready", flush=True)
     for k in range(first, end):
         rows, seen = batch(k)
-        door.write("agent_state", rows, source=f"s{k}", origin="import", coverage=seen)
+        database.write_table("agent_state", rows, source=f"s{k}", origin="import", coverage=seen)
         print(k, flush=True)
 """
 

@@ -171,7 +171,7 @@ def test_the_slices_tile_the_day() -> None:
 @pytest.mark.parametrize(
     "by", [[], ["agent_id"], ["workday"], ["week"], ["month"], ["team"], ["shift_start_at"]]
 )
-def test_every_roll_up_of_one_day_is_the_day(scored: Any, by: list[str]) -> None:
+def test_every_roll_up_of_one_day_is_day(scored: Any, by: list[str]) -> None:
     figures = scored.adherence().drop("agent_id", "workday")
     assert scored.adherence(by).drop(by).equals(figures)
 

@@ -26,7 +26,7 @@ def test_importing_wfm_loads_nothing_heavy():
     assert done.stdout == "[]\n"
 
 
-def test_a_command_loads_no_library_that_it_does_without(place):
+def test_command_loads_no_library_that_it_does_without(place):
     """A score is there in a second, of which loading what it needs is half."""
     elsewhere = (
         "httpx",

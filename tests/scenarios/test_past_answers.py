@@ -254,7 +254,7 @@ def lives(examples: int) -> Callable[..., Any]:
 
 
 @lives(1)
-def test_every_past_answer_comes_out_again_byte_for_byte(tmp_path_factory, seed):
+def test_every_past_answer_is_reproduced_byte_for_byte(tmp_path_factory, seed):
     life = Life(tmp_path_factory.mktemp("life"), seed)
     told = []
     while life.to_come:
@@ -265,7 +265,7 @@ def test_every_past_answer_comes_out_again_byte_for_byte(tmp_path_factory, seed)
 
 
 @lives(1)
-def test_what_changed_adds_up_and_names_rows_that_explain_it(tmp_path_factory, seed):
+def test_what_changed_adds_up_and_names_explaining_rows(tmp_path_factory, seed):
     life = Life(tmp_path_factory.mktemp("life"), seed)
     told = [(life.centre.adherence(FROM, TO), datetime.now(UTC))]
     while life.to_come:
@@ -289,7 +289,7 @@ def test_what_changed_adds_up_and_names_rows_that_explain_it(tmp_path_factory, s
         assert abs(came - went - found.figures[f"{name}_change_s"].sum()) < 1e-6
 
 
-def test_an_instant_that_a_row_states_in_the_future_decides_nothing_once_it_is_recorded(tmp_path):
+def test_future_instant_decides_nothing_once_recorded(tmp_path):
     life = Life(tmp_path, 1)
     ahead = (datetime.now(UTC) + timedelta(days=400)).isoformat()
     line = f"ann,{FROM}T01:00Z,{FROM}T02:00Z,phone,{ahead}"

@@ -62,7 +62,7 @@ def alive(served: Served) -> bool:
 
 
 # --- hostile callers ------------------------------------------------------------------------------------
-def test_whatever_the_document_allows_is_answered_as_it_says(served: Served) -> None:
+def test_whatever_document_allows_is_answered_as_it_says(served: Served) -> None:
     schema = schemathesis.openapi.from_url(f"{served.url}/openapi.json")
     checks = [
         schemathesis.checks.not_a_server_error,
@@ -137,13 +137,13 @@ def test_any_path(served: Served, path: bytes) -> None:
     ],
     ids=["header", "path", "headers"],
 )
-def test_a_head_without_end_is_not_read_to_its_end(served: Served, head: bytes) -> None:
+def test_endless_head_is_cut_off(served: Served, head: bytes) -> None:
     answer = sent(served, head)
     assert answer[:12] in (b"", b"HTTP/1.1 400")
     assert alive(served)
 
 
-def test_a_body_in_bad_chunks_or_of_a_wrong_length(served: Served) -> None:
+def test_body_in_bad_chunks_or_of_wrong_length(served: Served) -> None:
     path = HOOK.encode()
     for rest in (
         b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
@@ -174,7 +174,7 @@ def test_sigterm_stores_everything_and_ends_well(tmp_path: Path) -> None:
     assert not list((tmp_path / "wfm.duckdb.journal").iterdir())
 
 
-def test_there_is_one_service_and_a_collector_may_run_beside_it(tmp_path: Path) -> None:
+def test_one_service_runs_and_collectors_may_join(tmp_path: Path) -> None:
     with serving(tmp_path) as served:
         second = wfm(tmp_path, "serve", "--port", "0")
         assert second.returncode == 2
@@ -235,7 +235,7 @@ async def load(port: int, numbers: Iterator[int], acknowledged: set[int], asked:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_kill_9_in_the_middle_of_load_loses_and_doubles_nothing(tmp_path: Path, seed: int) -> None:
+def test_kill_9_under_load_loses_and_doubles_nothing(tmp_path: Path, seed: int) -> None:
     acknowledged: set[int] = set()
     asked: set[int] = set()
     numbers = iter(range(1_000_000))

@@ -38,7 +38,7 @@ def test_without_trusted_proxies_only_the_peer_counts() -> None:
 
 
 @given(st.lists(st.text(max_size=20), max_size=4))
-def test_nothing_in_front_of_a_strangers_address_is_read(lies: list[str]) -> None:
+def test_nothing_in_front_of_strangers_address_is_read(lies: list[str]) -> None:
     assert resolve_client_address("10.0.0.1", [*lies, "198.51.100.1"], PROXIES) == ip_address("198.51.100.1")
 
 

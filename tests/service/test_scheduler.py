@@ -72,14 +72,14 @@ def test_polls_do_not_drift(loop: Hurried) -> None:
     assert job.began == [15 * n for n in range(401)]
 
 
-def test_a_cycle_longer_than_its_period_is_never_beside_itself(loop: Hurried) -> None:
+def test_long_cycle_never_overlaps_itself(loop: Hurried) -> None:
     job = Job(loop, lambda _: 40)
     run(loop, {"ncc": (job, 15)}, 200)
     assert job.most == 1
     assert job.began == [0, 45, 90, 135, 180]
 
 
-def test_what_was_slept_through_is_made_up_for_once(loop: Hurried) -> None:
+def test_missed_runs_are_made_up_once(loop: Hurried) -> None:
     job = Job(loop)
     loop.call_later(100, loop.sleep_through, 3600)
     run(loop, {"ncc": (job, 15)}, 4000)
@@ -98,7 +98,7 @@ def test_jitter_spreads_and_does_not_add_up(loop: Hurried) -> None:
     assert len(set(late)) > 20
 
 
-def test_what_failed_is_tried_again_soon_and_not_sooner_than_planned(loop: Hurried) -> None:
+def test_failed_job_is_retried_soon_but_not_early(loop: Hurried) -> None:
     daily, often = Job(loop, well=False), Job(loop, well=False)
     run(loop, {"daily": (daily, 86_400), "often": (often, 60)}, 1000)
     assert daily.began == [0, 300, 600, 900]
@@ -114,9 +114,7 @@ def test_one_that_raises_stops_neither_itself_nor_others(loop: Hurried) -> None:
     assert bad.began == good.began == [0, 60, 120, 180]
 
 
-def test_a_stop_waits_for_what_is_under_way_but_not_for_ever(
-    loop: Hurried, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_stop_waits_for_running_jobs_within_bounds(loop: Hurried, caplog: pytest.LogCaptureFixture) -> None:
     short, endless = Job(loop, lambda _: 10), Job(loop, lambda _: 1e6)
     run(loop, {"short": (short, 1000), "endless": (endless, 1000)}, 1, within_s=20)
     assert (short.ended, endless.ended) == (1, 0)
@@ -145,9 +143,7 @@ def test_after_a_stop_nothing_begins(loop: Hurried) -> None:
         (POLL, NOON - timedelta(seconds=1), NOON),  # a snapshot not taken is lost
     ],
 )
-def test_after_a_restart_the_ledger_says_what_is_due(
-    feed: Feed, last: datetime | None, want: datetime
-) -> None:
+def test_after_restart_the_ledger_says_what_is_due(feed: Feed, last: datetime | None, want: datetime) -> None:
     assert compute_first_run(feed, last, NOON) == want
 
 
@@ -171,7 +167,7 @@ def test_only_snapshots_are_punctual() -> None:
     st.none() | st.floats(-1e6, 0),
     st.sampled_from([0.0, 5.0]),
 )
-def test_the_next_instant_is_the_nearest_of_the_grid(
+def test_next_instant_is_the_nearest_of_the_grid(
     every: float, now_s: float, before_s: float | None, jitter: float
 ) -> None:
     now = NOON + timedelta(seconds=now_s)

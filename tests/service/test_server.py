@@ -166,7 +166,7 @@ def test_one_that_never_answers_stops_no_other(loop: Hurried, service: Callable[
     assert 'wfm_feed_last_success_age_seconds{feed="queue",source="bad"}' not in figures
 
 
-def test_a_bug_in_a_vendor_is_a_failed_cycle(loop: Hurried, service: Callable[..., Service]) -> None:
+def test_bug_in_a_vendor_is_a_failed_cycle(loop: Hurried, service: Callable[..., Service]) -> None:
     class Broken(Exchange):
         def session(self, settings: object, client: object) -> Exchange:  # noqa: ARG002
             raise ZeroDivisionError("a bug")
@@ -209,9 +209,7 @@ def test_while_somebody_has_the_database_batches_wait(
     assert len(merge_windows(Window(*row) for row in watched.iter_rows())) == 1
 
 
-def test_a_damaged_database_is_bad_health_and_no_fault(
-    loop: Hurried, service: Callable[..., Service]
-) -> None:
+def test_damaged_database_is_bad_health_and_no_fault(loop: Hurried, service: Callable[..., Service]) -> None:
     one = service(pbx=Exchange(loop))
     one.collector.database.path.write_bytes(b"no database" * 1000)
     condition = loop.run_until_complete(one._health_checker.get_report())
@@ -219,7 +217,7 @@ def test_a_damaged_database_is_bad_health_and_no_fault(
     assert {found.check for found in condition.findings if found.grade == "bad"} == {"database"}
 
 
-def test_a_stop_keeps_what_a_long_cycle_has_received(loop: Hurried, service: Callable[..., Service]) -> None:
+def test_stop_keeps_what_a_long_cycle_has_received(loop: Hurried, service: Callable[..., Service]) -> None:
     class Endless(Exchange):
         FEEDS = (COUNTS,)
 

@@ -39,7 +39,7 @@ def test_what_is_appended_is_there_in_order(tmp_path: Path) -> None:
     assert held(WriteAheadLog(tmp_path / "journal")) == [b"one", b"two", b"three"]
 
 
-def test_what_a_crash_left_half_filled_is_sealed_at_the_next_start(tmp_path: Path) -> None:
+def test_half_filled_segment_is_sealed_at_next_start(tmp_path: Path) -> None:
     async def crash() -> None:
         journal = WriteAheadLog(tmp_path)
         for n in range(3):  # the first is made at once, the second ahead
@@ -54,7 +54,7 @@ def test_what_a_crash_left_half_filled_is_sealed_at_the_next_start(tmp_path: Pat
 
 
 @pytest.mark.parametrize("size", [10, 5_000, 90_000])
-def test_a_segment_made_ahead_grows_when_it_is_full(tmp_path: Path, size: int) -> None:
+def test_segment_made_ahead_grows_when_it_is_full(tmp_path: Path, size: int) -> None:
     async def fill() -> None:
         journal = WriteAheadLog(tmp_path)
         for n in range(20):
@@ -68,9 +68,7 @@ def test_a_segment_made_ahead_grows_when_it_is_full(tmp_path: Path, size: int) -
     assert not list(tmp_path.glob(f"*{OPEN_SUFFIX}"))
 
 
-def test_a_segment_that_cannot_be_made_ahead_is_made_when_it_is_needed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_segment_not_prepared_is_made_when_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -162,7 +160,7 @@ def test_a_flipped_bit_is_noticed(records: list[bytes], data: st.DataObject) -> 
     assert torn
 
 
-def test_a_full_disk_is_told_and_loses_nothing_acknowledged(
+def test_full_disk_is_told_and_loses_nothing_acknowledged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, full = os.write, False

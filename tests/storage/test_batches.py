@@ -1,104 +1,75 @@
-"""Reports that are run again and again: the last run is in force, what was known before can be read as it was."""
+"""A batch is stored once and whole, and retires what a new reading no longer has."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
+import duckdb
 import polars as pl
 import pytest
 
+from helpers.stored_batches import INSTANT, START, keep, said
 from wfm.core import schema
-from wfm.storage.batches import store_batch
+from wfm.core.errors import StoreError
+from wfm.storage.batches import retire_missing_rows
 from wfm.storage.database import Database
-
-DAY = datetime(2026, 3, 2, tzinfo=UTC)
-HOUR, WHOLE = timedelta(hours=1), timedelta(days=1)
-PER_HOUR = 4
+from wfm.storage.ledger import read_feed_ledger
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Database:
-    return Database(tmp_path / "wfm.duckdb")
-
-
-def ran(
-    day: datetime, end: datetime, run: str, *, rows: int | None = None, report: str = "CARDS"
-) -> pl.DataFrame:
-    """Make the cells of a report that has so many rows for every hour of its window."""
-    n = int((end - day) / HOUR) * PER_HOUR if rows is None else rows
-    kinds = schema.get_table("report_row").own_columns
-    about = {"source": "xima", "report_id": report, "execution_id": run, "from_at": day, "to_at": end}
-    said = [
-        {**dict.fromkeys(kinds), **about, "row_no": at, "column_key": "c", "value": f"{at}"}
-        for at in range(n)
-    ]
-    return pl.DataFrame(said, schema=kinds)
-
-
-def keep(store: Database, name: str, *runs: pl.DataFrame) -> datetime:
-    """Store runs as one cycle does; returns when."""
-    store_batch(
-        store,
-        name=name,
-        source="xima",
-        feed="report_row",
-        window=None,
-        result="complete",
-        note="",
-        payloads=[],
-        tables={"report_row": pl.concat(runs)},
+def legs(*ids: str, talk: float = 60.0) -> pl.DataFrame:
+    rows = pl.DataFrame({"leg_id": list(ids)}).with_columns(
+        source=pl.lit("xsi"), started_at=pl.lit(START, INSTANT), talk_s=pl.lit(talk)
     )
-    with store.open_reader() as reader:
-        return reader.read_last_collection()[1]
+    own = schema.get_table("call_leg").own_columns
+    lacking = [pl.lit(None, dtype).alias(name) for name, dtype in own.items() if name not in rows.columns]
+    return rows.with_columns(lacking).select(list(own))
 
 
-def in_force(store: Database, as_of: datetime | None = None) -> pl.DataFrame:
-    with store.open_reader(as_of) as reader:
-        return (
-            reader.read_table("report_row").select("report_id", "from_at", "to_at", "row_no").sort(pl.all())
+def test_a_batch_is_stored_once(database: Database) -> None:
+    first = keep(
+        database, "one", tables={"call_leg": legs("a", "b")}, payloads=[(START, {"user": "u"}, b"body")]
+    )
+    assert (first.read, first.added) == (2, 2)  # type: ignore[attr-defined]
+    assert keep(database, "one", tables={"call_leg": legs("a", "b", "c")}) is None
+    with database.open_reader() as reader:
+        assert reader.read_table("call_leg").height == 2
+        assert read_feed_ledger(reader, "xsi", "call_leg").height == 1
+
+
+def test_a_batch_that_cannot_be_stored_leaves_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(database, "one")
+
+    def breaks(*_: object) -> None:
+        raise duckdb.IOException("No space left on device")
+
+    monkeypatch.setattr("wfm.storage.batches.insert_payloads", breaks)
+    with pytest.raises(StoreError, match="disk is full"):
+        keep(
+            database,
+            "two",
+            tables={"call_leg": legs("a")},
+            audit=said(("a", "x")),
+            payloads=[(START, {}, b"x")],
         )
+    with database.open_reader() as reader:
+        assert reader.read_table("call_leg").is_empty()
+        assert reader.read_table("call_audit").is_empty()
+        assert read_feed_ledger(reader, "xsi", "call_leg").height == 1
 
 
-def all_rows(store: Database) -> int:
-    with store.open_reader() as reader:
-        return int(reader.run_query("SELECT count(*) AS n FROM report_row").item())
+def test_retiring_marks_what_new_reading_no_longer_has(database: Database) -> None:
+    first = keep(database, "1", tables={"call_leg": legs("a", "b")})
+    gone = retire_missing_rows(database, "call_leg", "xsi", [first.collection_id], legs("a"))  # type: ignore[attr-defined]
+    assert gone == 1
+    with database.open_reader() as reader:
+        assert reader.read_table("call_leg")["leg_id"].to_list() == ["a"]
 
 
-def test_of_three_days_of_runs_each_day_is_in_force_once_and_the_past_replays(store: Database) -> None:
-    known: list[tuple[datetime, int]] = []
-    for hour in range(6, 3 * 24 + 1, 6):
-        now = DAY + hour * HOUR
-        days = [DAY + n * WHOLE for n in range(max(0, (hour - 1) // 24 - 2), (hour - 1) // 24 + 1)]
-        runs = [ran(day, min(day + WHOLE, now), f"run-{hour}") for day in days]
-        known.append((keep(store, f"{hour}", *runs), hour * PER_HOUR))
-        assert in_force(store).height == hour * PER_HOUR
-    # the day that goes on is told anew each time; one that is over, and says the same, is not
-    assert all_rows(store) == 3 * PER_HOUR * sum(range(6, 25, 6))
-    for at, height in known[::3]:
-        assert in_force(store, at).height == height
-        assert in_force(store, at)["to_at"].n_unique() == (height // PER_HOUR - 1) // 24 + 1
-
-
-def test_a_run_with_fewer_rows_leaves_none_of_the_last_one(store: Database) -> None:
-    keep(store, "1", ran(DAY, DAY + WHOLE, "a"))
-    before = keep(store, "2", ran(DAY, DAY + WHOLE, "b", rows=3))
-    keep(store, "3", ran(DAY, DAY + WHOLE, "c", rows=5))
-    assert in_force(store)["row_no"].to_list() == [0, 1, 2, 3, 4]
-    assert in_force(store, before)["row_no"].to_list() == [0, 1, 2]
-
-
-def test_a_shorter_run_takes_nothing_from_a_longer_one_and_other_reports_are_left(store: Database) -> None:
-    other = ran(DAY, DAY + HOUR, "a", report="VOLUME")
-    keep(store, "1", ran(DAY, DAY + WHOLE, "a"), other, ran(DAY - WHOLE, DAY, "a"))
-    whole = in_force(store)
-    keep(store, "2", ran(DAY, DAY + 2 * HOUR, "b"))
-    assert in_force(store).join(whole, on=whole.columns, how="semi").equals(whole)
-    keep(store, "3", ran(DAY, DAY + WHOLE, "c"))
-    assert in_force(store).equals(whole)
-
-
-def test_runs_that_are_read_together_count_as_if_one_after_another(store: Database) -> None:
-    runs = [ran(DAY, DAY + n * HOUR, f"run-{n}") for n in (1, 2, 3)]
-    keep(store, "all", *runs, ran(DAY, DAY + 3 * HOUR, "again", rows=7))
-    assert in_force(store)["row_no"].to_list() == list(range(7))
+def test_vendor_list_leaves_unknown_columns_alone(database: Database) -> None:
+    columns = schema.get_table("agent").own_columns
+    full = pl.DataFrame([("u", "Ada", "Sales", "Haifa", "Asia/Jerusalem")], schema=columns, orient="row")
+    database.write_table("agent", full, source="import", origin="import")
+    bare = pl.DataFrame([("u", "Ada F.", None, None, None)], schema=columns, orient="row")
+    keep(database, "1", feed="agent", tables={"agent": bare})
+    with database.open_reader() as reader:
+        assert reader.read_table("agent").rows() == [("u", "Ada F.", "Sales", "Haifa", "Asia/Jerusalem")]

@@ -96,7 +96,7 @@ def test_settings_tell_their_server_and_their_logout_rule() -> None:
     assert [feed.name for feed in list_feeds(xima, others)] == ["call_leg", "agent", "queue"]
 
 
-def test_names_are_found_without_importing_a_vendor_or_polars() -> None:
+def test_names_are_found_without_importing_vendor_or_polars() -> None:
     code = """
 import sys, wfm.vendors
 names = wfm.vendors.find_vendor_names()

@@ -82,7 +82,7 @@ def test_every_feed_has_a_documented_recording() -> None:
     assert set(FEEDS) == {path.name.partition("--")[0] for path in RECORDINGS.glob("*--documented.json")}
 
 
-def test_the_documented_states_are_known_to_every_vendor_alike() -> None:
+def test_documented_states_are_known_to_every_vendor_alike() -> None:
     shared = dict(defaults.read_default_table("state_map").select("vendor_state", "state").rows())
     assert {word: shared[word] for word in ncc.STATES} == ncc.STATES
 
@@ -179,7 +179,7 @@ def test_not_a_number_is_no_figure() -> None:
         parse("interval_volume", row % b"NaN")
 
 
-def test_a_row_without_a_queue_is_no_queue_of_its_own_where_others_name_theirs() -> None:
+def test_row_without_queue_makes_no_queue() -> None:
     row = {"intervalStart": 1709647200, "enteredCount": 3, "abandonedCount": 1, "sumHandleTime": 90000}
     assert parse("interval_volume", [row])["queue_id"].to_list() == [ALL_QUEUES]
     mixed = parse("interval_volume", [row, {**row, "queueId": "q"}, row])
@@ -271,7 +271,7 @@ def only(*good: str) -> Answer:
     return lambda _, __, sent: nobody() if sent in good else (401, {"code": 401, "message": "Token expired"})
 
 
-def test_every_request_goes_to_the_location_with_the_token() -> None:
+def test_every_request_goes_to_location_with_the_token() -> None:
     script = Script(nobody)
     session = opened(script)
     for _ in range(3):
@@ -280,7 +280,7 @@ def test_every_request_goes_to_the_location_with_the_token() -> None:
     assert script.asked == [(f"{CLUSTER}/wfm/api/realTime", "t-1")] * 3
 
 
-def test_raw_is_tried_first_then_bearer_and_what_worked_is_remembered() -> None:
+def test_raw_precedes_bearer_and_working_scheme_is_remembered() -> None:
     script = Script(only("Bearer t-1", "Bearer t-2"))
     session = opened(script)
     poll(session)
@@ -299,7 +299,7 @@ def test_raw_is_tried_first_then_bearer_and_what_worked_is_remembered() -> None:
 @pytest.mark.parametrize(
     ("scheme", "sent"), [("raw", "t-1"), ("bearer", "Bearer t-1"), ("Bearer", "Bearer t-1")]
 )
-def test_a_scheme_that_is_set_is_the_only_one(scheme: str, sent: str) -> None:
+def test_scheme_that_is_set_is_the_only_one(scheme: str, sent: str) -> None:
     script = Script(only(sent))
     poll(opened(script, auth_scheme=scheme))
     assert script.asked == [(f"{CLUSTER}/wfm/api/realTime", sent)]
@@ -308,7 +308,7 @@ def test_a_scheme_that_is_set_is_the_only_one(scheme: str, sent: str) -> None:
         poll(opened(wrong, auth_scheme=scheme))
 
 
-def test_an_expired_token_costs_one_login_and_a_refused_one_ends_it() -> None:
+def test_expired_token_costs_a_login_and_refusal_ends() -> None:
     script = Script(only("t-2"))
     session = opened(script, auth_scheme="raw")
     poll(session)
@@ -319,7 +319,7 @@ def test_an_expired_token_costs_one_login_and_a_refused_one_ends_it() -> None:
     assert (script.logins, len(script.asked)) == (3, 4)
 
 
-def test_a_path_that_refuses_every_token_does_not_cost_a_login_a_poll() -> None:
+def test_path_refusing_every_token_costs_no_repeated_logins() -> None:
     everything = nobody()
     script = Script(lambda url, _, __: (401, {}) if url.endswith("realTime") else everything)
     clock = Time()
@@ -355,7 +355,7 @@ def test_a_401_may_be_in_the_body_alone() -> None:
         ("a." + base64.urlsafe_b64encode(b'{"exp":1e999}').decode() + ".c", {}, 3600),
     ],
 )
-def test_a_token_is_renewed_at_80_percent_of_its_life(token: str, extra: Any, life: float) -> None:
+def test_token_is_renewed_at_80_percent_of_life(token: str, extra: Any, life: float) -> None:
     script, clock = Script(nobody, token=token, **extra), Time()
     session = opened(script, clock)
     poll(session)
@@ -367,7 +367,7 @@ def test_a_token_is_renewed_at_80_percent_of_its_life(token: str, extra: Any, li
     assert script.logins == 2
 
 
-def test_many_who_wait_cost_one_login_also_when_all_are_refused() -> None:
+def test_concurrent_waiters_cost_one_login_even_when_refused() -> None:
     script = Script(only("t-2"))
     session = opened(script, auth_scheme="raw")
 
@@ -423,7 +423,7 @@ def test_a_location_is_put_in_order(location: str | None, base: str) -> None:
         "a b",
     ],
 )
-def test_a_location_that_would_expose_the_token_is_refused(location: str) -> None:
+def test_location_that_would_expose_the_token_is_refused(location: str) -> None:
     script = Script(nobody, location=location)
     with pytest.raises(BadReplyError, match="login's reply"):
         poll(opened(script))
@@ -464,7 +464,7 @@ def test_refused_credentials_say_which_settings() -> None:
 
 
 # --- windows --------------------------------------------------------------------------------------------
-def test_a_window_is_asked_in_whole_quarters_and_the_unit_that_is_set() -> None:
+def test_window_is_fetched_in_whole_quarters() -> None:
     script = Script(nobody)
     script.answer = lambda *_: (200, [])
     fetch(opened(script), "interval_volume", Window(AT - timedelta(minutes=50), AT - timedelta(minutes=1)))
@@ -480,13 +480,13 @@ def test_a_window_is_asked_in_whole_quarters_and_the_unit_that_is_set() -> None:
         fetch(opened(script), "interval_volume")
 
 
-def test_a_window_that_reaches_into_tomorrow_is_not_complete() -> None:
+def test_window_that_reaches_into_tomorrow_is_not_complete() -> None:
     script = Script(lambda *_: (200, []))
     _, trouble = fetch(opened(script), "interval_volume", Window(AT, AT + timedelta(hours=9)))
     assert trouble == Trouble("2024-03-05 23:00 UTC is not over yet", permanent=False)
 
 
-def test_a_window_with_rows_that_cannot_be_read_is_not_complete() -> None:
+def test_window_with_unreadable_rows_is_not_complete() -> None:
     good = {"queueId": "a", "enteredCount": 1, "abandonedCount": 1}
     script = Script(lambda *_: (200, [good, {"queueId": "b"}]))
     payload, trouble = fetch(opened(script), "interval_volume", Window(AT, AT + QUARTER))
@@ -501,7 +501,7 @@ def test_a_window_with_rows_that_cannot_be_read_is_not_complete() -> None:
         ncc.parse("interval_volume", payload, made())  # type: ignore[arg-type]
 
 
-def test_yesterday_is_read_once_more_by_the_first_window_past_two(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_yesterday_is_read_again_after_two_o_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Play a day of cycles as the collector asks for them, five intervals each."""
     script = Script(lambda *_: (200, []))
     session, midnight, asked = opened(script), datetime(2024, 3, 5, tzinfo=UTC), []
@@ -518,7 +518,7 @@ def test_yesterday_is_read_once_more_by_the_first_window_past_two(monkeypatch: p
     assert asked == [{"start": told[0], "end": told[1]}, {"start": told[1], "end": told[2]}]
 
 
-def test_a_backfill_of_long_ago_and_a_yesterday_that_is_refused() -> None:
+def test_backfill_of_long_ago_and_yesterday_refused() -> None:
     script = Script(lambda *_: (200, []))
     old = AT - timedelta(days=40)
     assert len(fetch(opened(script), "interval_volume", Window(old, old + timedelta(days=1)))) == 1
@@ -570,7 +570,7 @@ def test_a_list_is_walked_to_its_end(total: int | None, rows: int) -> None:
     assert script.asked[0][0] == f"{CLUSTER}/data/api/types/queue"
 
 
-def test_a_server_may_give_smaller_pages_than_asked_for() -> None:
+def test_server_may_give_smaller_pages_than_asked_for() -> None:
     parts = fetch(opened(Script(paged(queues(7), 7, clamp=2))), "queue")
     assert ids(parts) == {f"q{i}" for i in range(7)}
 
@@ -580,7 +580,7 @@ def test_an_empty_list_is_a_list() -> None:
     assert ids([payload]) == set()
 
 
-def test_a_list_that_moves_while_it_is_read_is_read_again() -> None:
+def test_list_that_moves_while_read_is_read_again() -> None:
     before, answers = queues(6), 0
 
     def drifting(url: str, params: dict[str, str], sent: str) -> tuple[int, Any]:
@@ -595,7 +595,7 @@ def test_a_list_that_moves_while_it_is_read_is_read_again() -> None:
 
 
 @pytest.mark.parametrize("total", [10**9, None])
-def test_a_server_that_always_gives_the_same_page_is_left(total: int | None) -> None:
+def test_server_that_always_gives_same_page_is_left(total: int | None) -> None:
     script = Script(lambda *_: (200, {"objects": queues(3), "total": total}))
     parts = fetch(opened(script, page_rows=3), "queue")
     assert ids(parts[:-1]) == {"q0", "q1", "q2"}
@@ -611,7 +611,7 @@ def test_a_list_without_ids_ends() -> None:
     assert isinstance(parts[-1], Trouble)
 
 
-def test_a_token_that_ends_in_the_middle_of_a_list_on_a_cluster_that_moves() -> None:
+def test_token_expiring_within_a_list_is_renewed() -> None:
     """Page 2 is refused; the new login says another cluster, and the list goes on there."""
 
     def answer(url: str, params: dict[str, str], sent: str) -> tuple[int, Any]:
@@ -655,7 +655,7 @@ def test_a_token_that_ends_in_the_middle_of_a_list_on_a_cluster_that_moves() -> 
         ("tyop", "1", "not permitted"),
     ],
 )
-def test_settings_that_are_wrong_say_what_would_be_right(field: str, value: Any, told: str) -> None:
+def test_settings_wrong_say_what_would_be_right(field: str, value: Any, told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         made(**{field: value})
 

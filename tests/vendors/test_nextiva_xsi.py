@@ -111,7 +111,7 @@ class Fake:
         url: str,
         *,
         params: Any = None,
-        headers: Any = None,
+        headers: Any = None,  # noqa: ARG002
         basic: Any = None,
         expect: str = "json",
         accept_status: tuple[int, ...] = (),
@@ -209,7 +209,7 @@ def test_no_recording_names_a_real_number() -> None:
     ]
 
 
-def test_the_list_decides_the_direction_and_other_lists_are_left_out() -> None:
+def test_list_decides_direction_and_other_lists_are_ignored() -> None:
     body = (RECORDINGS / "other_lists_as_well.json").read_bytes()
     assert legs(body, "Placed")["leg_id"].to_list() == ["acme.example|ada.finch@acme.example|Placed|1:0"]
     assert legs(body, "Missed")["direction"].to_list() == ["in"]
@@ -226,14 +226,14 @@ def test_the_list_decides_the_direction_and_other_lists_are_left_out() -> None:
         ({"serviceInvocationDisposition": "Voice Mail\n      Transfer\n    "}, "voicemail"),
     ],
 )
-def test_a_missed_call_that_went_elsewhere_is_not_lost(said: dict[str, str], outcome: str) -> None:
+def test_missed_call_that_went_elsewhere_is_not_lost(said: dict[str, str], outcome: str) -> None:
     entry = {"callLogId": "1:0", "startTime": str(START), "time": "2024-03-05T00:00:00Z", **said}
     for body in (as_json("Missed", [entry]), as_xml("Missed", [entry])):
         frame = legs(body, "Missed")
         assert (frame["outcome"][0], frame["alarm"][0]) == (outcome, None)
 
 
-def test_a_queues_own_log_is_told_from_its_agents() -> None:
+def test_queues_own_log_is_told_from_its_agents() -> None:
     entry = {"callLogId": "1:0", "startTime": str(START), "redirectingNumber": "+15555550100"}
     context = {"list": "Received", "format": "json"}
     told = [
@@ -280,7 +280,7 @@ _shaped = _tree.map(lambda tree: json.dumps({"EnhancedCallLogs": {"placed": {ENT
     st.binary(max_size=300) | st.text(max_size=300).map(str.encode) | _shaped | _shaped.map(lambda b: b[:-9])
 )
 @examples(300)
-def test_any_bytes_give_a_frame_or_a_bad_reply(body: bytes) -> None:
+def test_any_bytes_give_frame_or_a_bad_reply(body: bytes) -> None:
     try:
         frame = legs(body)
     except BadReplyError:
@@ -310,7 +310,7 @@ _entry = st.dictionaries(_names, _value, min_size=1, max_size=8)
 
 @given(st.lists(_entry, max_size=4), st.sampled_from(LISTS))
 @examples(300)
-def test_xml_and_json_of_the_same_entries_give_equal_frames(entries: list[dict[str, str]], name: str) -> None:
+def test_xml_and_json_of_same_entries_agree(entries: list[dict[str, str]], name: str) -> None:
     a, b = legs(as_json(name, entries), name), legs(as_xml(name, entries), name)
     assert a.equals(b)
     kept = [json.loads(text) for text in a["payload"]]
@@ -321,7 +321,7 @@ def test_xml_and_json_of_the_same_entries_give_equal_frames(entries: list[dict[s
 
 @given(st.lists(_entry, min_size=1, max_size=4))
 @examples(200)
-def test_the_quick_xml_reader_reads_as_the_parser_does(entries: list[dict[str, str]]) -> None:
+def test_quick_xml_reader_reads_as_the_parser_does(entries: list[dict[str, str]]) -> None:
     body = as_xml("Placed", entries)
     quick = decode_plain_entries(body)
     assert quick is not None
@@ -356,9 +356,7 @@ _around = st.sampled_from(
 
 @given(st.lists(_inside, max_size=5), st.lists(_around, max_size=2))
 @examples(400)
-def test_the_quick_xml_reader_leaves_to_the_parser_what_it_cannot_read(
-    inside: list[str], around: list[str]
-) -> None:
+def test_quick_xml_reader_leaves_odd_xml_to_parser(inside: list[str], around: list[str]) -> None:
     entry = f"<callLogsEntry>{''.join(inside)}</callLogsEntry>"
     body = f"<placed>{entry}{''.join(around)}{entry}<callLogsEntry><a>3</a></callLogsEntry></placed>".encode()
     quick = decode_plain_entries(body)
@@ -366,7 +364,7 @@ def test_the_quick_xml_reader_leaves_to_the_parser_what_it_cannot_read(
         assert quick[1] == convert_element(ElementTree.XML(body), 9)
 
 
-def test_entries_of_many_shapes_are_read_as_the_parser_reads_them() -> None:
+def test_entries_of_many_shapes_read_like_the_parser() -> None:
     names = [f"n{k}" for k in range(120)]
     shapes = [names[k : k + width] for width in (1, 3, 50, 100) for k in range(0, 20, 3)]
     entries = [{name: f"{name} of {k}" for name in shape} for k, shape in enumerate(shapes * 3)]
@@ -424,7 +422,7 @@ def test_an_error_with_status_200_is_told() -> None:
         legs(body)
 
 
-def test_json_in_another_charset_is_read_if_the_server_says_which() -> None:
+def test_declared_charset_of_json_is_used() -> None:
     body = '{"EnhancedCallLogs":{"placed":{"x":{"callLogId":{"$":"ü"}}}}}'.replace(
         '"x"', f'"{ENTRY}"'
     ).encode("latin-1")
@@ -433,7 +431,7 @@ def test_json_in_another_charset_is_read_if_the_server_says_which() -> None:
         legs(body)
 
 
-def test_half_a_surrogate_pair_does_not_break_the_rest() -> None:
+def test_half_surrogate_pair_does_not_break_the_rest() -> None:
     body = as_json("Placed", [{"callLogId": "1:0", "callingPresentationName": "\ud83d"}])
     assert json.loads(legs(body)["payload"][0])["callingPresentationName"] == "?"
 
@@ -456,7 +454,7 @@ def test_authorisation_codes_are_kept_nowhere(encoder: Callable[..., bytes]) -> 
 
 
 # --- asking -----------------------------------------------------------------------------------------------
-def test_every_request_is_a_get_of_one_list_with_basic_and_an_escaped_user() -> None:
+def test_every_request_is_a_get_with_basic_authentication() -> None:
     fake = Fake(only("Placed", Log(minutes(3))))
     fetched(fake)
     first = fake.asked[0]
@@ -488,7 +486,7 @@ def test_a_clamped_page_loses_nothing(clamp: int, n: int, format_: str) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 25])
-def test_rows_that_come_twice_in_a_page_lose_nothing(size: int) -> None:
+def test_rows_that_come_twice_in_page_lose_nothing(size: int) -> None:
     fake = Fake(only("Missed", Log(minutes(60), doubles=True)))
     payloads, troubles = fetched(fake, page_size=size)
     assert not troubles
@@ -510,7 +508,7 @@ def test_new_calls_while_paging_double_and_lose_nothing() -> None:
     assert stored(payloads).height == len(set(ids))
 
 
-def test_deleted_rows_within_the_overlap_lose_nothing_and_beyond_it_are_told() -> None:
+def test_deleted_rows_within_the_overlap_lose_nothing() -> None:
     for gone, told in ((4, False), (9, True)):
         log = Log(minutes(60), clamp=20)
 
@@ -525,7 +523,7 @@ def test_deleted_rows_within_the_overlap_lose_nothing_and_beyond_it_are_told() -
         assert (stored(payloads).height == 60) is not told
 
 
-def test_a_server_that_ignores_the_window_is_filtered_here_and_not_walked_to_the_end() -> None:
+def test_window_ignored_by_the_server_is_filtered_here() -> None:
     log = Log([*minutes(30, START + 86_400_000), *minutes(30), *minutes(500, START - 86_400_000)], 25, True)
     fake = Fake(only("Placed", log))
     payloads, troubles = fetched(fake)
@@ -536,13 +534,13 @@ def test_a_server_that_ignores_the_window_is_filtered_here_and_not_walked_to_the
     assert len(fake.asked) < 10
 
 
-def test_the_end_of_the_window_belongs_to_the_next() -> None:
+def test_end_of_the_window_belongs_to_the_next() -> None:
     end = int(WINDOW.end.timestamp() * 1000)
     payloads, _ = fetched(Fake(only("Placed", Log([end, end - 1, START, START - 1]))))
     assert stored(payloads)["leg_id"].str.extract(r"(\d+):0$").to_list() == [str(end - 1), str(START)]
 
 
-def test_a_server_that_refuses_paging_is_asked_for_everything() -> None:
+def test_server_that_refuses_paging_is_asked_for_everything() -> None:
     log = Log(minutes(30))
 
     def answer(asked: Asked) -> Answer:
@@ -555,7 +553,7 @@ def test_a_server_that_refuses_paging_is_asked_for_everything() -> None:
     assert [("start" in a.params) for a in fake.asked] == [True, False, False, False]  # it is asked once only
 
 
-def test_a_server_that_gives_the_same_page_for_every_start_is_left_and_told() -> None:
+def test_server_repeating_one_page_is_left_and_reported() -> None:
     payloads, troubles = fetched(Fake(only("Placed", Log(minutes(60), 7, ignores_start=True))))
     assert stored(payloads).height == 7
     assert ["possible hole" in t.what for t in troubles] == [True]
@@ -577,7 +575,7 @@ def test_a_full_log_may_have_lost_calls() -> None:
     assert ["possible hole" in t.what for t in troubles] == [True]
 
 
-def test_the_newest_row_of_the_cycle_before_must_still_be_there() -> None:
+def test_newest_row_of_last_cycle_must_still_exist() -> None:
     log = Log(minutes(13))
     fake = Fake(only("Placed", log))
     session = nextiva_xsi.session(account(), fake)
@@ -589,7 +587,7 @@ def test_the_newest_row_of_the_cycle_before_must_still_be_there() -> None:
     assert not fetched(fake, session=session)[1]  # told once
 
 
-def test_entries_without_a_key_are_told_and_stay_in_the_raw_bytes() -> None:
+def test_entries_without_key_are_reported_and_kept_raw() -> None:
     body = (RECORDINGS / "without_key.xml").read_bytes()
     empty = as_xml("Placed", [])
     fake = Fake(lambda a: Answer(200, body if a.name == "Placed" and a.params["start"] == "1" else empty))
@@ -600,7 +598,7 @@ def test_entries_without_a_key_are_told_and_stay_in_the_raw_bytes() -> None:
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_a_user_without_the_service_does_not_stop_the_others(status: int) -> None:
+def test_user_without_service_does_not_stop_the_others(status: int) -> None:
     error = b"<ErrorInfo><summary>Service not assigned</summary><errorCode>4410</errorCode></ErrorInfo>"
 
     def answer(asked: Asked) -> Answer:
@@ -613,7 +611,7 @@ def test_a_user_without_the_service_does_not_stop_the_others(status: int) -> Non
     assert {p.context["user"] for p in payloads} == {"ada"}
 
 
-def test_if_every_user_is_refused_the_window_is_not_done() -> None:
+def test_window_is_incomplete_when_every_user_is_refused() -> None:
     _, troubles = fetched(Fake(lambda _: Answer(403, b"")), users=["a", "b"])
     assert [t.permanent for t in troubles] == [True, True, False]
 
@@ -621,7 +619,7 @@ def test_if_every_user_is_refused_the_window_is_not_done() -> None:
 @pytest.mark.parametrize(
     "error", [UnreachableError("503"), ThrottledError("429"), BadReplyError("HTML where JSON was expected")]
 )
-def test_a_list_that_fails_for_now_is_told_and_the_others_go_on(error: Exception) -> None:
+def test_failing_list_is_reported_and_others_continue(error: Exception) -> None:
     def answer(asked: Asked) -> Answer | Exception:
         if (asked.user, asked.name) == ("bo", "Received"):
             return error
@@ -633,7 +631,7 @@ def test_a_list_that_fails_for_now_is_told_and_the_others_go_on(error: Exception
     assert told == {(u, n) for u in ("bo", "ada") for n in LISTS} - {("bo", "Received")}
 
 
-def test_a_server_that_is_down_is_not_asked_for_everybody() -> None:
+def test_server_down_is_not_asked_for_everybody() -> None:
     fake = Fake(lambda _: UnreachableError("no connection"))
     with pytest.raises(UnreachableError, match="lists in a row got no answer, so no others were asked for"):
         fetched(fake, users=[f"u{i}" for i in range(50)])
@@ -647,13 +645,13 @@ def test_refused_credentials_stop_everything_at_once() -> None:
     assert len(fake.asked) <= 4
 
 
-def test_a_page_that_cannot_be_read_is_told_and_keeps_the_window_open() -> None:
+def test_unreadable_page_is_reported_and_keeps_window_open() -> None:
     payloads, troubles = fetched(Fake(lambda _: Answer(200, b'{"Other":{}}')))
     assert not payloads
     assert [t.permanent for t in troubles] == [False] * 3
 
 
-def test_short_pages_can_be_trusted_once_a_longer_one_was_seen() -> None:
+def test_short_pages_are_trusted_after_a_longer_one() -> None:
     def answer(asked: Asked) -> Answer:
         return Log(minutes(40 if asked.name == "Placed" else 4), 30).page(asked)
 
@@ -680,7 +678,7 @@ def directory(kind: str, users: list[str], size: int, said_total: int | None) ->
 
 @pytest.mark.parametrize("kind", DIRECTORIES)
 @pytest.mark.parametrize("total", [None, 5])
-def test_users_come_from_the_enterprise_or_else_the_group(kind: str, total: int | None) -> None:
+def test_users_come_from_enterprise_or_else_the_group(kind: str, total: int | None) -> None:
     fake = Fake(directory(kind, [f"u{i}" for i in range(5)], 2, total))
     session = nextiva_xsi.session(account(users=...), fake)
     fetched(fake, session=session)
@@ -699,7 +697,7 @@ def test_agents_are_those_of_the_directory() -> None:
     assert pl.concat(named)["agent_id"].to_list() == ["ADA"]
 
 
-def test_an_account_without_a_directory_must_name_its_users() -> None:
+def test_account_without_a_directory_must_name_its_users() -> None:
     with pytest.raises(CollectError, match="name the users in USERS") as caught:
         fetched(Fake(lambda _: Answer(404, b"")), users=...)
     assert type(caught.value) is CollectError  # no window's fault: the next need not be tried
@@ -709,7 +707,7 @@ def test_an_account_without_a_directory_must_name_its_users() -> None:
 
 # --- moving servers ---------------------------------------------------------------------------------------
 @pytest.mark.parametrize("said", [b"xsp7.voice.example.com", b'{"host": "xsp7.voice.example.com"}'])
-def test_another_server_is_asked_for_when_one_does_not_answer(said: bytes) -> None:
+def test_another_server_is_tried_when_one_fails(said: bytes) -> None:
     def answer(asked: Asked) -> Answer | Exception:
         if asked.url.endswith("/which"):
             assert asked.basic is None
@@ -797,7 +795,7 @@ def test_a_closed_reader_leaves_no_task_behind() -> None:
     assert asyncio.run(first_only()) == 1
 
 
-def test_a_day_of_clocks_going_back_keeps_every_call() -> None:
+def test_day_of_clocks_going_back_keeps_every_call() -> None:
     zone_change = datetime(2024, 11, 3, 6, tzinfo=UTC)
     times = [(zone_change + timedelta(minutes=30 * i)) for i in (-1, 1)]
     entries = [

@@ -122,13 +122,13 @@ def test_every_table_has_a_documented_recording() -> None:
     assert filled == set(TABLES)
 
 
-def test_it_is_found_and_its_states_are_known_to_every_vendor_alike() -> None:
+def test_states_mean_the_same_for_every_vendor() -> None:
     assert load_vendor("telphin").NAME == "telphin"
     shared = dict(defaults.read_default_table("state_map").select("vendor_state", "state").rows())
     assert {word: shared[word] for word in telphin.STATES} == telphin.STATES
 
 
-def test_the_order_of_arrival_and_repeats_do_not_matter() -> None:
+def test_order_of_arrival_and_repeats_do_not_matter() -> None:
     recording = json.loads((RECORDINGS / "legs--documented.json").read_text())
     whole, chance = together(read(recording, "call_event")), random.Random(1)
     for _ in range(20):
@@ -200,7 +200,7 @@ def encoded(fields: Mapping[str, str]) -> list[str]:
 
 @examples(300)
 @given(said=DELIVERIES)
-def test_any_delivery_is_an_event_or_none_and_legs_come_of_events_alone(said: list[dict[str, str]]) -> None:
+def test_any_delivery_is_an_event_or_none(said: list[dict[str, str]]) -> None:
     payload = delivered([encoded(fields) for fields in said])
     for table in ("call_event", "agent_state"):
         try:
@@ -395,7 +395,7 @@ def calls(*ids: str, size: int = 2) -> dict[str, Any]:
     return {"page": 1, "per_page": size, "call_history": [{"call_uuid": one} for one in ids]}
 
 
-def test_the_history_is_asked_for_in_utc_until_a_short_page() -> None:
+def test_history_is_fetched_until_a_short_page() -> None:
     pbx = Pbx(calls("a", "b"), calls("c", "d"), calls("e"))
     assert len(fetched(pbx, "call_event", page_rows=2)) == 3
     assert pbx.paths()[1:] == ["/api/ver1.0/client/@me/call_history/"] * 3
@@ -404,11 +404,11 @@ def test_the_history_is_asked_for_in_utc_until_a_short_page() -> None:
     assert asked["order"] == "asc"
 
 
-def test_a_page_size_the_server_clamps_does_not_end_the_list() -> None:
+def test_page_size_server_clamps_does_not_end_list() -> None:
     assert len(fetched(Pbx(calls("a", "b"), calls("c")), "call_event", page_rows=100)) == 2
 
 
-def test_a_server_that_gives_one_page_for_ever_is_left() -> None:
+def test_server_that_repeats_one_page_is_left() -> None:
     parts = fetched(Pbx(*[calls("a", "b")] * 9), "call_event", page_rows=2)
     assert [type(part) for part in parts] == [Payload, Trouble]
 
@@ -459,7 +459,7 @@ def order(pbx: Pbx, src: str = "101", **more: Any) -> Mapping[str, str]:
     return asyncio.run(ordered())
 
 
-def test_a_call_is_ordered_of_the_extension_and_shows_the_number_called() -> None:
+def test_call_order_names_extension_and_shows_called_number() -> None:
     pbx = Pbx(EXTENSIONS)
     assert order(pbx) == {"call_id": "cb-1", "call_api_id": "1:cb-1"}
     assert pbx.paths()[-1] == "/api/ver1.0/extension/9001/callback/"
@@ -473,7 +473,7 @@ def test_a_call_is_ordered_of_the_extension_and_shows_the_number_called() -> Non
     assert json.loads(pbx.asked[-1].content)["caller_id_number"] == "15555550100"
 
 
-def test_a_number_goes_before_an_id_and_of_an_id_the_number_is_called() -> None:
+def test_number_precedes_id_and_id_gives_its_number() -> None:
     pbx = Pbx([{"id": 101, "name": "0042*205", "type": "phone"}, *EXTENSIONS])
     order(pbx)
     assert pbx.paths()[-1] == "/api/ver1.0/extension/9001/callback/"
@@ -499,7 +499,7 @@ def test_an_extension_that_is_not_there_calls_nobody() -> None:
     assert not any(path.endswith("/callback/") for path in pbx.paths())
 
 
-def test_a_recording_is_resolved_when_it_is_asked_for() -> None:
+def test_recording_is_resolved_when_it_is_asked_for() -> None:
     pbx = Pbx()
 
     async def ask() -> str:
@@ -539,7 +539,7 @@ def test_the_answer_sets_the_variable_or_leaves_it() -> None:
     assert telphin.acknowledge_delivery(event, made()) == (200, "text/plain; charset=utf-8", b"OK")
 
 
-def test_an_extension_is_dialled_as_its_last_event_says() -> None:
+def test_extension_is_dialled_as_its_last_event_says() -> None:
     recording = json.loads((RECORDINGS / "legs--documented.json").read_text())
     events = read(recording, "call_event").select("at", "said")
     assert telphin.find_extension("9001", events) == "101"

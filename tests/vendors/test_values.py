@@ -97,7 +97,7 @@ def test_numbers(value: Any, number: float | None, count: int | None) -> None:
         "2024-03-05T15:59:00+02:00",
     ],
 )
-def test_instants_go_by_their_size_or_are_iso_8601(value: Any) -> None:
+def test_instants_are_read_by_size_or_iso_8601(value: Any) -> None:
     assert values.read_instant(value) == AT
 
 
@@ -125,7 +125,7 @@ def test_what_is_no_instant(value: Any) -> None:
     assert values.read_instant(value) is None
 
 
-def test_a_unit_and_a_zone_decide_what_size_and_text_do_not_say() -> None:
+def test_unit_and_zone_decide_ambiguous_instants() -> None:
     assert values.read_instant(AT_S, "ms") is None
     assert values.read_instant(AT_S * 1000, "ms") == AT
     assert values.read_instant("2024-03-05 13:59:00.25", naive=UTC) == AT + timedelta(milliseconds=250)
@@ -187,19 +187,19 @@ def test_vendors_add_only_what_is_theirs() -> None:
         (b"[" * 100_000, "nested too deeply"),
     ],
 )
-def test_what_is_no_json_is_refused_without_a_byte_of_it(body: bytes, why: str) -> None:
+def test_refused_json_is_not_quoted(body: bytes, why: str) -> None:
     with pytest.raises(BadReplyError, match=why):
         values.decode_json(body)
 
 
-def test_json_is_decoded_and_encoded_as_a_database_can_hold_it() -> None:
+def test_json_is_decoded_as_a_database_can_hold() -> None:
     assert values.decode_json(b'{"a": NaN, "b": -Infinity}') == {"a": None, "b": None}
     assert values.encode_json({"a": "☕\ud800", "b": [1, 2.0]}) == '{"a":"☕?","b":[1,2.0]}'
     assert values.encode_json({"a": 1, "b": 2}, spaced=True) == '{"a": 1, "b": 2}'
     assert values.encode_json({"a": math.inf}) is None
 
 
-def test_tables_have_their_own_columns_and_the_first_row_carries_the_notes() -> None:
+def test_tables_have_own_columns_and_first_row_notes() -> None:
     table = values.build_table("queue", ("queue_id", "alarm"), [("1", None), ("2", "odd")])
     assert table.columns == ["queue_id", "name", "timezone", "alarm"]
     noted = values.add_notes(table, ["", "one", "two", "three", "four"])

@@ -90,13 +90,13 @@ def test_texts_misprints_and_words_that_nobody_knows() -> None:
     assert "77" in two["alarm"]
 
 
-def test_rows_without_a_time_are_told_and_the_others_go_on() -> None:
+def test_rows_without_time_are_reported_and_others_continue() -> None:
     (leg,) = parsed("call_leg--no-time.json").to_dicts()
     assert (leg["talk_s"], leg["ring_s"], leg["ended_at"]) == (None, None, None)
     assert leg["alarm"].startswith("2 CDRs without")
 
 
-def test_nothing_is_a_frame_and_an_error_is_none() -> None:
+def test_nothing_is_frame_and_an_error_is_none() -> None:
     assert parsed("call_leg--nothing.json").columns == [*own("call_leg"), "payload", "alarm"]
     assert parsed("call_leg--limit.json").is_empty()  # the session raises before it comes this far
 
@@ -104,7 +104,7 @@ def test_nothing_is_a_frame_and_an_error_is_none() -> None:
 @pytest.mark.parametrize(
     "listed", ["", ', "CDR_LIST": null', ', "CDR_LIST": {"CallID": "a"}', ', "CDR_LIST": [7, "x"]']
 )
-def test_a_reply_without_the_rows_it_promises_is_no_empty_log(listed: str) -> None:
+def test_reply_lacking_its_promised_rows_is_an_error(listed: str) -> None:
     body = f'{{"ERROR_NUMBER": 0, "TOTAL_HITS": 2, "RETURN_HITS": 2{listed}}}'
     with pytest.raises(BadReplyError, match="CDRs"):
         voicenter.parse("call_leg", Payload("call_leg", NOW, body.encode()), OWN)
@@ -125,7 +125,7 @@ def leg(**more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("type_", [{"CdrType": 8}, {"CdrType": "8"}, {"CdrType": 8.0}, {"Type": "Queue"}])
-def test_one_type_however_it_is_written_is_one_leg(type_: dict[str, Any]) -> None:
+def test_one_type_in_any_spelling_is_one_leg(type_: dict[str, Any]) -> None:
     one = leg(**type_)
     assert (one["leg_id"], one["queue_id"], one["alarm"]) == ("c|8|1709625674|", "Sales", None)
 
@@ -134,7 +134,7 @@ def test_one_type_however_it_is_written_is_one_leg(type_: dict[str, Any]) -> Non
     ("said", "direction"),
     [("Incoming", "in"), ("outgoing", "out"), ("internal", "internal"), ("", "in"), ("sideways", "in")],
 )
-def test_which_way_a_call_went_is_as_it_was_said_else_as_its_type_goes(said: str, direction: str) -> None:
+def test_direction_is_as_sent_or_else_by_type(said: str, direction: str) -> None:
     assert leg(CdrType=8, direction=said)["direction"] == direction
 
 
@@ -168,7 +168,7 @@ def test_a_notification_in_every_form(name: str, want: tuple[Any, ...]) -> None:
     ("utc", "shift"),
     [("2024-03-28T22:00", 2), ("2024-03-29T01:00", 3), ("2024-10-26T20:00", 3), ("2024-10-27T01:00", 2)],
 )
-def test_the_local_clock_of_a_notification_changes_with_the_season(utc: str, shift: int) -> None:
+def test_local_clock_of_notification_changes_with_the_season(utc: str, shift: int) -> None:
     real = datetime.fromisoformat(f"{utc}+00:00")
     said = int((real + timedelta(hours=shift)).timestamp())
     assert read_local_epoch_s(said, ZoneInfo("Asia/Jerusalem")) == int(real.timestamp())
@@ -183,9 +183,7 @@ def test_the_local_clock_of_a_notification_changes_with_the_season(utc: str, shi
         ("2024-10-26T23:30", "2024-10-27T00:29", 3590),
     ],
 )
-def test_in_the_hour_that_comes_twice_a_call_began_no_later_than_it_was_told(
-    began: str, came: str, lasted: int
-) -> None:
+def test_repeated_hour_calls_begin_before_they_arrive(began: str, came: str, lasted: int) -> None:
     real, told = (datetime.fromisoformat(f"{text}+00:00") for text in (began, came))
     clock = int(real.astimezone(ZoneInfo("Asia/Jerusalem")).replace(tzinfo=UTC).timestamp())
     body = json.dumps({"ivruniqueid": "c", "time": clock, "type": "Queue", "duration": lasted}).encode()
@@ -216,17 +214,17 @@ XML = b"""<methodCall><methodName>cdr</methodName><params><param><value><struct>
         b"<nil/>",
     ],
 )
-def test_a_value_that_only_xml_rpc_has_is_kept(value: bytes) -> None:
+def test_value_that_only_xml_rpc_has_is_kept(value: bytes) -> None:
     assert heard(XML % value, kind="text/xml") == ["c", "good"]
 
 
-def test_a_form_that_is_too_long_costs_no_other_notification() -> None:
+def test_form_too_long_costs_no_other_notification() -> None:
     long = "a=1&" * 300 + "ivruniqueid=c"
     assert heard(long.encode(), kind="application/x-www-form-urlencoded") == ["good"]
     assert heard(b"", query=long) == ["good"]
 
 
-def test_notifications_in_a_list_after_a_mark_or_with_a_broken_letter_are_all_heard() -> None:
+def test_damaged_notifications_in_lists_are_all_read() -> None:
     one, two = (
         b'{"ivruniqueid": "%s", "time": 1709632874, "caller": "\xe9"}' % name for name in (b"a", b"b")
     )

@@ -104,9 +104,7 @@ def is_the_table(frame: pl.DataFrame, feed: str) -> None:
         (15, 40, None),
     ],
 )
-def test_a_report_by_the_hour_is_not_taken_for_quarters_without_a_word(
-    minutes: int, n: int, said: str | None
-) -> None:
+def test_hourly_report_is_not_read_as_quarters(minutes: int, n: int, said: str | None) -> None:
     base = json.loads((RECORDINGS / "interval_volume--documented.json").read_text())
     first = datetime(2024, 3, 5, 8)  # noqa: DTZ001
     labels = [(first + timedelta(minutes=minutes * i)).strftime("%m/%d/%Y %I:%M %p") for i in range(n)]
@@ -262,7 +260,7 @@ def ends(body: dict[str, Any]) -> tuple[str, str]:
     return frame["start"], frame["end"]
 
 
-def test_every_day_is_asked_for_with_its_own_offsets() -> None:
+def test_every_day_is_requested_with_its_own_offsets() -> None:
     script = Script(lambda _: 200)
     start = datetime(2024, 3, 9, 18, tzinfo=UTC)
     parts = run(script, Window(start, start + timedelta(days=2)))
@@ -288,7 +286,7 @@ def test_days_cover_a_window_without_gaps(start: datetime, hours: int, zone: str
     assert max(part.end - part.start for part in parts) <= timedelta(hours=25)
 
 
-def test_templates_are_sent_as_they_are_but_for_the_timeframe() -> None:
+def test_templates_are_sent_unchanged_but_for_the_timeframe() -> None:
     odd = {"name": "Skill", "valueType": "SKILLS", "value": {"type": "SKILLS", "deep": [{"x": [1, None]}]}}
     frame = {**FRAME, "value": {"type": "REPORT_TIMEFRAME", "start": "old", "end": "old", "other": 7}}
     script = Script(lambda _: 200)
@@ -299,7 +297,7 @@ def test_templates_are_sent_as_they_are_but_for_the_timeframe() -> None:
     assert body["format"] == "json"
 
 
-def test_202_is_asked_again_word_for_word_ever_later() -> None:
+def test_202_is_polled_again_at_growing_intervals() -> None:
     script = Script(lambda _: 202 if len(script.bodies) < 4 else 200)
     (part,) = run(script)
     assert isinstance(part, Payload)
@@ -329,7 +327,7 @@ def test_204_is_nothing_and_509_the_end() -> None:
 
 
 @given(hidden=st.sets(st.sampled_from(PEOPLE)))
-def test_whoever_may_not_be_seen_is_found_and_left_out(hidden: set[str]) -> None:
+def test_invisible_agents_are_found_and_left_out(hidden: set[str]) -> None:
     script = Script(lambda body: 403 if hidden & set(asked_of(body)) else 200)
     window = Window(DAY.start, DAY.end + timedelta(days=1))
     parts = run(script, window, parameters=[FRAME, USERS])
@@ -346,7 +344,7 @@ def test_whoever_may_not_be_seen_is_found_and_left_out(hidden: set[str]) -> None
     assert [asked_of(body) for body in last] == [[one for one in PEOPLE if one not in hidden]]
 
 
-def test_one_request_at_a_time_and_three_seconds_apart() -> None:
+def test_one_request_at_time_and_three_seconds_apart() -> None:
     assert xima.LIMITS.concurrent == 1
     assert 60 / xima.LIMITS.requests_per_minute >= 3
 
@@ -391,7 +389,7 @@ def test_wrong_reports_are_told_apart(reports: str, said: str) -> None:
     assert "hush" not in str(wrong.value)
 
 
-def test_reports_come_from_text_and_survive_a_round_trip() -> None:
+def test_reports_come_from_text_and_survive_round_trip() -> None:
     raw = {"vendor": "xima", "base_url": "https://t.example.com", "token": "k"}
     source = check_sources({"phones": {**raw, "reports": json.dumps([entry(columns=CARD)])}})["phones"]
     assert source.feeds["report_row"].fills == ("agent_state", "coverage")
@@ -411,7 +409,7 @@ def test_the_key_is_not_shown() -> None:
     assert "hush" not in repr(made(token="hush"))
 
 
-def test_pinned_titles_hold_for_a_report_that_is_only_kept() -> None:
+def test_pinned_titles_hold_for_report_only_kept() -> None:
     body = {"columns": [{"key": "0", "title": "Calls", "format": "DURATION"}], "rows": [{"values": {"0": 1}}]}
     span = {"key": "73K", "from": DAY.start.isoformat(), "to": DAY.end.isoformat()}
     payload = Payload("report_row", NOW, json.dumps(body).encode(), span)

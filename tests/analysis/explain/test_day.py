@@ -41,7 +41,7 @@ def read(*told: tuple[float, str, str | None]) -> list[tuple[float, str, str | N
     ]
 
 
-def test_a_sliver_before_or_after_a_call_joins_it() -> None:
+def test_sliver_before_or_after_a_call_joins_it() -> None:
     assert read((0.4, "busy", None), (60.0, "busy", "7"), (0.3, "wrapup", "7"), (9.7, "wrapup", None)) == [
         (60.4, "busy", "7"),
         (10.0, "wrapup", None),

@@ -88,7 +88,7 @@ def _own(table: str) -> list[str]:
 
 
 # --- snapshots ------------------------------------------------------------------------------------------
-def test_a_state_is_found_in_the_snapshot_that_said_it(
+def test_state_is_found_in_snapshot_that_said_it(
     collector: Collector, sources: dict[str, ConfiguredSource]
 ) -> None:
     ncc = sources["ncc"]
@@ -111,7 +111,7 @@ def test_a_state_is_found_in_the_snapshot_that_said_it(
         assert evidence.read_payload_bytes(known, "2/0") == snapshot(2, a="Break", b="Busy").body
 
 
-def test_a_logout_that_was_concluded_points_at_the_first_snapshot_without_the_agent(
+def test_inferred_logout_points_at_first_snapshot_without_agent(
     collector: Collector, sources: dict[str, ConfiguredSource]
 ) -> None:
     gone = [snapshot(number, b="Busy") for number in (1, 2, 3)]
@@ -120,7 +120,7 @@ def test_a_logout_that_was_concluded_points_at_the_first_snapshot_without_the_ag
     assert (left["login"], left["payload"], left["payload_in"]) == ("a", None, "1/1")
 
 
-def test_rows_that_were_read_again_are_found_all_the_same(
+def test_rows_parsed_again_are_still_found(
     collector: Collector, sources: dict[str, ConfiguredSource]
 ) -> None:
     ncc = sources["ncc"]
@@ -130,7 +130,7 @@ def test_rows_that_were_read_again_are_found_all_the_same(
 
 
 @pytest.mark.parametrize("lost", ["source", "payloads"])
-def test_what_nobody_can_read_any_more_is_not_made_up(
+def test_unreadable_payload_is_not_invented(
     collector: Collector, sources: dict[str, ConfiguredSource], lost: str
 ) -> None:
     keep(collector, sources["ncc"], "agent_state", snapshot(0, a="Available"))
@@ -149,7 +149,7 @@ def pushed(*deliveries: Delivery) -> Payload:
     return Payload("call_event", START, pack_deliveries(deliveries), {"by": "webhook"})
 
 
-def test_a_pushed_state_and_event_are_the_deliveries_that_said_them(
+def test_pushed_state_and_event_point_at_their_deliveries(
     collector: Collector, sources: dict[str, ConfiguredSource]
 ) -> None:
     micros = str(int(START.timestamp() * 1e6))
@@ -190,7 +190,7 @@ def test_a_call_of_the_history_is_its_entry(
 
 
 # --- reports --------------------------------------------------------------------------------------------
-def test_a_stretch_of_a_time_card_is_the_row_it_was_read_from(
+def test_time_card_stretch_points_at_its_row(
     collector: Collector, sources: dict[str, ConfiguredSource]
 ) -> None:
     titles = ("Agent", "Start", "End", "Status")
@@ -218,7 +218,7 @@ def test_a_stretch_of_a_time_card_is_the_row_it_was_read_from(
 
 
 # --- call legs ------------------------------------------------------------------------------------------
-def test_a_leg_has_the_last_word_of_its_audit_chain(collector: Collector) -> None:
+def test_leg_has_last_word_of_its_audit_chain(collector: Collector) -> None:
     def said(payload: str, minute: int) -> pl.DataFrame:
         at = START + timedelta(minutes=minute)
         return pl.DataFrame({"leg_id": ["1"], "seen_at": [at], "payload": [payload]})

@@ -49,13 +49,13 @@ def test_the_golden_day_worked_outside_the_shift() -> None:
     assert row["points"] == pytest.approx(465 / 490 - 465 / 480, abs=1e-15)
 
 
-def test_the_golden_day_between_two_definitions_that_are_not_linear() -> None:
+def test_golden_day_between_two_definitions_not_linear() -> None:
     rows = wfm.score(**golden()).bridge("calabrio_ready_2", "genesys_threshold")
     assert rows.select("kind", "seconds").rows() == [("worked outside the shift", 600), ("late start", 180)]
     assert rows["points"].to_list() == pytest.approx([10 / 480, 3 / 480], abs=1e-15)
 
 
-def test_a_group_without_a_name_stands_on_its_own_scores() -> None:
+def test_group_without_name_stands_on_its_own_scores() -> None:
     """Agents of no team and of no queue are a group like another."""
     rows = wfm.score(**golden()).bridge("adherence", "adherence_adjusted", by=["team", "queue"])
     assert rows.select("team", "queue_id", "kind", "seconds", "score_from", "score_to").rows() == [
@@ -76,13 +76,13 @@ def test_the_stretches_behind_it() -> None:
     ]
 
 
-def test_a_state_that_is_in_is_named_with_where_it_was() -> None:
+def test_state_in_is_named_with_where_it_was() -> None:
     rows = wfm.score(**draw("sched QQBBEE", "state AAobKK")).bridge("adherence", "amazon")
     assert rows["kind"].to_list() == ["working in off-queue work", "logged out in a break"]
     assert rows["points"].to_list() == pytest.approx([-2 / 6, -1 / 6])
 
 
-def test_work_in_time_that_is_not_counted_is_named_so() -> None:
+def test_work_in_time_not_counted_is_named_so() -> None:
     rows = wfm.score(**draw("sched QQOO", "state AAAA")).bridge("adherence", "calabrio_ready_2")
     assert rows.select("kind", "activity", "seconds").rows() == [
         ("worked in time that is not counted", "time_off", 120)
@@ -96,7 +96,7 @@ def test_scores_that_count_alike_have_no_bridge() -> None:
     assert scored.bridge("adherence", "genesys", GROUPINGS).columns[: len(GROUPINGS)] == list(GROUPINGS)
 
 
-def test_from_or_to_no_score_there_are_no_points() -> None:
+def test_no_points_without_both_scores() -> None:
     rows = wfm.score(**draw("sched TT", "state tt")).bridge("adherence", "assembled_productive")
     assert rows.select("seconds", "points", "score_from", "score_to").rows() == [(120, None, 1.0, None)]
 
@@ -138,7 +138,7 @@ def test_the_points_close_for_any_grouping(day: Day, ends: list[str], by: list[s
 
 @slow_examples(12, phases=[Phase.generate])
 @given(day=days(), ends=two)
-def test_the_way_back_has_the_same_points_with_the_other_sign(day: Day, ends: list[str]) -> None:
+def test_way_back_has_same_points_with_other_sign(day: Day, ends: list[str]) -> None:
     ours = score_by_engine(day)
     keys = ["kind", "activity", "state", "reason"]
     there, back = (
@@ -175,7 +175,7 @@ def test_another_name_is_refused(ends: tuple[str, str]) -> None:
         scored.bridge_stretches(*ends)
 
 
-def test_a_tolerant_score_is_there_only_where_something_is_tolerated() -> None:
+def test_tolerant_score_appears_only_where_time_is_tolerated() -> None:
     with pytest.raises(UsageError, match="There is no adherence_tolerant because nothing is tolerated"):
         wfm.score(**golden()).bridge("adherence_tolerant", "amazon")
 

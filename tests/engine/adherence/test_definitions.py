@@ -40,7 +40,7 @@ def figures(*lines: str, **more: Any) -> dict[str, float | None]:
     return {name: row[name] if row[name] is None else round(1000 * row[name]) for name in DEFINITIONS}
 
 
-def test_what_the_rules_on_states_call_in_is_not_neutral() -> None:
+def test_states_that_rules_count_in_are_not_neutral() -> None:
     day = draw("sched QQBB", "state AAAA")
     rule = pl.DataFrame({"category": ["break"], "state": ["available"], "in_adherence": [True]})
     for more, wanted in (({}, 2 / 2), ({"rule": rule}, 4 / 4)):
@@ -84,7 +84,7 @@ def test_each_agrees_with_the_walk_over_every_second(day: Day, threshold_s: int)
 
 @slow_examples(12, phases=[Phase.generate])
 @given(day=days())
-def test_a_roll_up_is_the_sum_of_the_workdays_divided_once(day: Day) -> None:
+def test_roll_up_is_sum_of_workdays_divided_once(day: Day) -> None:
     ours = score_by_engine(day)
     theirs = walk_workdays(day, ours)
     for name, define in (DEFINITIONS | OWN).items():
@@ -121,7 +121,7 @@ def test_where_a_window_is_split_changes_no_sum(day: Day, cut: int, names: list[
 
 @slow_examples(12, phases=[Phase.generate])
 @given(day=days())
-def test_where_a_window_is_split_between_workdays_changes_no_row(day: Day) -> None:
+def test_split_between_workdays_changes_no_row(day: Day) -> None:
     workdays = score_by_engine(day).adherence()["workday"]
     first, last = workdays.min(), workdays.max()
     assume(isinstance(first, date) and isinstance(last, date) and first < last)
@@ -157,7 +157,7 @@ def test_definitions_change_no_other_column() -> None:
     assert scored.adherence(definitions="all").drop(*GOLDEN).equals(scored.adherence())
 
 
-def test_a_day_on_which_nobody_came_is_undefined_to_genesys_alone() -> None:
+def test_absent_day_is_undefined_to_genesys_alone() -> None:
     found = figures("sched QQQQQQ", "sched:b QQQQQQ", "state:b AAAooA")
     assert found["genesys"] == found["genesys_outside_shift"] == round(1000 * 4 / 6)
     assert found["amazon"] == found["salesforce"] == round(1000 * 4 / 12)
@@ -183,7 +183,7 @@ def test_nothing_known_is_no_score() -> None:
     assert set(found.values()) == {None}
 
 
-def test_ready_time_in_a_break_makes_up_within_its_quarter_of_an_hour() -> None:
+def test_ready_time_in_break_counts_within_its_quarter() -> None:
     same = figures("sched QQQQQBBBBBQQQQQ", "state AAAaaAAbbbAAAAA")
     assert same["calabrio_ready_1"] == 1000
     assert same["calabrio_ready_2"] == 1000
@@ -202,31 +202,31 @@ def test_ready_time_outside_the_shift_reaches_two_hours() -> None:
     assert much["calabrio_ready_2"] == -500  # 2 h, less 1 h in the break and 2 h outside
 
 
-def test_logged_out_in_a_break_is_out_for_amazon_and_present_for_salesforce() -> None:
+def test_logged_out_break_differs_between_amazon_and_salesforce() -> None:
     found = figures("sched QQBBMM", "state AAobom")
     assert found["amazon"] == round(1000 * 4 / 6)
     assert found["salesforce"] == 1000
     assert figures("sched QTTQ", "state AotA")["salesforce"] == 750
 
 
-def test_a_call_in_a_break_is_neutral_to_calabrio() -> None:
+def test_call_in_a_break_is_neutral_to_calabrio() -> None:
     assert figures("sched QQBBMMTT", "state AABbmAtt")["calabrio_rta"] == 1000
     assert figures("sched QQTT", "state AAAt")["calabrio_rta"] == 750
 
 
-def test_an_exception_shorter_than_the_threshold_is_not_counted() -> None:
+def test_exception_shorter_than_the_threshold_is_not_counted() -> None:
     scored = wfm.score(**draw("sched QQQQQQQQQQ", "state AaAAAaaAAA"))
     names = [f"genesys_threshold({s})" for s in (60, 61, 120, 121)]
     assert scored.adherence(definitions=names).select(names).row(0) == (0.7, 0.8, 0.8, 1.0)
 
 
-def test_work_outside_is_booked_on_the_segment_before_it_else_the_first() -> None:
+def test_outside_work_belongs_to_segment_before_or_first() -> None:
     scored = wfm.score(**draw("sched ..QQBB", "state AAAAbbAAA"))
     rows = scored.adherence(["activity"], definitions=["genesys_outside_shift"])
     assert rows.select("activity", "genesys_outside_shift").rows() == [("break", 2 / 5), ("on_queue", 2 / 4)]
 
 
-def test_a_window_after_the_shift_has_its_work_outside() -> None:
+def test_window_after_the_shift_has_its_work_outside() -> None:
     after = (datetime(2026, 3, 2, 16, 5, tzinfo=UTC), datetime(2026, 3, 2, 17, tzinfo=UTC))
     scored = wfm.score(**golden(), window=after)
     assert scored.adherence().height == 0
@@ -239,7 +239,7 @@ def test_a_window_after_the_shift_has_its_work_outside() -> None:
 @pytest.mark.parametrize(
     "name", ["nice", "", "genesys_threshold(x)", "genesys_threshold()", "amazon(3)", "ALL"]
 )
-def test_another_name_is_refused_and_the_names_are_told(name: str) -> None:
+def test_another_name_is_refused_and_names_are_told(name: str) -> None:
     with pytest.raises(UsageError, match=r"no definition '.*'; choose from: genesys, .*salesforce"):
         wfm.score(**golden()).adherence(definitions=[name])
 

@@ -52,7 +52,7 @@ WALKED = [name for name in GROUPINGS if name not in ("name", "site")]
 
 @slow_examples(60)
 @given(days_with_queues(), st.lists(st.sampled_from(WALKED), min_size=1, max_size=4, unique=True))
-def test_every_roll_up_agrees_with_the_walk_over_every_second(day: Day, by: list[str]) -> None:
+def test_every_roll_up_agrees_with_the_walk(day: Day, by: list[str]) -> None:
     scored = wfm.score(**build_inputs(day))
     first, past = (edge // 1_000_000 for edge in (scored.axis.origin_us, scored.axis.end_us))
     assume(past - first >= day.step_s)
@@ -78,9 +78,7 @@ def test_every_roll_up_agrees_with_the_walk_over_every_second(day: Day, by: list
 # --- finer and coarser ----------------------------------------------------------------------------------
 @slow_examples(25)
 @given(days_with_queues(), lists, lists)
-def test_the_finer_roll_up_adds_up_to_the_coarser_exactly(
-    day: Day, coarse: list[str], more: list[str]
-) -> None:
+def test_finer_roll_up_adds_up_to_coarser_exactly(day: Day, coarse: list[str], more: list[str]) -> None:
     scored = wfm.score(**build_inputs(day), window=find_window(day))
     fine = list(dict.fromkeys([*coarse, *more]))
     for view, sums in (
@@ -107,9 +105,7 @@ def test_the_finer_roll_up_adds_up_to_the_coarser_exactly(
 
 @slow_examples(15)
 @given(days_with_queues(), st.lists(st.floats(0, 1), min_size=1, max_size=3), lists.filter(bool))
-def test_a_split_of_the_window_changes_no_total_of_any_roll_up(
-    day: Day, cuts: list[float], by: list[str]
-) -> None:
+def test_window_split_changes_no_total(day: Day, cuts: list[float], by: list[str]) -> None:
     first, past = find_window(day)
     span = (past - AFTER - first) // timedelta(microseconds=1)
     inner = sorted({first + timedelta(microseconds=round(cut * span)) for cut in cuts} - {first})
@@ -126,7 +122,7 @@ def test_a_split_of_the_window_changes_no_total_of_any_roll_up(
 
 @slow_examples(10)
 @given(days_with_queues(), st.integers(-1, 2))
-def test_a_window_in_dates_is_a_filter_of_every_roll_up(day: Day, skip: int) -> None:
+def test_window_in_dates_filters_every_roll_up(day: Day, skip: int) -> None:
     inputs, by = build_inputs(day), ["agent_id", "workday", "interval_start", "queue_id", "activity"]
     everything = wfm.score(**inputs, window=find_window(day))
     days_ = everything.adherence(["workday"])["workday"]
@@ -172,16 +168,14 @@ def test_quarters_cut_what_crosses_them_and_nothing_else() -> None:
         ("Asia/Kathmandu", "2026-03-02T03:00", "2026-03-02T05:00", 8),
     ],
 )
-def test_quarters_are_those_of_the_wall_and_never_two_in_one(
-    zone: str, start: str, end: str, quarters: int
-) -> None:
+def test_quarters_are_local_and_never_merged(zone: str, start: str, end: str, quarters: int) -> None:
     rows = one_shift(start, end, zone).adherence(["interval"])
     assert rows["scheduled_s"].to_list() == [900.0] * quarters
     local = rows["interval_start"].dt.convert_time_zone(zone)
     assert (local.dt.minute() % 15 == 0).all()
 
 
-def test_a_shift_over_midnight_keeps_its_workday_in_every_quarter() -> None:
+def test_shift_over_midnight_keeps_workday_in_every_quarter() -> None:
     rows = one_shift("2026-03-02T23:30", "2026-03-03T00:30", "UTC").adherence(["workday", "interval"])
     assert rows["workday"].to_list() == [date(2026, 3, 2)] * 4
 
@@ -194,7 +188,7 @@ def with_queues(inputs: dict[str, Any], **queues: str | None) -> dict[str, Any]:
     return inputs | {"call_leg": legs}
 
 
-def test_a_second_is_of_its_call_then_of_what_follows_it_then_of_the_main_queue() -> None:
+def test_second_belongs_to_its_call_before_main_queue() -> None:
     drawn = draw(
         "sched  QQQQQQQQQQQQQQBB",
         "state  AABBBWAABWAABAbb",
@@ -207,7 +201,7 @@ def test_a_second_is_of_its_call_then_of_what_follows_it_then_of_the_main_queue(
     ]
 
 
-def test_of_two_queues_handled_as_long_the_first_by_name_is_the_main_one() -> None:
+def test_main_queue_of_equals_is_first_by_name() -> None:
     drawn = draw("sched  QQQQQQQQ", "state  ABABAAAA", "calls  .1.2....")
     scored = wfm.score(**with_queues(drawn, **{"1": "sales", "2": "billing"}))
     assert scored.adherence("queue").select("queue_id", "scheduled_s").rows() == [
@@ -216,7 +210,7 @@ def test_of_two_queues_handled_as_long_the_first_by_name_is_the_main_one() -> No
     ]
 
 
-def test_wrap_up_of_one_agent_is_not_of_the_call_of_another() -> None:
+def test_wrap_up_belongs_to_the_same_agents_call() -> None:
     drawn = draw("sched:a  QQ", "state:a  AB>", "calls:a  .1", "sched:b  QQ", "state:b  WA")
     rows = wfm.score(**with_queues(drawn, **{"1": "sales"})).adherence(["agent", "queue"])
     assert rows.select("agent_id", "queue_id", "scheduled_s").rows() == [
@@ -225,14 +219,14 @@ def test_wrap_up_of_one_agent_is_not_of_the_call_of_another() -> None:
     ]
 
 
-def test_without_queues_or_calls_everything_is_of_no_queue() -> None:
+def test_without_queues_or_calls_queue_is_empty() -> None:
     day = golden()
     for inputs in (day, {name: rows for name, rows in day.items() if name != "call_leg"}):
         assert wfm.score(**inputs).adherence("queue")["queue_id"].to_list() == [None]
 
 
 # --- the slices behind ----------------------------------------------------------------------------------
-def test_scheduled_slices_keep_the_kind_of_what_they_are_cut_for() -> None:
+def test_scheduled_slices_keep_their_segments_kind() -> None:
     scored = wfm.score(**with_queues(golden(), **{"leg-1": "sales"}))
     rows = scored.scheduled(["queue", "workday", "shift_start_at", "week"])
     kinds = {name: rows.schema[name] for name in ("queue_id", "workday", "shift_start_at", "week")}
@@ -243,7 +237,7 @@ def test_scheduled_slices_keep_the_kind_of_what_they_are_cut_for() -> None:
 
 
 # --- names ----------------------------------------------------------------------------------------------
-def test_short_names_are_names_and_a_name_given_twice_counts_once() -> None:
+def test_short_and_repeated_names_count_once() -> None:
     scored = wfm.score(**golden())
     assert scored.adherence(["agent", "interval", "agent_id", "queue"]).equals(
         scored.adherence(["agent_id", "interval_start", "queue_id"])

@@ -51,7 +51,7 @@ def pairs(draw: st.DrawFn) -> tuple[Any, Any, Day]:
 
 @slow_examples(20)
 @given(pairs())
-def test_the_seconds_of_each_class_that_come_less_those_that_go_are_the_difference_of_the_totals(drawn):
+def test_class_moves_sum_to_the_difference_of_totals(drawn):
     before, after, _ = drawn
     found = diff_slices(before, after)
     want: dict[tuple[object, ...], float] = {}
@@ -80,7 +80,7 @@ def told(rows: list[dict[str, Any]], agent: str, at: datetime) -> tuple[object, 
 
 @slow_examples(20)
 @given(pairs())
-def test_a_stretch_is_where_two_scores_asked_instant_by_instant_differ(drawn):
+def test_stretch_is_where_two_scores_differ(drawn):
     before, after, _ = drawn
     sides = [scored.dated_slices().rows(named=True) for scored in (before, after)]
     edges = {
@@ -109,7 +109,7 @@ def test_the_same_score_twice_differs_in_nothing(drawn):
 
 @slow_examples(10)
 @given(pairs(), st.lists(st.sampled_from(["agent_id", "workday", "team"]), max_size=2, unique=True))
-def test_figures_stand_side_by_side_as_each_score_gives_them(drawn, by):
+def test_figures_are_those_of_each_score(drawn, by):
     before, after, _ = drawn
     found = diff_figures(before, after, by)
     for which, scored in (("before", before), ("after", after)):
@@ -146,12 +146,12 @@ def test_an_exemption_moves_the_golden_days_three_minutes():
     }
 
 
-def test_stretches_that_touch_and_say_the_same_are_one():
+def test_stretches_that_touch_and_say_same_are_one():
     (row,) = diff_slices(drawn("sched QQQQ", "state oooA"), drawn("sched QQQQ", "state oAAA")).to_dicts()
     assert (row["seconds"], row["state_before"], row["state_after"]) == (120, "logged_out", "available")
 
 
-def test_a_workday_that_appears_is_zero_before_and_has_no_ratio_then():
+def test_new_workday_starts_from_zero_without_ratio():
     (row,) = diff_figures(drawn("sched ....", "state AAAA"), drawn("sched QQQQ", "state AAAA")).to_dicts()
     assert (row["scheduled_before_s"], row["scheduled_after_s"], row["in_change_s"]) == (0, 240, 240)
     assert (row["adherence_before"], row["adherence_after"]) == (None, 1.0)
@@ -169,7 +169,7 @@ def test_figures_differ_as_usual_where_time_is_tolerated():
     )
 
 
-def test_rows_touch_the_stretches_they_reach_into_across_days_and_for_anybody():
+def test_rows_touch_stretches_across_days_and_agents():
     start = datetime.fromisoformat("2026-03-01T23:00+00:00")
     hour = timedelta(hours=1)
     changed = pl.DataFrame(

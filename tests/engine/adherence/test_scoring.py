@@ -23,7 +23,7 @@ from wfm.engine.adherence.scoring import ScoreOptions
     by_state=st.booleans(),
     renewal=st.sampled_from([None, None, 5, 30, 90]),
 )
-def test_the_engine_agrees_with_the_walk_over_every_second(
+def test_engine_agrees_with_the_walk_over_every_second(
     day: Day, wrapup: int, delay: int, by_state: bool, renewal: int | None
 ) -> None:
     wrapup_s, delay_s = wrapup * 60, delay * day.step_s

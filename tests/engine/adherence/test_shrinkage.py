@@ -97,24 +97,24 @@ def test_every_formula_is_told() -> None:
 
 
 # --- what is planned, what is not -----------------------------------------------------------------------
-def test_time_off_is_paid_and_planned_though_adherence_does_not_count_it() -> None:
+def test_time_off_is_paid_and_planned() -> None:
     inputs = draw("sched  QQQQOOOO", "state  AAAAoooo")
     assert minutes(inputs) == (8, 4, 4, 0, 0)
     assert wfm.score(**inputs).adherence([])["scheduled_s"].item() == 240
 
 
-def test_who_serves_the_queue_instead_of_a_break_or_time_off_is_productive() -> None:
+def test_serving_a_queue_in_breaks_is_productive() -> None:
     assert minutes(draw("sched  QQBBOO", "state  AAAABA")) == (6, 6, 0, 0, 0)
 
 
-def test_email_is_planned_shrinkage_until_somebody_says_that_it_is_the_workload() -> None:
+def test_email_is_planned_shrinkage_unless_configured_as_workload() -> None:
     inputs = draw("sched  QQEEEE", "state  AAKKbb")
     assert minutes(inputs) == (6, 2, 4, 0, 0)
     own = flagged(email=("off_queue_work", "none", True))
     assert minutes(inputs, activity=own) == (6, 4, 0, 2, 0)
 
 
-def test_an_activity_flagged_unplanned_is_lost_whatever_the_agent_does() -> None:
+def test_activity_flagged_unplanned_is_lost_whatever_agent_does() -> None:
     own = flagged(sick=("time_off", "unplanned", True))
     inputs = draw("sched  QQXX", "state  AAoo", letters={"X": "sick"})
     assert minutes(inputs, activity=own) == (4, 2, 0, 2, 0)
@@ -141,7 +141,7 @@ def test_unpaid_time_is_nowhere_unless_it_is_paid() -> None:
     assert minutes(inputs, activity=flagged(meal=("meal", "planned", True))) == (4, 2, 2, 0, 0)
 
 
-def test_a_state_that_a_rule_puts_out_of_queue_work_is_lost() -> None:
+def test_state_that_a_rule_excludes_is_lost() -> None:
     inputs = draw("sched  QQQQ", "state  AAKK")
     assert minutes(inputs) == (4, 4, 0, 0, 0)
     rule = pl.DataFrame({"category": ["on_queue"], "state": ["working"], "in_adherence": [False]})
@@ -149,7 +149,7 @@ def test_a_state_that_a_rule_puts_out_of_queue_work_is_lost() -> None:
 
 
 @pytest.mark.parametrize("kind", ["approved", "system"])
-def test_excused_time_is_unplanned_and_told_by_its_code(kind: str) -> None:
+def test_excused_time_is_unplanned_under_its_code(kind: str) -> None:
     inputs = draw("sched  QQQQBB", "state  AAoooo", f"{kind}  ..xx..")
     coded = inputs["exemption"].with_columns(code=pl.lit("sick"))
     scored = wfm.score(**inputs | {"exemption": coded})
@@ -157,7 +157,7 @@ def test_excused_time_is_unplanned_and_told_by_its_code(kind: str) -> None:
     assert scored.shrinkage_causes()["cause"].to_list() == ["break", "sick"]
 
 
-def test_an_absent_agent_has_breaks_that_were_planned_and_work_that_was_lost() -> None:
+def test_absent_agent_has_planned_breaks_and_lost_work() -> None:
     inputs = draw("sched  QQQBQQ", "state  oooooo")
     assert minutes(inputs) == (6, 0, 1, 5, 0)
     assert wfm.score(**inputs).shrinkage_causes()["cause"].to_list() == [
@@ -166,7 +166,7 @@ def test_an_absent_agent_has_breaks_that_were_planned_and_work_that_was_lost() -
     ]
 
 
-def test_what_nobody_saw_makes_a_range_but_no_loss() -> None:
+def test_what_nobody_saw_makes_range_but_no_loss() -> None:
     inputs = draw("sched  QQQQBQQQ", "state  AAAAbAAo", "cover  xx...xxx")
     row = wfm.score(**inputs).shrinkage([]).row(0, named=True)
     assert [row[name] / 60 for name in PARTS] == [8, 4, 1, 1, 2]
@@ -174,7 +174,7 @@ def test_what_nobody_saw_makes_a_range_but_no_loss() -> None:
 
 
 # --- all time, scheduled or not -------------------------------------------------------------------------
-def test_work_outside_the_schedule_counts_for_occupancy_and_logged_in_alone() -> None:
+def test_unscheduled_work_counts_for_occupancy_and_logged_in() -> None:
     row = wfm.score(**draw("sched  QQ......", "state  AABBbbAo")).shrinkage([]).row(0, named=True)
     assert [row[name] / 60 for name in PARTS] == [2, 2, 0, 0, 0]
     assert [row[f"{name}_s"] / 60 for name in ("logged_in", "staffed", "handling", "handling_paid")] == [
@@ -185,7 +185,7 @@ def test_work_outside_the_schedule_counts_for_occupancy_and_logged_in_alone() ->
     ]
 
 
-def test_a_rest_outside_the_schedule_belongs_to_one_workday_however_often_it_is_renewed() -> None:
+def test_unscheduled_rest_belongs_to_one_workday_despite_renewals() -> None:
     """From 22:30 to 02:00, told again at 01:30, when the shift that ended at 22:00 is more than three hours ago."""
 
     def at(text: str) -> datetime:
@@ -278,7 +278,7 @@ def test_a_flag_that_does_not_exist_is_refused() -> None:
         wfm.score(**golden(), activity=flagged(nap=("break", "perhaps", True)))
 
 
-def test_sums_are_seconds_of_a_whole_number_type_on_the_way() -> None:
+def test_sums_are_whole_microseconds_internally() -> None:
     rows = wfm.score(**golden()).shrinkage(["interval", "queue", "activity"])
     assert set(rows.select(SHRINKAGE_SUMS).dtypes) == {pl.Float64}
     assert rows.select(SHRINKAGE_SUMS).sum().row(0) == wfm.score(**golden()).shrinkage([]).select(
@@ -286,7 +286,7 @@ def test_sums_are_seconds_of_a_whole_number_type_on_the_way() -> None:
     ).row(0)
 
 
-def test_rows_are_in_order_and_who_was_neither_paid_nor_logged_in_has_none() -> None:
+def test_rows_are_ordered_and_idle_agents_have_none() -> None:
     """Of twelve agents; the one of no team comes last."""
     agents = "lkjihgfedcba"
     lines = [line for agent in agents for line in (f"sched:{agent} QQ", f"state:{agent} AA")]

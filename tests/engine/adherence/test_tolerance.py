@@ -82,7 +82,7 @@ def test_the_adjusted_score_gains_only_what_was_controllable() -> None:
     assert scored.adherence()["adherence_adjusted_tolerant"].to_list() == [478 / 480]
 
 
-def test_an_edge_is_tolerated_up_to_its_limit_or_not_at_all() -> None:
+def test_edge_is_tolerated_up_to_its_limit() -> None:
     lines = ("sched QQQQQQQQQQ", "state ooAAAaaAoo")  # late by 2, away for 2, gone 2 early
     three, one = s(180), s(60)
     assert found(*lines, options=tolerant(NO_THRESHOLD, SegmentTolerance("on_queue", start=three))) == (
@@ -107,7 +107,7 @@ def test_the_end_tolerates_the_end() -> None:
     assert [f"{at:%H:%M}" for at in listed["start_at"]] == ["08:05"]
 
 
-def test_a_segment_missed_whole_is_tolerated_from_both_edges() -> None:
+def test_segment_missed_whole_is_tolerated_from_both_edges() -> None:
     both = SegmentTolerance("break", s(60), s(60), smooth=True)
     assert found("sched QQBBBBQQ", "state AAAAAAAA", options=tolerant(NO_THRESHOLD, both)) == (2, 0.75)
 
@@ -119,7 +119,7 @@ def test_unknown_time_is_never_tolerated() -> None:
 
 @slow_examples(12, phases=[Phase.generate])
 @given(day=days(), limit=limits())
-def test_it_agrees_with_the_walk_and_touches_nothing_else(day: Day, limit: Any) -> None:
+def test_it_agrees_with_walk_and_touches_nothing_else(day: Day, limit: Any) -> None:
     threshold, edges = limit
     options = options_of(threshold, edges)
     ours = score_by_engine(day, options=options)

@@ -88,7 +88,7 @@ def test_an_activity_that_is_no_longer_counted_leaves():
     assert (row["scheduled_before_s"], row["scheduled_after_s"], row["crosses"]) == (360.0, 240.0, None)
 
 
-def test_an_activity_of_another_category_moves_from_group_to_group():
+def test_activity_changing_category_moves_between_groups():
     frames = draw("sched QQEEQQ", "state AAAAAA")
     other = pl.DataFrame({"activity": ["email"], "category": ["on_queue"]})
     before, after = (
@@ -153,7 +153,7 @@ def test_the_moves_explain_the_whole_difference(data):
 
 
 @pytest.mark.parametrize("by", GROUPINGS)
-def test_a_week_is_explained_by_anything_one_can_group_by(by):
+def test_week_is_explained_by_any_grouping(by):
     frames = week(11).frames()
     other = pl.DataFrame({"activity": ["meeting"], "category": ["off_queue_work"]})
     before = wfm.score(**frames)

@@ -30,7 +30,7 @@ def minutes(n: float) -> datetime:
     return START + timedelta(minutes=n)
 
 
-def test_a_stretch_on_queue_knows_whether_the_shift_begins_and_ends_with_it() -> None:
+def test_stretch_knows_shift_edges_that_it_touches() -> None:
     """Also in the very first and the very last row of all."""
     slices = wfm.score(**draw("sched:a QQQBBQQ", "state:a AAgbbAA>", "sched:b QQ", "state:b AA")).slices()
     kept = list_on_queue_time(slices, ACTIVITY, "UTC").select(
@@ -120,7 +120,7 @@ def everybody(*agents: str) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize(("phase", "p"), [("middle", 0.1), ("begins 0", 0.3), ("before 8", 0.3)])
-def test_agents_come_and_go_with_what_is_expected_of_them(phase: str, p: float) -> None:
+def test_agents_come_and_go_as_scheduled(phase: str, p: float) -> None:
     """On the only day there is; the variance of two is twice that of one."""
     given = pieces(("a", FIRST, 0, 10, False), ("b", FIRST, 5, 15, True), phase=phase)
     found = count_absences(given, everybody("a", "b"))
@@ -129,7 +129,7 @@ def test_agents_come_and_go_with_what_is_expected_of_them(phase: str, p: float) 
     assert found["v"].to_list() == pytest.approx([p * (1 - p), 2 * p * (1 - p), p * (1 - p)])
 
 
-def test_what_is_normal_is_learnt_from_the_other_days_and_leans_on_everybody() -> None:
+def test_normal_absence_is_learnt_from_other_days() -> None:
     """Ten of ten out on the first day, none of twenty on the second; a weight of ten, and 0.1 believed."""
     given = pieces(("a", FIRST, 0, 10, True), ("a", SECOND, 100, 120, False))
     found = dict(count_absences(given, everybody("a")).select("at", "p").rows())
@@ -139,7 +139,7 @@ def test_what_is_normal_is_learnt_from_the_other_days_and_leans_on_everybody() -
     assert found[0] == pytest.approx((0 + 10 * all_of_first) / (20 + 10))
 
 
-def test_dispersion_is_that_of_the_other_days_and_no_less_than_chance() -> None:
+def test_dispersion_is_at_least_that_of_chance() -> None:
     """Squares over variances: 0 for 10, 2 for 5, and 196 that counts as 9 for 20 microseconds."""
     rows = [
         (FIRST, 0, 10, 2, 1, 0.5, 0.5),
@@ -156,7 +156,7 @@ def test_dispersion_is_that_of_the_other_days_and_no_less_than_chance() -> None:
 
 
 @pytest.mark.parametrize(("lasts", "told"), [(2, False), (3, True)])
-def test_an_outage_of_just_the_least_length_is_told(lasts: int, told: bool) -> None:
+def test_outage_of_just_the_least_length_is_told(lasts: int, told: bool) -> None:
     """Eight agents, out from the 30th minute on."""
     agents = "abcdefgh"
     lines = [f"sched:{agent} {'Q' * 60}" for agent in agents]

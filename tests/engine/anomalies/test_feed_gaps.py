@@ -24,7 +24,7 @@ def owner(*agents: str, source: str = "ncc") -> pl.DataFrame:
     return pl.DataFrame({"source": [source] * len(agents), "agent_id": list(agents)})
 
 
-def test_a_gap_is_what_coverage_leaves_out_of_scheduled_time():
+def test_gap_is_scheduled_time_without_coverage():
     frames = draw(
         "sched:a  QQQQQQQQQQQQ....",
         "sched:b  ....QQQQQQQQQQQQ",
@@ -39,13 +39,13 @@ def test_a_gap_is_what_coverage_leaves_out_of_scheduled_time():
     assert rows == [("ncc", minutes(3), minutes(8), 2, 9 * 60.0)]
 
 
-def test_a_gap_in_time_that_nobody_works_is_none():
+def test_gap_in_time_that_nobody_works_is_none():
     frames = draw("sched  QQQ......QQQ", "state:a@ncc AAAo.....AAA", "cover:@ncc xxx......xxx")
     slices = wfm.score(**frames).slices()
     assert find_uncovered_spans(slices, frames["coverage"], owner("a"), (START, minutes(12))).is_empty()
 
 
-def test_a_gap_below_the_least_length_is_not_told():
+def test_gap_below_the_least_length_is_not_told():
     frames = draw("sched  QQQQQQ", "state:a@ncc AAAAAA", "cover:@ncc xx..xx")
     slices = wfm.score(**frames).slices()
     window = (START, minutes(6))
@@ -74,7 +74,7 @@ def drawn_week(
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_feed_that_fell_silent_is_found_to_the_second(seed):
+def test_feed_that_fell_silent_is_found_to_second(seed):
     silent = (WEEK[0] + timedelta(days=2, hours=11), WEEK[0] + timedelta(days=2, hours=13, minutes=30))
     slices, said, who = drawn_week(seed, silent)
     (row,) = find_silent_spans(slices, said, who, WEEK).rows(named=True)

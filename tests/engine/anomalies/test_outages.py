@@ -79,7 +79,7 @@ def test_planted_outages_are_found(shape):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_edges_are_where_the_agents_fell_out_and_came_back(seed):
+def test_edges_are_where_agents_left_and_returned(seed):
     planted = Planted(at(2, 12.6), 1200, "North")
     row = next(row for row in found(seed, planted=(planted,)).rows(named=True) if overlaps(row, planted))
     low, high = planted.span
@@ -90,7 +90,7 @@ def test_edges_are_where_the_agents_fell_out_and_came_back(seed):
     assert row["out"] == row["scheduled"]
 
 
-def test_an_outage_of_all_is_told_once_and_of_everybody():
+def test_outage_of_all_is_reported_once_for_everybody():
     rows = found(3, planted=(SHAPES["everybody, 20 minutes"],))
     assert rows.select("scope").to_series().to_list() == ["everybody"]
 
@@ -106,7 +106,7 @@ def test_what_is_declared_is_not_proposed_again():
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_day_on_which_nobody_came_is_no_outage(seed):
+def test_day_on_which_nobody_came_is_no_outage(seed):
     assert not any(row["start_at"].day == 4 for row in found(seed, holiday=2).rows(named=True))
 
 
@@ -125,7 +125,7 @@ def test_nothing_scheduled_gives_nothing():
     assert find_joint_absences(slices, ACTIVITY, members(frames["agent"]), WINDOW).is_empty()
 
 
-def test_a_single_day_has_no_other_days_and_is_judged_by_what_is_believed_beforehand():
+def test_single_day_is_judged_by_the_prior():
     planted = Planted(at(0, 11.6), 2400, "North")
     rows = found(2, days=1, planted=(planted,))
     assert [row["name"] for row in rows.rows(named=True)] == ["North"]
@@ -174,7 +174,7 @@ def test_a_stricter_look_finds_no_more():
         assert find_joint_absences(slices, ACTIVITY, who, WINDOW, criteria=strict).is_empty()
 
 
-def test_cutting_to_a_span_keeps_what_lies_in_it():
+def test_cutting_to_span_keeps_what_lies_in_it():
     rows = pl.DataFrame(
         {
             "start_at": [WINDOW[0], WINDOW[0] + timedelta(hours=2)],

@@ -226,7 +226,7 @@ def lacks_nothing(one: InstantFindings, options: ScoreOptions) -> None:
         assert shifted.rested_at_start
 
 
-def test_of_several_logins_the_grounds_say_who_spoke_and_who_did_not() -> None:
+def test_several_logins_name_deciding_and_silent_rows() -> None:
     frames = draw("sched:a QQQQ", "state:x@one bbAA", "state:y@two BBbb")
     pairs = {"source": ["one", "two"], "login": ["x", "y"], "agent_id": ["a", "a"]}
     frames["login"] = pl.DataFrame(pairs)
@@ -251,7 +251,7 @@ def brought(frames: dict[str, pl.DataFrame], **own: pl.DataFrame) -> dict[str, p
     return frames
 
 
-def test_of_two_rows_of_one_kind_the_own_one_is_named() -> None:
+def test_agents_own_row_precedes_the_general_one() -> None:
     rule = pl.DataFrame({"category": ["meeting"], "state": ["available"], "in_adherence": [True]})
     activity = pl.DataFrame({"activity": ["Off-Queue work"], "category": ["meeting"]})
     frames = brought(draw("sched WW", "state AA"), rule=rule, activity=activity)
@@ -276,7 +276,7 @@ def test_of_two_rows_of_one_kind_the_own_one_is_named() -> None:
         ("QQQQBBBBQQQQ", "AAAAbbbbbbbb", "............", 8, False, False),
     ],
 )
-def test_a_rule_on_calls_holds_up_to_its_end_and_not_at_it(
+def test_call_rule_includes_its_end_but_not_beyond(
     schedule: str, states: str, calls: str, minute: int, over: bool, shifted: bool
 ) -> None:
     frames = brought(draw(f"sched {schedule}", f"state {states}", f"calls {calls}"))
@@ -289,7 +289,7 @@ def test_a_rule_on_calls_holds_up_to_its_end_and_not_at_it(
     assert (one.class_name == "call_driven") == (over or shifted)
 
 
-def test_a_shifted_break_stops_where_its_credit_is_spent_though_the_rest_goes_on() -> None:
+def test_shifted_break_stops_where_its_credit_ends() -> None:
     """Two minutes of credit; then a minute that is in, and one too many."""
     frames = brought(draw("sched QQQQBBBBWWWW", "state AABBBBbbbbab", "calls ..1111......"))
     told = explain_slices(score(InputFrames(**frames)), frames, "a").slices.filter(

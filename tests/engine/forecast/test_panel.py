@@ -19,7 +19,7 @@ ZONES = ["Europe/London", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Pa
 
 @examples(12)
 @given(st.sampled_from(ZONES), st.integers(0, 364), st.integers(0, 95), st.integers(1, 4))
-def test_every_interval_lands_on_its_local_day_and_slot(zone, offset, late, days):
+def test_every_interval_has_its_local_day_and_slot(zone, offset, late, days):
     start = utc(2018, 1, 1) + timedelta(days=offset)
     origin = start + timedelta(days=days) + late * INTERVAL_LENGTH
     rows = [(start + k * INTERVAL_LENGTH, k % 7) for k in range(96 * days + 96)]
@@ -47,7 +47,7 @@ def test_every_interval_lands_on_its_local_day_and_slot(zone, offset, late, days
     assert panel.slot_counts.sum() == counted / INTERVAL_LENGTH
 
 
-def test_a_midnight_that_does_not_exist_is_the_first_instant_of_the_day():
+def test_missing_midnight_is_the_first_instant():
     assert find_day_start(date(2018, 11, 4), "America/Sao_Paulo") == utc(2018, 11, 4, 3)
 
 

@@ -28,7 +28,7 @@ LOGINS = pl.DataFrame(
 )
 
 
-def test_a_login_is_of_whom_had_it_then_and_of_two_of_the_later_row() -> None:
+def test_login_belongs_to_its_holder_at_the_time() -> None:
     """From ``from_at`` on, until ``to_at`` and not at it; nobody's login is its own agent; rows stay where they are."""
     asked = [
         ("s", "8", 2, "eve"),

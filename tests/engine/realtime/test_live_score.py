@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,85 +13,24 @@ from hypothesis import strategies as st
 from helpers.drawn_days import Day, days, golden
 from helpers.drawn_days import draw as drawing
 from helpers.examples import examples
-from wfm import defaults
+from helpers.live_days import (
+    DATES,
+    NEWS,
+    START,
+    STEP,
+    Facts,
+    completed,
+    fixed,
+    score,
+    start_live,
+    watched,
+)
 from wfm.core import schema
 from wfm.core.errors import InputError, UsageError
 from wfm.engine.adherence import scoring as scoring
-from wfm.engine.adherence.classify import ADHERENCE_SUMS
 from wfm.engine.adherence.rollup import CUTTING_GROUPINGS
 from wfm.engine.adherence.scoring import GROUPINGS, Score, ScoreOptions
-from wfm.engine.inputs.frames import InputFrames
 from wfm.engine.realtime.live_score import Live
-
-NEWS = ("schedule", "agent_state", "call_leg", "exemption", "coverage")
-KEYS = {name: schema.get_table(name).key for name in NEWS}
-SOURCE = {"agent_state": "-", "call_leg": "-", "coverage": "-"}
-
-
-def fixed(tables: dict[str, pl.DataFrame]) -> dict[str, Any]:
-    """Give what does not change: the tables that wfm brings along, with the day's own rows behind."""
-    made: dict[str, Any] = {name: tables[name] for name in ("agent", "login") if name in tables}
-    for table, own in (("state_map", "state_map"), ("activity", "activity"), ("rule", "rules")):
-        rows = tables.get(own)
-        if table == "state_map" and rows is not None:
-            source = pl.col("source").fill_null("*") if "source" in rows.columns else pl.lit("*")
-            rows = rows.with_columns(source.alias("source"))
-        given_rows = [defaults.read_default_table(table)] + ([] if rows is None else [rows])
-        made[table] = pl.concat(given_rows, how="diagonal_relaxed")
-    return made
-
-
-def completed(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-    return (
-        frame if "source" in frame.columns or name not in SOURCE else frame.with_columns(source=pl.lit("-"))
-    )
-
-
-FRAMES = {field.name for field in fields(InputFrames)}
-
-
-def split(given: dict[str, Any]) -> tuple[InputFrames, dict[str, Any]]:
-    """Split arguments into frames and the rest."""
-    frames = {name: value for name, value in given.items() if name in FRAMES}
-    return InputFrames(**frames), {name: value for name, value in given.items() if name not in FRAMES}
-
-
-def score(**given: Any) -> Score:
-    frames, about = split(given)
-    return scoring.score(frames, **about)
-
-
-def start_live(**given: Any) -> Live:
-    frames, about = split(given)
-    return Live(frames, **about)
-
-
-class Facts:
-    """All facts so far, as a store keeps them: one row per key, what was said again stays where it was."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {}
-        self.schemas: dict[str, Any] = {}
-
-    def take(self, news: dict[str, pl.DataFrame]) -> None:
-        for name, frame in news.items():
-            held = self.rows.setdefault(name, {})
-            self.schemas[name] = frame.schema
-            for row in frame.iter_rows(named=True):
-                key = tuple(row.get(column) for column in KEYS[name])
-                if held.get(key) != row:
-                    held.pop(key, None)
-                    held[key] = row
-
-    def drop(self, name: str, keys: list[tuple[Any, ...]]) -> None:
-        for key in keys:
-            self.rows[name].pop(key, None)
-
-    def frames(self) -> dict[str, pl.DataFrame]:
-        made = {n: pl.DataFrame(list(rows.values()), schema=self.schemas[n]) for n, rows in self.rows.items()}
-        for name in ("schedule", "agent_state"):
-            made.setdefault(name, schema.create_empty_frame(name))
-        return made
 
 
 def same(live: Live, whole: Score) -> None:
@@ -181,9 +119,7 @@ def arrivals(
 
 @examples(15, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(data=st.data(), day=days(), every=st.booleans())
-def test_news_in_any_pieces_and_any_order_lead_to_the_score_of_everything_at_once(
-    data: st.DataObject, day: Day, every: bool
-) -> None:
+def test_updates_in_any_order_reach_the_full_score(data: st.DataObject, day: Day, every: bool) -> None:
     window, pieces = data.draw(arrivals(day))
     options = ScoreOptions(state_delay=timedelta(seconds=day.step_s * data.draw(st.integers(0, 2))))
     about = {**fixed(day.tables), "window": window, "timezone": day.timezone, "options": options}
@@ -235,9 +171,7 @@ def feeds(draw: st.DrawFn, day: Day) -> tuple[tuple[Any, Any], list[dict[str, pl
 
 @examples(8, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(data=st.data(), day=days(), several=st.booleans())
-def test_a_feed_that_is_watched_for_longer_leads_to_the_score_of_everything_at_once(
-    data: st.DataObject, day: Day, several: bool
-) -> None:
+def test_longer_coverage_reaches_the_full_score(data: st.DataObject, day: Day, several: bool) -> None:
     if not several:  # one source: the case that is kept cheap
         tables = {n: frame.drop("source", strict=False) for n, frame in day.tables.items() if n != "login"}
         tables.pop("state_map", None)
@@ -260,8 +194,6 @@ def test_a_feed_that_is_watched_for_longer_leads_to_the_score_of_everything_at_o
             look(live, data.draw(st.sampled_from(("adherence", "exceptions", "slices", "board"))))
 
 
-# --- worked out by hand ---------------------------------------------------------------------------------
-STEP = timedelta(minutes=1)
 DRAWN = {
     "a call that overran, and the break it shifted": (
         "sched  QQQQQQQQBBBBBQQQQQQQQQQQQQQQ",
@@ -306,13 +238,6 @@ DRAWN = {
         "system    ....................xxx.....",
     ),
 }
-START = datetime(2026, 3, 2, 8, tzinfo=UTC)
-DATES = (START.date(), START.date() + timedelta(days=1))
-
-
-def watched(end: datetime, start: datetime | None = None, source: str = "-") -> pl.DataFrame:
-    rows = {"source": [source], "start_at": [start or START - timedelta(days=3)], "end_at": [end]}
-    return pl.DataFrame(rows, schema=schema.get_table("coverage").own_columns)
 
 
 def names_of_two(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
@@ -322,7 +247,7 @@ def names_of_two(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
 
 @pytest.mark.parametrize("title", DRAWN)
 @pytest.mark.parametrize("by_dates", [True, False])
-def test_a_drawn_day_grows_minute_by_minute_into_the_score_at_once(title: str, by_dates: bool) -> None:
+def test_drawn_day_grows_by_minutes_into_full_score(title: str, by_dates: bool) -> None:
     tables = drawing(*DRAWN[title])
     window: Any = DATES if by_dates else (START + 3 * STEP, START + 24 * STEP)
     about = {**fixed(tables | names_of_two(tables)), "window": window}
@@ -335,7 +260,7 @@ def test_a_drawn_day_grows_minute_by_minute_into_the_score_at_once(title: str, b
             same(live, score(**tables, **about, coverage=watched(end)))
 
 
-def test_a_feed_that_is_watched_for_longer_scores_nobody_anew_between_two_events() -> None:
+def test_longer_coverage_rescores_nobody_between_two_events() -> None:
     tables = drawing(
         *(f"sched:{i} QQQQQQQQQQQQQQQQQQQQ" for i in range(5)),
         *(f"state:{i} AAAAAAAAAAAAAAAAAAAA>" for i in range(5)),
@@ -394,7 +319,7 @@ def test_what_is_no_more_is_taken_back() -> None:
     assert live.board(START)["agent_id"].to_list() == ["a"]
 
 
-def test_who_is_told_of_by_two_feeds_is_news_when_one_of_them_moves() -> None:
+def test_login_on_two_feeds_updates_with_either() -> None:
     """Though the time that both watched ends where it did."""
     tables = drawing("sched QQQQQQQQ", "state:x@one AAAAAAAA", "state:y@two AAAAAAAA")
     pairs = {"source": ["one", "two"], "login": ["x", "y"], "agent_id": ["a", "a"]}
@@ -409,82 +334,8 @@ def test_who_is_told_of_by_two_feeds_is_news_when_one_of_them_moves() -> None:
     assert live.adherence([])["unknown_s"].item() == 120
 
 
-# --- the board ------------------------------------------------------------------------------------------
-def test_the_board_says_who_is_where_since_when_and_how_long_they_were_out() -> None:
-    tables = drawing(
-        "sched:a  QQQQQQQQQQBBBBQQQQQQ",
-        "state:a  AAAAAAbbbbbbbbbbAAAA",
-        "sched:b  QQQQQQQQQQQQQQQQQQQQ",
-        "state:b  ....AAAAAAAAAAAAAAAA",
-        "state:c  AAAAAAAAAAAAAAAAAAAA",
-    )
-    live = start_live(**tables, **fixed(tables), window=DATES)
-
-    def seen(minute: float) -> list[tuple[Any, ...]]:
-        shown = live.board(START + minute * STEP).with_columns(
-            (pl.col("since_at", "out_since_at") - START).dt.total_minutes(fractional=True)
-        )
-        return shown.select(
-            "agent_id", "state", "since_at", "activity", "class", "out_since_at", "out_s", "controllable_s"
-        ).rows()
-
-    assert seen(2) == [
-        ("a", "available", 0, "on_queue", "in", None, 0, 0),
-        ("b", "logged_out", None, "on_queue", "controllable", 0, 120, 120),
-        ("c", "available", 0, None, None, None, 0, 0),
-    ]
-    assert seen(7.5)[0] == ("a", "break", 6, "on_queue", "controllable", 6, 90, 90)
-    assert seen(12)[0] == ("a", "break", 6, "break", "in", None, 240, 240)
-    assert seen(15)[0] == ("a", "break", 6, "on_queue", "controllable", 14, 300, 300)
-    assert seen(15)[1] == ("b", "available", 4, "on_queue", "in", None, 240, 240)
-
-
-def test_the_board_shows_what_was_last_watched_and_says_when_that_was() -> None:
-    tables = drawing("sched QQQQQQQQQQQQQQQQ", "state AAAAAAbbbbbbbbbb>")
-    live = start_live(**tables, **fixed(tables), window=DATES, coverage=watched(START + 7 * STEP))
-    (row,) = live.board(START + 12 * STEP).iter_rows(named=True)
-    assert (row["state"], row["out_s"], row["seen_at"]) == ("break", 60.0, START + 7 * STEP)
-    live.take(coverage=watched(START + 9 * STEP))
-    (row,) = live.board(START + 12 * STEP).iter_rows(named=True)
-    assert (row["state"], row["out_s"], row["seen_at"]) == ("break", 180.0, START + 9 * STEP)
-    assert live.board(START + 9 * STEP).equals(live.board(START + 12 * STEP))
-    (row,) = live.board(START + 5 * STEP).iter_rows(named=True)
-    assert (row["state"], row["out_s"], row["seen_at"]) == ("available", 0.0, START + 5 * STEP)
-
-
-def by_agent(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    return {row["agent_id"]: row for row in frame.iter_rows(named=True)}
-
-
-@examples(10, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
-@given(day=days(), part=st.floats(0, 1), hours=st.integers(1, 40))
-def test_the_board_agrees_with_the_slices_and_the_sums_up_to_now(day: Day, part: float, hours: int) -> None:
-    facts = Facts()
-    facts.take({name: completed(name, day.tables[name]) for name in NEWS[:-1] if name in day.tables})
-    frames = facts.frames()
-    whole = [*frames["agent_state"]["at"], *frames["schedule"]["start_at"]]
-    low, high = (
-        min(whole, default=START) - timedelta(hours=1),
-        max(whole, default=START) + timedelta(hours=hours),
-    )
-    now = low + timedelta(seconds=1 + int((high - low).total_seconds() * part))
-    about = {**fixed(day.tables), "timezone": day.timezone}
-    shown = by_agent(start_live(**frames, **about, window=(low, high)).board(now))
-    sums = by_agent(score(**frames, **about, window=(low, now)).adherence(["agent_id"]))
-    after = score(**frames, **about, window=(now, now + STEP)).slices()
-    last = by_agent(after.unique("agent_id", keep="first", maintain_order=True))
-    nothing = dict.fromkeys(ADHERENCE_SUMS, 0)
-    for agent, row in shown.items():
-        known = sums.get(agent, nothing)
-        out = [known[f"{name}_s"] for name in ("approved", "call_driven", "system", "controllable")]
-        assert row["out_s"] == pytest.approx(sum(out))
-        assert row["controllable_s"] == pytest.approx(known["controllable_s"])
-        for name in ("state", "vendor_state", "activity", "class"):
-            assert row[name] == last[agent][name]
-
-
 # --- bad input ------------------------------------------------------------------------------------------
-def test_news_that_cannot_be_read_is_refused_and_nothing_of_it_is_taken() -> None:
+def test_unreadable_update_is_refused_as_a_whole() -> None:
     tables = drawing("sched QQQQ", "state AAAA")
     live = start_live(**tables, **fixed(tables), window=DATES)
     before = live.slices()
@@ -503,7 +354,7 @@ def test_news_that_cannot_be_read_is_refused_and_nothing_of_it_is_taken() -> Non
     assert live.slices().equals(before)
 
 
-def test_a_live_day_needs_a_window_and_a_board_an_instant() -> None:
+def test_live_day_needs_window_and_board_an_instant() -> None:
     tables = drawing("sched QQQQ", "state AAAA")
     with pytest.raises(UsageError, match="window"):
         start_live(**tables, **fixed(tables), window=None)

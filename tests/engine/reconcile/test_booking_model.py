@@ -70,7 +70,7 @@ def told(label: int) -> VendorBuckets:
 
 
 @pytest.mark.parametrize("label", [56, -56, 55, 1, -1])
-def test_a_label_may_be_off_by_as_much_as_the_farthest_zone(label: int) -> None:
+def test_label_may_be_off_by_the_farthest_zone(label: int) -> None:
     found = fit_models(came(), told(label))
     assert found.models["shift"].to_list() == [label]
     assert found.steps["cause"].to_list() == ["shifted_label"]

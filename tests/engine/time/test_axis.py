@@ -115,7 +115,7 @@ def test_no_agents_stretch_reaches_the_next(origin: int, length: int, people: in
     assert (axis.end_keys()[:-1] < axis.first_keys()[1:]).all()
 
 
-def test_an_axis_that_does_not_fit_says_what_to_do() -> None:
+def test_axis_out_of_range_names_the_remedy() -> None:
     century = 100 * 366 * 86_400_000_000
     many = pl.Enum([str(n) for n in range(5000)])
     with pytest.raises(

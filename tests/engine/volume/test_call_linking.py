@@ -79,7 +79,7 @@ def test_what_is_one_call(rows: list[str], expected: str, why: str) -> None:
     assert one_call(*map(row, rows)) == expected, why
 
 
-def test_an_outgoing_call_is_known_by_who_was_called() -> None:
+def test_outgoing_call_is_known_by_who_was_called() -> None:
     assert one_call(row("a/x - ann 0-60"), row("b/y - ann 1-60"), direction="out") == "0 0*"
 
 
@@ -93,7 +93,7 @@ def test_a_call_that_two_systems_saw_counts_once() -> None:
     assert counted.select("source", "entered").rows() == [("a", 1), ("b", 1)]
 
 
-def test_a_queue_that_one_system_counts_is_not_counted_again_from_the_log_of_another() -> None:
+def test_queue_counted_by_one_system_is_not_recounted() -> None:
     own = {"source": "acd", "queue_id": "q", "interval_start": NOON, "entered": 5, "abandoned": 1}
     buckets = pl.DataFrame([{**own, "sum_handle_time_s": 300.0}])
     logged = legs(("log", "1", "x", "u", ANN, 0, 90), ("log", "2", "y", "u", BOB, 5, 60)).with_columns(

@@ -234,7 +234,7 @@ def test_the_banks_legs_give_the_banks_volume(bank: tuple[pl.DataFrame, pl.DataF
     assert difference.sum() == 17904
 
 
-def test_the_banks_buckets_win_and_the_legs_add_the_service_level(
+def test_banks_buckets_win_and_legs_add_service_level(
     bank: tuple[pl.DataFrame, pl.DataFrame],
 ) -> None:
     call_leg, interval_volume = bank
@@ -320,7 +320,7 @@ def test_a_call_offered_to_three_agents_entered_once() -> None:
     assert (row["sum_handle_time_s"], row["wait_s"]) == (90, 35)
 
 
-def test_a_call_in_the_queues_own_log_and_in_those_of_three_agents_entered_once() -> None:
+def test_call_in_queue_and_agent_logs_enters_once() -> None:
     own = [call(0, 30, 90, login="q"), call(100, None, 130, login="q"), call(200, 205, 260, login="q")]
     offered = {"answered_at": None, "ended_at": 20, "outcome": "redirected"}
     agents = [
@@ -347,14 +347,14 @@ def test_a_call_moved_between_queues_enters_each() -> None:
     ]
 
 
-def test_the_last_word_on_a_leg_holds_and_sources_stay_apart() -> None:
+def test_last_version_of_a_leg_counts_per_source() -> None:
     twice = legs(call(0, None, 9, leg_id="x"), call(0, 9, 19, leg_id="x"))
     assert only(measure_intervals(call_leg=twice))["handled"] == 1
     apart = measure_intervals(call_leg=twice.with_columns(source=pl.Series(["a", "b"])))
     assert apart.select("source", "handled", "abandoned").rows() == [("a", 0, 1), ("b", 1, 0)]
 
 
-def test_impossible_durations_are_counted_and_leave_the_handle_time() -> None:
+def test_impossible_durations_are_counted_and_leave_handle_time() -> None:
     odd = legs(
         call(0, 10, 70),
         call(0, 10, 5),
@@ -366,7 +366,7 @@ def test_impossible_durations_are_counted_and_leave_the_handle_time() -> None:
     assert (row["handled"], row["handle_unknown"], row["sum_handle_time_s"], row["aht_s"]) == (5, 3, 90, 45)
 
 
-def test_a_call_answered_at_an_unknown_instant_is_no_miss() -> None:
+def test_call_answered_at_unknown_instant_is_no_miss() -> None:
     row = only(
         measure_intervals(call_leg=legs(call(0, 10, 70), call(0, None, 70, outcome="answered", talk_s=30.0)))
     )
@@ -375,7 +375,7 @@ def test_a_call_answered_at_an_unknown_instant_is_no_miss() -> None:
     assert (row["sum_handle_time_s"], row["wait_s"], row["service_level"]) == (45, 25, 0)
 
 
-def test_nothing_gives_an_empty_frame_of_the_same_columns() -> None:
+def test_nothing_gives_empty_frame_of_the_same_columns() -> None:
     for frame in (
         measure_intervals(),
         measure_intervals(call_leg=legs(), interval_volume=buckets(), state=states()),
@@ -414,7 +414,7 @@ def test_an_impossible_bucket_is_refused(row: tuple[Any, ...]) -> None:
         measure_intervals(interval_volume=buckets(row))
 
 
-def test_of_two_buckets_about_one_interval_the_later_row_holds() -> None:
+def test_of_two_buckets_the_later_row_counts() -> None:
     assert (
         only(measure_intervals(interval_volume=buckets(("q", 0, 3, 1, 9.0), ("q", 0, 4, 1, 9.0))))["entered"]
         == 4
@@ -481,7 +481,7 @@ def test_occupancy_of_a_drawn_day() -> None:
     assert cut["interval_start"].unique().to_list() == [start + n * QUARTER for n in range(4)]
 
 
-def test_a_queues_occupancy_is_that_of_who_answered_for_it_that_day() -> None:
+def test_queue_occupancy_is_that_of_its_answering_agents() -> None:
     call_leg = legs(
         call(0, 10, 60, login="x1"),
         call(0, 10, 60, login="x2", queue_id="p"),
@@ -504,7 +504,7 @@ def test_a_queues_occupancy_is_that_of_who_answered_for_it_that_day() -> None:
     assert measure_intervals(call_leg=call_leg)["occupancy"].null_count() == 2
 
 
-def test_the_day_of_an_agent_is_the_queues_own() -> None:
+def test_day_of_an_agent_is_the_queues_own() -> None:
     late = 15.5 * 3600  # 23:30 UTC, the next day in Kathmandu
     call_leg = legs(call(late, late, late + 60, login="ann"))
     state = states(("ann", 0, 900, "available"), ("ann", late, late + 900, "busy"))

@@ -1,5 +1,7 @@
 """The workbook and csv hold the frames' values, typed, and a file is replaced as a whole or not at all."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,7 @@ import polars as pl
 import pytest
 
 from helpers.report_frames import EVIL, empty_report, exception, exceptions, report
-from wfm.core.errors import OutputError, UsageError
-from wfm.report import to_csv, to_html, to_xlsx, write_report
+from wfm.report import to_xlsx
 from wfm.report.export import xlsx
 
 SHEETS = ["Summary", "Teams", "Agents", "Days", "Exceptions", "Intervals", "Forecast", "Definitions"]
@@ -98,65 +99,3 @@ def test_what_a_sheet_cannot_hold_is_counted(tmp_path: Path, monkeypatch: pytest
 def test_an_empty_report_is_a_workbook_too(tmp_path: Path) -> None:
     to_xlsx(empty_report(), tmp_path / "r.xlsx")
     assert openpyxl.load_workbook(tmp_path / "r.xlsx").sheetnames == SHEETS
-
-
-def test_csv_holds_scores_and_exceptions(tmp_path: Path) -> None:
-    scores, found = to_csv(report(), tmp_path / "r.csv")
-    assert [scores.name, found.name] == ["r.csv", "r-exceptions.csv"]
-    read = pl.read_csv(scores)
-    assert read["scheduled_s"].sum() == report().total["scheduled_s"]
-    rows = pl.read_csv(found)
-    assert rows["start_at"][0] == "2026-03-02T06:00:00Z"
-    assert rows["evidence"].to_list()[1] == "leg-7 leg-8"
-    assert rows["vendor_state"].to_list()[3] == EVIL
-
-
-@pytest.mark.parametrize("name", ["r.html", "r.xlsx", "r.csv"])
-def test_the_ending_decides_and_nothing_else_is_left(tmp_path: Path, name: str) -> None:
-    written = write_report(report(), tmp_path / name)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in written)
-    assert all(path.stat().st_size > 100 for path in written)
-
-
-def test_another_ending_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"r\.pdf"):
-        write_report(report(), tmp_path / "r.pdf")
-
-
-@pytest.mark.parametrize("name", ["r.html", "r.xlsx", "r.csv"])
-def test_a_missing_directory_is_an_output_error(tmp_path: Path, name: str) -> None:
-    with pytest.raises(OutputError, match="the directory does not exist"):
-        write_report(report(), tmp_path / "nowhere" / name)
-
-
-@pytest.mark.parametrize("name", ["r.html", "r.xlsx", "r.csv"])
-def test_a_failure_leaves_the_earlier_file(
-    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / name).write_text("before")
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device", str(tmp_path / name))
-
-    monkeypatch.setattr("wfm.core.atomic_files.os.fsync", full)
-    with pytest.raises(OutputError, match="the disk is full"):
-        write_report(report(), tmp_path / name)
-    assert [path.name for path in tmp_path.iterdir()] == [name]
-    assert (tmp_path / name).read_text() == "before"
-
-
-def test_two_files_are_replaced_together_or_neither(tmp_path: Path) -> None:
-    (tmp_path / "r.csv").write_text("before")
-    (tmp_path / "r-exceptions.csv").mkdir()
-    with pytest.raises(OutputError, match="directory"):
-        to_csv(report(), tmp_path / "r.csv")
-    assert (tmp_path / "r.csv").read_text() == "before"
-
-
-def test_a_replaced_file_keeps_its_mode(tmp_path: Path) -> None:
-    path = tmp_path / "r.html"
-    path.write_text("before")
-    path.chmod(0o640)
-    write_report(report(), path)
-    assert path.stat().st_mode & 0o777 == 0o640
-    assert path.read_text(encoding="utf-8") == to_html(report())
