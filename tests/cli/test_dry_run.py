@@ -16,9 +16,9 @@ from wfm.core.errors import UsageError
 def test_a_dry_run_equals_a_later_import(outage_centre):
     before = outage_centre.adherence(*WINDOW, by="agent_id")
     told = outage_centre.dry_run(*WINDOW, maps=["ncc:Team, huddle=meeting"], target=0.9)
-    assert outage_centre.get("state_map").is_empty()
+    assert outage_centre.read_table("state_map").is_empty()
     Path("new.csv").write_text('source,vendor_state,state\nncc,"Team, huddle",meeting\n')
-    outage_centre.put("state_map", Path("new.csv"))
+    outage_centre.import_file("state_map", Path("new.csv"))
     after = outage_centre.adherence(*WINDOW, by="agent_id")
     shown = told.groups.sort("agent_id")
     moved = after.join(shown, on="agent_id", how="semi").sort("agent_id")
@@ -26,7 +26,7 @@ def test_a_dry_run_equals_a_later_import(outage_centre):
     unmoved = after.join(shown, on="agent_id", how="anti")
     assert unmoved.equals(before.join(shown, on="agent_id", how="anti"))
     assert set(told.moves["cause"]) == {"mapping Team, huddle: unmapped to meeting"}
-    assert told.whole["moved_s"][0] == pytest.approx(told.moves["seconds"].sum())
+    assert told.overall["moved_s"][0] == pytest.approx(told.moves["seconds"].sum())
 
 
 @pytest.mark.usefixtures("outage_centre")
@@ -56,7 +56,7 @@ def test_files_words_and_options_combine(run):
         "mapping Team, huddle: unmapped to meeting",
     ):
         assert cause in ran.out
-    assert "would rise to 90.0 %" in ran.out
+    assert "would rise to the target of 90.0 %" in ran.out
     frame = pl.read_csv(run("dry-run", *OPTIONS, "--in", "on_queue:away", "--format", "csv", "--moves").raw)
     assert frame.columns == ["agent_id", "from_class", "to_class", "cause", "seconds", "agents"]
 

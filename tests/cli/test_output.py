@@ -125,8 +125,8 @@ def test_adherence_comes_first_and_last(run):
     assert lines[-4:] == [
         "All 32 rows:",
         "adherence 96.9 %, adjusted 99.4 %, conformance 99.3 %, coverage 100.0 %",
-        "scheduled 8 h 00 min = in 7 h 45 min + call driven 12 min 00 s + controllable 3",
-        "min 00 s",
+        "scheduled 8 h 00 min = in 7 h 45 min + call driven 12 min 00 s + controllable",
+        "3 min 00 s",
     ]
 
 
@@ -155,6 +155,6 @@ def test_a_day_starts_and_ends_with_its_score(run):
 )
 def test_long_answers_end_with_their_summary(run, words, last):
     lines = read_screen(run(*words).out)
-    assert lines[-1].startswith(last)
+    assert last in " ".join(lines[-2:])
     if words[0] == "report":
         assert any(re.fullmatch(r"Adherence +96.9 %", line) for line in lines)
