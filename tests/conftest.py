@@ -15,6 +15,7 @@ import pytest
 
 import wfm
 from helpers import golden_day
+from helpers.built_once import build_once
 from helpers.examples import register_profiles
 from helpers.paths import ROOT
 from wfm.cli import main
@@ -22,6 +23,19 @@ from wfm.demo import SAMPLE_TABLES
 
 register_profiles()
 SAMPLE_FILES = ROOT / "data" / "sample"
+
+
+SHARED_FIXTURES = frozenset({"truth", "shown", "served", "sandbox"})
+"""Fixtures so slow that the tests of a file share one: a file's tests that use them stay in one worker."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that share a slow fixture together (`--dist loadgroup`)."""
+    for item in items:
+        if not SHARED_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+            group = "sandbox" if "sandbox" in item.path.parts else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @dataclass(frozen=True)
@@ -72,12 +86,13 @@ def run(capsysbinary) -> Run:
 
 @pytest.fixture(scope="session")
 def _tiny(tmp_path_factory) -> Path:
-    home = tmp_path_factory.mktemp("tiny")
-    golden_day.write(home / "files")
-    centre = wfm.open(home / "wfm.duckdb")
-    for table in golden_day.FILES:
-        centre.import_file(table, home / "files" / f"{table}.csv", source="pbx")
-    return home
+    def build(home: Path) -> None:
+        golden_day.write(home / "files")
+        centre = wfm.open(home / "wfm.duckdb")
+        for table in golden_day.FILES:
+            centre.import_file(table, home / "files" / f"{table}.csv", source="pbx")
+
+    return build_once(tmp_path_factory, "tiny", build)
 
 
 @pytest.fixture
@@ -96,13 +111,14 @@ def centre(tiny) -> wfm.Centre:
 
 @pytest.fixture(scope="session")
 def _sample(tmp_path_factory) -> Path:
-    database = tmp_path_factory.mktemp("sample") / "wfm.duckdb"
-    centre = wfm.open(database)
-    object.__setattr__(centre.settings, "timezone", "Asia/Jerusalem")
-    for table in SAMPLE_TABLES:
-        for file in sorted(SAMPLE_FILES.glob(f"{table}.*")):
-            centre.import_file(table, file, source="bank")
-    return database
+    def build(home: Path) -> None:
+        centre = wfm.open(home / "wfm.duckdb")
+        object.__setattr__(centre.settings, "timezone", "Asia/Jerusalem")
+        for table in SAMPLE_TABLES:
+            for file in sorted(SAMPLE_FILES.glob(f"{table}.*")):
+                centre.import_file(table, file, source="bank")
+
+    return build_once(tmp_path_factory, "sample", build) / "wfm.duckdb"
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import wfm
+from helpers.built_once import build_once
 from helpers.outage_week import GAP, OUTAGE, store_week
 from helpers.planted_weeks import week
 
@@ -16,21 +17,25 @@ from helpers.planted_weeks import week
 @pytest.fixture(scope="session")
 def _outage_week(tmp_path_factory) -> Path:
     """A week with an outage of North, a gap in the feed on Thursday, and a state that nobody mapped."""
-    home = tmp_path_factory.mktemp("week")
-    frames = week(21, planted=(OUTAGE,)).frames()
-    strange = (
-        pl.when(pl.col("vendor_state") == "meeting").then(pl.lit("Team, huddle")).otherwise("vendor_state")
-    )
-    frames["agent_state"] = frames["agent_state"].with_columns(vendor_state=strange)
-    coverage = pl.DataFrame(
-        {
-            "source": ["ncc", "ncc"],
-            "start_at": [datetime(2026, 3, 1, tzinfo=UTC), GAP[1]],
-            "end_at": [GAP[0], datetime(2026, 3, 9, tzinfo=UTC)],
-        }
-    )
-    store_week(home, frames, coverage)
-    return home / "wfm.duckdb"
+
+    def build(home: Path) -> None:
+        frames = week(21, planted=(OUTAGE,)).frames()
+        strange = (
+            pl.when(pl.col("vendor_state") == "meeting")
+            .then(pl.lit("Team, huddle"))
+            .otherwise("vendor_state")
+        )
+        frames["agent_state"] = frames["agent_state"].with_columns(vendor_state=strange)
+        coverage = pl.DataFrame(
+            {
+                "source": ["ncc", "ncc"],
+                "start_at": [datetime(2026, 3, 1, tzinfo=UTC), GAP[1]],
+                "end_at": [GAP[0], datetime(2026, 3, 9, tzinfo=UTC)],
+            }
+        )
+        store_week(home, frames, coverage)
+
+    return build_once(tmp_path_factory, "week", build) / "wfm.duckdb"
 
 
 @pytest.fixture
