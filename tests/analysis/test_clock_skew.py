@@ -88,7 +88,7 @@ def test_wrong_clock_hides_overrun_until_corrected(centre):
     assert (written.added_count, written.replaced_count) == (1, 0)
     assert driven(centre) == 60  # 30 s that the call overran, and the 30 s of the break that it pushed back
     assert driven(centre, as_of=before) == 0
-    stored = centre.get("call_leg")
+    stored = centre.read_table("call_leg")
     assert stored["ended_at"][-1] == at("10:00:30") - timedelta(seconds=AHEAD)
     told = centre.explain("ann", "2026-03-02").rows
     said = told.filter(pl.col("table") == "call_leg")["what"]
@@ -107,7 +107,7 @@ def test_call_log_may_be_one_that_is_right(centre):
     rows, _ = centre.correct_clocks(*WINDOW, by="kim", reference="pbx")
     assert rows.select("source", "offset_s").rows() == [("acd", 90.0)]
     start = centre.score(*WINDOW).slices().filter(state="busy")["start_at"][0]
-    assert start == centre.get("call_leg")["answered_at"][0]
+    assert start == centre.read_table("call_leg")["answered_at"][0]
 
 
 def test_imported_or_zeroed_offset_counts_like_any(centre, place):
@@ -117,10 +117,10 @@ def test_imported_or_zeroed_offset_counts_like_any(centre, place):
         "source,offset_s,from_at,to_at,by",
         [("pbx", 0, DAY, DAY + timedelta(days=1), "lee")],
     )
-    assert centre.put("clock", place / "clock.csv").written.replaced_count == 1
+    assert centre.import_file("clock", place / "clock.csv").written.replaced_count == 1
     assert driven(centre) == 0
     write(place / "clock.csv", "source,offset_s", [("pbx", -90)])
-    centre.put("clock", place / "clock.csv")
+    centre.import_file("clock", place / "clock.csv")
     assert driven(centre) == 0  # the row about that very day began later and holds
 
 
@@ -129,7 +129,7 @@ def test_row_no_longer_needed_is_replaced_by_zero(centre, place):
     centre.correct_clocks(*WINDOW, by="kim")
     right = late.with_columns(pl.col("started_at", "answered_at", "ended_at") + pl.duration(seconds=AHEAD))
     right.write_parquet(place / "call_leg.parquet")
-    centre.put("call_leg", place / "call_leg.parquet", source="pbx")
+    centre.import_file("call_leg", place / "call_leg.parquet", source="pbx")
     rows, _ = centre.correct_clocks(*WINDOW, by="kim")
     assert rows["offset_s"].to_list() == [0.0]
     assert driven(centre) == 60
@@ -139,10 +139,10 @@ def test_an_offset_that_cannot_be_is_refused(centre, place):
     for number, wrong in enumerate(("a lot", "-100000", "nan")):
         write(place / f"{number}.csv", "source,offset_s", [("pbx", wrong)])
         with pytest.raises(BadRowsError, match="a number of seconds between -86400 and 86400"):
-            centre.put("clock", place / f"{number}.csv")
+            centre.import_file("clock", place / f"{number}.csv")
     pl.DataFrame({"source": ["pbx"], "offset_s": [-1e9]}).write_parquet(place / "far.parquet")
     with pytest.raises(BadRowsError, match="between -86400 and 86400"):
-        centre.put("clock", place / "far.parquet")
+        centre.import_file("clock", place / "far.parquet")
 
 
 def test_other_sources_and_other_times_are_left_alone():

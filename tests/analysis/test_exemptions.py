@@ -34,10 +34,10 @@ def test_exemption_turns_the_late_minutes_into_approved_ones(centre):
 
 
 def test_dry_run_stores_nothing_until_it_is_saved(centre):
-    before = centre.get("exemption")
+    before = centre.read_table("exemption")
     made = excuse(centre, dry_run=True)
     assert made.rows["id"].to_list() == [None]
-    assert centre.get("exemption").equals(before)
+    assert centre.read_table("exemption").equals(before)
     assert golden(centre) == (0, 0, 720, 180)
     (name,) = made.save().rows["id"]
     assert centre.exemptions(agents="ann").filter(pl.col("id") == name)["by"].to_list() == ["Dana"]
@@ -45,10 +45,10 @@ def test_dry_run_stores_nothing_until_it_is_saved(centre):
 
 def test_team_excludes_logins_that_vendors_list_as_agents(centre, tiny):
     (tiny / "listed.csv").write_text("agent_id,name,team\n2001,Änn O'Neill,Bänk\n", encoding="utf-8")
-    centre.put("agent", tiny / "listed.csv")
+    centre.import_file("agent", tiny / "listed.csv")
     made = excuse(centre, agents=None, teams="Bänk")
     assert made.moves.rows() == [("ann", date(2026, 3, 2), "controllable", "approved", 180.0)]
-    assert (made.teams["team"].to_list(), made.notes) == (["Bänk"], ())
+    assert (made.team_figures["team"].to_list(), made.notes) == (["Bänk"], ())
     again = excuse(centre, reason="the same bus", dry_run=True)
     (note,) = (note for note in again.notes if note.startswith("Overlaps"))
     assert note.endswith("for 1 agent(s).")
@@ -62,7 +62,7 @@ def test_outage_wins_over_an_approval_and_over_calls(centre):
     made = centre.exempt(
         DAY, NEXT, everybody=True, by="ops", reason="power cut", kind="system", code="outage"
     )
-    assert made.teams["team"].to_list() == ["Bänk"]
+    assert made.team_figures["team"].to_list() == ["Bänk"]
     assert made.moves.select("class_before", "class_after", "seconds").rows() == [
         ("call_driven", "system", 720.0),
         ("approved", "system", 180.0),
@@ -92,7 +92,7 @@ def test_revoked_exemption_counts_as_of_before_and_restores(centre):
 
 def test_id_is_stable_across_databases_and_abbreviable(centre, tiny):
     (name,) = excuse(centre).rows["id"]
-    centre.get("exemption").write_csv(tiny / "moved.csv")
+    centre.read_table("exemption").write_csv(tiny / "moved.csv")
     other = wfm.open(tiny / "other.duckdb")
     other.import_file("exemption", tiny / "moved.csv")
     assert name in other.exemptions()["id"].to_list()
@@ -153,10 +153,10 @@ def test_uncovered_time_can_be_exempted_with_a_note(centre):
     ],
 )
 def test_errors_are_reported_and_nothing_is_stored(centre, said, error, complaint):
-    before = centre.get("collection").height
+    before = centre.read_table("collection").height
     with pytest.raises(error, match=complaint):
         excuse(centre, **said)
-    assert centre.get("collection").height == before
+    assert centre.read_table("collection").height == before
 
 
 @pytest.mark.parametrize(
@@ -209,10 +209,10 @@ def test_file_is_stored_as_a_whole_and_signed(centre):
     ],
 )
 def test_one_bad_row_keeps_the_whole_file_out(centre, lines, header, complaint):
-    before = centre.get("exemption")
+    before = centre.read_table("exemption")
     with pytest.raises(wfm.WfmError, match=complaint):
         centre.exempt_file(bulk(*lines, **({"header": header} if header else {})), by="Dana")
-    assert centre.get("exemption").equals(before)
+    assert centre.read_table("exemption").equals(before)
 
 
 def test_a_file_that_nobody_signs_is_refused(centre):

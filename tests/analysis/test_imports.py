@@ -16,7 +16,7 @@ from wfm.core.errors import BadRowsError, InputError, UsageError
 def test_an_activity_is_spelt_as_its_table_does(centre):
     done = put(centre, "schedule", rows(HEADER, f"ann,{NEXT}T09:00Z,{NEXT}T17:00Z,CHAT"))
     assert done.written.added_count == 1
-    assert "chat" in centre.get("schedule")["activity"]
+    assert "chat" in centre.read_table("schedule")["activity"]
 
 
 def test_states_cover_the_local_days_they_touch(centre, monkeypatch):
@@ -59,22 +59,22 @@ def test_bad_rows_never_overwrite_the_imported_file(centre, tiny):
     path = tiny / "bad.csv"
     path.write_text(rows("login,at,vendor_state", "1,yesterday,Busy"))
     with pytest.raises(BadRowsError, match="1 bad row, nothing was imported"):
-        centre.put("agent_state", path)
+        centre.import_file("agent_state", path)
     with pytest.raises(UsageError, match="is the file to import: name another"):
-        centre.put("agent_state", path, skip_bad=tiny / "files" / ".." / "bad.csv")
+        centre.import_file("agent_state", path, skip_bad=tiny / "files" / ".." / "bad.csv")
     with pytest.raises(InputError, match="no good row is left, nothing was imported"):
-        centre.put("agent_state", path, skip_bad=tiny / "aside.csv")
+        centre.import_file("agent_state", path, skip_bad=tiny / "aside.csv")
     assert "yesterday" in path.read_text()
     assert "yesterday" in (tiny / "aside.csv").read_text()
-    assert centre.get("collection").height == 14
+    assert centre.read_table("collection").height == 14
 
 
 def test_what_users_were_told_is_in_the_ledger(centre):
     put(centre, "agent", rows("agent_id,shoe size", "bob,43"))
-    last = centre.get("collection").row(-1, named=True)
+    last = centre.read_table("collection").row(-1, named=True)
     assert last["file_name"] == "new-agent.csv"
     assert last["note"] == "ignored columns: shoe size"
-    first = centre.get("collection").filter(pl.col("feed") == "agent_state").row(0, named=True)
+    first = centre.read_table("collection").filter(pl.col("feed") == "agent_state").row(0, named=True)
     assert (first["source"], first["from_at"], first["to_at"]) == (
         "pbx",
         datetime(2026, 3, 2, 8, 3, tzinfo=UTC),

@@ -26,7 +26,7 @@ def plan(centre: wfm.Centre, as_of: datetime | None = None) -> list[tuple[str, s
 
 # --- schedules ------------------------------------------------------------------------------------------
 def test_a_schedule_that_says_nothing_new_changes_nothing(centre, tiny):
-    done = centre.put("schedule", tiny / "files" / "schedule.csv")
+    done = centre.import_file("schedule", tiny / "files" / "schedule.csv")
     assert (done.written.read, done.written.unchanged_count, done.note) == (4, 4, ())
     shuffled = rows(HEADER, *reversed((tiny / "files" / "schedule.csv").read_text().split()[1:]))
     assert put(centre, "schedule", shuffled).written.unchanged_count == 4
@@ -40,7 +40,7 @@ def test_changed_workday_is_replaced_whole_and_others_stay(centre):
     assert done.note == ("1 workday(s) of 1 agent(s) replaced",)
     assert (done.written.read_count, done.written.added_count, done.written.unchanged_count) == (2, 1, 1)
     assert plan(centre) == [("02 09:00", "12:00", "phone")] or plan(centre)[0][0] == "02 09:00"
-    stored = centre.get("schedule")
+    stored = centre.read_table("schedule")
     assert stored["published_at"].null_count() == 5
     assert stored.filter(pl.col("published_at").is_not_null())["start_at"].to_list() == [
         datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -53,7 +53,7 @@ def test_returning_to_the_first_plan_is_a_change(centre, tiny):
     first = plan(centre)
     put(centre, "schedule", rows(HEADER, f"ann,{DAY}T09:00Z,{DAY}T17:00Z,phone"))
     assert plan(centre) != first
-    done = centre.put("schedule", tiny / "files" / "schedule.csv")
+    done = centre.import_file("schedule", tiny / "files" / "schedule.csv")
     assert done.note == ("1 workday(s) of 1 agent(s) replaced",)
     assert plan(centre) == first
 
@@ -61,7 +61,7 @@ def test_returning_to_the_first_plan_is_a_change(centre, tiny):
 def test_a_new_workday_needs_no_date(centre):
     done = put(centre, "schedule", rows(HEADER, f"bob,{DAY}T09:00Z,{DAY}T17:00Z,phone"))
     assert (done.note, done.written.added_count) == ((), 1)
-    assert centre.get("schedule")["published_at"].null_count() == 5
+    assert centre.read_table("schedule")["published_at"].null_count() == 5
 
 
 def test_shift_moved_over_midnight_replaces_one_it_overlaps(centre):
@@ -90,12 +90,12 @@ def test_dated_rows_are_taken_at_their_word(centre):
 
 def test_an_exported_history_comes_back_unchanged(centre, tiny):
     put(centre, "schedule", rows(HEADER, f"ann,{DAY}T09:00Z,{DAY}T17:00Z,phone"))
-    centre.put("schedule", tiny / "files" / "schedule.csv")
-    stored, held = centre.get("schedule"), plan(centre)
+    centre.import_file("schedule", tiny / "files" / "schedule.csv")
+    stored, held = centre.read_table("schedule"), plan(centre)
     files.write_table(stored, tiny / "all.csv", "csv")
-    done = centre.put("schedule", tiny / "all.csv")
+    done = centre.import_file("schedule", tiny / "all.csv")
     assert (done.written.unchanged_count, done.note) == (9, ())
-    assert centre.get("schedule").equals(stored)
+    assert centre.read_table("schedule").equals(stored)
     fresh = wfm.open(tiny / "fresh.duckdb")
     for table in ("agent", "login", "activity", "agent_state", "state_map"):
         fresh.import_file(table, tiny / "files" / f"{table}.csv", source="pbx")

@@ -18,7 +18,7 @@ def test_what_changed_names_the_person_and_the_file(centre, tiny):
     excuse(centre)
     states = tiny / "late.csv"
     states.write_text(rows("login,at,vendor_state", f"2001,{DAY}T15:00:00Z,Break"))
-    centre.put("agent_state", states, source="pbx")
+    centre.import_file("agent_state", states, source="pbx")
     found = centre.what_changed(DAY, NEXT, then)
     (row,) = found.figures.to_dicts()
     assert (row["in_change_s"], row["controllable_change_s"], row["approved_change_s"]) == (-3600, 3420, 180)
@@ -44,7 +44,7 @@ def test_what_changed_by_corrected_mapping_rule_and_revocation(centre, tiny):
         ("rule", "category,state,in_adherence", "on_queue,available,false"),
     ):
         (tiny / "new.csv").write_text(rows(header, line))
-        centre.put(table, tiny / "new.csv")
+        centre.import_file(table, tiny / "new.csv")
     causes = centre.what_changed(DAY, NEXT, then).causes
     told = {row["table"]: row for row in causes.iter_rows(named=True)}
     assert told["exemption"]["change"] == "corrected"
@@ -60,7 +60,7 @@ def test_of_time_before_first_answer_everything_is_new(centre):
     (Path("bob.csv")).write_text(
         rows("agent_id,start_at,end_at,activity", "bob,2026-06-01T08:00Z,2026-06-01T16:00Z,phone")
     )
-    centre.put("schedule", Path("bob.csv"))
+    centre.import_file("schedule", Path("bob.csv"))
     found = centre.what_changed("2026-06-01", "2026-06-02", then, by="team")
     assert found.figures["scheduled_change_s"].to_list() == [28800]
     assert found.causes.select("table", "said_before", "file_name").rows() == [("schedule", None, "bob.csv")]

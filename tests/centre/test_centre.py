@@ -21,7 +21,7 @@ def test_call_names_agent_whose_login_it_was_then(centre):
     put(centre, "login", rows("login,agent_id,from_at,to_at", f"7,ann,,{DAY}T12:00Z", f"7,bob,{DAY}T12:00Z,"))
     calls = [f"c{hour},7,{DAY}T{hour}:00Z" for hour in (11, 12, 13)]
     put(centre, "call_leg", rows("leg_id,login,started_at", *calls, f"other,8,{DAY}T12:00Z"))
-    owner = dict(centre.get("call_leg").select("leg_id", "agent_id").iter_rows())
+    owner = dict(centre.read_table("call_leg").select("leg_id", "agent_id").iter_rows())
     assert owner == {"leg-1": "ann", "c11": "ann", "c12": "bob", "c13": "bob", "other": "8"}
 
 
@@ -90,7 +90,7 @@ def test_a_class_nobody_knows(centre):
 
 def test_a_table_nobody_knows(centre):
     with pytest.raises(UsageError, match="no table 'orders': choose from migration, collection, agent"):
-        centre.get("orders")
+        centre.read_table("orders")
 
 
 # --- explaining -----------------------------------------------------------------------------------------

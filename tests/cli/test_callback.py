@@ -85,9 +85,7 @@ def test_a_recording_is_printed_and_stored_nowhere(run: Run, place: Path) -> Non
     assert not any(b"storage.example" in path.read_bytes() for path in place.rglob("*") if path.is_file())
 
 
-def test_order_with_lost_answer_is_not_repeated(
-    run: Run, place: Path
-) -> None:
+def test_order_with_lost_answer_is_not_repeated(run: Run, place: Path) -> None:
     orders: list[str] = []
 
     async def pbx(scope: Any, _: Any, send: Any) -> None:

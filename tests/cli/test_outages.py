@@ -53,7 +53,7 @@ def test_the_command_that_is_proposed_would_hold(outage_centre):
         {"start_at": [given["--from"]], "end_at": [given["--to"]], "team": ["North"], "kind": ["system"]}
     )
     declared.write_csv("declared.csv")
-    outage_centre.put("exemption", Path("declared.csv"))
+    outage_centre.import_file("exemption", Path("declared.csv"))
     assert "outage" not in outage_centre.outages(*WINDOW)["kind"].to_list()
 
 

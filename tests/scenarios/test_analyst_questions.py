@@ -86,7 +86,7 @@ def test_names_that_are_suggested_are_agents(centre):
 def test_agent_named_like_another_login_can_be_queried(centre, tiny):
     path = tiny / "more.csv"
     path.write_text(rows("agent_id,start_at,end_at,activity", f"2001,{DAY}T08:00:00Z,{DAY}T09:00:00Z,phone"))
-    centre.put("schedule", path)
+    centre.import_file("schedule", path)
     assert centre.adherence(DAY, NEXT, agents="2001")["scheduled_s"].to_list() == [3600]
 
 
@@ -119,7 +119,7 @@ OWN = {
 def test_day_scored_by_own_tables_is_explained(centre, tiny, tables):
     for table in tables:
         (tiny / "own.csv").write_text(rows(*OWN[table]))
-        centre.put(table, tiny / "own.csv")
+        centre.import_file(table, tiny / "own.csv")
     told = centre.explain("ann", DAY).rows.filter(pl.col("collection_id").is_not_null())
     assert set(tables) <= set(told["table"])
     assert told.filter(pl.col("table").is_in(tables)).height > len(tables)
@@ -155,14 +155,16 @@ def exemptions(tiny: Path, *lines: str, header: str = HEADER) -> Path:
 
 @pytest.mark.parametrize("by", ["", " "])
 def test_unsigned_imported_exemption_is_kept_and_reported(centre, tiny, by):
-    done = centre.put("exemption", exemptions(tiny, f"{SPAN},{by}", SPAN.replace("08:", "09:") + ",Dana"))
+    done = centre.import_file(
+        "exemption", exemptions(tiny, f"{SPAN},{by}", SPAN.replace("08:", "09:") + ",Dana")
+    )
     assert done.note == ("exemptions that do not say who approved them (column by): 1",)
     assert centre.exemptions(agents="ann")["by"].to_list().count(None) == 1
 
 
 def test_file_without_column_can_be_signed_as_whole(centre, tiny):
     path = exemptions(tiny, SPAN, header="start_at,end_at,kind,agent_id")
-    assert centre.put("exemption", path, values={"by": "Dana"}).note == ()
+    assert centre.import_file("exemption", path, values={"by": "Dana"}).note == ()
     assert "Dana" in centre.exemptions(agents="ann")["by"].to_list()
 
 
@@ -187,4 +189,4 @@ def test_invalid_quarter_is_named_among_good_rows(centre, tiny):
     with pytest.raises(
         BadRowsError, match=r"row 3, interval_start: .* expected the start of a quarter of an hour"
     ):
-        centre.put("interval_volume", path)
+        centre.import_file("interval_volume", path)

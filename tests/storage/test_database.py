@@ -105,7 +105,7 @@ def test_empty_equals_empty_in_a_key(database):
     done = put(database, "state_map", mapping(("Aux", None, "break"), ("Aux", "lunch", "meal")))
     assert (done.added_count, done.replaced_count, done.unchanged_count) == (0, 1, 1)
     with database.open_reader() as known:
-        assert known.table("state_map").select("vendor_reason", "state").rows() == [
+        assert known.read_table("state_map").select("vendor_reason", "state").rows() == [
             ("lunch", "meal"),
             (None, "break"),
         ]
@@ -121,7 +121,7 @@ def test_rows_return_in_order_of_arrival(database):
     put(database, "agent", agents(zoe="red", ann="red").with_columns(row_no=pl.Series([7, 5])))
     put(database, "agent", agents(bob="red"))
     with database.open_reader() as known:
-        rows = known.table("agent", columns=["agent_id", "row_no"])
+        rows = known.read_table("agent", columns=["agent_id", "row_no"])
     assert rows.rows() == [("ann", 5), ("zoe", 7), ("bob", 1)]
 
 
@@ -130,7 +130,7 @@ def test_the_ledger_tells_every_batch(database):
     put(database, "agent", agents(ann="red"), file_name="a.csv", window=span, skipped=2, note=("one", "two"))
     put(database, "agent", agents(ann="blue", bob="blue"))
     with database.open_reader() as known:
-        one, two = known.table("collection").to_dicts()
+        one, two = known.read_table("collection").to_dicts()
     made = one.pop("made_at")
     assert one == {
         "collection_id": 1,
@@ -159,7 +159,7 @@ def test_what_was_watched_is_stored_with_the_batch(database):
     for _ in range(2):
         put(database, "agent_state", states("pbx", MONDAY), coverage=watched)
     with database.open_reader() as known:
-        assert known.table("coverage").equals(watched)
+        assert known.read_table("coverage").equals(watched)
 
 
 def test_batch_is_revised_against_what_is_in_force(database):
@@ -193,11 +193,11 @@ def test_rows_are_appended_to_tables_without_versions(database):
         "made_at": MONDAY,
     }
     frame = pl.DataFrame([row], schema=schema.get_table("forecast").columns)
-    database.append("forecast", frame)
-    database.append("forecast", frame)
+    database.append_rows("forecast", frame)
+    database.append_rows("forecast", frame)
     with database.open_reader() as known:
-        assert known.table("forecast").equals(pl.concat([frame, frame]))
-        assert known.table("forecast", span=(MONDAY + HOUR, MONDAY + 2 * HOUR)).is_empty()
+        assert known.read_table("forecast").equals(pl.concat([frame, frame]))
+        assert known.read_table("forecast", span=(MONDAY + HOUR, MONDAY + 2 * HOUR)).is_empty()
 
 
 def test_error_in_unit_of_work_takes_everything_back(database):
@@ -268,7 +268,7 @@ def test_distant_batch_replaces_by_key_alone(database):
     done = put(database, "interval_volume", volumes(4, far, far + HOUR))
     assert (done.added_count, done.replaced_count) == (1, 1)
     with database.open_reader() as known:
-        rows = known.table("interval_volume").sort("interval_start")
+        rows = known.read_table("interval_volume").sort("interval_start")
     assert rows["entered"].to_list() == [3, 4, 4]
 
 

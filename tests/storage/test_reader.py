@@ -33,8 +33,8 @@ def test_tables_without_versions_use_their_own_time(database):
     between = datetime.now(UTC)
     put(database, "agent", agents(ann="blue"))
     with database.open_reader(between) as known:
-        assert known.table("collection")["collection_id"].to_list() == [1]
-        assert all(known.table(name) is not None for name in schema.read_tables())
+        assert known.read_table("collection")["collection_id"].to_list() == [1]
+        assert all(known.read_table(name) is not None for name in schema.read_tables())
 
 
 def test_as_of_replays_even_if_clock_goes_back(database, monkeypatch):
@@ -72,22 +72,22 @@ def test_there_is_nothing_to_read_before_first_write(database):
 def test_spans_are_half_open(database):
     put(database, "agent_state", states("pbx", MONDAY, MONDAY + HOUR))
     with database.open_reader() as known:
-        assert known.table("agent_state", span=(MONDAY, MONDAY + HOUR))["at"].to_list() == [MONDAY]
-        assert known.table("agent_state", span=(MONDAY - HOUR, MONDAY)).is_empty()
+        assert known.read_table("agent_state", span=(MONDAY, MONDAY + HOUR))["at"].to_list() == [MONDAY]
+        assert known.read_table("agent_state", span=(MONDAY - HOUR, MONDAY)).is_empty()
 
 
 def test_state_before_a_span_is_part_of_it(database):
     put(database, "agent_state", states("pbx", *(MONDAY + i * HOUR for i in range(5))))
     put(database, "agent_state", states("later", MONDAY + 9 * HOUR))
     with database.open_reader() as known:
-        found = known.states((MONDAY + 2 * HOUR + HOUR / 2, MONDAY + 4 * HOUR))
+        found = known.read_states((MONDAY + 2 * HOUR + HOUR / 2, MONDAY + 4 * HOUR))
         assert found.select("source", "at").rows() == [
             ("pbx", MONDAY + 2 * HOUR),
             ("pbx", MONDAY + 3 * HOUR),
             ("later", MONDAY + 9 * HOUR),
         ]
-        assert known.states((MONDAY, MONDAY + HOUR), logins=["2"]).is_empty()
-        more = known.states((MONDAY, MONDAY + HOUR), ["1"], ["source", "login", "row_no", "at"])
+        assert known.read_states((MONDAY, MONDAY + HOUR), logins=["2"]).is_empty()
+        more = known.read_states((MONDAY, MONDAY + HOUR), ["1"], ["source", "login", "row_no", "at"])
         assert more["row_no"].to_list() == [1, 1]
 
 
@@ -96,7 +96,7 @@ def test_last_arriving_state_before_a_span_counts_whole(database):
     put(database, "agent_state", states("pbx", MONDAY + HOUR).with_columns(vendor_reason=pl.lit("tea")))
     put(database, "agent_state", states("pbx", MONDAY + HOUR, word="Available"))
     with database.open_reader() as known:
-        found = known.states((MONDAY + 2 * HOUR, MONDAY + 3 * HOUR))
+        found = known.read_states((MONDAY + 2 * HOUR, MONDAY + 3 * HOUR))
     assert found.select("at", "vendor_state", "vendor_reason").rows()[-1] == (
         MONDAY + HOUR,
         "Available",
@@ -121,7 +121,7 @@ def test_legs_span_their_first_to_last_instant(database):
     def ids(start: float, end: float) -> list[str]:
         with database.open_reader() as known:
             span = (MONDAY + start * HOUR, MONDAY + end * HOUR)
-            return known.table("call_leg", span=span)["leg_id"].to_list()
+            return known.read_table("call_leg", span=span)["leg_id"].to_list()
 
     assert ids(0, 0.5) == ["whole", "no end"]
     assert ids(0.5, 1.5) == ["whole", "no start"]
@@ -142,7 +142,7 @@ def test_scoring_reads_answered_legs_one_per_log(database):
         database, "call_leg", pl.concat([schema.create_empty_frame("call_leg"), legs], how="diagonal_relaxed")
     )
     with database.open_reader() as known:
-        assert known.legs((MONDAY, MONDAY + HOUR)).select("source", "leg_id").rows() == [
+        assert known.read_answered_legs((MONDAY, MONDAY + HOUR)).select("source", "leg_id").rows() == [
             ("a", "a1"),
             ("b", "b1"),
         ]
@@ -152,5 +152,5 @@ def test_names_are_found_wherever_they_are_written(database):
     put(database, "agent", agents(ann=None))
     put(database, "agent_state", states("pbx", MONDAY))
     with database.open_reader() as known:
-        assert known.names("agent") == ["1", "ann"]
-        assert known.names("queue") == []
+        assert known.list_names("agent") == ["1", "ann"]
+        assert known.list_names("queue") == []

@@ -23,7 +23,7 @@ from wfm.core.errors import AuthError, BadReplyError
 from wfm.http import RefreshingToken, Reply
 from wfm.vendors import Payload, Trouble, Window, load_vendor
 from wfm.vendors import nextiva_ncc as ncc
-from wfm.vendors.nextiva_ncc.fetch import REFUSED_REST_S, NccSession
+from wfm.vendors.nextiva_ncc.fetch import REFUSED_PAUSE_S, NccSession
 from wfm.vendors.nextiva_ncc.interval_volume import ALL_QUEUES
 from wfm.vendors.nextiva_ncc.login import NccToken
 
@@ -329,7 +329,7 @@ def test_path_refusing_every_token_costs_no_repeated_logins() -> None:
             poll(session)
         clock.now += 15
     assert script.logins == 2
-    clock.now += REFUSED_REST_S
+    clock.now += REFUSED_PAUSE_S
     script.answer = only("t-3")  # somebody gave the user the service: a new token knows
     poll(session)
     assert script.logins == 3
