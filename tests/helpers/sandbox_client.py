@@ -11,6 +11,7 @@ from wfm.sandbox import GroundTruth, InjectedFaults, SimulatedClock
 from wfm.sandbox.vendors.behaviour import XSI_ACTIONS_PATH
 
 BASIC = ("wfm@centre.example", "sandbox")
+SPACE = "{http://schema.broadsoft.com/xsi}"
 
 
 @dataclass
