@@ -104,8 +104,6 @@ REASON_MEANING: Final[dict[str, str]] = {
 IMPACTS: Final = ("positive", "negative", "neutral")
 """positive: on queue though scheduled off it; negative: off queue though scheduled on it; neutral: neither."""
 
-EVIDENCE_KINDS: Final = ("call", "state", "exemption")
-
 EXEMPTION_KINDS: Final = ("approved", "system")
 
 INTERVAL_S: Final = 900

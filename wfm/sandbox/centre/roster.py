@@ -109,8 +109,3 @@ def _draw_shift(
         for at, length, activity in sorted(spans)
     )
     return SimulatedShift(agent, on, start, end, "on_queue", parts)
-
-
-def last_quarter() -> int:
-    """Return how many quarter-hours after local midnight the last shift may end."""
-    return max(QUARTERS_PER_DAY, LATE_QUARTER + SHIFT_QUARTERS)
