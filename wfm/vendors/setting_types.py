@@ -1,4 +1,4 @@
-"""The types that settings of several vendors are made of: addresses that credentials go to, time zones, countries."""
+"""Types for the settings of several vendors: URLs that get credentials, time zones, countries, choices of words."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def is_loopback(host: str | None) -> bool:
 
 
 def check_page_url(url: str) -> str:
-    """Check the address of a page, perhaps with a query, and return it stripped.
+    """Check a URL, perhaps with a query, and return it stripped.
 
     Raises:
-        ValueError: it is no address, would send credentials in clear, or holds some itself.
+        ValueError: it is not a URL, contains credentials, or would send some without TLS.
     """
     url = url.strip()
     try:
@@ -43,7 +43,7 @@ def check_page_url(url: str) -> str:
 
 
 def check_base_url(url: str) -> str:
-    """Check an address that paths are appended to; see `check_page_url`."""
+    """Check a URL that paths are appended to; see `check_page_url`."""
     url = check_page_url(url).rstrip("/")
     if urlsplit(url).query:
         raise ValueError("must end before ?")
@@ -60,9 +60,8 @@ def _check_zone(name: str) -> str:
 def _check_country(code: str) -> str:
     if not code:
         return code
-    from wfm.core.phone_numbers import (
-        SUPPORTED_COUNTRIES,  # slow to load, and only needed where a country is named
-    )
+    # phonenumbers is slow to load, and only needed where a country is named
+    from wfm.core.phone_numbers import SUPPORTED_COUNTRIES
 
     if code.upper() not in SUPPORTED_COUNTRIES:
         raise ValueError(
@@ -80,4 +79,4 @@ PageUrl = Annotated[str, AfterValidator(check_page_url)]
 BaseUrl = Annotated[str, AfterValidator(check_base_url)]
 ZoneName = Annotated[str, AfterValidator(_check_zone)]
 LowerCase = BeforeValidator(_lower_word)
-"""Makes a choice of words indifferent to case."""
+"""For a choice of words in any case."""

@@ -1,6 +1,6 @@
-"""Parse the values of vendors' replies, alike for all vendors: JSON, text, numbers, instants, keys, tables and notes.
+"""Parsing the values of replies, the same for all vendors: JSON, text, numbers, instants, keys, tables and notes.
 
-Nothing here raises on any value, but `decode_json` and `add_notes`. One value reads the same whoever sent it:
+Only `decode_json` and `add_notes` raise. A value is parsed the same, whichever vendor sent it:
 
 ==================  =======================================================================================
 text                stripped; 14.0 is ``14``, as an id may be written either way; True is ``true``, as JSON
@@ -31,12 +31,12 @@ Row = dict[str, Any]
 EpochUnit = Literal["auto", "s", "ms", "us"]
 
 EXACT_LIMIT: Final = 2**53
-"""Beyond this a float no longer tells whole numbers apart."""
+"""Beyond this a float cannot represent all whole numbers."""
 FIRST_EPOCH_S, LAST_EPOCH_S = 10**8, 10**11
 """Instants from 1973 to 5138 are plausible: in s, ms and µs these are numbers of different sizes."""
 MICROS_PER_UNIT: Final[Mapping[str, int]] = {"s": 1_000_000, "ms": 1000, "us": 1}
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-MOST_NOTES: Final = 3
+MAX_NOTES: Final = 3
 _NUMBER: Final = re.compile(r"[+-]?\d{1,20}(\.\d{1,20})?", re.ASCII)
 _EPOCH_TEXT: Final = re.compile(r"(\d{9,17})(\.\d{1,9})?", re.ASCII)
 _SEPARATORS: Final = re.compile(r"[-_\s]")
@@ -44,10 +44,10 @@ _SEPARATORS: Final = re.compile(r"[-_\s]")
 
 # --- JSON -----------------------------------------------------------------------------------------------
 def decode_json(body: bytes) -> Any:
-    """Decode JSON; NaN and Infinity, which are no figures, become None.
+    """Decode JSON; NaN and Infinity become None.
 
     Raises:
-        BadReplyError: it is not JSON; the message repeats no byte, which may belong to a secret.
+        BadReplyError: it is not JSON; the message quotes nothing, because that may be a secret.
     """
     try:
         return json.loads(body, parse_constant=lambda _: None)
@@ -71,9 +71,10 @@ _encode_spaced = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=s
 
 
 def encode_json(value: Any, *, spaced: bool = False) -> str | None:
-    """Write a value as JSON that a database can hold; None: it cannot be written.
+    """Encode a value as JSON that a database can store; None: it cannot be encoded.
 
-    ``spaced``: with blanks after the separators. Audit hashes are of this text, so a vendor must not change its style.
+    ``spaced``: with blanks after the separators. Audit hashes are computed from this text, so a vendor must not change
+    its style.
     """
     try:
         text = (_encode_spaced if spaced else _encode_compact)(value)
@@ -84,7 +85,7 @@ def encode_json(value: Any, *, spaced: bool = False) -> str | None:
 
 # --- text -----------------------------------------------------------------------------------------------
 def read_text(value: Any) -> str | None:
-    """Return a value as text that a database can hold; None: there is none. Numbers are read too: ids may be bare."""
+    """Return a value as text that a database can store; None: there is none. Numbers become text, as ids may be."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -97,7 +98,7 @@ def read_text(value: Any) -> str | None:
 
 
 def read_texts(values: Sequence[Any]) -> list[str | None]:
-    """Return a column of texts; faster than one by one where all are plain, as 10,000 of them nearly always are."""
+    """Return `read_text` of a column; faster than one by one if all values are plain texts, as is usual."""
     if set(map(type, values)) == {str}:
         joined = "".join(values)
         if joined.isascii() and "\x00" not in joined:
@@ -106,13 +107,13 @@ def read_texts(values: Sequence[Any]) -> list[str | None]:
 
 
 def _make_storable(text: str) -> str:
-    """Replace half a surrogate pair, which is JSON but no text, and drop NUL, which no database holds."""
+    """Replace halves of surrogate pairs, which JSON can contain, and drop NUL: a database can store neither."""
     return text.encode("utf-8", "replace").decode().replace("\x00", "")
 
 
 # --- numbers --------------------------------------------------------------------------------------------
 def read_number(value: Any) -> float | None:
-    """Return a finite number, also one that is written as text."""
+    """Return a finite number, also from a text; None: it is not one."""
     if isinstance(value, str):
         text = value.strip()
         value = float(text) if _NUMBER.fullmatch(text) else None
@@ -135,9 +136,9 @@ def read_count(value: Any) -> int | None:
 
 # --- instants -------------------------------------------------------------------------------------------
 def read_epoch_us(value: Any, unit: EpochUnit = "auto") -> int | None:
-    """Return microseconds since 1970 of a number, or of digits, that counts from there; None: it is no instant.
+    """Return microseconds since 1970 for a number, or digits, that counts from there; None: it is not an instant.
 
-    ``unit``: of the number; auto: the one in which the instant lies between 1973 and 5138, of which there is one.
+    ``unit``: of the number; auto: the only one with which the instant is between 1973 and 5138.
     """
     fraction = 0.0
     if isinstance(value, str):
@@ -158,7 +159,7 @@ def read_epoch_us(value: Any, unit: EpochUnit = "auto") -> int | None:
 
 
 def read_epochs_us(values: Sequence[Any], unit: EpochUnit = "auto") -> pl.Series:
-    """Return `read_epoch_us` of a column, Int64; faster where all are whole numbers, as 10,000 nearly always are."""
+    """Return `read_epoch_us` of a column (Int64); faster than one by one if all are whole numbers, as is usual."""
     if set(map(type, values)) != {int} or not 0 <= min(values) <= max(values) < 2**62:
         return pl.Series([read_epoch_us(value, unit) for value in values], dtype=pl.Int64)
     number = pl.Series(values, dtype=pl.Int64)
@@ -174,7 +175,7 @@ def read_epochs_us(values: Sequence[Any], unit: EpochUnit = "auto") -> pl.Series
 
 
 def parse_epoch_us(digits: str) -> pl.Expr:
-    """Return `read_epoch_us` of a column of texts, in the unit that the size shows."""
+    """Return `read_epoch_us` of a column of texts as an expression, with the unit auto."""
     value = pl.col(digits).cast(pl.Float64, strict=False)
     value = pl.when(value >= FIRST_EPOCH_S, value < LAST_EPOCH_S * 1_000_000).then(value)
     micros = (
@@ -184,9 +185,9 @@ def parse_epoch_us(digits: str) -> pl.Expr:
 
 
 def read_instant_us(value: Any, unit: EpochUnit = "auto", naive: tzinfo | None = None) -> int | None:
-    """Return microseconds since 1970 of an instant: a number (see `read_epoch_us`) or ISO 8601.
+    """Return microseconds since 1970 for an instant: a number (see `read_epoch_us`) or ISO 8601.
 
-    ``naive``: the time zone of a text without an offset; None: such a text is no instant.
+    ``naive``: the time zone of a text without an offset; None: such a text is not an instant.
     """
     at_us = read_epoch_us(value, unit)
     if at_us is not None or not isinstance(value, str) or value.strip().isdecimal():
@@ -214,17 +215,17 @@ def _candidate_scales(unit: EpochUnit) -> tuple[int, ...]:
 # --- keys -----------------------------------------------------------------------------------------------
 @lru_cache(maxsize=4096)
 def fold_key(key: str) -> str:
-    """Return a key as all spellings of it are compared: lower case, without spaces, ``-`` and ``_``."""
+    """Return the form of a key in which its spellings are equal: lower case, without spaces, ``-`` and ``_``."""
     return _SEPARATORS.sub("", key).lower()
 
 
 def fold_keys(row: Mapping[str, Any]) -> Row:
-    """Return an object with folded keys; of two that fold alike the later counts."""
+    """Return an object with folded keys; of two equal keys the later counts."""
     return {fold_key(key): value for key, value in row.items()}
 
 
 def iterate_objects(rows: Iterable[Any], fold: Callable[[str], str] = fold_key) -> Iterator[Row]:
-    """Yield the objects of a list with folded keys; what is no object is left out."""
+    """Yield the objects of a list with folded keys; anything else in it is left out."""
     folded: dict[tuple[str, ...], list[str]] = {}
     for row in rows:
         if isinstance(row, dict):
@@ -236,7 +237,7 @@ def iterate_objects(rows: Iterable[Any], fold: Callable[[str], str] = fold_key) 
 
 # --- tables ---------------------------------------------------------------------------------------------
 def list_own_columns(table: str) -> dict[str, pl.DataType]:
-    """Return the columns that a vendor fills in a table, with their types: its own but ``source``."""
+    """Return the columns of a table that a vendor fills, with their types: the table's own but ``source``."""
     return {name: dtype for name, dtype in schema.get_table(table).own_columns.items() if name != "source"}
 
 
@@ -257,16 +258,16 @@ def complete_table(table: str, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def add_notes(frame: pl.DataFrame, notes: Iterable[str]) -> pl.DataFrame:
-    """Add what is noted of a reply as a whole to the ``alarm`` of its first row; empty notes are none.
+    """Add notes on a reply as a whole to the ``alarm`` of its first row; empty notes are left out.
 
     Raises:
-        BadReplyError: there is no row to carry a note, which must not get lost.
+        BadReplyError: there are notes and no row; the message is the notes.
     """
     filled = [note for note in notes if note]
     if not filled:
         return frame
-    text = "; ".join(filled[:MOST_NOTES])
-    text += f"; and {len(filled) - MOST_NOTES} more" if len(filled) > MOST_NOTES else ""
+    text = "; ".join(filled[:MAX_NOTES])
+    text += f"; and {len(filled) - MAX_NOTES} more" if len(filled) > MAX_NOTES else ""
     if frame.is_empty():
         raise BadReplyError(text)
     first = "; ".join([*filter(None, frame["alarm"].head(1)), text])

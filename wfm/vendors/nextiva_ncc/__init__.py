@@ -2,18 +2,19 @@
 
 ::
 
-    login host ──Basic──► token, location        every later request goes to the location, with the token
+    login host ──Basic──► token, location        all later requests go to the location, with the token
         historical   per queue and 15 minutes    ──► interval_volume
-        realTime     every agent's present state ──► agent_state (a snapshot)
+        realTime     every agent's current state ──► agent_state (a snapshot)
         types        queues and users            ──► queue, agent
 
 The vendor publishes neither paths nor units of the two WFM data sets, so all of them are settings. Nothing is guessed
-silently: an implausible value is kept with an alarm, a row that cannot be parsed is left out with an alarm on the first
-row that can, and a reply of which nothing can be parsed is a `BadReplyError`.
+silently: an implausible value is stored with an alarm, a row that cannot be parsed is left out with an alarm on the
+first row that can, and a reply of which nothing can be parsed is a `BadReplyError`.
 
-A snapshot has no times unless the reply says since when, so ``at`` is when it was received. `wfm.collect.snapshots`
-makes transactions of snapshots and relies on three things here: every snapshot is whole or raises, an empty list is a
-whole snapshot, and `Settings.absent_after` says how many must lack an agent before that is a logout.
+Where a snapshot does not report since when a state lasts, ``at`` is when the snapshot was received.
+`wfm.collect.snapshots` turns snapshots into transactions and relies on three things here: a snapshot is complete or
+raises, an empty list is a complete snapshot, and `Settings.absent_after` is the number of snapshots that must lack an
+agent before it counts as logged out.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def parse(feed: str, payload: Payload, settings: Settings) -> pl.DataFrame:
     raise BadReplyError(f"{NAME} has no feed {feed}")
 
 
-if TYPE_CHECKING:  # mypy holds this module to the contract here
+if TYPE_CHECKING:  # here mypy checks this module against the contract
     import wfm.vendors.nextiva_ncc as _this
 
     _vendor: Vendor = _this

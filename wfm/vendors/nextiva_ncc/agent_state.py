@@ -25,17 +25,17 @@ from wfm.vendors.values import (
 )
 
 NO_STATUS: Final = "(no status)"
-"""The state of an agent whom a snapshot lists without one: present, so not logged out, but doing what?"""
+"""The vendor_state of an agent that a snapshot lists without a status: logged in, but in an unknown state."""
 AGENT_KEYS: Final = ("agentid", "userid", "username", "id")
 STATUS_KEYS: Final = ("agentstatus", "status", "state")
 SINCE_KEYS: Final = ("statussince", "since", "statustime", "agentstatustime", "timestamp", "time")
 
 
 def parse_agent_state(payload: Payload, settings: Settings) -> pl.DataFrame:
-    """Parse a snapshot: login, at (since when, if the reply says so, else when it was received), vendor_state.
+    """Parse a snapshot: login, at (when the state began; if unknown, when it was received), vendor_state.
 
     Raises:
-        BadReplyError: it is no snapshot, or no row has an agent and a status.
+        BadReplyError: it is not a snapshot, or no row has an agent and a status.
     """
     rows, around = find_rows(decode_json(payload.body), "agent_state")
     ids, statuses, sinces = pick_columns(rows, AGENT_KEYS, STATUS_KEYS, SINCE_KEYS)
@@ -55,8 +55,8 @@ def parse_agent_state(payload: Payload, settings: Settings) -> pl.DataFrame:
         # a state cannot have begun after it was reported: the vendor's clock is ahead then
         frame = frame.with_columns(at=since.fill_null(taken_at).clip(upper_bound=now))
     if None in states:
-        lacking = pl.col("vendor_state").is_null()
-        alarm = pl.when(lacking).then(fill_sentence("{} has no status", "login"))
+        has_no_status = pl.col("vendor_state").is_null()
+        alarm = pl.when(has_no_status).then(fill_sentence("{} has no status", "login"))
         frame = frame.with_columns(pl.col("vendor_state").fill_null(NO_STATUS), alarm=alarm)
     nameless = logins.count(None)
     frame = frame.drop_nulls("login") if nameless else frame
@@ -72,7 +72,7 @@ def _read_sinces(values: list[Any], unit: EpochUnit) -> pl.Series:
 
 
 def find_element(table: str, payload: Payload, row: Mapping[str, Any], settings: Settings) -> str | None:  # noqa: ARG001
-    """Return the object of a snapshot that a state was parsed from; see `wfm.vendors.EvidenceFinder`."""
+    """Return the object in a snapshot that a state was parsed from; see `wfm.vendors.EvidenceFinder`."""
     if table != "agent_state":
         return None
     rows, _ = find_rows(decode_json(payload.body), table)

@@ -15,7 +15,7 @@ def parse_directory(feed: str, payload: Payload, settings: Settings) -> pl.DataF
     """Parse a page of queues or agents; of two entries with one id the later counts.
 
     Raises:
-        BadReplyError: it is no such page, or none of its entries has an id.
+        BadReplyError: it is not such a page, or none of its entries has an id.
     """
     rows, _ = find_rows(decode_json(payload.body), feed)
     found: dict[str, tuple[str, str | None]] = {}

@@ -1,4 +1,4 @@
-"""Ask Nextiva NCC: log in, then windows of volume, snapshots of states, and lists page by page."""
+"""Requests to Nextiva NCC: the login, windows of volume, snapshots of states, and lists page by page."""
 
 from __future__ import annotations
 
@@ -31,41 +31,45 @@ log = logging.getLogger("wfm.vendors.nextiva_ncc")
 
 DAY: Final = timedelta(days=1)
 NIGHTLY_AT: Final = timedelta(hours=2)
-"""The quarter of an hour (UTC) after which yesterday is read again."""
-REFUSED_REST_S: Final = 300.0
-"""A path that refuses a new token is asked with the same one for so long; else every poll would cost a login."""
-MOST_PAGES, MOST_WALKS = 1000, 2
+"""The time of day (UTC) after which yesterday is collected again."""
+REFUSED_PAUSE_S: Final = 300.0
+"""For so long no new token is fetched for a path that refused one; otherwise every poll would cost a login."""
+MAX_PAGES, MAX_WALKS = 1000, 2
 
 
 @dataclass
 class ListWalk:
-    """Progress through a list by offset, while the list may change."""
+    """Progress through a list by offset, while the list may change.
 
-    asked: int
-    at: int = 0
+    page_rows: entries requested per page. offset: of the next page. pages: how many there were. total: as the vendor
+    reports it; 0: unknown. moved: the list changed meanwhile. ended: the last page has come. seen: ids so far.
+    """
+
+    page_rows: int
+    offset: int = 0
     pages: int = 0
     total: int = 0
     moved: bool = False
-    over: bool = False
+    ended: bool = False
     seen: set[str] = field(default_factory=set)
 
     def add_page(self, ids: set[str], n: int, total: int) -> None:
-        """Note a page of n entries and decide whether it was the last.
+        """Record a page of n entries, and decide whether it was the last.
 
-        A total that is absent or 0 says nothing: then a short page is the last. An entry twice, another total, or an
-        end before the total mean that the list moved and something may have slipped between two pages.
+        If the total is missing or 0, a short page is the last. If an entry comes twice, the total changes, or the list
+        ends before the total, then the list moved, and an entry may have been missed between two pages.
         """
         new = ids - self.seen
         self.moved |= bool(ids & self.seen) or bool(self.total and total and total != self.total)
         self.seen |= new
-        self.at, self.pages, self.total = self.at + n, self.pages + 1, total or self.total
-        ended = self.at >= self.total if self.total else n < self.asked
-        self.over = ended or not new or self.pages >= MOST_PAGES
-        self.moved |= self.over and not ended
+        self.offset, self.pages, self.total = self.offset + n, self.pages + 1, total or self.total
+        is_last = self.offset >= self.total if self.total else n < self.page_rows
+        self.ended = is_last or not new or self.pages >= MAX_PAGES
+        self.moved |= self.ended and not is_last
 
 
 class NccSession:
-    """One use of an account: knows the location, how tokens are accepted, and which paths refuse them."""
+    """A session with an account; it remembers the location, how tokens are sent, and which paths refuse them."""
 
     def __init__(
         self, settings: Settings, client: HttpClient, clock: Callable[[], float] = time.monotonic
@@ -81,11 +85,11 @@ class NccSession:
         self._refused_at: dict[str, float] = {}
 
     async def fetch(self, feed: Feed, window: Window | None) -> AsyncIterator[Payload | Trouble]:
-        """Ask for a feed; see `wfm.vendors.Session`."""
+        """Fetch a feed; see `wfm.vendors.Session`."""
         match feed.name:
             case "interval_volume":
                 if window is None:
-                    raise ValueError("interval_volume is asked for by window")
+                    raise ValueError("interval_volume is requested by window")
                 parts = self._fetch_volume(_widen_to_intervals(window))
             case "agent_state":
                 parts = self._fetch_snapshot()
@@ -100,10 +104,10 @@ class NccSession:
 
     # --- volume -----------------------------------------------------------------------------------------
     async def _fetch_volume(self, window: Window) -> AsyncIterator[Payload | Trouble]:
-        """Ask for a window, and at night for yesterday again."""
+        """Fetch a window, and at night yesterday again."""
         payload = await self._fetch_intervals(window)
         yield payload
-        # what the overlap reaches is asked for again anyway; what lies beyond it would never be
+        # what is within the overlap is collected again anyway; what is beyond it would never be
         if window.end > payload.received_at + timedelta(seconds=OVERLAP_S):
             yield Trouble(f"{window.end:%Y-%m-%d %H:%M} UTC is not over yet", permanent=False)
         left_out = self._describe_left_out(payload)
@@ -114,14 +118,14 @@ class NccSession:
                 yield part
 
     async def _fetch_yesterday(self, window: Window) -> AsyncIterator[Payload | Trouble]:
-        """Ask again for what may have been corrected since, up to the window itself."""
+        """Fetch yesterday and today up to the window again, because figures may have been corrected since."""
         midnight = window.end.replace(hour=0, minute=0, second=0, microsecond=0)
         at, step = midnight - DAY, timedelta(seconds=self._settings.intervals_per_request * INTERVAL_S)
         while at < window.start:
             until = min(at + step, window.start)
             try:
                 yield await self._fetch_intervals(Window(at, until))
-            except BadReplyError as wrong:  # it had been read before: no reason to fail the window itself
+            except BadReplyError as wrong:  # it is stored already: no reason to fail the window itself
                 yield Trouble(f"yesterday again: {wrong}", permanent=True)
                 return
             at = until
@@ -139,19 +143,19 @@ class NccSession:
 
     def _describe_left_out(self, payload: Payload) -> str:
         """Describe the rows that cannot be parsed: their window is not complete, as they would count as zeros."""
-        with contextlib.suppress(BadReplyError):  # `parse` will raise it where it is counted
+        with contextlib.suppress(BadReplyError):  # `parse` raises it as well, and there it is counted
             return describe_left_out(parse_intervals(payload, self._settings).left_out)
         return ""
 
     # --- lists ------------------------------------------------------------------------------------------
     async def _fetch_list(self, name: str) -> AsyncIterator[Payload | Trouble]:
-        """Walk a list by offset, and again if it moved meanwhile; rows count by their id."""
+        """Fetch a list page by page, and once more if it moved meanwhile; rows count by their id."""
         own, found = self._settings, set[str]()
         path = own.types_path.replace("{type}", {"queue": "queue", "agent": "user"}[name])
-        for _ in range(MOST_WALKS):
+        for _ in range(MAX_WALKS):
             walk = ListWalk(own.page_rows)
-            while not walk.over:
-                params = {"q": "", "rows": str(own.page_rows), "start": str(walk.at)}
+            while not walk.ended:
+                params = {"q": "", "rows": str(own.page_rows), "start": str(walk.offset)}
                 reply = await self._get(path, params)
                 rows, around = find_rows(decode_json(reply.body), name)
                 named = read_texts(pick_columns(rows, list_id_keys(name, own))[0])
@@ -159,7 +163,7 @@ class NccSession:
                 if not found or ids - found:
                     yield Payload(name, reply.received_at, reply.body, {"start": params["start"]})
                 found |= ids
-                # more than was asked for: some came twice, and the next page begins after what was asked for
+                # more than was requested: some came twice, and the next page begins after those requested
                 n = len(rows) if len(rows) <= own.page_rows else len(ids) + named.count(None)
                 walk.add_page(ids, n, read_count(around.get("total")) or 0)
             if not walk.moved:
@@ -168,31 +172,31 @@ class NccSession:
 
     # --- the token --------------------------------------------------------------------------------------
     async def _get(self, path: str, params: Mapping[str, str]) -> HttpReply:
-        """Ask the location with the token; on a 401 log in once more, and then give up."""
-        rests = tried = self._is_resting(path)
+        """Send a request with the token; on a 401 log in once more, and then give up."""
+        is_paused = is_second_try = self._is_paused(path)
 
-        async def ask(token: NccToken) -> HttpReply:
-            nonlocal tried
+        async def send(token: NccToken) -> HttpReply:
+            nonlocal is_second_try
             reply = await self._send(token, path, params)
-            if tried and is_unauthorized(reply):
-                if not rests:
+            if is_second_try and is_unauthorized(reply):
+                if not is_paused:
                     self._refused_at[path] = self._clock()
                 raise AuthError(
                     f"{path}: refused (401) also with a new token. Has the user the WFM integration? "
                     "Is AUTH_SCHEME right?"
                 )
-            tried = True
+            is_second_try = True
             return reply
 
-        reply = await self._tokens.with_token(ask, is_unauthorized)
+        reply = await self._tokens.with_token(send, is_unauthorized)
         self._refused_at.pop(path, None)
         return reply
 
-    def _is_resting(self, path: str) -> bool:
-        return self._clock() < self._refused_at.get(path, -math.inf) + REFUSED_REST_S
+    def _is_paused(self, path: str) -> bool:
+        return self._clock() < self._refused_at.get(path, -math.inf) + REFUSED_PAUSE_S
 
     async def _send(self, token: NccToken, path: str, params: Mapping[str, str]) -> HttpReply:
-        """Send the token as it is known to be accepted; until that is known, raw and then with Bearer."""
+        """Send a request with the token in the form that was accepted before; until then raw, then with Bearer."""
         for bearer in (False, True) if self._bearer is None else (self._bearer,):
             reply = await self._client.get(
                 f"{token.location}{path}",
@@ -211,7 +215,7 @@ class NccSession:
             reply = await self._client.get(
                 f"{own.base_url}{own.token_path}",
                 basic=(own.username, own.password.get_secret_value()),
-                expect="any",  # the wrong host answers in HTML: we know better than the client what that means
+                expect="any",  # a wrong host answers in HTML, and the error below says more than the client's
                 accept_status=(404,),
             )
         except AuthError as error:
@@ -230,7 +234,7 @@ class NccSession:
 
 
 def session(settings: Settings, client: HttpClient) -> NccSession:
-    """Begin to use an account."""
+    """Open a session with an account."""
     return NccSession(settings, client)
 
 
@@ -242,7 +246,7 @@ def _widen_to_intervals(window: Window) -> Window:
 
 
 def _is_nightly(window: Window, now: datetime) -> bool:
-    """Return whether the nightly interval is new in a recent window: not in the hour that only overlaps."""
+    """Return whether a recent window is the first to include `NIGHTLY_AT`, apart from its overlap."""
     midnight = window.end.replace(hour=0, minute=0, second=0, microsecond=0)
     new = window.start + timedelta(seconds=OVERLAP_S)
     return new <= midnight + NIGHTLY_AT < window.end and now - window.end < DAY

@@ -28,16 +28,16 @@ from wfm.vendors.values import (
 
 ALL_QUEUES: Final = "all"
 """The queue of rows that name none."""
-LONGEST_AHT_S, SHORTEST_AHT_S = 4 * 3600.0, 1.0
-"""A mean handle time beyond these says that the unit is wrong."""
+MAX_AHT_S, MIN_AHT_S = 4 * 3600.0, 1.0
+"""A mean handle time outside these bounds shows that the unit is wrong."""
 MANY_INTERVALS: Final = 4
-"""So many intervals asked for at once, and figures for the first alone, look like one total of all."""
+"""If this many intervals are requested and only the first has figures, these are probably one total."""
 START_KEYS: Final = ("intervalstart", "starttime", "start", "interval", "time", "timestamp", "from")
 END_KEYS: Final = ("intervalend", "endtime", "end", "to")
 QUEUE_KEYS: Final = ("queueid", "queue", "queuename")
 
 Span = tuple[int, int]
-"""The window that was asked for, in microseconds."""
+"""The window that was requested, in microseconds since 1970."""
 IntervalRow = tuple[str, int, int, int, float, str | None]
 """queue_id, start in microseconds, entered, abandoned, handle time in seconds, alarm."""
 
@@ -53,7 +53,7 @@ class ParsedIntervals:
 def parse_interval_volume(payload: Payload, settings: Settings) -> pl.DataFrame:
     """Parse ``historical``; of two rows for one queue and interval the later counts.
 
-    Intervals that were not asked for, or were not over when the reply came, are dropped: they have their own turn.
+    Intervals that were not requested, or had not ended when the reply came, are dropped: another cycle fetches them.
 
     Raises:
         BadReplyError: no row can be parsed, or all are about other times.
@@ -79,13 +79,13 @@ def parse_interval_volume(payload: Payload, settings: Settings) -> pl.DataFrame:
     frame = complete_table(
         "interval_volume", pl.DataFrame(list(finished.values()), schema=kinds, orient="row")
     )
-    if frame.is_empty():  # nothing was over yet: no reason to refuse the reply
+    if frame.is_empty():  # no interval has ended yet: no reason to refuse the reply
         return frame
     return add_notes(frame, [describe_left_out(parsed.left_out), *_check_all_rows(span, parsed.rows)])
 
 
 def parse_intervals(payload: Payload, settings: Settings) -> ParsedIntervals:
-    """Parse every row of ``historical``, whatever it is about.
+    """Parse every row of ``historical``, whatever interval it is about.
 
     Raises:
         BadReplyError: there are rows, and none can be parsed.
@@ -108,11 +108,11 @@ def _read_span(payload: Payload) -> Span | None:
 
 
 def _parse_interval(row: Row, span: Span | None, by_queue: bool, settings: Settings) -> IntervalRow | str:
-    """Parse a row of ``historical``, or say why it cannot be parsed."""
+    """Parse a row of ``historical``; return a text if it cannot be parsed, and why."""
     at, queue = _find_interval_start(row, span, settings), _read_queue(row)
     if isinstance(at, str):
         return at
-    # a total of all, or a queue that got lost: its calls would count twice or nowhere
+    # a total of all queues, or a queue without its name: the calls would count twice or nowhere
     if by_queue and queue is None:
         return f"no queue in {sorted(row)}, though other rows name theirs"
     entered = read_count(row.get("enteredcount"))
@@ -138,10 +138,9 @@ def _read_queue(row: Row) -> str | None:
 
 
 def _find_interval_start(row: Row, span: Span | None, settings: Settings) -> int | str:
-    """Return when an interval begins; without an instant, it is the only interval that was asked for.
+    """Return when an interval begins, in microseconds since 1970, or a text why that is unknown.
 
-    Returns:
-        Microseconds since 1970, or why it is not known.
+    A row without an instant is about the requested interval if that is only one.
     """
     shift = INTERVAL_US if settings.interval_label == "end" else 0
     odd: Any = None
@@ -163,7 +162,7 @@ def _find_interval_start(row: Row, span: Span | None, settings: Settings) -> int
 def _read_figure(
     row: Row, name: str, read: Callable[[Any], float | None], may_lack: bool, alarms: list[str]
 ) -> float:
-    """Return a figure; 0 if it is not there, with an alarm unless it can be nothing else."""
+    """Return a figure; if it is missing, 0, with an alarm unless it must be 0."""
     value = row.get(name)
     figure = read(value)
     if figure is None and not (may_lack and value in (None, "")):
@@ -172,15 +171,15 @@ def _read_figure(
 
 
 def _check_handle_time(seconds: float, handled: int, unit: str) -> list[str]:
-    """Return an alarm for an implausible mean; a sum of 0 is 0 in every unit, its calls may still go on."""
-    if handled <= 0 or seconds == 0 or SHORTEST_AHT_S <= seconds / handled <= LONGEST_AHT_S:
+    """Return an alarm for an implausible mean; a sum of 0 is plausible in any unit, as its calls may still go on."""
+    if handled <= 0 or seconds == 0 or MIN_AHT_S <= seconds / handled <= MAX_AHT_S:
         return []
     other = "s" if unit == "ms" else "ms"
     return [f"a mean handle time of {seconds / handled:,.3g} s: should HANDLE_TIME_UNIT be {other}?"]
 
 
 def _check_all_rows(span: Span | None, rows: Sequence[IntervalRow]) -> list[str]:
-    """Return alarms about what only all rows together show."""
+    """Return alarms about problems that only all rows together show."""
     if span is None or not rows or span[1] - span[0] < MANY_INTERVALS * INTERVAL_US:
         return []
     first, last = (edge(row[1] for row in rows) for edge in (min, max))

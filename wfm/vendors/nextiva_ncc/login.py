@@ -1,4 +1,4 @@
-"""Read what a login at Nextiva NCC says: the token, how long it lives, and where to go with it."""
+"""Reading the reply to a login at Nextiva NCC: the token, its life, and the host for later requests."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from wfm.vendors.setting_types import check_base_url, is_loopback
 from wfm.vendors.values import Row, decode_json, fold_keys, read_instant_us
 
 TOKEN_LIFE_S: Final = 3600.0
-LONGEST_401_BODY: Final = 1000
-"""A reply with more bytes than this is data, not a refusal in words."""
+MAX_401_BODY_BYTES: Final = 1000
+"""A longer reply is data, not a refusal."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class NccToken:
 
 
 def read_object(reply: HttpReply) -> Row:
-    """Return the object in a reply, keys folded; empty: there is none."""
+    """Return the object in a reply, with folded keys; empty if there is none."""
     with contextlib.suppress(BadReplyError):
         document = decode_json(reply.body)
         return fold_keys(document) if isinstance(document, dict) else {}
@@ -40,16 +40,16 @@ def read_object(reply: HttpReply) -> Row:
 
 def is_unauthorized(reply: HttpReply) -> bool:
     """Return whether a reply is a 401, by its status or, behind some gateways, by its body alone."""
-    if reply.status == 401 or len(reply.body) > LONGEST_401_BODY:
+    if reply.status == 401 or len(reply.body) > MAX_401_BODY_BYTES:
         return reply.status == 401
     return str(read_object(reply).get("code")) == "401"
 
 
 def read_location(location: Any, base_url: str) -> str:
-    """Return where to go with the token: as the login says, perhaps a bare host; the login host if it says nothing.
+    """Return the base URL for requests with the token: the location in the login's reply, else the login host.
 
     Raises:
-        BadReplyError: it is no address, or the token would be sent there in clear.
+        BadReplyError: the location is not a URL, or the token would be sent there without TLS.
     """
     host = location.strip() if isinstance(location, str) else ""
     if not host:
@@ -68,14 +68,14 @@ def read_location(location: Any, base_url: str) -> str:
 
 
 def compute_token_life(token: str, expires: Any, now: datetime) -> float:
-    """Return the seconds a token lives: as its JWT or the reply says, else (or if that cannot be) an hour."""
+    """Return the life of a token in seconds: by its JWT or the reply; if that is missing or implausible, an hour."""
     claims: Row = {}
     with contextlib.suppress(ValueError, IndexError, RecursionError):
         part = token.split(".")[1]
         decoded = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
         claims = decoded if isinstance(decoded, dict) else {}
     ends = read_instant_us(claims.get("exp")) or read_instant_us(expires)
-    # by the issuer's own clock, if the token says when it was made: ours may differ
+    # by the issuer's own clock, if the token says when it was issued: ours may differ
     began = read_instant_us(claims.get("iat")) or int(now.timestamp() * 1e6)
     life = (ends - began) / 1e6 if ends else 0.0
     return life if life > 0 else TOKEN_LIFE_S
@@ -85,7 +85,7 @@ def check_token(token: Any, reply: HttpReply, settings: Settings) -> str:
     """Return the token of a login.
 
     Raises:
-        BadReplyError: there is none, or it is not fit for a header.
+        BadReplyError: there is none, or a header cannot contain it.
     """
     if isinstance(token, str) and token and all("!" <= character <= "~" for character in token):
         return token

@@ -1,4 +1,4 @@
-"""Find the rows in Nextiva NCC's replies, whatever wraps them and however their keys are spelt."""
+"""Finding the rows in Nextiva NCC's replies, however they are nested and their keys are spelt."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ ROW_KEYS: Final = {
 
 
 def find_rows(document: Any, feed: str) -> tuple[list[Row], Row]:
-    """Return the rows of a reply, and the values around them (folded keys).
+    """Return the rows of a reply, and the values next to them (with folded keys).
 
-    The list may stand alone, under the data set's own name, under objects, data or rows, and these again in one
-    another; an object that has a row's key is the only row.
+    The list may be the whole document, or under the data set's own name, objects, data or rows, also nested; an object
+    with a row's key is the only row.
 
     Raises:
-        BadReplyError: there is no list of rows, an error instead of one, or a snapshot that is not whole.
+        BadReplyError: there is no list of rows, an error instead of one, or an incomplete snapshot.
     """
     around: Row = {}
     while isinstance(document, dict):
@@ -51,7 +51,7 @@ def find_rows(document: Any, feed: str) -> tuple[list[Row], Row]:
     if not document and around.get("code") is not None and read_text(around["code"]) not in ("0", "200"):
         raise BadReplyError(_describe_missing_list(feed, around))
     total = read_count(around.get("total"))
-    # a part of a snapshot would log everybody out who is not on it
+    # from a part of a snapshot everybody who is not in it would seem to be logged out
     if feed == "agent_state" and total is not None and total > len(document):
         raise BadReplyError(
             f"realTime: {len(document):,} agents of a total of {total:,}: not a whole snapshot"
@@ -60,17 +60,18 @@ def find_rows(document: Any, feed: str) -> tuple[list[Row], Row]:
 
 
 def _describe_missing_list(feed: str, around: Row) -> str:
-    """Describe what came instead of rows: the vendor's own message, without what may be a token in it."""
+    """Describe what came instead of rows: the vendor's own message, without any long text, which may be a token."""
     if "code" in around or "message" in around:
         code, message = (read_text(around.get(name)) or "" for name in ("code", "message"))
-        said = re.sub(r"\S{25,}", "…", f"{code} {message}")
-        return f"{feed}: an error instead of data: {said.strip()[:120]}"
+        text = re.sub(r"\S{25,}", "…", f"{code} {message}")
+        return f"{feed}: an error instead of data: {text.strip()[:120]}"
     return f"{feed}: no list of rows under {sorted(around)[:20]}"
 
 
 def pick_columns(rows: list[Row], *choices: tuple[str, ...]) -> list[list[Any]]:
     """Return a column for every choice of folded keys: per row the first that is filled."""
-    if rows and all(row.keys() == rows[0].keys() for row in rows):  # 10,000 agents: no folding row by row
+    # rows with the same keys, as nearly always: their keys are folded once, not for each of 10,000 agents
+    if rows and all(row.keys() == rows[0].keys() for row in rows):
         spellings = {fold_key(key): key for key in rows[0]}
         return [_pick_column(rows, [spellings[key] for key in keys if key in spellings]) for keys in choices]
     folded = [fold_keys(row) for row in rows]
@@ -86,6 +87,6 @@ def _pick_column(rows: list[Row], keys: Sequence[str]) -> list[Any]:
 
 
 def describe_left_out(reasons: Sequence[str]) -> str:
-    """Describe the rows that could not be parsed, by the first reason; empty: there are none."""
+    """Describe the rows that could not be parsed, with the first reason; empty if there are none."""
     rows = "1 row" if len(reasons) == 1 else f"{len(reasons):,} rows"
     return f"{rows} left out: {reasons[0]}" if reasons else ""

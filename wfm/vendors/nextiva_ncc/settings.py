@@ -1,4 +1,4 @@
-"""What an account at Nextiva NCC needs, and which feeds it has."""
+"""The settings of an account at Nextiva NCC, and its feeds."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ QueryName = Annotated[str, Field(pattern=r"^[\w.\-\[\]]+$")]
 
 
 class Settings(SourceSettings):
-    """What an account needs.
+    """The settings of an account.
 
     base_url: the login host. username, password: of the integration's user. auth_scheme: how the token is sent; auto
     tries it raw, then with Bearer, and remembers. token_path, historical_path, realtime_path, types_path: below the
-    host; ``{type}`` stands for queue or user. param_start, param_end: query names of a window. poll_seconds: how often
-    a snapshot of agent states is taken. time_unit: of instants, in replies and in requests; auto goes by their size and
-    asks in seconds. handle_time_unit: of sumHandleTime. interval_label: whether an interval is named by its start or
-    its end. intervals_per_request: 1 if ``historical`` gives one total of all it is asked for. absent_after: how many
-    snapshots must lack an agent before that is a logout. agent_key: what ``realTime`` calls agents, so that the list of
-    agents calls them the same. page_rows: of the lists.
+    host; ``{type}`` stands for queue or user. param_start, param_end: query names of a window. poll_seconds: the time
+    between two polls of agent states. time_unit: of instants, in replies and in requests; auto detects it by their size
+    in replies, and uses seconds in requests. handle_time_unit: of sumHandleTime. interval_label: whether an interval is
+    named by its start or its end. intervals_per_request: 1 if ``historical`` returns one total for a whole request.
+    absent_after: how many snapshots in a row must lack an agent before it counts as logged out. agent_key: how
+    ``realTime`` names agents, so that the list of agents names them the same. page_rows: of the lists.
     """
 
     vendor: Literal["nextiva_ncc"]
@@ -79,10 +79,8 @@ class Settings(SourceSettings):
 
 
 def configure_feeds(settings: Settings | None = None) -> tuple[Feed, ...]:
-    """Return the feeds; how often snapshots are taken, and how much is asked for at once, are settings.
-
-    Handle time lands when wrap-up ends, so the last four intervals are asked for again, and none before it has settled.
-    """
+    """Return the feeds; the polling interval and the longest request depend on the settings."""
+    # handle time is booked when wrap-up ends: intervals are collected five minutes late, and four of them again
     poll = settings.poll_seconds if settings else 15
     slice_s = (settings.intervals_per_request if settings else 96) * INTERVAL_S
     return (

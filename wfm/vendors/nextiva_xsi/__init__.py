@@ -8,12 +8,13 @@
 Only GET is ever sent: a DELETE on the very same addresses erases a user's call log.
 
 A log is newest first and has no total; while it is paged, new calls push rows down and a full log drops its oldest.
-So pages overlap by a few rows, rows count once by (user, list, callLogId), and the walk ends on rows, never on what the
-server echoes. Each row is one person's view of a call: an internal call is placed here and received there, and nothing
-in the two rows says that they are one, so ``call_id`` stays empty. A queue may be a user with a log of its own: there
-``login`` and ``queue_id`` are both that user, and its agents' rows report the same calls again.
+So pages overlap by a few rows, rows count once by (user, list, callLogId), and the rows alone decide where a log ends,
+never the counts that the server reports. Each row is one person's view of a call: an internal call is in the caller's
+and in the called person's log, and nothing in the two rows shows that they are one call, so ``call_id`` stays empty. A
+queue may be a user with a log of its own: there ``login`` and ``queue_id`` are both that user, and its agents' rows
+report the same calls again.
 
-A row is kept whole in ``payload``, but for authorisation codes, which are masked there and in the raw bytes. An entry
+The column ``payload`` has the whole row, except that authorisation codes are masked, as in the raw bytes. An entry
 without callLogId has no key and is not stored; it is reported as a trouble and stays in the raw payload. An entry
 without a start is stored without one, with an alarm.
 """
@@ -48,7 +49,7 @@ def parse(feed: str, payload: Payload, settings: Settings) -> pl.DataFrame:
     """Parse a payload: call_leg (with payload and alarm) or agent; see `wfm.vendors.Vendor.parse`.
 
     Raises:
-        BadReplyError: the bytes are not what XSI writes, or their context is missing.
+        BadReplyError: it is not a body of XSI, or its context is missing.
     """
     if feed == "agent":
         return parse_agent(payload, settings)
@@ -57,7 +58,7 @@ def parse(feed: str, payload: Payload, settings: Settings) -> pl.DataFrame:
     raise ValueError(f"{NAME} has no feed {feed!r}")
 
 
-if TYPE_CHECKING:  # mypy holds this module to the contract here
+if TYPE_CHECKING:  # here mypy checks this module against the contract
     import wfm.vendors.nextiva_xsi as _this
 
     _vendor: Vendor = _this

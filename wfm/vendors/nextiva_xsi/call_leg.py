@@ -17,7 +17,7 @@ from wfm.vendors.nextiva_xsi.nodes import get_child, get_text
 from wfm.vendors.nextiva_xsi.settings import LISTS, Settings
 from wfm.vendors.values import list_own_columns, parse_epoch_us, read_epoch_us, read_instant_us
 
-LONGEST_CALL_S = 86_400
+MAX_CALL_S = 86_400
 VOICEMAIL_SERVICES = ("voice messaging", "voice mail transfer", "third party voice mail support")
 QUEUE_SUBSCRIBERS = ("call center", "hunt group", "route point")
 TIME_FIELDS = ("startTime", "answerTime", "releaseTime", "detachedTime", "detachedAnswerTime")
@@ -35,10 +35,10 @@ TEXT_FIELDS = (
 
 
 def parse_call_leg(payload: Payload, settings: Settings) -> pl.DataFrame:
-    """Parse a page of one list of one user; rows outside the window that was asked for are left out.
+    """Parse a page of one list of one user; rows outside the requested window are left out.
 
     Raises:
-        BadReplyError: it is no call log, or its context does not say whose.
+        BadReplyError: it is not a call log, or its context does not say whose.
     """
     user, name = payload.context.get("user"), payload.context.get("list")
     if not user or name not in LISTS:
@@ -61,7 +61,7 @@ def parse_call_leg(payload: Payload, settings: Settings) -> pl.DataFrame:
 
 # --- entries → columns ----------------------------------------------------------------------------------
 def _build_text_columns(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """Build a frame of texts, one row an entry."""
+    """Build a frame of texts, one row per entry."""
     calendar = [None if _has_start_time(row) else _read_calendar_us(row) for row in rows]
     return pl.DataFrame(
         [
@@ -75,12 +75,12 @@ def _build_text_columns(rows: list[dict[str, Any]]) -> pl.DataFrame:
 def _build_text_column(name: str, values: list[Any]) -> pl.Series:
     try:
         return pl.Series(name, values, dtype=pl.String)
-    except TypeError:  # a field that stands twice, or has children
+    except TypeError:  # a field that comes twice, or has children
         return pl.Series(name, [get_text(value or "") for value in values], dtype=pl.String)
 
 
 def _has_start_time(row: Mapping[str, Any]) -> bool:
-    """Return whether startTime is a number of some unit, so that ``time`` is not needed."""
+    """Return whether startTime is a plausible number, so that ``time`` is not needed."""
     start = row.get("startTime")
     return isinstance(start, str) and 9 <= len(start) <= 17 and start.isdecimal()
 
@@ -92,7 +92,7 @@ def _read_calendar_us(row: Mapping[str, Any]) -> int | None:
 
 
 def read_start_us(row: Mapping[str, Any]) -> int | None:
-    """Return when an entry started, by the same rules as the frame."""
+    """Return when an entry started, by the same rules as `parse_call_leg`."""
     start = read_epoch_us(get_text(row.get("startTime", "")))
     return _read_calendar_us(row) if start is None else start
 
@@ -100,9 +100,9 @@ def read_start_us(row: Mapping[str, Any]) -> int | None:
 def _find_queues(rows: list[dict[str, Any]], user: str, settings: Settings) -> list[str | None]:
     """Return the queue that each call came through.
 
-    It is the owner of the log, if that is a queue itself: its login is the queue then, which tells its account of a
-    call from its agents'. Else it is a configured number or name that redirected the call. Which of the two an account
-    shows is not documented, hence the setting.
+    That is the user whose log it is, if the user is a queue; such rows have the queue as login, by which they differ
+    from those of its agents. Otherwise it is a configured number or name that redirected the call. Which of the two an
+    account shows is not documented, hence the setting.
     """
     queues = {_fold_number(number): queue for number, queue in settings.queue_numbers.items()}
 
@@ -120,7 +120,7 @@ def _find_queues(rows: list[dict[str, Any]], user: str, settings: Settings) -> l
 
 
 def _fold_number(text: str) -> str:
-    """Return the digits of a number, or a name without regard to case."""
+    """Return the digits of a number, or a name in folded case."""
     digits = re.sub(r"\D", "", text) if not re.search(r"[A-Za-z]", text.removeprefix("tel:")) else ""
     return digits or text.strip().casefold()
 
@@ -144,7 +144,7 @@ def _build_leg_columns(name: str) -> list[pl.Expr]:
         "ring_s": ring.clip(0),
         "talk_s": talk.clip(0),
         "outcome": _classify_outcome(name),
-        # A caller may hide; one's own number is not hidden from oneself.
+        # a caller may hide the number, but not in the caller's own log
         "from_number": pl.col(CALLER_FIELDS[0])
         if placed
         else pl.coalesce(_hide_number(*CALLER_FIELDS), _hide_number("phoneNumber", CALLER_FIELDS[1])),
@@ -166,7 +166,7 @@ def _hide_number(name: str, indicator: str) -> pl.Expr:
 
 
 def _classify_outcome(name: str) -> pl.Expr:
-    """Return how a call ended; a missed one that left, or was taken by a service, was not lost."""
+    """Return how a call ended; a missed call that was redirected, or taken by a service, was not lost."""
     if name == "Received":
         return pl.lit("answered")
     if name == "Placed":
@@ -188,17 +188,17 @@ def _classify_outcome(name: str) -> pl.Expr:
 
 def _describe_warnings(name: str, start: pl.Expr, ring: pl.Expr, talk: pl.Expr, end: pl.Expr) -> pl.Expr:
     """Return what is implausible about a row."""
-    # short entries have no times but one, so only a long one can lack its answer
+    # short entries have only one time, so only in a long one can the answer be missing
     long_entry, unanswered = pl.col("startTime").is_not_null(), pl.col("answerTime_us").is_null()
     warnings = {
         "no startTime, and no time with an offset": start.is_null(),
         "answered or ended before it started": ring < 0,
         "released before it was answered": talk < 0,
-        "longer than a day": (end - start) / 1e6 > LONGEST_CALL_S,
+        "longer than a day": (end - start) / 1e6 > MAX_CALL_S,
         "received, but no answerTime": pl.lit(name == "Received") & long_entry & unanswered,
     }
     for one in TIME_FIELDS:
-        # 0 is how some servers write that there is no such time
+        # some servers write 0 where there is no such time
         wrong = pl.col(one).is_not_null() & (pl.col(one) != "0") & pl.col(f"{one}_us").is_null()
         warnings[f"{one} is not an instant"] = wrong
     texts = [pl.when(condition).then(pl.lit(text)) for text, condition in warnings.items()]
@@ -207,9 +207,9 @@ def _describe_warnings(name: str, start: pl.Expr, ring: pl.Expr, talk: pl.Expr, 
 
 
 def _build_window_filter(context: Mapping[str, str]) -> list[pl.Expr]:
-    """Return the filter to [from, to): a server may ignore the window, and its own includes the end.
+    """Return the filter to [from, to), to which entries without a start belong.
 
-    An entry without a start is kept.
+    A server may ignore the window, or include its end.
     """
     bounds = []
     for name in ("from", "to"):

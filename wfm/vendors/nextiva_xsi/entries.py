@@ -1,4 +1,4 @@
-"""Find the entries of call logs and directories in XSI bodies, whether XML or JSON; mask what people pay with."""
+"""Finding the entries of call logs and directories in XSI bodies (XML or JSON), and masking authorisation codes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIST_ROOTS = ("placed", "received", "missed")
 SECRET_FIELDS = ("accountAuthorizationCode", "callAuthorizationCode")
 MASK = "***"
 CACHED_PAGES = 16
-"""So many pages are on their way from the walk to the rows at most; each takes some 2 MB."""
+"""At most this many pages are fetched and not parsed yet; each takes about 2 MB."""
 ERROR_PREFIX = "The server says: "
 
 _SECRET_NAME = rb"(?:\w+:)?(?:account|call)AuthorizationCode"
@@ -32,10 +32,10 @@ _SECRET_JSON = re.compile(
 def decode_body(body: bytes, charset: str = "") -> tuple[str, Node]:
     """Return the name of the root, in lower case, and the root as a plain node.
 
-    charset: what the server said of a JSON body that is not UTF-8; XML says it in the bytes themselves.
+    ``charset``: the one in the Content-Type of a JSON body, if not UTF-8; XML declares its own.
 
     Raises:
-        BadReplyError: neither XML nor BadgerFish JSON, a document type, too deep, or an error of the server's own.
+        BadReplyError: neither XML nor BadgerFish JSON, a document type, too deep, or an error that the server reports.
     """
     first = body.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n")[:1]
     try:
@@ -51,7 +51,7 @@ def decode_body(body: bytes, charset: str = "") -> tuple[str, Node]:
 
 
 def describe_error(body: bytes) -> str:
-    """Return what an error body says, in brief; empty if it cannot be read."""
+    """Return the message in an error body, shortened; empty if there is none."""
     try:
         decode_body(body)
     except BadReplyError as wrong:
@@ -75,9 +75,9 @@ def _describe_exception(wrong: BaseException) -> str:
 # --- lists ----------------------------------------------------------------------------------------------
 @lru_cache(maxsize=CACHED_PAGES)
 def parse_entries(body: bytes, name: str, charset: str = "") -> tuple[dict[str, Node], ...]:
-    """Return the entries of one list, in order of arrival; those of other lists in the same body are dropped.
+    """Return the entries of one list, in order; those of other lists in the same body are dropped.
 
-    The last few are cached: the walk through a list and the rows that are made of it read the same pages.
+    The last few are cached, because paging and parsing read the same pages.
 
     Raises:
         BadReplyError: as `decode_body`, or the body is not a call log.
@@ -89,14 +89,14 @@ def parse_entries(body: bytes, name: str, charset: str = "") -> tuple[dict[str, 
         boxes = [node] if root == name.lower() else []
     else:
         inside = {key.lower(): child for key, child in node.items()} if isinstance(node, dict) else {}
-        # Some servers answer one list with the entries straight below the root.
+        # some servers answer a request for one list with entries directly below the root
         boxes = as_list(inside.get(name.lower(), "")) if inside.keys() & set(LIST_ROOTS) else [node]
     found = [one for kind in ENTRY_KINDS for box in boxes for one in as_list(get_child(box, kind))]
     return tuple(one if isinstance(one, dict) else {} for one in found)
 
 
 def parse_directory(body: bytes, charset: str = "") -> tuple[list[dict[str, Node]], int | None]:
-    """Return the people of a directory page, and how many the whole directory has, if it says so.
+    """Return the people on a page of a directory, and how many the directory has; None: unknown.
 
     Raises:
         BadReplyError: as `decode_body`, or the body is not a directory.
@@ -113,7 +113,7 @@ def parse_directory(body: bytes, charset: str = "") -> tuple[list[dict[str, Node
 
 # --- what is stored -------------------------------------------------------------------------------------
 def mask_codes(body: bytes) -> bytes:
-    """Return a body without authorisation codes, which people pay with; every other byte as received."""
+    """Return a body with authorisation codes, which calls are charged to, masked; all other bytes as received."""
     if b"AuthorizationCode" not in body:
         return body
     body = _SECRET_XML.sub(rb"\g<1>" + MASK.encode(), body)
@@ -121,7 +121,7 @@ def mask_codes(body: bytes) -> bytes:
 
 
 def encode_entry(entry: dict[str, Node]) -> str:
-    """Return an entry as JSON without blanks, names in order, authorisation codes masked wherever they stand."""
+    """Return an entry as JSON without blanks, with sorted names, and with authorisation codes masked at any depth."""
     in_order, pattern = _find_template(tuple(entry))
     if pattern:
         values = in_order(entry)
@@ -137,9 +137,9 @@ def encode_entry(entry: dict[str, Node]) -> str:
 
 @lru_cache(maxsize=256)
 def _find_template(names: tuple[str, ...]) -> tuple[Callable[[dict[str, Node]], tuple[Node, ...]], str]:
-    """Return how to write entries of the same names, of which a log has few: twice as fast as the encoder.
+    """Return a getter and a text pattern that encode all entries with these names, twice as fast as the encoder.
 
-    No pattern: such entries need the encoder.
+    An empty pattern: such entries need the encoder. Entries of a log have few combinations of names.
     """
     if len(names) < 2 or any("AuthorizationCode" in name for name in names):
         return tuple, ""

@@ -1,4 +1,4 @@
-"""Ask a BroadWorks XSI server for its directory and for the call logs of its users; only ever with GET."""
+"""Requests to a BroadWorks XSI server: its directory and the call logs of its users; only ever GET."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ from wfm.vendors.nextiva_xsi.settings import (
 
 DIRECTORIES = ("Enterprise", "Group")
 MEMBERS_LIVE_S = 3600.0
-"""The directory is read again after so long."""
+"""The directory is fetched again when it is older than this."""
 GIVE_UP_AFTER = 10
-"""So many lists in a row without an answer: the server is down, and asking for the rest only adds to it."""
+"""After this many lists in a row without an answer the server is taken to be down, and no more are requested."""
 REFUSED = "refused: "
 
 FetchedPart = Payload | Trouble
 
 
 class _UserRefusedError(Exception):
-    """A user has no log to give: unknown, without the service, or not ours to read."""
+    """The log of a user cannot be read: the user is unknown, has no such service, or we may not read it."""
 
 
 class XsiSession:
-    """One use of an account.
+    """A session with an account.
 
-    It remembers who the users are, whether the server pages, which server answers, and the newest row of every list.
+    It remembers the users, whether the server supports paging, which server answers, and the newest row of every list.
     """
 
     def __init__(self, settings: Settings, client: HttpClient) -> None:
         self._settings = settings
-        # The client itself is not stored: nothing here could send anything but a GET.
+        # the client itself is not stored, so that nothing here can send anything but a GET
         self._get: Callable[..., Awaitable[HttpReply]] = client.get
         self._server = settings.server_url
         self._resolving = asyncio.Lock()
@@ -60,7 +60,7 @@ class XsiSession:
         self._unanswered = 0
 
     async def fetch(self, feed: Feed, window: Window | None) -> AsyncIterator[FetchedPart]:
-        """Ask for a feed; see `wfm.vendors.Session`."""
+        """Fetch a feed; see `wfm.vendors.Session`."""
         if feed.name == "agent":
             async for page in self._fetch_directory():
                 yield page
@@ -69,7 +69,7 @@ class XsiSession:
             raise ValueError(f"{NAME} has no feed {feed.name!r} of that kind")
         users = await self._list_users()
         self._unanswered, refused = 0, 0
-        # a reader that stops must stop the tasks, too
+        # if the caller stops reading, the tasks must stop as well
         async with aclosing(self._fetch_logs(users, window)) as parts:
             async for part in parts:
                 refused += isinstance(part, Trouble) and part.what.startswith(REFUSED)
@@ -90,7 +90,7 @@ class XsiSession:
         return self._members
 
     async def _read_directory(self) -> None:
-        """Learn who there is; without that nobody can be asked, whatever the window."""
+        """Fetch the users from the directory; without them no window can be fetched."""
         try:
             async for _ in self._fetch_directory():
                 pass
@@ -133,7 +133,7 @@ class XsiSession:
 
     # --- call logs --------------------------------------------------------------------------------------
     async def _fetch_logs(self, users: tuple[str, ...], window: Window) -> AsyncGenerator[FetchedPart, None]:
-        """Ask for several users at once; what comes first is yielded first."""
+        """Fetch the logs of several users at once; what comes first is yielded first."""
         ready: asyncio.Queue[FetchedPart | BaseException | None] = asyncio.Queue(2)
         todo = iter(users)
         workers = min(self._settings.concurrent or LIMITS.concurrent, len(users))
@@ -203,11 +203,11 @@ class XsiSession:
             yield trouble
 
     def _is_trusted_end(self, walk: LogWalk) -> bool:
-        """Return whether a page was shorter than pages of this server can be, and that is trusted."""
+        """Return whether a page is shorter than others of this server, and the settings trust that it is the last."""
         return not self._settings.confirm_end and (walk.short or walk.largest < self._largest)
 
     def _describe_gaps(self, user: str, name: str, walk: LogWalk, window: Window) -> Iterator[Trouble]:
-        """Yield what a walk that came to its end may have missed."""
+        """Yield troubles about what may have been missed in a list."""
         where = f"{user} {name}"
         if walk.nameless:
             yield Trouble(
@@ -217,14 +217,14 @@ class XsiSession:
             yield Trouble(f"{where}: rows went while it was paged; some may be missing", False)
         until_us = int(window.end.timestamp() * 1_000_000)
         if self._memory.has_lost_rows(user, name, walk, until_us, self._settings.max_logged_calls):
-            # Asking again brings nothing back, so this is reported and not tried again.
+            # permanent, because the log no longer has the calls
             yield Trouble(
                 f"{where}: possible hole: the log may have dropped calls older than those it gave", True
             )
 
     # --- one request ------------------------------------------------------------------------------------
     async def _get_page(self, user: str, path: str, params: Mapping[str, str], start: int) -> HttpReply:
-        """Ask for a page, or for everything where the server refuses to page."""
+        """Fetch a page, or everything where the server refuses to page."""
         full_path = f"{ROOT_PATH}/user/{quote(user, safe='')}/{path}"
         paging = {"start": str(start), "results": str(self._settings.page_size)}
         if not self._pages:
@@ -256,7 +256,7 @@ class XsiSession:
         )
 
     async def _find_other_server(self, server: str) -> bool:
-        """Ask the traffic manager, if there is one, which server to use now; return whether that is another."""
+        """Ask the traffic manager, if any, which server to use now; return whether it is another."""
         url = self._settings.traffic_manager_url
         async with self._resolving:
             if url is not None and self._server == server:
@@ -271,7 +271,7 @@ class XsiSession:
 
 
 def session(settings: Settings, client: HttpClient) -> XsiSession:
-    """Begin to use an account."""
+    """Open a session with an account."""
     return XsiSession(settings, client)
 
 
@@ -299,7 +299,7 @@ def _read_server(body: bytes, settings: Settings) -> str:
     """Return the server that a traffic manager names.
 
     Raises:
-        UnreachableError: it names none, or one outside the configured domain: credentials must not go there.
+        UnreachableError: it names none, or one outside the configured domain, which must not get the credentials.
     """
     try:
         text = body.decode("ascii").strip()

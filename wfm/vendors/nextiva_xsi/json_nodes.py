@@ -1,4 +1,4 @@
-"""Decode XSI's JSON, which is XML in disguise (BadgerFish), into plain nodes."""
+"""Decoding XSI's JSON, which is translated XML (BadgerFish), into plain nodes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ def decode_json_body(body: bytes, charset: str) -> tuple[str, Node]:
     """Return the name of the root, in lower case, and the root as a plain node.
 
     Raises:
-        ValueError: it is not such JSON (or one of its subclasses, or RecursionError).
+        ValueError: it is not such JSON (also as a subclass).
+        RecursionError: it is nested much too deeply.
     """
     try:
         document = json.loads(body)
@@ -24,7 +25,7 @@ def decode_json_body(body: bytes, charset: str) -> tuple[str, Node]:
     keys = [key for key in document if not key.startswith("@")] if isinstance(document, dict) else []
     if len(keys) != 1:
         raise ValueError("it has not one root")
-    # Halves of surrogate pairs can be escaped in JSON, and are in no database.
+    # JSON can contain escaped halves of surrogate pairs, which no database can store
     clean = b"\\ud" not in body and b"\\uD" not in body
     return strip_namespace(keys[0]).lower(), _convert_value(document[keys[0]], DEEPEST, clean)
 
@@ -48,7 +49,7 @@ def _convert_object(value: dict[str, Any], depth: int, clean: bool) -> Node:
     if "$" in value:
         return _convert_value(value["$"], depth - 1, clean)
     if clean and not _has_prefixes(value):
-        # Nearly every object is an entry of plain texts: one comprehension instead of a call for each value.
+        # nearly all objects are entries of plain texts: one comprehension instead of a call for each value
         try:
             return {key: text["$"].strip() for key, text in value.items()} or ""
         except (KeyError, TypeError, AttributeError):

@@ -1,12 +1,12 @@
-"""The plain shape of BroadWorks XSI bodies, the same for XML and JSON.
+"""Plain nodes, to which XML and JSON bodies of BroadWorks XSI are decoded alike.
 
 ::
 
     <placed><entry><callLogId> 88:0 </callLogId></entry></placed>        {"placed": {"entry": {"callLogId": "88:0"}}}
     {"placed": {"entry": [{"callLogId": {"$": "88:0"}}]}}                the same
 
-A plain node is a text (stripped), a dict of children by local name, or a list where a child stands several times.
-Attributes and namespaces are dropped: servers differ in them, and nothing of a call is in them.
+A plain node is a text (stripped), a dict of children by local name, or a list where a child comes several times.
+Attributes and namespaces are dropped: they differ between servers, and say nothing about calls.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Node = Any
 ENTRY_KINDS = ("enhancedCallLogsExtendedEntry", "enhancedCallLogsEntry", "callLogsEntry")
 """The names of the entries of a log, the last in basic logs."""
 DEEPEST = 20
-"""Bodies that are nested more deeply are refused: nobody knows how deep a hostile one goes."""
+"""Bodies that are nested more deeply are refused, before a hostile one exhausts the stack."""
 
 
 def get_child(node: Node, name: str) -> Node:
@@ -28,7 +28,7 @@ def get_child(node: Node, name: str) -> Node:
 
 
 def as_list(node: Node) -> list[Node]:
-    """Return a node that may stand once, several times or not at all as a list."""
+    """Return a node that may come once, several times or not at all as a list."""
     if isinstance(node, list):
         return node
     return [] if node == "" else [node]

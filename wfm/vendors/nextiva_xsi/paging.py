@@ -1,4 +1,4 @@
-"""Walk through one list of a call log, page by page, while calls come and go."""
+"""Paging through one list of a call log while calls are added and dropped."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Any
 from wfm.vendors.nextiva_xsi.call_leg import read_start_us
 from wfm.vendors.nextiva_xsi.nodes import get_child, get_text
 
-MOST_IDLE_PAGES = 3
-"""So many full pages in a row without a new row: the server gives the same page for ever."""
+MAX_IDLE_PAGES = 3
+"""After this many full pages in a row without a new row the server is taken to return the same page for ever."""
 TYPICAL_LOG_LENGTH = 50
-"""Logs are cut at a multiple of this, where the length is not known."""
+"""Where the longest log is not known, a log of a multiple of this length may be cut."""
 
 
 @dataclass
 class LogWalk:
     """Progress through one list.
 
-    seen: keys, with when they started (µs). largest: rows of the longest page. idle: full pages in a row without a new
-    key. lapped: the next page is asked for from a row that was seen. slipped: it began after that row all the same, so
-    rows between may have been missed.
+    size: rows requested per page. overlap: rows requested twice. since_us: start of the window. start: number of the
+    first row of the next page. seen: keys of rows → when they started (µs). largest: rows of the longest page. idle:
+    full pages in a row without a new key. nameless: rows without a key. short: the last page was shorter than another.
+    lapped: the next page should begin with a row that was seen. slipped: it did not, so rows may have been missed.
     """
 
     size: int
@@ -38,7 +39,7 @@ class LogWalk:
     ended: bool = False
 
     def add_page(self, rows: Sequence[dict[str, Any]]) -> bool:
-        """Count a page; return whether it has anything new of the window or later."""
+        """Record a page; return whether it has any new row in or after the window."""
         keys = [get_text(get_child(row, "callLogId")) for row in rows]
         page = {key: read_start_us(row) for key, row in zip(keys, rows, strict=True) if key is not None}
         nameless = keys.count(None)
@@ -55,9 +56,9 @@ class LogWalk:
         self.ended = (
             not rows
             or older
-            or n > self.size  # it does not page: this was everything
+            or n > self.size  # the server does not page: this was everything
             or (self.short and not new)
-            or self.idle >= MOST_IDLE_PAGES
+            or self.idle >= MAX_IDLE_PAGES
         )
         again = min(self.overlap, n // 2) if new else 0
         self.lapped = again > 0
@@ -65,7 +66,7 @@ class LogWalk:
         return bool(new or self.nameless) and not older
 
     def is_suspiciously_full(self, max_logged_calls: int | None) -> bool:
-        """Return whether the list is as long as logs can get (if that is known, else a round number of rows)."""
+        """Return whether the list has the most rows that a log can have; if that is unknown, a round number."""
         rows = len(self.seen)
         if max_logged_calls is not None:
             return rows >= max_logged_calls
@@ -73,8 +74,8 @@ class LogWalk:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the server gave one page and no way to the next."""
-        return self.idle >= MOST_IDLE_PAGES
+        """Whether the server returns the same page again and again."""
+        return self.idle >= MAX_IDLE_PAGES
 
     @property
     def oldest_us(self) -> int | None:
@@ -83,7 +84,7 @@ class LogWalk:
 
 
 class LogMemory:
-    """The newest row of every list, by which the next cycle knows whether the log has lost rows since."""
+    """The newest row of every list, which shows in the next cycle whether the log has lost rows since."""
 
     def __init__(self) -> None:
         self._newest: dict[tuple[str, str], tuple[int, str]] = {}
@@ -93,8 +94,8 @@ class LogMemory:
     ) -> bool:
         """Return whether the log may have dropped calls of the window, and remember its newest row.
 
-        Surely so if the newest row of the cycle before is gone: a full log drops its oldest first. Without that memory,
-        if the log is as long as logs can get, or is stuck at one page, and nothing in it is older than the window.
+        It has if the newest row of the previous cycle is gone, because a full log drops its oldest rows. It may have if
+        the log is full, or stuck at one page, and nothing in it is older than the window.
         """
         key = (user.lower(), name)
         before = self._newest.get(key)

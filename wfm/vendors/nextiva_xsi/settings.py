@@ -1,4 +1,4 @@
-"""What an account at a BroadWorks XSI server needs, and which feeds it has."""
+"""The settings of an account at a BroadWorks XSI server, and its feeds."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from wfm.vendors.setting_types import BaseUrl, PageUrl
 NAME = "nextiva_xsi"
 TITLE = "Nextiva Enhanced Call Logs (BroadWorks XSI)"
 FEEDS: tuple[Feed, ...] = (
-    # A call appears only after its release but is found by its start, so a long one "appears in the past".
+    # a call is listed after its release but found by its start: a long one appears in an earlier window
     Feed("call_leg", "window", every_s=900, overlap_s=86_400, slice_s=7 * 86_400),
     Feed("agent", "list", every_s=21_600),
 )
 LIMITS = Limits(requests_per_minute=60, concurrent=2)
-"""Nextiva's own limits are not public; this is what others found safe."""
+"""Nextiva's own limits are not public; these have worked for others."""
 STATES: Mapping[str, str] = {}
 
 ROOT_PATH = "/com.broadsoft.xsi-actions/v2.0"
@@ -50,22 +50,22 @@ def _check_users(users: Any) -> Any:
 
 
 class Settings(SourceSettings):
-    """What an account needs.
+    """The settings of an account.
 
     host or base_url: the XSI server, as the vendor's traffic manager names it.
     username, password: of an administrator who may read the users' logs; sent with every request.
     users: whose logs; None: everybody in the directory. directory_user: whose directory; None: the username.
-    tenant: stands in leg ids instead of the host, which may change; None: the domain of the username, or of the host.
-    format: what to ask for. page_size, page_overlap: rows a page, and rows asked for twice. max_pages: of one list.
-    confirm_end: ask again after a short page, which a server may have cut short; without it every list costs one
-    request less as soon as a longer page has been seen.
-    overlap_s: how far back each cycle starts again.
-    max_logged_calls: how many calls the platform keeps of a user, if known; a log of that length may have lost some.
-    queue_numbers: redirecting number or name → queue_id; the queue's own user id, if its log is read as well (it is
-    one of the users), as that is what its calls go by.
-    traffic_manager_url: asked with a plain GET, and without credentials, when the server does not answer; it must
-    reply with a host name as plain text, a JSON text, or {"host": …}. The vendor's own protocol is not public, so this
-    is a hook for a service of one's own. A host outside the configured server's domain is refused.
+    tenant: used in leg ids instead of the host, which may change; None: the domain of the username, or of the host.
+    format: of replies. page_size: rows per page. page_overlap: rows requested twice. max_pages: of one list.
+    confirm_end: request another page after a short one, which a server may have cut; without it every list takes one
+    request less as soon as there has been a longer page.
+    overlap_s: how far before the watermark each cycle starts.
+    max_logged_calls: how many calls the platform logs per user, if known; a log of that length may have lost some.
+    queue_numbers: redirecting number or name → queue_id; give the queue's user id if the queue is one of the users, so
+    that its calls have the same queue_id in its own log and in those of its agents.
+    traffic_manager_url: requested with a plain GET, and without credentials, when the server does not answer; the
+    reply must be a host name as plain text, a JSON text, or {"host": …}. The vendor's own protocol is not public, so
+    this is for a service that you provide. A host outside the configured server's domain is refused.
     """
 
     vendor: Literal["nextiva_xsi"]
@@ -94,13 +94,13 @@ class Settings(SourceSettings):
 
     @property
     def server_url(self) -> str:
-        """Return the address that every path is appended to."""
+        """Return the URL that paths are appended to."""
         url = self.base_url or f"https://{self.host}"
         return url.split("?")[0].rstrip("/").removesuffix(ROOT_PATH)
 
     @property
     def account_name(self) -> str:
-        """Return what stands for this account in leg ids, whichever of its servers answered."""
+        """Return the name of this account in leg ids, which does not depend on the server that answered."""
         if self.tenant:
             return self.tenant
         _, _, domain = self.username.rpartition("@")
@@ -115,5 +115,5 @@ def strip_host_name(host: str) -> str:
 
 
 def configure_feeds(settings: Settings) -> tuple[Feed, ...]:
-    """Return the feeds as an account's settings make them."""
+    """Return the feeds; their overlap is a setting."""
     return (Feed("call_leg", "window", 900, settings.overlap_s, slice_s=FEEDS[0].slice_s), FEEDS[1])

@@ -1,4 +1,4 @@
-"""Decode XSI's XML into plain nodes; entries of plain texts, which nearly all are, four times as fast as a parser."""
+"""Decoding XSI's XML into plain nodes: entries of plain texts, as nearly all are, four times as fast as a parser."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from wfm.core.errors import BadReplyError
 from wfm.vendors.nextiva_xsi.nodes import DEEPEST, ENTRY_KINDS, Node, add_child, as_list, strip_namespace
 
 PROLOG_BYTES = 65_536
-"""A document type can only be declared before the root, which begins within so many bytes."""
-MOST_NAMES = 100
-"""An entry of more names is not read by a pattern: building that would take longer than the parser."""
+"""A document type can only be declared before the root, which must begin within this many bytes."""
+MAX_NAMES = 100
+"""An entry with more names is not read by a pattern, because building one would take longer than parsing."""
 RECENT_SHAPES = 4
-"""So many of the last shapes are tried on an entry before its names are looked up."""
+"""How many recent shapes are tried on an entry before the shape is found by its names."""
 
 _REFERENCE = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos);)")
 _NAME = re.compile(r"<(\w+)>")
@@ -31,7 +31,8 @@ def decode_xml_body(body: bytes) -> tuple[str, Node]:
 
     Raises:
         BadReplyError: it declares a document type.
-        ValueError: it is nested too deeply (or SyntaxError, ExpatError: it is not XML).
+        ValueError: it is nested too deeply.
+        SyntaxError, ExpatError: it is not XML.
     """
     quick = decode_plain_entries(body)
     if quick is not None:
@@ -64,9 +65,9 @@ def convert_element(element: ElementTree.Element, depth: int) -> Node:
 
 # --- the common case ------------------------------------------------------------------------------------
 def decode_plain_entries(body: bytes) -> tuple[str, Node] | None:
-    """Decode the common case: UTF-8, and entries of nothing but plain texts; None if the body is another.
+    """Decode the common case: UTF-8, and entries that consist of plain texts; None for any other body.
 
-    The entries are cut out and read by patterns, and the parser gets the rest, with a number in the place of each.
+    The entries are cut out and read by patterns; the parser gets the rest, with a number in place of each entry.
     """
     whole = _decode_plain_text(body)
     kind = next((one for one in ENTRY_KINDS if whole and f"<{one}>" in whole), None)
@@ -91,12 +92,12 @@ def decode_plain_entries(body: bytes) -> tuple[str, Node] | None:
         root = ElementTree.XML(outside.encode())
         node = _insert_entries(convert_element(root, DEEPEST), kind, rows)
     except (SyntaxError, ValueError):
-        return None  # let the parser say what is wrong with the whole
+        return None  # the parser will say what is wrong with the body as a whole
     return strip_namespace(root.tag).lower(), node
 
 
 def _decode_plain_text(body: bytes) -> str | None:
-    """Return a body as text if it is UTF-8 without forbidden characters and odd references."""
+    """Return a body as text if it is UTF-8 without forbidden characters and unusual references; else None."""
     if _REFERENCE.search(body) or len(body.translate(None, _CONTROL_BYTES)) < len(body):
         return None
     try:
@@ -109,13 +110,13 @@ def _decode_plain_text(body: bytes) -> str | None:
 
 
 class EntryReader:
-    """Reads the entries of a page by patterns: a log has few shapes, and the next entry is mostly like the last."""
+    """A reader of entries by patterns: a log has few shapes, and an entry mostly has that of the previous one."""
 
     def __init__(self) -> None:
         self._recent: list[EntryShape] = []
 
     def read_entry(self, inner: str) -> dict[str, Node] | None:
-        """Return an entry; None if there is more in it than plain texts of different names."""
+        """Return an entry; None if it does not consist of plain texts with different names."""
         for position, shape in enumerate(self._recent):
             found = shape.match(inner)
             if found:
@@ -145,11 +146,11 @@ class EntryShape:
 
 @lru_cache(maxsize=256)
 def _find_shape(names: tuple[str, ...]) -> EntryShape | None:
-    return EntryShape(names) if len(set(names)) == len(names) and 0 < len(names) <= MOST_NAMES else None
+    return EntryShape(names) if len(set(names)) == len(names) and 0 < len(names) <= MAX_NAMES else None
 
 
 def _insert_entries(node: Node, kind: str, rows: list[dict[str, Node]]) -> Node:
-    """Return a node with the entries back where their numbers stand."""
+    """Return a node with the entries in place of their numbers."""
     if isinstance(node, list):
         return [_insert_entries(one, kind, rows) for one in node]
     if not isinstance(node, dict):
@@ -167,7 +168,7 @@ class _RootReached(Exception):  # noqa: N818 - not an error: the way to stop a p
 
 
 def _refuse_document_type(body: bytes) -> None:
-    """Refuse entities before any can be expanded: they can only be declared before the root."""
+    """Raise for a document type, before any entity is expanded: they can only be declared before the root."""
     parser = expat.ParserCreate()
 
     def refuse(*_: Any) -> None:

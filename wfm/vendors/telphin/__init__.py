@@ -6,11 +6,11 @@
     history   call_history of the last day, every hour  ──► call_event ──┘   (fills what was never delivered)
     list      extensions: phones and queues             ──► agent, queue
 
-Deliveries have no documented retry, order or signature: they are taken as at most once, unordered and doubled, and the
-history is what makes up for them. Agents are named by the numeric id of their extension everywhere.
+Retries, order and signatures of deliveries are not documented: they may come once, twice or never, in any order, and
+the history supplies what is missing. Agents are named by the numeric id of their extension throughout.
 
-Two things are done and not only read: `start_call` starts a call, and `answer_question` answers the question of an IVR,
-to whom a caller goes.
+Two functions act and do not only read: `start_call` starts a call, and `answer_question` answers an IVR that asks where
+to route a call.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def parse(feed: str, payload: Payload, settings: Settings) -> pl.DataFrame:  # n
     """Parse a payload; see `wfm.vendors.Vendor.parse`. Every table has the column ``alarm``.
 
     Raises:
-        BadReplyError: it is not what this feed answers with.
+        BadReplyError: it is not a reply of this feed.
     """
     match feed:
         case "call_event":
@@ -91,7 +91,7 @@ def find_element(table: str, payload: Payload, row: Mapping[str, Any], settings:
     return find_entry(payload, row) if table == "call_event" else None
 
 
-if TYPE_CHECKING:  # mypy holds this module to the contract here
+if TYPE_CHECKING:  # here mypy checks this module against the contract
     import wfm.vendors.telphin as _this
 
     _vendor: Vendor = _this

@@ -1,4 +1,4 @@
-"""Parse Telphin's call history into call_event, one event of kind history per call with all its legs.
+"""Parsing Telphin's call history into call_event: one event of kind history per call, with all its legs.
 
 ::
 

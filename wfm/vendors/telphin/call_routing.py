@@ -1,4 +1,4 @@
-"""Answer Telphin's webhooks: events with a word, and an IVR's question with the extension that a caller goes to."""
+"""Answering Telphin's webhooks: events with OK, and an IVR's question with the extension to route a call to."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from wfm.vendors.telphin.settings import Settings
 
 @dataclass(frozen=True)
 class TelphinQuestion:
-    """The question of an IVR while a caller waits; ``caller`` is the number as it was written."""
+    """The question of an IVR while a caller waits; ``caller`` is the number as received."""
 
     call_id: str
     caller: str
 
 
 def read_question(delivery: Delivery) -> TelphinQuestion | None:
-    """Return the question of a "call interactive" rule: it is about a call, and no event; None: it is no question."""
+    """Return the question of a "call interactive" rule, which is about a call and has no event; None: no question."""
     fields = read_delivery(delivery)
     if "eventtype" in fields or "callid" not in fields:
         return None
@@ -31,27 +31,28 @@ def read_question(delivery: Delivery) -> TelphinQuestion | None:
 
 
 def acknowledge_delivery(delivery: Delivery, settings: Settings) -> WebhookAnswer:
-    """Answer a delivery that is stored; a question that nobody decides gets the fallback."""
+    """Answer a stored delivery; to a question that is not decided the answer is the fallback."""
     if read_question(delivery) is not None:
         return answer_question(delivery, None, settings)
     return 200, "text/plain; charset=utf-8", b"OK"
 
 
 def answer_question(delivery: Delivery, extension: str | None, settings: Settings) -> WebhookAnswer:  # noqa: ARG001
-    """Answer the question of an IVR: the extension a caller goes to; None: the fallback, or what the IVR does anyway.
+    """Answer an IVR's question with the extension to route the call to; None: the fallback.
 
     Returns:
-        Status, content type, and a document that sets the variable of the rule "transfer to number in variable".
+        Status, content type, and a document that sets the variable of the rule "transfer to number in variable";
+        without any extension it sets nothing, and the IVR goes on.
     """
-    goal = extension or settings.fallback_extension
+    target = extension or settings.fallback_extension
     name = quoteattr(settings.transfer_variable)
-    verb = f"<SetVar name={name}>{escape(goal)}</SetVar>" if goal else ""
-    document = f'<?xml version="1.0" encoding="UTF-8"?>\n<Response>{verb}</Response>\n'
+    instruction = f"<SetVar name={name}>{escape(target)}</SetVar>" if target else ""
+    document = f'<?xml version="1.0" encoding="UTF-8"?>\n<Response>{instruction}</Response>\n'
     return 200, "text/xml; charset=utf-8", document.encode()
 
 
 def find_extension(login: str, events: pl.DataFrame) -> str | None:
-    """Return how an agent's extension is dialled, by events (columns at said) that name it; the last counts."""
+    """Return the number by which an agent is dialled, from the last event (columns at said) that has it."""
     for said in events.sort("at", nulls_last=False)["said"].reverse():
         fields = json.loads(said)
         for side in ("called", "caller"):

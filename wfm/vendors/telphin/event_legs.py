@@ -1,4 +1,4 @@
-"""Assemble legs from Telphin's events: one per SubCallID of a phone, and one per call of its queues and IVRs."""
+"""Assembling legs from Telphin's events: one per SubCallID of a phone, and one per call for queues and IVRs."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ FIELDS: Final = (
 SAID_TYPE: Final = pl.Struct({name: pl.String() for name in ("subcallid", "callstatus", *FIELDS)})
 CALL: Final = "call_id"
 CLOCK_TOLERANCE_S: Final = 2.0
-"""The clocks of events and of the history may differ by so much."""
-LONGEST_LEG: Final = timedelta(hours=24)
+"""By so much may the clocks of events and of the history differ."""
+MAX_LEG: Final = timedelta(hours=24)
 INCOMPLETE: Final = "incomplete"
 BRIDGED: Final = "bridged"
-"""The outcome of a call's part in the queue that ended at an agent's phone."""
+"""The outcome of a queue leg whose call an agent answered."""
 INSTANT: Final = pl.Datetime("us", "UTC")
 
 LEG_COLUMNS: Final = (
@@ -63,11 +63,12 @@ LEG_COLUMNS: Final = (
     "phone",
     "warning",
 )
-"""whole: nothing of the leg is missing. phone: it is of a phone, no queue or IVR. warning: what is implausible."""
+"""whole: nothing of the leg is missing. phone: it is that of a phone, not of a queue or IVR. warning: what is
+implausible about it."""
 
 
 class LegRules(Protocol):
-    """What the settings say of legs."""
+    """The settings that legs depend on; see `wfm.vendors.telphin.settings.Settings`."""
 
     @property
     def duration_unit(self) -> EpochUnit: ...
@@ -91,10 +92,10 @@ def build_event_legs(events: pl.DataFrame, now: datetime, settings: LegRules) ->
 
 # --- events of one SubCallID ----------------------------------------------------------------------------
 def _spread_fields(events: pl.DataFrame, settings: LegRules) -> pl.DataFrame:
-    """Return the fields of events as columns; in an order that does not depend on that of arrival."""
+    """Return the fields of events as columns, in an order that does not depend on that of arrival."""
     spread = events.with_columns(pl.col("said").str.json_decode(SAID_TYPE)).unnest("said")
     micros = pl.col("duration").cast(pl.Float64, strict=False) * MICROS_PER_UNIT[settings.duration_unit]
-    plausible = micros.is_between(0, LONGEST_LEG // timedelta(microseconds=1))
+    plausible = micros.is_between(0, MAX_LEG // timedelta(microseconds=1))
     return spread.with_columns(
         sub=pl.col("subcallid").str.to_lowercase().fill_null(""),
         callstatus=pl.col("callstatus").str.to_uppercase(),
@@ -103,7 +104,7 @@ def _spread_fields(events: pl.DataFrame, settings: LegRules) -> pl.DataFrame:
 
 
 def _join_sub_calls(spread: pl.DataFrame, now: datetime, settings: LegRules) -> pl.DataFrame:
-    """Join the events of every SubCallID: when it began, was answered and ended, and all that was said of it."""
+    """Join the events of every SubCallID: when it began, was answered and ended, and all reported fields."""
     kind, at = pl.col("kind"), pl.col("at")
     dial, hangup = kind.str.starts_with("dial-"), kind == "hangup"
     joined = spread.group_by(CALL, "sub", maintain_order=True).agg(
@@ -130,35 +131,35 @@ def _join_sub_calls(spread: pl.DataFrame, now: datetime, settings: LegRules) -> 
 
 
 def _classify_direction() -> pl.Expr:
-    """Return which way a leg went: internal if both ends are extensions and no outside number is behind it."""
+    """Return the direction of a leg: internal if both ends are extensions and no outside number is involved."""
     inside = pl.col("callerextensionid").is_not_null() & pl.col("calledextensionid").is_not_null()
     flow = pl.coalesce(pl.col("dialed").str.strip_prefix("dial-"), pl.col("callflow").str.to_lowercase())
-    way = pl.when(flow.is_in(["in", "out"])).then(flow).otherwise(pl.lit("unknown"))
+    reported = pl.when(flow.is_in(["in", "out"])).then(flow).otherwise(pl.lit("unknown"))
     internal = inside & pl.col("remotenumber").is_null()
-    return pl.when(internal).then(pl.lit("internal")).otherwise(way).alias("direction")
+    return pl.when(internal).then(pl.lit("internal")).otherwise(reported).alias("direction")
 
 
 def _compute_ends(now: datetime, settings: LegRules) -> dict[str, pl.Expr]:
-    """Return when a leg was answered and ended, whether it is given up, and whether all of it is known."""
+    """Return when a leg was answered and ended, whether it is open or given up, and whether it is whole."""
     at, answer, status = pl.lit(now, INSTANT), pl.col("answer_event_at"), pl.col("status")
     success = status.fill_null("ANSWER") == "ANSWER"
-    # a hangup of an answered leg may overtake its answer
-    lacking = pl.col("hung") & (status == "ANSWER").fill_null(False) & answer.is_null()
-    held = lacking & (at - pl.col("hung_at") < timedelta(seconds=settings.hold_s)).fill_null(False)
+    # the hangup of an answered leg may be delivered before its answer: the leg stays open for a moment
+    lacks_answer = pl.col("hung") & (status == "ANSWER").fill_null(False) & answer.is_null()
+    held = lacks_answer & (at - pl.col("hung_at") < timedelta(seconds=settings.hold_s)).fill_null(False)
     quiet_too_long = (at - pl.col("last_at") > timedelta(seconds=settings.give_up_s)).fill_null(True)
     silent = ~pl.col("hung") & quiet_too_long
     return {
-        # what ended as a failure was no talk, whatever was reported before
+        # a leg that ended as a failure was not talked on, whatever was reported before
         "answered_at": pl.when(success & answer.is_not_null()).then(pl.min_horizontal(answer, "hung_at")),
         "ended_at": pl.when(~held).then("hung_at"),
         "open": ~pl.col("hung") & ~silent | held,
         "silent": silent,
-        "whole": pl.col("started_at").is_not_null() & pl.col("hung_at").is_not_null() & ~lacking,
+        "whole": pl.col("started_at").is_not_null() & pl.col("hung_at").is_not_null() & ~lacks_answer,
     }
 
 
 def _find_extension() -> pl.Expr:
-    """Return the extension a leg is of; where no event says so, its SubCallID begins with it."""
+    """Return the extension of a leg; where no event has it, its SubCallID begins with it."""
     outgoing = pl.coalesce(pl.col("dialed"), pl.lit("dial-") + pl.col("callflow").str.to_lowercase())
     named = (
         pl.when(outgoing == "dial-out")
@@ -179,7 +180,7 @@ def _find_outside_numbers() -> dict[str, pl.Expr]:
 
 
 def _is_grouped(settings: LegRules) -> pl.Expr:
-    """Return whether a leg is that of an IVR or a queue: its hangup shows it, or one like it, or the settings."""
+    """Return whether a leg is that of an IVR or a queue: by its hangup, another of the extension, or the settings."""
     shows = pl.col("bridged").is_not_null()
     configured = pl.col("extension").is_in([*settings.ivr_extensions, *settings.queue_extensions])
     return (shows | configured.fill_null(False)).any().over(CALL, "extension") | shows
@@ -187,7 +188,7 @@ def _is_grouped(settings: LegRules) -> pl.Expr:
 
 # --- legs of phones -------------------------------------------------------------------------------------
 def _build_phone_legs(parts: pl.DataFrame, queue_legs: pl.DataFrame) -> pl.DataFrame:
-    """Build the legs of phones; those of a call from a queue are in that queue."""
+    """Build the legs of phones; in a call that came through a queue they have its queue_id."""
     phones = parts.filter(~pl.col("grouped")).join(
         queue_legs.select(CALL, "queue_id", through=pl.lit(True)), on=CALL, how="left"
     )
@@ -213,9 +214,9 @@ def _build_phone_legs(parts: pl.DataFrame, queue_legs: pl.DataFrame) -> pl.DataF
 
 
 def _classify_outcome(through: pl.Expr) -> pl.Expr:
-    """Return how a leg ended. A queue withdraws what it offers: a phone that did not answer is no caller lost."""
+    """Return how a leg ended; if a queue withdraws a call from a phone, no caller has been lost."""
     status = pl.col("status")
-    word = status.replace_strict(OUTCOMES, default=status.str.to_lowercase())
+    outcome = status.replace_strict(OUTCOMES, default=status.str.to_lowercase())
     withdrawn = through & (status == "CANCEL")
     guess = pl.when(pl.col("answered_at").is_not_null()).then(pl.lit("answered")).otherwise(pl.lit("unknown"))
     only_voicemail = ~pl.col("leg")
@@ -228,7 +229,7 @@ def _classify_outcome(through: pl.Expr) -> pl.Expr:
         .then(pl.lit(INCOMPLETE))
         .when(withdrawn)
         .then(pl.lit("withdrawn"))
-        .otherwise(pl.coalesce(word, guess))
+        .otherwise(pl.coalesce(outcome, guess))
     )
 
 
@@ -250,13 +251,13 @@ def shorten_extension(extension: pl.Expr) -> pl.Expr:
 
 
 def _find_linked_call() -> pl.Expr:
-    """Return the call a leg belongs to: of a call-back, its order; of a leg made by a transfer, the call itself."""
+    """Return the linked call: of a call-back, the request for it; of a leg made by a transfer, the call itself."""
     moved = pl.col("transfered").str.to_lowercase() == "yes"
     return pl.coalesce("callbackid", pl.when(moved).then(CALL))
 
 
 def _check_duration() -> pl.Expr:
-    """Return where Duration fits neither the talk nor the whole leg: then its unit is probably wrong."""
+    """Return a warning where Duration is neither that of the talk nor of the whole leg: its unit may be wrong."""
     end, tolerance = pl.col("hung_at"), pl.duration(milliseconds=int(CLOCK_TOLERANCE_S * 1000))
     fits = [
         ((end - pl.col(since)) - pl.col("lasted")).abs() <= tolerance
@@ -269,9 +270,9 @@ def _check_duration() -> pl.Expr:
 
 # --- a call's part in queues and IVRs -------------------------------------------------------------------
 def _build_queue_legs(parts: pl.DataFrame, settings: LegRules) -> pl.DataFrame:
-    """Build one leg per call of what its IVRs and queues say: the one entered last is the queue.
+    """Build one leg per call for its IVRs and queues; the queue entered last is the queue.
 
-    A call that was only in a known IVR has no queue, but the caller who gave up in it is missed all the same.
+    A call that was only in a known IVR has no queue, but if the caller gave up in it, the call is abandoned as well.
     """
     entered = pl.coalesce("started_at", pl.col("hung_at") - pl.col("lasted"))
     ivr = pl.col("extension").is_in(list(settings.ivr_extensions)).fill_null(False)

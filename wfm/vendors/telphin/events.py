@@ -1,4 +1,4 @@
-"""Parse Telphin's webhook deliveries into call_event and agent_state: what was reported, and nothing concluded.
+"""Parsing Telphin's webhook deliveries into call_event and agent_state, without any conclusions.
 
 ::
 
@@ -25,8 +25,8 @@ from wfm.vendors.values import read_instant, read_text
 
 CALL_KINDS: Final = ("dial-in", "dial-out", "answer", "hangup", "voicemail")
 AGENT_KINDS: Final = ("agent-login", "agent-logout")
-MOST_FIELDS: Final = 100
-"""A delivery with more is no event."""
+MAX_FIELDS: Final = 100
+"""A delivery with more is not an event."""
 EVENT_COLUMNS: Final = ("event_id", "call_id", "at", "kind", "said")
 STATE_COLUMNS: Final = ("login", "at", "vendor_state", "vendor_reason")
 AGENT_KEYS: Final = (
@@ -46,7 +46,7 @@ def read_delivery(delivery: Delivery) -> Fields:
         pairs = [
             pair
             for text in (delivery.query, body)
-            for pair in parse_qsl(text.strip(), max_num_fields=MOST_FIELDS)
+            for pair in parse_qsl(text.strip(), max_num_fields=MAX_FIELDS)
         ]
     except ValueError:  # more fields than any event has
         return {}
@@ -58,12 +58,12 @@ def read_delivery(delivery: Delivery) -> Fields:
 
 
 def _restore_plus(value: str) -> str:
-    """Return a number with the plus that was not escaped: in a form it means a space."""
+    """Return a number with its plus, if that was not escaped: in a form it means a space."""
     return f"+{value.strip()}" if re.fullmatch(r" \d{5,}", value, re.ASCII) else value
 
 
 def parse_call_events(payload: Payload) -> pl.DataFrame:
-    """Parse deliveries into call_event; those about messages, agents and IVR questions are no events of calls."""
+    """Parse deliveries into call_event, except those about messages, agents and IVR questions."""
     collected = RowCollector()
     for delivery in unpack_deliveries(payload):
         fields = read_delivery(delivery)
@@ -103,7 +103,7 @@ def parse_agent_states(payload: Payload) -> pl.DataFrame:
 
 
 def build_no_states() -> pl.DataFrame:
-    """Return no agent states, of which the history says nothing."""
+    """Return an empty table of agent states, for the history, which has none."""
     return RowCollector().build_table("agent_state", STATE_COLUMNS)
 
 

@@ -1,4 +1,4 @@
-"""Parse the list of extensions into agents (phones) and queues."""
+"""Parsing the list of extensions into agents (phones) and queues."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def parse_extensions(feed: str, payload: Payload) -> pl.DataFrame:
 
 
 def list_extensions(body: bytes) -> list[dict[str, Any]]:
-    """Return the extensions of a page, which comes bare or under a name.
+    """Return the extensions of a page, which is a list, or an object with the list under some name.
 
     Raises:
         BadReplyError: it is not such a page.

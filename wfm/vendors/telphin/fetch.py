@@ -1,4 +1,4 @@
-"""Ask Telphin: the call history and lists page by page, within the hour's budget; and start calls."""
+"""Requests to Telphin: the call history and lists page by page, within an hourly budget; and starting calls."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from wfm.vendors.values import decode_json, read_instant, read_text
 
 API_PATH: Final = "/api/ver1.0"
 TOKEN_LIFE_S: Final = 3600.0
-MOST_PAGES: Final = 10_000
+MAX_PAGES: Final = 10_000
 RESERVED_REQUESTS: Final = 5
-"""So many requests of the hour are left to other applications of the account."""
+"""How many requests per hour are left to other applications of the account."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TelphinToken:
 
 
 class HourlyBudget:
-    """The requests left of the hour, by the headers of the last reply; all applications of the account share it."""
+    """The requests that are left this hour, by the last reply's headers; all applications of the account share them."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -41,7 +41,7 @@ class HourlyBudget:
         self._ends = 0.0
 
     def read_headers(self, reply: HttpReply) -> None:
-        """Note the headers X-RateLimit-Remaining and -Reset; a reset is an instant, or seconds from now."""
+        """Read the headers X-RateLimit-Remaining and -Reset; the latter is an instant, or seconds from now."""
         headers = {name.lower(): value.strip() for name, value in reply.headers.items()}
         left, reset = (headers.get(f"x-ratelimit-{name}", "") for name in ("remaining", "reset"))
         if not re.fullmatch(r"\d{1,9}", left, re.ASCII):
@@ -53,10 +53,10 @@ class HourlyBudget:
         self._left, self._ends = int(left), self._clock() + wait
 
     def check_request(self) -> None:
-        """Refuse a request that would take the last ones of the hour.
+        """Check that a request does not take one of those left to others.
 
         Raises:
-            ThrottledError: and says for how long.
+            ThrottledError: it would, until the hour is over.
         """
         wait = self._ends - self._clock()
         if self._left <= RESERVED_REQUESTS and wait > 0:
@@ -64,7 +64,7 @@ class HourlyBudget:
 
 
 class TelphinSession:
-    """One use of an account: holds the token, and the hour's budget."""
+    """A session with an account; it has the token and the hourly budget."""
 
     def __init__(self, settings: Settings, client: HttpClient) -> None:
         self._settings = settings
@@ -73,10 +73,10 @@ class TelphinSession:
         self._tokens = client.refreshing(self._log_in)
 
     async def fetch(self, feed: Feed, window: Window | None) -> AsyncIterator[Payload | Trouble]:
-        """Ask for a feed; see `wfm.vendors.Session`."""
+        """Fetch a feed; see `wfm.vendors.Session`."""
         if feed.name == CALL_EVENT:
             if window is None:
-                raise ValueError("the call history is asked for by window")
+                raise ValueError("the call history is requested by window")
             parts = self._fetch_history(window)
         else:
             parts = self._fetch_list(feed.name)
@@ -84,7 +84,7 @@ class TelphinSession:
             yield part
 
     async def _fetch_history(self, window: Window) -> AsyncIterator[Payload | Trouble]:
-        """Walk the history page by page; there is no total, so a short page is the last."""
+        """Fetch the history page by page; there is no total, so a short page is the last."""
         params = {
             "start_datetime": f"{window.start.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
             "end_datetime": f"{window.end.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
@@ -103,7 +103,7 @@ class TelphinSession:
     ) -> AsyncIterator[Payload | Trouble]:
         own, before = self._settings, b""
         list_entries = list_history_entries if name == CALL_EVENT else list_extensions
-        for page in range(1, MOST_PAGES + 1):
+        for page in range(1, MAX_PAGES + 1):
             paging = {**params, "page": str(page), "per_page": str(own.page_rows)}
             reply = await self._get(path, paging)
             entries = list_entries(reply.body)
@@ -114,10 +114,10 @@ class TelphinSession:
             yield Payload(name, reply.received_at, reply.body, {**span, "page": str(page)})
             if len(entries) < _read_page_size(reply.body, own.page_rows):
                 return
-        yield Trouble(f"more than {MOST_PAGES:,} pages", permanent=False)
+        yield Trouble(f"more than {MAX_PAGES:,} pages", permanent=False)
 
     async def _get(self, path: str, params: Mapping[str, str]) -> HttpReply:
-        async def ask(token: TelphinToken) -> HttpReply:
+        async def send(token: TelphinToken) -> HttpReply:
             return await self._client.get(
                 f"{self._settings.base_url}{API_PATH}{path}",
                 params=params,
@@ -126,7 +126,7 @@ class TelphinSession:
             )
 
         self._budget.check_request()
-        reply = await self._tokens.with_token(ask)
+        reply = await self._tokens.with_token(send)
         self._budget.read_headers(reply)
         return reply
 
@@ -146,9 +146,9 @@ class TelphinSession:
         seconds = float(life) if isinstance(life, int | float) and 0 < life < 1e7 else TOKEN_LIFE_S
         return TelphinToken(value, reply.received_at + timedelta(seconds=seconds))
 
-    # --- what is done on demand -------------------------------------------------------------------------
+    # --- on demand --------------------------------------------------------------------------------------
     async def resolve_recording(self, recording: str) -> str:
-        """Return where a recording can be heard now; the address is temporary and may be used by whoever has it.
+        """Return the present address of a recording; it is temporary, and anybody who has it can use it.
 
         Raises:
             BadReplyError: the reply names no address.
@@ -161,7 +161,7 @@ class TelphinSession:
         return url
 
     async def find_phone(self, number: str) -> tuple[str, str]:
-        """Find the extension that is dialled by a short number, else the one that has it for an id.
+        """Find the extension with a short number, else the one with that id.
 
         Returns:
             Its id, and the number that it is dialled by.
@@ -183,22 +183,22 @@ class TelphinSession:
         return by_id
 
     async def order_call(self, extension_id: str, order: Mapping[str, Any]) -> Mapping[str, str]:
-        """Have a call started, once at most: what is sent is never sent again, whatever comes back.
+        """Request that a call is started; the request is sent at most once, whatever the reply.
 
         Raises:
             BadReplyError: the reply does not name the call.
         """
 
-        async def ask(token: TelphinToken) -> HttpReply:
+        async def send(token: TelphinToken) -> HttpReply:
             return await self._client.post(
                 f"{self._settings.base_url}{API_PATH}/extension/{quote(extension_id, safe='')}/callback/",
                 json=dict(order),
                 headers={"Authorization": f"Bearer {token.value}"},
-                accept_status=(401,),  # refused is not done: with a new token it may be asked once more
+                accept_status=(401,),  # a refused request started no call: it may be sent with a new token
                 idempotent=False,
             )
 
-        reply = await self._tokens.with_token(ask)
+        reply = await self._tokens.with_token(send)
         answer = decode_json(reply.body)
         if not isinstance(answer, dict):
             raise BadReplyError("callback: the reply does not say which call was started.")
@@ -207,21 +207,21 @@ class TelphinSession:
 
 
 def _read_page_size(body: bytes, rows: int) -> int:
-    """Return how many entries a full page has: the size the reply names, if it is less than was asked for."""
+    """Return how many entries a full page has: as the reply reports, if that is less than was requested."""
     page = decode_json(body)
     size = page.get("per_page") if isinstance(page, dict) else None
     return min(rows, size) if isinstance(size, int) and not isinstance(size, bool) and size > 0 else rows
 
 
 def session(settings: Settings, client: HttpClient) -> TelphinSession:
-    """Begin to use an account."""
+    """Open a session with an account."""
     return TelphinSession(settings, client)
 
 
 async def start_call(
     settings: Settings, client: HttpClient, *, src: str, dst: str, caller_id: str | None = None
 ) -> Mapping[str, str]:
-    """Call ``src`` and, when it answers, ``dst``; sent once at most.
+    """Call ``src`` and, when it answers, ``dst``; the request is sent at most once.
 
     Args:
         settings, client: of the source.
@@ -233,7 +233,7 @@ async def start_call(
         call_id and call_api_id, as far as the reply names them.
 
     Raises:
-        CollectError: it is not known to have been started. After a time-out it may have been.
+        CollectError: the call may not have been started. After a time-out it may have been.
     """
     own = session(settings, client)
     shown = caller_id or dst
@@ -243,5 +243,5 @@ async def start_call(
 
 
 async def resolve_recording(settings: Settings, client: HttpClient, recording: str) -> str:
-    """Return where a recording can be heard now; nothing is stored."""
+    """Return the present address of a recording; nothing is stored."""
     return await session(settings, client).resolve_recording(recording)

@@ -1,4 +1,4 @@
-"""Fields as Telphin names them, and tables that say what was left out."""
+"""Fields as Telphin names them, and tables with notes on what was left out."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, Final
 import polars as pl
 
 from wfm.core.errors import BadReplyError
-from wfm.vendors.values import MOST_NOTES, add_notes, build_table, fold_key, read_text
+from wfm.vendors.values import MAX_NOTES, add_notes, build_table, fold_key, read_text
 
 ALIASES: Final = {"transferred": "transfered", "status": "callstatus", "recordid": "recid"}
-"""Names that were misprinted or changed → the one they are stored under."""
+"""Names with misprints, or that were changed → the name under which they are stored."""
 
 Fields = dict[str, str]
 """Folded name → text; there are no empty ones."""
@@ -26,7 +26,7 @@ def fold_field(name: str) -> str:
 
 
 def read_fields(entry: Mapping[str, Any]) -> Fields:
-    """Return the scalars of an object by folded name; empty ones are as good as none."""
+    """Return the scalars of an object by folded name, without empty ones."""
     return {
         name: text
         for key, value in entry.items()
@@ -35,13 +35,13 @@ def read_fields(entry: Mapping[str, Any]) -> Fields:
 
 
 def encode_fields(fields: Mapping[str, Any]) -> str:
-    """Return fields as JSON; the same fields are always written the same, so that repeats are recognised."""
+    """Return fields as JSON; the same fields always give the same text, so that repeats are recognised."""
     return json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass
 class RowCollector:
-    """Rows parsed so far, and why other entries were left out."""
+    """The rows that were parsed so far, and why other entries were left out."""
 
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ class RowCollector:
         """Return the table's own columns and ``alarm``, the last value of each row.
 
         Raises:
-            BadReplyError: of what came nothing could be parsed.
+            BadReplyError: there are entries, and none could be parsed.
         """
         note = self._describe_left_out()
         if note and not self.rows:
@@ -60,5 +60,5 @@ class RowCollector:
     def _describe_left_out(self) -> str:
         if not self.left_out:
             return ""
-        reasons = "; ".join(dict.fromkeys(self.left_out[:MOST_NOTES]))
+        reasons = "; ".join(dict.fromkeys(self.left_out[:MAX_NOTES]))
         return f"{len(self.left_out):,} left out ({reasons})"

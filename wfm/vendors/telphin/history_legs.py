@@ -1,4 +1,4 @@
-"""Assemble legs from Telphin's call history, for calls of which events are missing."""
+"""Assembling legs from Telphin's call history, for calls with missing events."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RESULTS: Final = {
     "answered elsewhere": "answered_elsewhere",
 }
 GROUP_TYPES: Final = ("ivr", "queue")
-"""Types of extensions that callers wait in, and nobody talks at."""
+"""Types of extensions in which callers wait, and nobody talks."""
 TIME_FIELDS: Final = ("inittimegmt", "starttimegmt", "bridgedtimegmt", "hanguptimegmt")
 LEG_FIELDS: Final = (
     "flow",
@@ -48,8 +48,8 @@ INSTANT: Final = pl.Datetime("us", "UTC")
 def build_history_legs(events: pl.DataFrame, ivrs: Sequence[str] = ()) -> pl.DataFrame:
     """Build the legs of calls in the history, with the columns of `wfm.vendors.telphin.event_legs`.
 
-    A phone's leg without times of its own has those of the call. ``ivrs``: extensions that are no queues, though the
-    history may not say of what type they are.
+    A phone's leg without times of its own has those of the call. ``ivrs``: extensions that are not queues, even where
+    the history does not say so.
     """
     calls = events.with_columns(pl.col("said").str.json_decode(ENTRY_TYPE)).unnest("said")
     calls = calls.with_columns(_parse_gmt(name).alias(name) for name in TIME_FIELDS)
@@ -57,7 +57,7 @@ def build_history_legs(events: pl.DataFrame, ivrs: Sequence[str] = ()) -> pl.Dat
     no_cdr = pl.col("cdr").list.len().fill_null(0) == 0
     grouped = pl.col("extensiontype").str.to_lowercase().is_in(GROUP_TYPES).fill_null(False)
     single = pl.concat_list(itself)
-    # an entry that is about a queue is a part of the call as well as the parts it lists
+    # an entry about a queue is itself a part of the call, as are the parts that it lists
     parts = pl.when(no_cdr).then(single).when(grouped).then(pl.concat_list("cdr", single)).otherwise("cdr")
     legs = (
         calls.with_columns(cdr=parts)
@@ -91,12 +91,12 @@ def _classify_direction() -> pl.Expr:
         pl.coalesce(f"leg_{side}username", f"{side}username").str.contains(r"^\d+\*\d+").fill_null(False)
         for side in ("from", "to")
     )
-    way = pl.when(own.is_in(["in", "out"])).then(own).otherwise(pl.lit("unknown"))
-    return pl.when(inside).then(pl.lit("internal")).otherwise(way)
+    reported = pl.when(own.is_in(["in", "out"])).then(own).otherwise(pl.lit("unknown"))
+    return pl.when(inside).then(pl.lit("internal")).otherwise(reported)
 
 
 def _classify_outcome() -> pl.Expr:
-    """Return how a leg ended; unknown results are kept."""
+    """Return how a leg ended; unknown results are stored as received."""
     result = pl.coalesce("leg_result", "result").str.to_lowercase()
     return result.replace_strict(RESULTS, default=result.str.replace_all(" ", "_")).fill_null("unknown")
 

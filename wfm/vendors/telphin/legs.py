@@ -1,17 +1,17 @@
-"""Assemble Telphin's legs: a pure function of all events of some calls, in whatever order they arrived.
+"""Assembling Telphin's legs from all events of some calls; the order in which they arrived does not matter.
 
 ::
 
-    SubCallID 9001-a1   dial-in ───────────── hangup NOANSWER             a ring that was not answered: no missed call
+    SubCallID 9001-a1   dial-in ───────────── hangup NOANSWER             a ring without an answer, not a missed call
     SubCallID 9002-b2           dial-in ── answer ────── hangup ANSWER    a leg of agent 9002
     SubCallID 8000-q0  (entered) ─────────────────────── hangup Bridged   the call's part in the queue, without an agent
 
-Extensions of type IVR and queue are recognised by ``Bridged``, which only their hangups have. Together they make one
-leg per call with no login: it says when the caller came and whether anybody answered (Bridged=no: the caller gave up),
+Extensions of type IVR and queue are recognised by ``Bridged``, which only their hangups have. Together they are one leg
+per call, without a login: it shows when the caller came and whether anybody answered (Bridged=no: the caller gave up),
 so that volume counts each call once, by its arrival, with the talk of the phone legs.
 
-Where an event is missing the call history, if it has the call, gives all legs of the call instead; where all are there
-they count, as they are finer, and what differs is an alarm.
+If an event is missing, all legs of the call are those of the call history, if it has the call. If none is missing, the
+events count, because they are more detailed, and a difference from the history is an alarm.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def assemble_legs(events: pl.DataFrame, now: datetime, settings: LegRules) -> pl
     """Assemble the legs of some calls; see `wfm.vendors.LegAssembler`.
 
     Args:
-        events: event_id call_id at kind said: all there are of these calls.
-        now: a leg without news for ``give_up_s`` is incomplete; one that ended answered without its answer stays open
-            for ``hold_s``.
-        settings: units, patience, and which extensions are IVRs or queues.
+        events: event_id call_id at kind said: all events of these calls.
+        now: the current time. A leg without events for ``give_up_s`` is incomplete; one that ended as answered, but
+            without an answer event, stays open for ``hold_s``.
+        settings: units, time limits, and which extensions are IVRs or queues.
 
     Returns:
         The own columns of call_leg but source, and ``alarm``: where events and history differ.
@@ -69,9 +69,9 @@ def _compute_durations() -> dict[str, pl.Expr]:
 
 # --- events and history ---------------------------------------------------------------------------------
 def _choose_legs(reported: pl.DataFrame, logged: pl.DataFrame) -> pl.DataFrame:
-    """Return the legs of events, but where they lack something those of the history.
+    """Return the legs from events; for calls with missing events, those from the history.
 
-    The history may not say through which queue a call came: then what its hangup said counts.
+    Where the history does not say through which queue a call came, the queue is that of its hangup event.
     """
     filled = _find_incomplete_calls(reported, logged)
     queued = reported.filter(~pl.col("phone")).join(filled, on=CALL, how="semi")
@@ -89,10 +89,10 @@ def _choose_legs(reported: pl.DataFrame, logged: pl.DataFrame) -> pl.DataFrame:
 def _find_incomplete_calls(reported: pl.DataFrame, logged: pl.DataFrame) -> pl.DataFrame:
     """Return the calls whose legs the history gives: no event of them came, or not all."""
     both = _summarise_calls(logged).join(_summarise_calls(reported), on=CALL, how="left", suffix="_reported")
-    lacks = pl.any_horizontal(
+    is_incomplete = pl.any_horizontal(
         ~pl.col("whole_reported"), *(pl.col(n) > pl.col(f"{n}_reported") for n in ("phones", "groups"))
     )
-    return both.filter(lacks.fill_null(True)).select(CALL)
+    return both.filter(is_incomplete.fill_null(True)).select(CALL)
 
 
 def _summarise_calls(legs: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""What an account at Telphin needs, and which feeds it has."""
+"""The settings of an account at Telphin, and its feeds."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ FEEDS: tuple[Feed, ...] = (
 
 
 class Settings(PushSettings):
-    """What an account needs.
+    """The settings of an account.
 
     base_url: of the API. client_id, client_secret: of a trusted application. duration_unit: of Duration in events.
-    hold_s: how long a leg that ended answered waits for an answer event that is late. give_up_s: a leg without news for
-    so long is incomplete. ivr_extensions, queue_extensions: ids of extensions, where the events alone do not tell IVRs
-    from queues and phones (JSON lists). transfer_variable: the IVR's variable that says where a caller goes.
-    fallback_extension: where callers go for whom nobody is responsible or available; empty: nothing is set, the IVR
-    goes on. page_rows: of the history and of lists.
+    hold_s: how long a leg that ended as answered waits for a late answer event. give_up_s: a leg without events for
+    this long is incomplete. ivr_extensions, queue_extensions: ids of extensions, where events alone do not distinguish
+    IVRs from queues and phones (JSON lists). transfer_variable: the IVR's variable with the extension to route a call
+    to. fallback_extension: for callers without a responsible agent, or whose agent is not available; empty: nothing is
+    set and the IVR goes on. page_rows: of the history and of lists.
     """
 
     vendor: Literal["telphin"]

@@ -3,13 +3,13 @@
 ::
 
     POST hub/cdr/           all legs of a window, 10,000 at most ──► call_leg
-                            more: in smaller windows, down to a second, and then type by type
-    webhook                 each leg once it has ended           ──► call_event ──► call_leg, until it is in the log
-    POST GetExtensions      the extensions there are             ──► agent
+                            more: in smaller windows, down to a second, then type by type
+    webhook                 each leg when it has ended           ──► call_event ──► call_leg, until it is in the log
+    POST GetExtensions      all extensions                       ──► agent
 
-Rows come with keys in any case, numbers as texts, and texts that hold JSON. A CDR is there minutes after its call, and
-is found by when that began: windows are asked for again for over an hour. ``ERROR_NUMBER`` says what is wrong, the
-status does not: 403 asks for patience as well as for other credentials.
+Rows have keys in any case, numbers as texts, and texts that are JSON. A CDR appears minutes after its call, and is
+found by the start of the call: windows are collected again for over an hour. The error is in ``ERROR_NUMBER``, not in
+the status: 403 can mean the rate limit as well as wrong credentials.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def parse(feed: str, payload: Payload, settings: Settings) -> pl.DataFrame:
     """Parse a payload; see `wfm.vendors.Vendor.parse`.
 
     Raises:
-        BadReplyError: it is not what the feed brings.
+        BadReplyError: it is not a reply of this feed.
     """
     match feed:
         case "call_leg":
@@ -60,11 +60,11 @@ def parse(feed: str, payload: Payload, settings: Settings) -> pl.DataFrame:
 
 
 def acknowledge_delivery(delivery: Delivery, settings: Settings) -> WebhookAnswer:  # noqa: ARG001
-    """Answer a notification as the vendor expects; else it comes again."""
+    """Answer a notification as the vendor expects; otherwise it would be sent again."""
     return 200, "application/json", b'{"Err":0,"Errdesc":"OK"}'
 
 
-if TYPE_CHECKING:  # mypy holds this module to the contract here
+if TYPE_CHECKING:  # here mypy checks this module against the contract
     import wfm.vendors.voicenter as _this
 
     _vendor: Vendor = _this

@@ -1,4 +1,4 @@
-"""Parse Voicenter's CDRs into call legs."""
+"""Parsing Voicenter's CDRs into call legs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from wfm.vendors.voicenter.vocabulary import classify_direction, classify_outcom
 
 LEG_COLUMNS: Final = list_own_columns("call_leg")
 HEAD_COUNTS: Final = 3
-"""A reply's head has so many counts: error number, hits in all, hits returned."""
+"""How many counts a reply's head has: error number, total hits, returned hits."""
 TEXT_FIELDS: Final = (
     "callid",
     "cdrtype",
@@ -47,18 +47,18 @@ TEXT_FIELDS: Final = (
     "recordurl",
 )
 LEG_FIELDS: Final = (*TEXT_FIELDS, "ringtime", "duration", "dateepoch", "date", "customdata")
-"""The keys, folded, that a leg is made of."""
+"""The folded keys of the values that a leg is built from."""
 CLASSIFIED: Final = ("typed", "direction", "has_did", "dialstatus")
-"""The columns whose words `_add_meanings` looks up."""
+"""The columns that `_add_meanings` classifies."""
 _HEAD: Final = re.compile(rb'"(ERROR[ _]NUMBER|TOTAL[ _]HITS|RETURN[ _]HITS)"\s*:\s*"?(\d{1,12})"?\s*,')
 
 
 # --- replies --------------------------------------------------------------------------------------------
 def read_envelope(body: bytes) -> Row:
-    """Return the object that every reply is, keys folded, errornumber among them.
+    """Return a reply, which is one object, with folded keys.
 
     Raises:
-        BadReplyError: it is another.
+        BadReplyError: it is not a list of CDRs.
     """
     document = decode_json(body)
     objects = list(iterate_objects([document]))
@@ -68,7 +68,7 @@ def read_envelope(body: bytes) -> Row:
 
 
 def read_head(body: bytes) -> Row:
-    """Return what a reply says of itself; without decoding its rows, where the head stands before them.
+    """Return the counts in a reply's head; where they come before the rows, these are not decoded.
 
     Raises:
         BadReplyError: see `read_envelope`.
@@ -83,7 +83,7 @@ def read_head(body: bytes) -> Row:
 
 
 def read_head_count(head: Row, key: str) -> int:
-    """Return a count of the head, 0 without one; an ERROR_NUMBER that is no number is -1, as 0 means success."""
+    """Return a count in the head; 0 if it is missing, but -1 for an unreadable ERROR_NUMBER, as 0 means success."""
     value = head.get(key)
     if value is None or isinstance(value, bool):
         return 0
@@ -94,10 +94,10 @@ def read_head_count(head: Row, key: str) -> int:
 
 
 def read_cdrs(body: bytes) -> list[Row]:
-    """Return the rows of a reply, keys as the vendor spells them.
+    """Return the rows of a reply, with keys as the vendor spells them.
 
     Raises:
-        BadReplyError: it is no reply, or has fewer rows than it says: one without its rows is no empty log.
+        BadReplyError: it is not a list of CDRs, or has fewer rows than it reports: a truncated log is not an empty one.
     """
     reply = read_envelope(body)
     listed = reply.get("cdrlist")
@@ -115,17 +115,19 @@ def parse_call_leg(rows: Sequence[Row]) -> pl.DataFrame:
     """Parse CDRs: the own columns of call_leg but source, payload and alarm; the later of two with one key counts.
 
     Raises:
-        BadReplyError: there are CDRs, and none of them can be a leg.
+        BadReplyError: there are CDRs, and none of them has a CallID and a time.
     """
     columns = _build_columns(rows)
     good = columns.drop_nulls(["callid", "at"])
-    lost = columns.height - good.height
-    if lost and good.is_empty():
-        raise BadReplyError(f"none of {lost} CDRs has a CallID and a time: {sorted(map(str, rows[0]))[:12]}")
+    left_out = columns.height - good.height
+    if left_out and good.is_empty():
+        raise BadReplyError(
+            f"none of {left_out} CDRs has a CallID and a time: {sorted(map(str, rows[0]))[:12]}"
+        )
     legs = _build_legs(good).unique("leg_id", keep="last", maintain_order=True)
-    if lost:
+    if left_out:
         first = pl.int_range(pl.len()) == 0
-        note = pl.when(first).then(pl.lit(f"{lost} CDRs without CallID or time were left out"))
+        note = pl.when(first).then(pl.lit(f"{left_out} CDRs without CallID or time were left out"))
         legs = legs.with_columns(alarm=pl.coalesce("alarm", note))
     return legs.select(*LEG_COLUMNS, "payload", "alarm")
 
@@ -161,7 +163,7 @@ def _build_columns(rows: Sequence[Row]) -> pl.DataFrame:
 
 
 def _build_text_column(values: Sequence[Any]) -> pl.Series:
-    """Return `read_text` of a column; if all are texts, at once."""
+    """Return `read_text` of a column; faster if all values are texts."""
     if set(map(type, values)) <= {str, type(None)}:
         try:
             texts = pl.Series(values, dtype=pl.String)
@@ -176,7 +178,9 @@ def _build_legs(cdrs: pl.DataFrame) -> pl.DataFrame:
     typed = cdrs.with_columns(typed=pl.coalesce("cdrtype", "type"), has_did=pl.col("did").is_not_null())
     rows = _add_meanings(typed)
     known_type = pl.when(pl.col("number") > 0).then(pl.col("number").cast(pl.String))
-    number = pl.coalesce(known_type, "cdrtype", pl.lit("0"))  # "8", 8.0 and Queue are one type, and one leg
+    number = pl.coalesce(
+        known_type, "cdrtype", pl.lit("0")
+    )  # "8", 8.0 and Queue are the same type, and so the same leg
     own_side = pl.when(pl.col("way") == "out").then("callerextension").otherwise("targetextension")
     alarm = fill_sentence(
         "CDR type {} is unknown; kept", pl.coalesce("cdrtype", pl.lit("none")).str.slice(0, 40)
@@ -203,7 +207,7 @@ def _build_legs(cdrs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _add_meanings(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add what the words of `CLASSIFIED` mean: number (of the type), queue, way, outcome, answered."""
+    """Classify the columns `CLASSIFIED`: number (of the type), queue, way (direction), outcome, answered."""
     kinds = {
         "number": pl.Int64,
         "queue": pl.Boolean,
@@ -211,7 +215,7 @@ def _add_meanings(rows: pl.DataFrame) -> pl.DataFrame:
         "outcome": pl.String,
         "answered": pl.Boolean,
     }
-    found = rows.select(CLASSIFIED).unique()  # few of thousands of rows
+    found = rows.select(CLASSIFIED).unique()  # few combinations in thousands of rows
     meanings = [_find_meaning(*words) for words in found.iter_rows()]
     return rows.join(
         found.hstack(pl.DataFrame(meanings, schema=kinds, orient="row")),
@@ -232,9 +236,9 @@ def _find_meaning(
 
 
 def compute_times() -> list[pl.Expr]:
-    """Return a leg's instants: it rings from ``at`` on, then talks. [The vendor gives neither instant.]
+    """Return when a leg started, was answered and ended, computed because the vendor reports only its start.
 
-    From columns at (seconds since 1970), ring_s, talk_s and answered: started_at, answered_at, ended_at, talk_s.
+    From the columns at (seconds since 1970), ring_s, talk_s and answered: started_at answered_at ended_at talk_s.
     """
     start, answered = pl.col("at") * 1_000_000, pl.col("answered")
     answer = start + _convert_to_us("ring_s")

@@ -1,4 +1,4 @@
-"""Parse the list of extensions into agents."""
+"""Parsing the list of extensions into agents."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from wfm.vendors.voicenter.cdrs import read_head_count
 
 
 def list_extensions(body: bytes) -> list[Row]:
-    """Return the extensions of a reply, keys folded.
+    """Return the extensions in a reply, with folded keys.
 
     Raises:
-        BadReplyError: it is no such list, or an error.
+        BadReplyError: it is not such a list, or an error.
     """
     reply = next(iterate_objects([decode_json(body)]), {})
     rows = reply.get("extensions")
@@ -25,7 +25,7 @@ def list_extensions(body: bytes) -> list[Row]:
 
 
 def parse_agent(rows: Sequence[Row]) -> pl.DataFrame:
-    """Parse extensions: each is an agent, called by its SIP account."""
+    """Parse extensions: each is an agent; its SIP account is the agent_id."""
     names = {
         login: read_text(row.get("name")) or read_text(row.get("username"))
         for row in rows

@@ -1,4 +1,4 @@
-"""Ask Voicenter: the call log in windows that fit a reply, and the extensions."""
+"""Requests to Voicenter: the call log in windows that fit into a reply, and the extensions."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from wfm.vendors.voicenter.vocabulary import CDR_TYPES
 CDR_PATH, EXTENSIONS_PATH = "/hub/cdr/", "/Comet/api/GetExtensions"
 SECOND: Final = timedelta(seconds=1)
 REFUSED_ERROR: Final = 2
-"""The ERROR_NUMBER of credentials that are wrong."""
+"""The ERROR_NUMBER for wrong credentials."""
 THROTTLE_WAITS_S: Final = (5.0, 15.0, 40.0)
-"""How long to wait each time that it says the limit is reached; the limit is of a minute."""
-FILL_SHARE, MOST_PARTS = 0.7, 64
-"""A window that is too much is cut so that each part fills a reply to this share, on the average; and into how many."""
+"""How long to wait after each reply that the rate limit is reached; the limit is per minute."""
+FILL_SHARE, MAX_PARTS = 0.7, 64
+"""A window with too many rows is split so that its parts fill replies to this share on average; and the most parts."""
 CDR_FIELDS: Final = (
     "CallerNumber",
     "TargetNumber",
@@ -54,11 +54,11 @@ CDR_FIELDS: Final = (
     "DepartmentId",
     "TargetPrefixName",
 )
-"""Always asked for by name: a reply without ``fields`` has keys of another spelling and lacks some."""
+"""Always requested by name: without ``fields`` a reply has differently spelt keys and lacks some."""
 
 
 class VoicenterSession:
-    """One use of an account."""
+    """A session with an account."""
 
     def __init__(
         self,
@@ -69,19 +69,19 @@ class VoicenterSession:
         self._settings, self._client, self._sleep = settings, client, sleep
 
     async def fetch(self, feed: Feed, window: Window | None) -> AsyncIterator[Payload | Trouble]:
-        """Ask for a feed; see `wfm.vendors.Session`."""
+        """Fetch a feed; see `wfm.vendors.Session`."""
         if feed.name == "agent":
             parts = self._fetch_extensions()
         elif feed.name == "call_leg" and window is not None:
             parts = self._fetch_window(window.start, window.end)
         else:
-            raise ValueError(f"{feed.name} is not asked for")
+            raise ValueError(f"{feed.name} cannot be requested")
         async for part in parts:
             yield part
 
     # --- the call log -----------------------------------------------------------------------------------
     async def _fetch_window(self, start: datetime, end: datetime) -> AsyncIterator[Payload | Trouble]:
-        """Ask for [start, end): if that is too much, for parts of it, and for a full second type by type."""
+        """Fetch [start, end): if it has too many rows, in parts, and a second with too many type by type."""
         reply = await self._fetch_cdrs(start, end, None)
         parts = self._count_parts(read_head(reply.body))
         if parts == 1:
@@ -99,7 +99,7 @@ class VoicenterSession:
     async def _fetch_types(
         self, start: datetime, end: datetime, full: Payload
     ) -> AsyncIterator[Payload | Trouble]:
-        """Ask for a second type by type, and keep what there is of those that are still too many."""
+        """Fetch a second type by type; of a type with too many rows, what fits into a reply."""
         wanted: Sequence[int] = self._settings.search.cdr_types or tuple(CDR_TYPES)
         found = 0
         for kind in wanted:
@@ -119,12 +119,12 @@ class VoicenterSession:
             )
 
     def _count_parts(self, head: Row) -> int:
-        """Return in how many windows to ask for what a reply is about: 1, if it has all of it."""
+        """Return into how many windows to split a request by its reply; 1: the reply is complete."""
         rows, total = read_head_count(head, "returnhits"), read_head_count(head, "totalhits")
         cap = self._settings.cap
         if rows < cap and rows >= total:
             return 1
-        return min(MOST_PARTS, max(2, math.ceil(total / (FILL_SHARE * cap))))
+        return min(MAX_PARTS, max(2, math.ceil(total / (FILL_SHARE * cap))))
 
     async def _fetch_cdrs(self, start: datetime, end: datetime, kind: int | None) -> Payload:
         search: dict[str, Any] = {"fromdate": f"{start.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"}
@@ -172,7 +172,7 @@ class VoicenterSession:
             return
         body = {"code": self._settings.code.get_secret_value(), "showAll": "1"}
         url = self._settings.extensions_url + EXTENSIONS_PATH
-        # to a wrong code the list is empty, and no error
+        # with a wrong code the reply is an empty list, not an error
         reply = await self._client.post(url, json=body, proof=_proves_code)
         yield Payload("agent", reply.received_at, reply.body)
         if not list_extensions(reply.body):
@@ -183,29 +183,29 @@ class VoicenterSession:
 
 
 def session(settings: Settings, client: HttpClient) -> VoicenterSession:
-    """Begin to use a source."""
+    """Open a session with an account."""
     return VoicenterSession(settings, client)
 
 
 def _check_error(body: bytes) -> None:
-    """Raise the error that ERROR_NUMBER names; the status says less."""
+    """Raise the error for a reply's ERROR_NUMBER, as the status says less."""
     head = read_head(body)
-    number, words = read_head_count(head, "errornumber"), str(head.get("errordescription") or "")[:80]
+    number, text = read_head_count(head, "errornumber"), str(head.get("errordescription") or "")[:80]
     match number:
         case 0:
             return
         case 1:
-            raise ThrottledError(f"Voicenter asks for patience (error 1: {words})")
+            raise ThrottledError(f"Voicenter asks for patience (error 1: {text})")
         case 4:
             raise CollectError(
-                f"Voicenter does not trust this machine's address (error 4: {words}): have it listed, or use TOKEN."
+                f"Voicenter does not trust this machine's address (error 4: {text}): have it listed, or use TOKEN."
             )
         case _:
-            raise BadReplyError(f"Voicenter cannot answer that (error {number}: {words})")
+            raise BadReplyError(f"Voicenter cannot answer that (error {number}: {text})")
 
 
 def _proves_login(body: bytes) -> bool:
-    """Return whether a reply of the log proves the credentials; a wrong CODE is answered with status 200.
+    """Return whether a reply with CDRs proves the credentials; a wrong CODE is answered with status 200.
 
     Raises:
         AuthError: it refuses them.
@@ -213,8 +213,8 @@ def _proves_login(body: bytes) -> bool:
     head = read_head(body)
     number = read_head_count(head, "errornumber")
     if number == REFUSED_ERROR:
-        words = str(head.get("errordescription") or "")[:80]
-        raise AuthError(f"Voicenter refuses CODE or TOKEN (error 2: {words})")
+        text = str(head.get("errordescription") or "")[:80]
+        raise AuthError(f"Voicenter refuses CODE or TOKEN (error 2: {text})")
     return number == 0
 
 

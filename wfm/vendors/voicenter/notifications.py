@@ -1,4 +1,4 @@
-"""Parse Voicenter's notifications into events, and assemble the legs of these."""
+"""Parsing Voicenter's notifications into events, and assembling legs from them."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ from wfm.vendors.voicenter.values import (
 from wfm.vendors.voicenter.vocabulary import classify_direction, classify_outcome, find_cdr_type
 
 CLOCK_TOLERANCE: Final = timedelta(minutes=1)
-"""The vendor's clock and ours may differ by so much."""
-MOST_FIELDS: Final = 200
-"""A form that has more is none."""
+"""By so much may the vendor's clock and ours differ."""
+MAX_FIELDS: Final = 200
+"""A body with more fields is not taken for a form."""
 
 
 # --- deliveries -----------------------------------------------------------------------------------------
 def read_notifications(delivery: Delivery) -> Iterator[Row]:
-    """Return the notifications of a delivery, keys folded: JSON, a form, or XML-RPC; none if it is another."""
+    """Return the notifications in a delivery (JSON, a form or XML-RPC), with folded keys; none if unreadable."""
     body = delivery.body.removeprefix(codecs.BOM_UTF8).strip()
     if body[:1] in (b"{", b"["):
         document = _decode_json(body)
@@ -58,14 +58,14 @@ def read_notifications(delivery: Delivery) -> Iterator[Row]:
 
 def _decode_json(body: bytes) -> Any:
     with suppress(BadReplyError):
-        # a name in another code page costs its letters, not the call
+        # a name in another code page loses some letters, but the call is not lost
         return decode_json(body.decode("utf-8", "replace").encode())
     return None
 
 
 def _decode_form(text: str) -> Row | None:
     try:
-        return dict(parse_qsl(text, max_num_fields=MOST_FIELDS))
+        return dict(parse_qsl(text, max_num_fields=MAX_FIELDS))
     except ValueError:
         return None
 
@@ -80,7 +80,7 @@ def _decode_xml_rpc(body: bytes) -> Any:
 
 # --- events ---------------------------------------------------------------------------------------------
 def parse_call_event(deliveries: Iterator[Delivery], zone: ZoneInfo) -> pl.DataFrame:
-    """Parse notifications: one event a call and type, however often it is delivered."""
+    """Parse notifications: one event per call and type, however often it is delivered."""
     found = ((delivery.received_at, one) for delivery in deliveries for one in read_notifications(delivery))
     rows = [event for at, one in found if (event := _parse_event(one, zone, at)) is not None]
     columns = list_own_columns("call_event")
@@ -105,7 +105,7 @@ def _parse_event(fields: Row, zone: ZoneInfo, received_at: datetime) -> Row | No
 
 # --- legs -----------------------------------------------------------------------------------------------
 def assemble_legs(events: pl.DataFrame, now: datetime, settings: Settings) -> pl.DataFrame:  # noqa: ARG001
-    """Assemble the leg of every event that has a time: a notification is sent of a leg that has ended.
+    """Assemble a leg from every event that has a time: notifications are sent when a leg has ended.
 
     See `wfm.vendors.LegAssembler`.
     """
@@ -127,12 +127,12 @@ def _build_leg(call: str, name: str, fields: Row) -> Row:
     dialled = read_duration_s(fields.get("actualcalldialtime") or fields.get("dialtime"))
     talk = read_duration_s(fields.get("actualcallduration"))
     if talk is None and (whole := read_duration_s(fields.get("duration"))) is not None:
-        talk = max(0.0, whole - (waited or 0.0))  # duration has the wait in it
+        talk = max(0.0, whole - (waited or 0.0))  # duration includes the wait
     has_did = read_text(fields.get("did")) is not None
     direction = classify_direction(read_text(fields.get("direction")), kind, has_did)
     side = "callerextension" if direction == "out" else "targetextension"
     return {
-        "leg_id": f"{call}|{kind.number or name}|told",
+        "leg_id": f"{call}|{kind.number or name}|told",  # stored as a key, so it must never change
         "call_id": call,
         "answered": answered,
         "ring_s": dialled if waited is None else waited,

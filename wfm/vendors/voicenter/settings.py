@@ -1,4 +1,4 @@
-"""What an account at Voicenter needs, and which feeds it has."""
+"""The settings of an account at Voicenter, and its feeds."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ STATES: Mapping[str, str] = {}
 
 DAY_S: Final = 86_400
 LATE_CDR_S: Final = 65 * 60
-"""How late a CDR may appear: some minutes after a call of an hour."""
+"""How long after the start of its call a CDR may appear: minutes after the end of a call of an hour."""
 
 
 class CdrSearch(BaseModel):
-    """Which calls to ask for, in the vendor's words; nothing: all of the account."""
+    """Which calls to request, by the vendor's own names; empty: all calls of the account."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, coerce_numbers_to_str=True)
 
@@ -36,7 +36,7 @@ class CdrSearch(BaseModel):
     queue_id: tuple[int, ...] = Field((), alias="queueID")
 
     def build_query(self) -> dict[str, Any]:
-        """Return what is sent; what is empty is not."""
+        """Return the criteria that are sent: those that are not empty."""
         return {key: value for key, value in self.model_dump(by_alias=True, mode="json").items() if value}
 
 
@@ -50,11 +50,11 @@ class CdrOrder(BaseModel):
 
 
 class Settings(PushSettings):
-    """What an account needs.
+    """The settings of an account.
 
-    code: the account's code; or token: sent as Bearer. method: get only with a token, as a code does not belong in an
-    address. timezone: the clock that notifications use. search, sort: as the vendor has them (JSON). cap: how many rows
-    one reply can have.
+    code: the account's code; or token: sent as Bearer. method: get only with a token, because a URL must not contain a
+    code. timezone: of the times in notifications. search, sort: as the vendor defines them (JSON). cap: the most rows
+    of a reply.
     """
 
     vendor: Literal["voicenter"]

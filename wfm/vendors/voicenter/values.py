@@ -1,4 +1,4 @@
-"""Values as only Voicenter writes them: durations, dates with misprints, local epochs, and links between calls."""
+"""Parsing values that only Voicenter has: durations, dates with misprints, local epochs, links between calls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wfm.vendors.values import (
     read_text,
 )
 
-LONGEST_CALL_S: Final = 7 * 86_400.0
+MAX_CALL_S: Final = 7 * 86_400.0
 LINK_KEY: Final = "originallvruniqueid"
 """The folded key of the call that a leg was transferred from."""
 _DATE: Final = re.compile(
@@ -27,24 +27,24 @@ _DATE: Final = re.compile(
 
 
 def fold_field(key: str) -> str:
-    """Return a folded key; OriginalIvrUniqueID is misprinted with a small L, which it then is everywhere."""
+    """Return a folded key; OriginalIvrUniqueID, sometimes misprinted with a small L, is folded to that spelling."""
     return fold_key(key).replace("originali", "originall")
 
 
 def read_duration_s(value: Any) -> float | None:
-    """Return the seconds of a duration; None: it is none, or implausible."""
+    """Return a duration in seconds; None: it is missing or implausible."""
     seconds = read_amount(value)
-    return seconds if seconds is not None and seconds <= LONGEST_CALL_S else None
+    return seconds if seconds is not None and seconds <= MAX_CALL_S else None
 
 
 def read_epoch_s(value: Any) -> int | None:
-    """Return whole seconds since 1970; None: it is no instant in seconds."""
+    """Return whole seconds since 1970; None: it is not an instant in seconds."""
     micros = read_epoch_us(value, "s")
     return None if micros is None else micros // 1_000_000
 
 
 def read_date_s(value: Any) -> int | None:
-    """Return seconds since 1970 of a Date; it is UTC unless it says otherwise, and the month may have three digits."""
+    """Return a Date in seconds since 1970; it is UTC unless it has an offset, and its month may have three digits."""
     parts = _DATE.fullmatch(str(value or "").strip())
     if parts is None:
         return None
@@ -57,18 +57,18 @@ def read_date_s(value: Any) -> int | None:
     return at if FIRST_EPOCH_S <= at < LAST_EPOCH_S else None
 
 
-def read_local_epoch_s(value: Any, zone: ZoneInfo, over_by: datetime | None = None) -> int | None:
-    """Return seconds since 1970 of ``time``, which counts the seconds of the account's own clock as if it were UTC.
+def read_local_epoch_s(value: Any, zone: ZoneInfo, latest: datetime | None = None) -> int | None:
+    """Return a ``time`` in seconds since 1970; the vendor counts those of the account's local clock.
 
-    Of the hour that clocks go back over, the later is taken if it is not after ``over_by``: a call is reported as soon
-    as it is over, so the earlier would be one of which nothing was heard for an hour.
+    When clocks go back, a local time comes twice; the second is taken if it is not after ``latest``: a call is reported
+    as soon as it has ended, so the first would mean that the report was an hour late.
     """
     at = read_epoch_s(value)
     if at is None:
         return None
     clock = (EPOCH + timedelta(seconds=at)).replace(tzinfo=zone)
     first, second = (int(clock.replace(fold=fold).timestamp()) for fold in (0, 1))
-    return second if over_by is not None and first < second <= over_by.timestamp() else first
+    return second if latest is not None and first < second <= latest.timestamp() else first
 
 
 def find_linked_call(custom: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""Voicenter's words: types and statuses of CDRs. Both lists are open: what is not in them is kept as received."""
+"""The types and statuses of Voicenter's CDRs; values that are not listed here are stored as received."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ CallDirection = Literal["in", "out", "internal", "unknown"]
 
 @dataclass(frozen=True)
 class CdrType:
-    """A type of CDR: its number, its name, and which way such a call goes.
+    """A type of CDR.
 
-    queue: an incoming call in a queue, the only type that volume is counted from. by_did: which way depends on whether
-    a number of the account was called.
+    queue: an incoming call in a queue, the only type from which volume is counted. by_did: the direction depends on
+    whether a number of the account was called.
     """
 
     number: int
@@ -32,7 +32,7 @@ CDR_TYPES: Final = {
         CdrType(2, "CC", "out"),
         CdrType(4, "Extension Outgoing", "out"),
         CdrType(8, "Queue", "in", queue=True),
-        # who clicks is called first: a leg of the account's own side is no contact
+        # the one who clicks is called first: that leg is internal, and no contact with a customer
         CdrType(9, "Click2Call leg1", "internal"),
         CdrType(10, "Click2Call leg2", "out"),
         CdrType(11, "VoiceMail", "in"),
@@ -42,7 +42,7 @@ CDR_TYPES: Final = {
         CdrType(15, "ProductiveCall leg2", "out"),
         CdrType(16, "Scrubber", "out"),
         CdrType(17, "Click 2 IVR", "out"),
-        # dialers: the customer was called, whatever the name says
+        # diallers: the customer was called, whatever the name says
         CdrType(18, "Click 2 IVR Incoming", "out"),
         CdrType(19, "Click 2 Queue Incoming", "out"),
         CdrType(20, "FaxCdr", "out"),
@@ -92,7 +92,7 @@ def find_cdr_type(value: object) -> CdrType:
 
 
 def classify_direction(reported: str | None, kind: CdrType, has_did: bool) -> CallDirection:
-    """Return which way a call went: as reported, else as calls of its type go."""
+    """Return the direction of a call: as reported, else that of its type."""
     reported = (reported or "").lower()
     if reported.startswith("internal"):
         return "internal"
@@ -104,7 +104,7 @@ def classify_direction(reported: str | None, kind: CdrType, has_did: bool) -> Ca
 
 
 def classify_outcome(status: str | None) -> str | None:
-    """Return what a status means; an unknown one as received, in lower case."""
+    """Return the outcome for a status; an unknown status as received, in lower case."""
     if not status:
         return None
     return OUTCOMES.get(status.strip().upper(), status.strip().lower())

@@ -1,4 +1,4 @@
-"""Xima CCaaS (formerly Chronicall): reports that are run for us, lists, and the recordings of calls.
+"""Xima CCaaS (formerly Chronicall): reports, lists, and the recordings of calls.
 
 ::
 
@@ -7,9 +7,9 @@
     GET  recordings          what was recorded           ──► call_leg
     GET  agents, skills      agents and queues           ──► agent, queue
 
-A report is whatever its administrator makes of it, and may be remade at any time. So which columns mean what is a
-setting, which pins titles and formats; a report that has others is stored row by row, with an alarm, and mapped no
-further. An agent is called by the extension in the parentheses of ``Name(ext)``, because names change.
+An administrator defines the columns of a report, and may change them at any time. So the mapping of columns is a
+setting, with the expected titles and formats; a report with others is stored in report_row alone, with an alarm. An
+agent is identified by the extension in the parentheses of ``Name(ext)``, because names change.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def parse(feed: str, payload: Payload, settings: Settings) -> pl.DataFrame:
     """Parse a payload; see `wfm.vendors.Vendor.parse`. Every feed has the column ``alarm``.
 
     Raises:
-        BadReplyError: it is not what this feed answers with.
+        BadReplyError: it is not a reply of this feed.
     """
     match feed:
         case "report_row" | "interval_volume" | "agent_state" | "coverage":
@@ -64,7 +64,7 @@ def parse(feed: str, payload: Payload, settings: Settings) -> pl.DataFrame:
 
 
 def _parse_report(table: str, payload: Payload, settings: Settings) -> pl.DataFrame:
-    """Parse a report into one of the tables it fills; one that is no longer configured fills report_row alone."""
+    """Parse a report into one of its tables; one that is not configured any more only fills report_row."""
     key = payload.context.get("key", "")
     mapping = next((one.columns for one in settings.reports if one.key == key), None)
     report = read_report(payload)
@@ -91,7 +91,7 @@ def find_element(table: str, payload: Payload, row: Mapping[str, Any], settings:
     return find_segment(payload, mapping, zone, row["login"], row["at"])
 
 
-if TYPE_CHECKING:  # mypy holds this module to the contract here
+if TYPE_CHECKING:  # here mypy checks this module against the contract
     import wfm.vendors.xima as _this
 
     _vendor: Vendor = _this

@@ -1,4 +1,4 @@
-"""Ask Xima: run reports day by day until they are ready, and get lists and recordings."""
+"""Requests to Xima: reports, day by day and again until they are ready, lists and recordings."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from wfm.vendors.contract import Feed, HttpClient, HttpReply, Payload, Trouble, 
 from wfm.vendors.xima.settings import Settings
 from wfm.vendors.xima.templates import ReportRun, format_window, split_into_days
 
-FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 900.0
-"""How soon to ask again for a report that is being made, three times as late each time, and for how long in all."""
-MOST_QUOTED_BYTES: Final = 500
+FIRST_WAIT_S, MAX_WAIT_S = 5.0, 900.0
+"""How soon to request a report again that is not ready, tripled each time, and for how long in total."""
+MAX_QUOTED_BYTES: Final = 500
 REPORT_STATUSES: Final = (202, 204, 400, 403, 404, 509)
 
 
 class XimaSession:
-    """One use of an account; remembers which agents it may not see."""
+    """A session with an account; it remembers which agents the service user may not see."""
 
     def __init__(
         self,
@@ -34,9 +34,9 @@ class XimaSession:
         self._refused: dict[str, frozenset[str]] = {}
 
     async def fetch(self, feed: Feed, window: Window | None) -> AsyncIterator[Payload | Trouble]:
-        """Ask for a feed; see `wfm.vendors.Session`."""
+        """Fetch a feed; see `wfm.vendors.Session`."""
         if feed.kind == "window" and window is None:
-            raise ValueError(f"{feed.name} is asked for by window")
+            raise ValueError(f"{feed.name} is requested by window")
         match feed.name, window:
             case "report_row", Window():
                 parts = self._fetch_reports(window)
@@ -82,13 +82,13 @@ class XimaSession:
                 names = ", ".join(run.report.name for run in waiting)
                 yield Trouble(
                     f"{day.start.astimezone(self._zone):%Y-%m-%d}: {names} was not ready after "
-                    f"{LONGEST_WAIT_S / 60:.0f} min; this day and those after it are asked for again",
+                    f"{MAX_WAIT_S / 60:.0f} min; this day and those after it are asked for again",
                     permanent=False,
                 )
                 return
 
     async def _run_report(self, run: ReportRun) -> list[Payload | Trouble] | None:
-        """Run a report and return what came of it; None: it is being made."""
+        """Run a report and return its payload or troubles; None: it is not ready yet."""
         without = self._refused.get(run.report.key, frozenset())
         run = ReportRun(run.report, run.window, run.zone, without)
         if without and without >= set(run.report.users):
@@ -110,7 +110,7 @@ class XimaSession:
         return [*([] if reply.status == 204 else [_build_payload(run, reply)]), *unseen]
 
     async def _run_without_refused(self, run: ReportRun, reply: HttpReply) -> list[Payload | Trouble] | None:
-        """Find who must be left out, and run the report without them: one agent too many refuses the whole."""
+        """Find the agents who must be left out, and run the report without them: one of them refuses the whole run."""
         asked = [user for user in run.report.users if user not in run.without]
         refused = await self._find_refused(run, asked)
         if not refused:
@@ -119,7 +119,7 @@ class XimaSession:
         return await self._run_report(run)
 
     async def _find_refused(self, run: ReportRun, users: list[str]) -> list[str]:
-        """Return which of some agents may not be seen, by bisection; not all of them may."""
+        """Return, by bisection, which agents may not be seen; at least one of them may not."""
         if len(users) < 2:
             return users
         middle, refused = len(users) // 2, list[str]()
@@ -138,14 +138,14 @@ class XimaSession:
 
 
 def session(settings: Settings, client: HttpClient) -> XimaSession:
-    """Begin to use an account."""
+    """Open a session with an account."""
     return XimaSession(settings, client)
 
 
 def list_waits() -> Iterator[float]:
-    """Yield how long to wait before each time a report is asked for."""
+    """Yield how long to wait before each request for a report."""
     yield 0.0
-    wait, left = FIRST_WAIT_S, LONGEST_WAIT_S
+    wait, left = FIRST_WAIT_S, MAX_WAIT_S
     while left > 0:
         yield min(wait, left)
         wait, left = wait * 3, left - wait
@@ -164,7 +164,7 @@ def _describe_refusal(reply: HttpReply) -> str:
         403: "403, the service user may not see what it is about.",
         404: "404, there is no report of that key; is it enabled for the API?",
     }[reply.status]
-    quoted = " ".join(reply.body[:MOST_QUOTED_BYTES].decode("utf-8", "replace").split())
+    quoted = " ".join(reply.body[:MAX_QUOTED_BYTES].decode("utf-8", "replace").split())
     return f"{advice} {quoted}".rstrip()
 
 

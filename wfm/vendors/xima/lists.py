@@ -1,4 +1,4 @@
-"""Parse Xima's lists: agents, skills (its word for queues) and recordings of calls."""
+"""Parsing Xima's lists: agents, skills (which are queues) and recordings of calls."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wfm.vendors.values import (
 from wfm.vendors.xima.values import read_agent
 
 DIRECTIONS: Final = {"inbound": "in", "outbound": "out", "internal": "internal"}
-LONGEST_CALL_S: Final = 86_400.0
+MAX_CALL_S: Final = 86_400.0
 LEG_COLUMNS: Final = (
     "leg_id",
     "call_id",
@@ -43,7 +43,7 @@ LEG_COLUMNS: Final = (
 
 
 def parse_agent(payload: Payload) -> pl.DataFrame:
-    """Parse the agents: each is called by the extension."""
+    """Parse the agents; the extension is the agent_id."""
     read = [read_agent(row.get("agent")) for row in _find_list(payload, "agents")]
     agents = {one[0]: one for one in read if one}
     table = build_table("agent", ("agent_id", "name"), list(agents.values()))
@@ -51,14 +51,14 @@ def parse_agent(payload: Payload) -> pl.DataFrame:
 
 
 def parse_queue(payload: Payload) -> pl.DataFrame:
-    """Parse the skills; they have nothing but a name."""
+    """Parse the skills, which only have a name."""
     read = [read_text(row.get("name")) for row in _find_list(payload, "skills")]
     rows = [(name, name) for name in dict.fromkeys(filter(None, read))]
     return add_notes(build_table("queue", ("queue_id", "name"), rows), _describe_left_out(read, "a skill"))
 
 
 def parse_call_leg(payload: Payload) -> pl.DataFrame:
-    """Parse recordings: each is of a leg that somebody had answered; calls that were not recorded are not listed."""
+    """Parse recordings: each is that of an answered leg; calls without a recording are not listed."""
     read = [_parse_recording(row) for row in _find_list(payload, "recordings")]
     table = build_table("call_leg", LEG_COLUMNS, [row for row in read if row])
     return add_notes(table, _describe_left_out(read, "a recording with key and time"))
@@ -69,7 +69,7 @@ def _parse_recording(row: Row) -> tuple[Any, ...] | None:
     if key is None or start is None:
         return None
     ms = read_amount(row.get("duration"))
-    talk = ms / 1000 if ms is not None and ms <= LONGEST_CALL_S * 1000 else None
+    talk = ms / 1000 if ms is not None and ms <= MAX_CALL_S * 1000 else None
     agent = read_agent(row.get("agent"))
     alarm = None if talk is not None else f"duration is {row.get('duration')!r:.40}; no end"
     return (
@@ -92,7 +92,7 @@ def _parse_recording(row: Row) -> tuple[Any, ...] | None:
 
 
 def _find_list(payload: Payload, name: str) -> list[Row]:
-    """Return the list: under its name, or bare, as one of the vendor's samples is."""
+    """Return the list, which is under its name or, as in one of the vendor's samples, the whole reply."""
     document = decode_json(payload.body)
     found = document.get(name) if isinstance(document, dict) else document
     if not isinstance(found, list):

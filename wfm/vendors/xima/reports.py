@@ -1,4 +1,4 @@
-"""Read Xima's reports: typed cells, and whether a report still is what its mapping expects."""
+"""Parsing Xima's reports: their cells, and whether their columns still are as the mapping expects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wfm.vendors.xima.values import read_cell
 SUMMARY_ROW: Final = -1
 """The row of a report's summary items."""
 OTHER_TIMEFRAME: Final = "it is about"
-"""How the warning begins which says that a report is about other times than were asked for."""
+"""The beginning of the warning that a report is about other times than were requested."""
 CELL_COLUMNS: Final = (
     "report_id",
     "execution_id",
@@ -46,7 +46,7 @@ class ReportColumn:
 
 @dataclass(frozen=True)
 class ReportResult:
-    """A report as received: rows are dicts from a column's key to its value; [start, end) is what was asked for."""
+    """A report as received; rows: dicts from a column's key to its value; [start, end): the requested window."""
 
     report_id: str
     execution_id: str | None
@@ -58,16 +58,16 @@ class ReportResult:
     warnings: tuple[str, ...]
 
     def list_values(self, title: str) -> list[Any]:
-        """Return a column's values by its title, None where a cell is missing or there is no such column."""
+        """Return the values of a column by its title; None where a cell or the column is missing."""
         keys = [one.key for one in self.columns if one.title == title]
         return [row.get(keys[0]) if title and keys else None for row in self.rows]
 
 
 def read_report(payload: Payload) -> ReportResult:
-    """Read a reply; cells are joined to columns by key, as their order means nothing.
+    """Read a reply; cells are joined to columns by key, because their order has no meaning.
 
     Raises:
-        BadReplyError: it is no report.
+        BadReplyError: it is not a report.
     """
     document = decode_json(payload.body)
     if not isinstance(document, dict) or not (
@@ -98,16 +98,16 @@ def read_report(payload: Payload) -> ReportResult:
 
 
 def _read_timeframe(payload: Payload, echo: Any, warnings: list[str]) -> tuple[datetime, datetime]:
-    """Return what was asked for; the reply says it too, to the second."""
-    said = [
+    """Return the requested window; warn if that in the reply differs by a second or more."""
+    reported = [
         read_instant(echo.get(name), "ms") if isinstance(echo, dict) else None for name in ("start", "end")
     ]
     asked = [read_instant(payload.context.get(name), "ms") for name in ("from", "to")]
     if asked[0] is None or asked[1] is None:
-        if said[0] is None or said[1] is None:
+        if reported[0] is None or reported[1] is None:
             raise BadReplyError("the report does not say which timeframe it is about")
-        return said[0], said[1].replace(microsecond=0) + timedelta(seconds=1)
-    for at, wanted in zip(said, (asked[0], asked[1] - LAST_INSTANT), strict=True):
+        return reported[0], reported[1].replace(microsecond=0) + timedelta(seconds=1)
+    for at, wanted in zip(reported, (asked[0], asked[1] - LAST_INSTANT), strict=True):
         if at is not None and abs(at - wanted) >= timedelta(seconds=1):
             warnings.append(f"{OTHER_TIMEFRAME} {at.isoformat()} instead of {wanted.isoformat()}")
     return asked[0], asked[1]
@@ -132,7 +132,7 @@ def _read_row(row: Any) -> Row | None:
 
 
 def check_report(report: ReportResult, mapping: ColumnMapping) -> list[str]:
-    """Return in what a report is not what its mapping expects; nothing is mapped from one that has changed."""
+    """Return how a report differs from what its mapping expects; a report that differs is not mapped."""
     titles = [one.title for one in report.columns]
     formats = {one.title: one.format for one in report.columns}
     changes = [warning for warning in report.warnings if warning.startswith(OTHER_TIMEFRAME)]
@@ -149,14 +149,21 @@ def check_report(report: ReportResult, mapping: ColumnMapping) -> list[str]:
 def build_mapped_table(
     table: str, names: tuple[str, ...], rows: list[tuple[Any, ...]], wrong: list[str], n: int
 ) -> pl.DataFrame:
-    """Build a table of the rows of a report that could be parsed, and note why others could not.
+    """Build a table from the parsed rows of a report, with a note on why others could not be parsed.
+
+    Args:
+        table: the table's name.
+        names: the columns of ``rows``.
+        rows: the parsed rows.
+        wrong: why each of the others could not be parsed.
+        n: rows of the report.
 
     Raises:
-        BadReplyError: not one of its ``n`` rows could be parsed.
+        BadReplyError: none of its rows could be parsed.
     """
     notes = [f"{len(wrong):,} of {n:,} rows left out: {wrong[0]}"] if wrong else []
     if wrong and not rows and len(wrong) < n:
-        notes = []  # the others were read, and have their turn in another window
+        notes = []  # some were parsed, and belong to another window: the report is readable
     return add_notes(build_table(table, names, rows), notes)
 
 
@@ -198,7 +205,7 @@ def _read_typed(value: Any, kind: str) -> tuple[float | None, str | None]:
 
 
 def _parse_summary(at: int, item: Row, durations: set[str]) -> tuple[Any, ...]:
-    """Parse a summary item; the vendor calls sums of durations numbers, so the title or the clock format decides."""
+    """Parse a summary item; the vendor calls sums of durations numbers, so the title or a clock format decides."""
     title, kind = read_text(item.get("title")), read_text(item.get("format"))
     clock = _CLOCK.fullmatch(read_text(item.get("formattedValue")) or "")
     real_kind = "DURATION" if clock or title in durations else kind or ""

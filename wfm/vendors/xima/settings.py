@@ -1,4 +1,4 @@
-"""What an account at Xima needs, and which feeds it has."""
+"""The settings of an account at Xima, and its feeds."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from wfm.vendors.xima.templates import ReportTemplate, check_reports
 NAME = "xima"
 TITLE = "Xima CCaaS (Chronicall)"
 LIMITS = Limits(requests_per_minute=20, concurrent=1)  # recordings: one request in 3 s is documented
-STATES: Mapping[str, str] = {}  # a report's words are its administrator's
+STATES: Mapping[str, str] = {}  # the states in a report are named by its administrator
 
 DAY_S: Final = 86_400
 REPORT_TABLES: Final = ("interval_volume", "agent_state", "coverage")
-"""What reports can fill besides report_row."""
+"""The tables that reports can fill as well as report_row."""
 
 
 class Settings(SourceSettings):
-    """What an account needs.
+    """The settings of an account.
 
-    base_url: the tenant's host. token: the service user's authentication key. reports: what to run (`ReportTemplate`).
-    timezone: the tenant's, an IANA name: reports are asked for by its days.
+    base_url: the tenant's host. token: the service user's authentication key. reports: those to run
+    (`ReportTemplate`). timezone: the tenant's, an IANA name; reports are requested by its days.
     """
 
     vendor: Literal["xima"]
@@ -49,7 +49,7 @@ def configure_feeds(settings: Settings | None = None) -> tuple[Feed, ...]:
     )
     if settings is not None and not settings.reports:
         return lists
-    # results are recomputed: today and the two days before are asked for again; a window is cut at local midnights
+    # the vendor recomputes results: the last two days are collected again; windows are split at local midnights
     run = Feed("report_row", "window", 3600, 2 * DAY_S, settle_s=300, slice_s=7 * DAY_S, fills=fills)
     return run, *lists
 

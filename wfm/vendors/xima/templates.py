@@ -1,4 +1,4 @@
-"""What to ask Xima for: reports made of parameter templates, and which of their columns mean what."""
+"""Requests for Xima's reports: parameter templates, and the mapping of columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wfm.vendors.setting_types import ZoneName
 TIMEFRAME: Final = "REPORT_TIMEFRAME"
 USERS: Final = "PBX_USERS"
 LAST_INSTANT: Final = timedelta(milliseconds=1)
-"""The vendor's ends are inclusive, to the millisecond."""
+"""The vendor's windows include their last millisecond."""
 
 CellFormat = Literal["STRING", "NUMBER", "DURATION"]
 FORMATS: Final[Mapping[str, CellFormat]] = {
@@ -41,19 +41,19 @@ OPTIONAL_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "agent_state": ("vendor_reason", "until"),
 }
 SAMPLE_INSTANT: Final = datetime(2024, 12, 31, 23, 45, 58, tzinfo=UTC)
-"""An instant whose parts all differ, so that writing and reading it shows what a format of labels holds."""
+"""An instant whose parts all differ: formatting and parsing it shows which parts a format of labels has."""
 
 
 class ColumnMapping(BaseModel):
-    """Which columns of a report mean what, by title; without ``fills`` its rows are stored as they are, and no more.
+    """The meaning of a report's columns, by title; without ``fills`` the rows are only stored in report_row.
 
-    fills: the table they are parsed into. timezone: of the labels; empty: the source's. label: how an instant is
-    written (strptime); without a date in it, it is of the day that was asked for. separator: what begins the rest of a
-    label that names an end too. pinned: titles → formats that must be there besides those that are parsed.
+    fills: the table that the rows are parsed into. timezone: of the labels; empty: the source's. label: the format of
+    instants (strptime); if it has no date, that is the requested day. separator: what separates a start from an end in
+    one label. pinned: titles → formats of further columns that the report must have.
 
     interval_volume, a row per queue and 15 minutes: interval_start entered abandoned sum_handle_time_s, and queue_id (a
-    column) or queue (the one queue the report is about). agent_state, a row per segment of a time card: login at
-    vendor_state, perhaps vendor_reason, and until: its end, after which the login is in the state ``then`` if no other
+    column) or queue (the only queue of the report). agent_state, a row per segment of a time card: login at
+    vendor_state, optionally vendor_reason, and until: its end, where the login enters the state ``then`` if no other
     segment begins.
     """
 
@@ -109,13 +109,13 @@ class ColumnMapping(BaseModel):
 
     @property
     def expected_formats(self) -> dict[str, CellFormat]:
-        """Return the titles that must be there, and their formats."""
+        """Return the titles that the report must have, and their formats."""
         read = {getattr(self, name): kind for name, kind in FORMATS.items() if getattr(self, name)}
         return {**self.pinned, **read}
 
     @property
     def has_dates(self) -> bool:
-        """Return whether a label holds its date."""
+        """Return whether labels have a date."""
         other_day = SAMPLE_INSTANT - timedelta(days=35)
         return SAMPLE_INSTANT.strftime(self.label) != other_day.strftime(self.label)
 
@@ -123,8 +123,8 @@ class ColumnMapping(BaseModel):
 class ReportTemplate(BaseModel):
     """A report that is enabled for the API.
 
-    key: what its address ends with. name: yours. parameters: as the product's request details show them; they are sent
-    as they are, but for the timeframe. columns: what its columns mean.
+    key: the last part of its URL. name: one of your own. parameters: as the product's request details show them; they
+    are sent unchanged, except for the timeframe. columns: the meaning of its columns.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -148,16 +148,16 @@ class ReportTemplate(BaseModel):
 
     @property
     def users(self) -> list[str]:
-        """Return the keys of the agents it asks for by name."""
+        """Return the keys of the agents whom it names."""
         lists = (_get_users(one) for one in self.parameters if _get_type(one) == USERS)
         return list(dict.fromkeys(str(user["key"]) for users in lists for user in users))
 
 
 def check_reports(given: Any) -> tuple[ReportTemplate, ...]:
-    """Check the setting; it may be the parsed list, or text that is not JSON.
+    """Check the setting: the parsed list, or a text that was not JSON.
 
     Raises:
-        ValueError: which report is wrong, and what about it.
+        ValueError: a report is wrong; the message says which, and how.
     """
     if not isinstance(given, Sequence) or isinstance(given, str):
         raise ValueError('is not a JSON list of reports like {"key": "…", "name": "…", "parameters": […]}')
@@ -184,10 +184,10 @@ def _check_report(at: int, given: Any) -> ReportTemplate:
         raise ValueError(f"report {at}: {where}: {text}" if where else f"report {at}: {text}") from None
 
 
-# --- asking for a day -----------------------------------------------------------------------------------
+# --- requesting a day -----------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class ReportRun:
-    """A report over a window; ``without``: agents it does not ask for."""
+    """A report over a window; ``without``: agents who are left out."""
 
     report: ReportTemplate
     window: Window
@@ -196,11 +196,11 @@ class ReportRun:
 
     @property
     def body(self) -> dict[str, Any]:
-        """Return what is sent: always the same for the same run, as the vendor caches results by it."""
+        """Return what is sent; always the same for the same run, because the vendor caches results by it."""
         return {"format": "json", "parameters": [self._fill_template(one) for one in self.report.parameters]}
 
     def narrow_to(self, users: Sequence[str]) -> ReportRun:
-        """Return a run over its first second for some agents: enough to learn whether they are permitted."""
+        """Return a run over the first second for some agents, which is enough to see whether they are permitted."""
         others = frozenset(self.report.users) - set(users)
         start = self.window.start
         return ReportRun(self.report, Window(start, start + timedelta(seconds=1)), self.zone, others)
@@ -218,7 +218,7 @@ class ReportRun:
 
 
 def format_window(window: Window, zone: ZoneInfo) -> tuple[str, str]:
-    """Write a window as the vendor does: its last millisecond included, each end with its own offset."""
+    """Format a window as the vendor expects: up to its last millisecond, each end with its own UTC offset."""
     start, end = (
         at.astimezone(zone).isoformat(timespec="milliseconds")
         for at in (window.start, window.end - LAST_INSTANT)
@@ -227,7 +227,7 @@ def format_window(window: Window, zone: ZoneInfo) -> tuple[str, str]:
 
 
 def split_into_days(window: Window, zone: ZoneInfo) -> Iterator[Window]:
-    """Cut a window into local days; the first begins at its midnight, the last ends where the window does."""
+    """Split a window into local days; the first begins at midnight, the last ends with the window."""
     day = window.start.astimezone(zone).date()
     while True:
         start, end = (datetime.combine(day + timedelta(days=n), time(), zone).astimezone(UTC) for n in (0, 1))

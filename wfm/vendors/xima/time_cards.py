@@ -1,4 +1,4 @@
-"""Parse time cards, reports that have a row per segment of an agent's day, into agent_state and coverage."""
+"""Parsing time cards, reports with a row per segment of an agent's day, into agent_state and coverage."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CardSegment(NamedTuple):
 
 
 def parse_agent_state(report: ReportResult, mapping: ColumnMapping, zone: ZoneInfo) -> pl.DataFrame:
-    """Parse a time card: each segment begins a state, and if none follows it, its end begins another.
+    """Parse a time card: a state begins with each segment, and another where a segment ends that none follows.
 
     Raises:
         BadReplyError: there are rows, and none can be parsed.
@@ -53,26 +53,26 @@ def parse_agent_state(report: ReportResult, mapping: ColumnMapping, zone: ZoneIn
 
 
 def _list_departures(
-    segments: Sequence[CardSegment], then: str, over: datetime
+    segments: Sequence[CardSegment], then: str, window_end: datetime
 ) -> list[tuple[str, datetime, str, str | None]]:
     """Return the states that begin where a segment ends that none follows."""
     followed = {(segment.login, segment.at) for segment in segments}
     return [
         (login, until, then, None)
         for login, at, _, _, until in segments
-        if until and at < until < over and (login, until) not in followed
+        if until and at < until < window_end and (login, until) not in followed
     ]
 
 
 def parse_coverage(report: ReportResult) -> pl.DataFrame:
-    """Return what a time card that could be read covers: all that was asked for."""
+    """Return the coverage of a readable time card: the whole requested window."""
     return build_table("coverage", ("start_at", "end_at"), [(report.start, report.end)])
 
 
 def find_segment(
     payload: Payload, mapping: ColumnMapping, zone: ZoneInfo, login: str, at: datetime
 ) -> str | None:
-    """Return the row of a time card in which an agent's state began at an instant, or the one before it ended."""
+    """Return the row of a time card whose segment began at an instant, or else ended then."""
     report, rows = read_report(payload), decode_json(payload.body)["rows"]
     begins, ends = LabelReader(mapping, zone, report.start), LabelReader(mapping, zone, report.start)
     columns = [report.list_values(getattr(mapping, name)) for name in ("login", "at", "until")]

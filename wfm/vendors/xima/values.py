@@ -1,4 +1,4 @@
-"""Values as only Xima writes them: cells as sent, agents' labels, and the local times of a report's rows."""
+"""Parsing values that only Xima has: cells as sent, agents' labels, and the local times in reports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read_cell(value: Any) -> str | None:
 
 
 def read_agent(label: Any) -> tuple[str, str] | None:
-    """Take ``Name(ext)`` apart: what the agent is called by, and their name; names may hold parentheses."""
+    """Split ``Name(ext)`` into the agent's id and name; names may contain parentheses."""
     text = read_text(label)
     parts = _AGENT.fullmatch(text or "")
     if text is None or parts is None or not parts[2].strip():
@@ -28,10 +28,10 @@ def read_agent(label: Any) -> tuple[str, str] | None:
 
 
 class LabelReader:
-    """Reads the local times of one report, row after row.
+    """A reader of the local times of one report, row after row.
 
-    In the hour that comes twice, when clocks go back, the order of rows decides: the later of two that would go back in
-    time is the second.
+    When clocks go back, a local time comes twice; the order of rows decides: a time that would be before that of the
+    previous row is the second.
     """
 
     def __init__(self, mapping: ColumnMapping, zone: ZoneInfo, start: datetime) -> None:
@@ -40,7 +40,7 @@ class LabelReader:
         self._last: dict[str, datetime] = {}
 
     def read_label(self, key: str, label: Any) -> datetime | None:
-        """Read a label of a queue's or an agent's row; None: there was no such local time."""
+        """Read the label of a row, whose queue or agent is ``key``; None: there is no such local time."""
         text = read_text(label) or ""
         if self._mapping.separator:
             text = text.split(self._mapping.separator)[0].strip()
@@ -59,6 +59,6 @@ class LabelReader:
             local = datetime.combine(self._day, local.time())
         first, second = (local.replace(tzinfo=self._zone, fold=fold).astimezone(UTC) for fold in (0, 1))
         if first.astimezone(self._zone).replace(tzinfo=None) != local:
-            return None  # clocks went forward over it
+            return None  # clocks skip it
         last = self._last.get(key)
         return second if first < second and last is not None and last > first else first

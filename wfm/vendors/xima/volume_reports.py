@@ -1,4 +1,4 @@
-"""Parse reports that have a row per queue and 15 minutes into interval_volume."""
+"""Parsing reports with a row per queue and 15 minutes into interval_volume."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from wfm.vendors.xima.values import LabelReader
 
 INTERVAL: Final = timedelta(minutes=15)
 MANY_HOURS, MANY_HALVES = 8, 20
-"""So many quarters of an hour are all on one or two minutes of the hour once in 10,000 reports, or less."""
+"""If this many intervals all begin on one (or two) minutes of the hour, they are hardly of 15 minutes."""
 
 
 def parse_interval_volume(report: ReportResult, mapping: ColumnMapping, zone: ZoneInfo) -> pl.DataFrame:
-    """Parse a report; an interval that was not over by the end of the window is left out.
+    """Parse a report; an interval that ends after the window is left out.
 
     Raises:
         BadReplyError: there are rows, and none can be parsed.
@@ -48,7 +48,7 @@ def parse_interval_volume(report: ReportResult, mapping: ColumnMapping, zone: Zo
 
 
 def _check_interval_length(starts: set[datetime]) -> list[str]:
-    """Return where intervals are probably no quarters of an hour: no report says how long its own are."""
+    """Return an alarm if intervals are probably not of 15 minutes; no report says how long its intervals are."""
     minutes = sorted({at.minute for at in starts})
     if len(minutes) == 1 and len(starts) >= MANY_HOURS:
         return [f"all {len(starts):,} intervals are an hour apart, and were read as 15 minutes"]
@@ -58,7 +58,7 @@ def _check_interval_length(starts: set[datetime]) -> list[str]:
 
 
 def _parse_interval(queue: str, at: datetime, figures: Sequence[Any]) -> tuple[Any, ...] | str:
-    """Parse the figures of an interval, or say why they cannot be parsed."""
+    """Parse the figures of an interval; return a text if they cannot be parsed, and why."""
     if at.timestamp() % INTERVAL.total_seconds():
         return f"{at:%H:%M} UTC does not begin a quarter of an hour"
     alarms: list[str] = []
@@ -77,7 +77,7 @@ def _parse_interval(queue: str, at: datetime, figures: Sequence[Any]) -> tuple[A
 
 
 def _check_figure(name: str, figure: float | None, cell: Any, alarms: list[str]) -> float:
-    """Return a figure; a cell that is missing is a 0 that was not written."""
+    """Return a figure; a missing cell counts as 0."""
     if cell is not None and (figure is None or figure < 0):
         alarms.append(f"{name} is {read_text(cell)!r:.40}")
         return 0.0
