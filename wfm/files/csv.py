@@ -1,4 +1,4 @@
-"""Read csv: detect encoding and delimiter, split lines into cells, report lines that do not fit."""
+"""Reading csv: detecting encoding and delimiter, splitting lines into cells, reporting lines that do not fit."""
 
 from __future__ import annotations
 
@@ -15,15 +15,21 @@ from wfm.files.raw import PROBLEM_SCHEMA, RawTable, format_count
 
 DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 SURPLUS_COLUMN = "(surplus cells)"
+"""The column under which cells beyond the header are reported."""
 _RECORDS_PER_CHUNK = 4_096  # with more lists alive at once, Python's garbage collector takes most of the time
 _CONTROL_CHARACTERS = bytes(b for b in range(32) if b not in b"\t\n\r\x0b\x0c\x1a")
-_HEADER_CHARACTER = re.compile(r'[^\s",;|\ufeff]')  # what a line must have to be the header
+_HEADER_CHARACTER = re.compile(r'[^\s",;|\ufeff]')  # a line without any such character is not the header
 _MAX_COLUMNS = 4_096
 _MAX_QUOTED_COLUMNS = 64  # a pattern of more cells than this is not worth compiling
 
 
 def read_csv(data: bytes, path: str, fits: Callable[[list[str]], int]) -> RawTable:
-    """Read a csv file as text cells; `fits` counts the names of a header that the table has.
+    """Read a csv file as text cells.
+
+    Args:
+        data: the content of the file.
+        path: the file, for messages.
+        fits: counts how many columns of the table a header has; it decides between delimiters.
 
     Raises:
         InputError: it is not text, is empty, or a quote is never closed.
@@ -60,7 +66,7 @@ def _decode_text(data: bytes, path: str) -> tuple[str, tuple[str, ...]]:
         try:
             return data.decode("utf-8-sig"), ()
         except UnicodeDecodeError:
-            if data.translate(None, _CONTROL_CHARACTERS) != data:
+            if data.translate(None, _CONTROL_CHARACTERS) != data:  # binary: Windows-1252 would read anything
                 raise
             return data.decode("cp1252"), ("not UTF-8: read as Windows-1252; check names with accents",)
     except UnicodeDecodeError as error:
@@ -106,13 +112,13 @@ def _read_uniform_lines(text: str, delimiter: str, start: int) -> RawTable | Non
     if not 0 < len(names) <= _MAX_COLUMNS or (quoted and len(names) > _MAX_QUOTED_COLUMNS):
         return None
     if quoted:
-        even = lines.str.contains(_build_line_pattern(len(names), delimiter))
+        uniform = lines.str.contains(_build_line_pattern(len(names), delimiter))
     else:
-        even = lines.str.count_matches(delimiter, literal=True) == len(names) - 1
-    if (filled & ~even).slice(head).any():
+        uniform = lines.str.count_matches(delimiter, literal=True) == len(names) - 1
+    if (filled & ~uniform).slice(head).any():
         return None
     height = lines.len() - head - 1
-    del lines, filled, even
+    del lines, filled, uniform  # as large as the file, and not needed while polars parses it
     columns = {str(i): pl.String() for i in range(len(names))}
     if not height:
         return RawTable(tuple(names), pl.DataFrame(schema=columns), pl.Series([], dtype=pl.Int64))
@@ -123,7 +129,7 @@ def _read_uniform_lines(text: str, delimiter: str, start: int) -> RawTable | Non
         quote_char='"' if quoted else None,
         schema=columns,
         skip_lines=head + 1,
-        missing_columns="insert",  # should the first line be blank
+        missing_columns="insert",  # in case the first line is blank
     )
     if cells.height != height:
         return None
@@ -138,7 +144,7 @@ def _build_line_pattern(n: int, delimiter: str) -> str:
 
 
 def _read_record_by_record(text: str, delimiter: str, start: int, path: str) -> RawTable:
-    """Read quotes, line breaks in cells and ragged lines, record by record."""
+    """Read a file with line breaks in cells, unusual quotes or ragged lines, record by record."""
     records = _iterate_records(text, delimiter, start, path)
     names = next((cells for _, cells in records if any(map(_HEADER_CHARACTER.search, cells))), None)
     if names is None:
@@ -152,10 +158,10 @@ def _read_record_by_record(text: str, delimiter: str, start: int, path: str) -> 
     ragged: list[tuple[int, list[str]]] = []
     n = len(names)
     while chunk := list(islice(records, _RECORDS_PER_CHUNK)):
-        if odd := [record for record in chunk if len(record[1]) != n]:
-            wrong = [record for record in odd if any(cell.strip() for cell in record[1])]
-            ragged += wrong
-            lines = {line for line, _ in wrong}
+        if uneven := [record for record in chunk if len(record[1]) != n]:
+            filled = [record for record in uneven if any(cell.strip() for cell in record[1])]
+            ragged += filled
+            lines = {line for line, _ in filled}
             chunk = [(line, _blank_unless_fitting(cells, n)) for line, cells in chunk if line not in lines]
         good.append(_build_frame([(str(line), *cells) for line, cells in chunk], ["row", *columns]))
     frame = pl.concat(good)

@@ -1,4 +1,4 @@
-"""Read ics files: the events of a calendar as scheduled segments."""
+"""Reading ics files: the events of a calendar as scheduled segments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wfm.files.raw import PROBLEM_SCHEMA, RawTable, format_count
 from wfm.files.timestamps import LAST_YEAR, Fold
 
 HORIZON = timedelta(days=366)
-"""How long after the latest time in the file a rule without COUNT is followed."""
+"""How long after the latest time in the file a rule without COUNT is expanded."""
 MAX_OCCURRENCES_PER_EVENT = 5_000
 MAX_SEGMENTS = 1_000_000
 
@@ -34,11 +34,11 @@ _RULE_PARTS = {
     "YEARLY": {"BYDAY", "BYMONTHDAY", "BYMONTH"},
 }
 _COMMON_RULE_PARTS = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"}
-_ROW = "X-WFM-ROW"  # marks the events that the library is asked to expand
+_ROW = "X-WFM-ROW"  # the property by which the library's occurrences are traced back to their events
 _NAIVE = "a zone or Z: this is a naive time; give --timezone"
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
-# a daily rule has 3,653 occurrences in so long: one that never ends is noticed in the second step
+# a daily rule has 3,653 occurrences in this step: one without end is over the limit in the second step
 _EXPANSION_STEP = timedelta(days=3653)
 _END_OF_TIME = datetime(LAST_YEAR, 12, 31, 23, 59, 59, tzinfo=UTC)
 
@@ -52,7 +52,11 @@ class _InvalidEvent(Exception):  # noqa: N818 - never leaves this module
 
 @dataclass(frozen=True)
 class _IcsOptions:
-    """What reading an event needs besides the event itself."""
+    """The options with which events are read.
+
+    zone: of floating times. fold: which of two instants a time means that comes twice. default_agent: of events that
+    name nobody. known_activities: folded; None: any. horizon: where rules without COUNT end.
+    """
 
     zone: tzinfo | None
     fold: Fold | None
@@ -63,7 +67,7 @@ class _IcsOptions:
 
 @dataclass(frozen=True)
 class _Occurrence:
-    """When an event starts once; ``end`` only where RDATE gives a period of its own."""
+    """One occurrence of an event; ``end`` only where RDATE has a period of its own."""
 
     start: datetime
     end: datetime | timedelta | None = None
@@ -87,13 +91,20 @@ def read_ics(
 ) -> RawTable:
     """Read events as segments.
 
-    SUMMARY, or whichever of SUMMARY and CATEGORIES is a known activity, is the activity; X-WFM-AGENT or else
-    ATTENDEE the agent. Rules without COUNT are followed until a year after the latest time in the file. A
-    row's number is that of its event. A time with TZID that occurs twice is the first, as RFC 5545 says,
-    unless `fold` is later; floating times need `timezone`, and `fold` where they occur twice.
+    The activity is SUMMARY, or whichever of SUMMARY and CATEGORIES is a known activity; the agent is X-WFM-AGENT, else
+    ATTENDEE. Rules without COUNT are expanded until a year after the latest time in the file. The number of a row is
+    that of its event. A time with TZID that comes twice is the first, as RFC 5545 says, unless ``fold`` is later.
+
+    Args:
+        data: the content of the file.
+        path: the file, for messages.
+        timezone: of floating times, which need it.
+        fold: earlier or later; floating times that come twice need it.
+        agent: whose events without an agent are; None: they are problems.
+        activities: the known ones; None: any text is an activity.
 
     Raises:
-        InputError: the file is no calendar, has no events, or expands to more than `MAX_SEGMENTS` segments.
+        InputError: the file is not a calendar, has no events, or expands to more than `MAX_SEGMENTS` segments.
     """
     events = dict(enumerate(_parse_events(data, path), 1))
     if not events:
@@ -122,7 +133,7 @@ def read_ics(
 
 
 class _Problems:
-    """A context in which whatever is wrong with an event becomes a problem of its row."""
+    """A context in which an error in an event becomes a problem of its row."""
 
     def __init__(self, number: int, event: Event, found: _IcsRows) -> None:
         self._number, self._event, self._found = number, event, found
@@ -133,7 +144,7 @@ class _Problems:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         if isinstance(error, _InvalidEvent):
             self._found.problems[self._number] = error.problem
-        elif isinstance(error, Exception):  # a value that the calendar library cannot make sense of
+        elif isinstance(error, Exception):  # a value that the calendar library cannot read
             start = str(self._event.get("DTSTART", ""))[:80]
             self._found.problems[self._number] = ("start_at", start, f"a valid event: {error}"[:200])
         return error is None or isinstance(error, Exception)
@@ -181,7 +192,7 @@ def _read_agents(event: Event, default: str | None) -> list[str]:
             for attendee in _list_values(event, "ATTENDEE")
             if _read_parameter(attendee, "CUTYPE", "INDIVIDUAL") in ("INDIVIDUAL", "UNKNOWN")
         ]
-        names = [str(a)[7:] if str(a).lower().startswith("mailto:") else str(a) for a in people]
+        names = [str(one)[7:] if str(one).lower().startswith("mailto:") else str(one) for one in people]
     agents = list(dict.fromkeys(str(name).strip() for name in names if str(name).strip()))
     if not agents and default:
         return [default]
@@ -193,25 +204,25 @@ def _read_agents(event: Event, default: str | None) -> list[str]:
 
 
 def _read_activity(event: Event, known: frozenset[str] | None) -> str:
-    words = [str(event.get("SUMMARY", "")).strip()]
+    texts = [str(event.get("SUMMARY", "")).strip()]
     for group in _list_values(event, "CATEGORIES"):
-        words += [str(word).strip() for word in getattr(group, "cats", [group])]
-    words = [word for word in words if word]
-    if not words:
+        texts += [str(category).strip() for category in getattr(group, "cats", [group])]
+    texts = [text for text in texts if text]
+    if not texts:
         raise _InvalidEvent("activity", "", "a SUMMARY or CATEGORIES that names the activity")
     if known is None:
-        return words[0]
-    folded = fold_words(pl.Series(words))
-    return next((word for word, key in zip(words, folded, strict=True) if key in known), words[0])
+        return texts[0]
+    folded = fold_words(pl.Series(texts))
+    return next((text for text, key in zip(texts, folded, strict=True) if key in known), texts[0])
 
 
 # --- recurrence -------------------------------------------------------------------------------------------
 def _find_occurrences(
     events: Mapping[int, Event], options: _IcsOptions, found: _IcsRows
 ) -> Mapping[int, list[_Occurrence]]:
-    """Return when each event occurs; what is wrong with one is added to ``found``.
+    """Return the occurrences of each event; problems are added to ``found``.
 
-    An event with RECURRENCE-ID replaces an occurrence of the others with its UID and occurs itself.
+    An event with RECURRENCE-ID replaces an occurrence of the other events with its UID, and occurs itself.
     """
     overrides: defaultdict[str, list[int]] = defaultdict(list)
     for number, event in events.items():
@@ -232,6 +243,7 @@ def _find_occurrences(
             if "RRULE" not in event and "RDATE" not in event:
                 occurrences[number].append(_Occurrence(start))
                 continue
+            # by number, because an override may have a rule of its own and must not replace itself
             others = {i: events[i] for i in overrides[str(event.get("UID", ""))] if i != number}
             for source, occurrence in _expand_series(number, event, others, options):
                 occurrences[source].append(occurrence)
@@ -242,10 +254,10 @@ def _find_occurrences(
 def _expand_series(
     number: int, event: Event, overrides: Mapping[int, Event], options: _IcsOptions
 ) -> list[tuple[int, _Occurrence]]:
-    """Expand RRULE, RDATE and EXDATE, and say which event describes each occurrence.
+    """Expand RRULE, RDATE and EXDATE; return each occurrence with the number of the event that describes it.
 
-    That is an override with RANGE=THISANDFUTURE from its RECURRENCE-ID on, else the event itself. The occurrence that
-    an override replaces is left out.
+    From its RECURRENCE-ID on that is an override with RANGE=THISANDFUTURE, else the event itself. Occurrences that an
+    override replaces are left out.
     """
     start = _read_time(event, "DTSTART", options)
     first = start.replace(tzinfo=None)
@@ -266,7 +278,7 @@ def _expand_series(
         planned = begin - shifts[source]
         if (source, begin) in replacements:
             continue
-        # RFC 5545 leaves open what a DTSTART off its own rule means; here the rule's days are the schedule
+        # RFC 5545 leaves open whether a DTSTART that its rule does not include occurs; here it does not
         if planned == first and not on_rule and first not in added:
             continue
         aware = begin.replace(tzinfo=start.tzinfo)
@@ -311,7 +323,7 @@ def _build_rule_problem(event: Event) -> _InvalidEvent:
 
 
 def _is_endless(event: Event, start: datetime, options: _IcsOptions) -> bool:
-    """Say whether a rule goes on after the horizon."""
+    """Return whether a rule continues after the horizon."""
     if "RRULE" not in event or "COUNT" in event["RRULE"]:
         return False
     until = _read_until(event, start, options)
@@ -319,7 +331,7 @@ def _is_endless(event: Event, start: datetime, options: _IcsOptions) -> bool:
 
 
 def _remove_until(rule: Any) -> Any:
-    # UNTIL may be a day, a local time or UTC, whatever DTSTART is; it is compared as an instant instead
+    # UNTIL may be a day, a local time or UTC, whatever DTSTART is; we compare it as an instant instead
     return icalendar.vRecur({part: value for part, value in rule.items() if part.upper() != "UNTIL"})
 
 
@@ -328,8 +340,8 @@ def _build_master(
 ) -> Event:
     """Build an event of wall clock times that recurs like ``event``.
 
-    The library compares times of different zones by their digits as well, and so would take an EXDATE of 08:00 UTC
-    for an occurrence at 08:00; and the end of an occurrence across a change of clocks is `_resolve_span`'s.
+    The library also compares times of different zones by their digits alone: an EXDATE of 08:00 UTC would exclude an
+    occurrence at 08:00 local time. The ends, which depend on clock changes, are computed by `_resolve_span`.
     """
     master: Event = icalendar.Event()
     master.add("UID", "series")
@@ -356,7 +368,7 @@ def _build_override(number: int, event: Event, start: datetime, options: _IcsOpt
     at = _to_wall_time(replaced, start, options)
     try:
         begin = _to_wall_time(_read_time(event, "DTSTART", options), start, options)
-    except _InvalidEvent:  # a problem of its own row; the occurrence is replaced all the same
+    except _InvalidEvent:  # it is a problem of its own row; the occurrence is replaced all the same
         begin = at
     override: Event = icalendar.Event()
     override.add("UID", "series")
@@ -370,8 +382,9 @@ def _build_override(number: int, event: Event, start: datetime, options: _IcsOpt
 def _query_starts(
     series: icalendar.Calendar, low: datetime, high: datetime
 ) -> Iterator[tuple[int, datetime]]:
-    """Yield the source and start of every occurrence from ``low`` to ``high``, step by step."""
+    """Yield the event number and the start of every occurrence from ``low`` to ``high``."""
     query = recurring_ical_events.of(series)
+    # step by step, so that the caller can stop at a rule without end
     while low <= high:
         step_end = min(low + _EXPANSION_STEP, high + _SECOND)  # the end of a query is not included
         for occurrence in query.between(low, step_end):
@@ -401,7 +414,7 @@ def _read_range(event: Event) -> str:
 
 # --- times ------------------------------------------------------------------------------------------------
 def _resolve_span(event: Event, occurrence: _Occurrence, options: _IcsOptions) -> tuple[datetime, datetime]:
-    """Return one occurrence as instants: whole days by the wall clock, anything else by elapsed time."""
+    """Return the start and end of an occurrence: whole days by the wall clock, anything else by elapsed time."""
     start, begin = _read_time(event, "DTSTART", options), occurrence.start
     first = _resolve_time(begin, options, "start_at")
     if isinstance(occurrence.end, timedelta):
@@ -426,7 +439,7 @@ def _resolve_span(event: Event, occurrence: _Occurrence, options: _IcsOptions) -
 
 
 def _to_wall_time(value: date, start: datetime, options: _IcsOptions) -> datetime:
-    """Return a time as the wall clock shows it in the zone of ``start``; a bare day is at the time of ``start``."""
+    """Return the wall clock time in the zone of ``start``; a date without a time gets the time of ``start``."""
     if not isinstance(value, datetime):
         return datetime.combine(value, start.time())
     if str(value.tzinfo) == str(start.tzinfo):
@@ -460,7 +473,7 @@ def _resolve_time(value: datetime, options: _IcsOptions, column: str) -> datetim
     """Turn a wall clock time into an instant.
 
     Raises:
-        _InvalidEvent: clocks skip that time, or it is a floating one that occurs twice and `fold` does not decide.
+        _InvalidEvent: clocks skip that time, or it is a floating time that comes twice and ``fold`` is not given.
     """
     zone = value.tzinfo or options.zone
     if zone is None:
@@ -475,18 +488,18 @@ def _resolve_time(value: datetime, options: _IcsOptions, column: str) -> datetim
                 f"another time: this one does not exist in {zone} (clocks go forward)",
             )
         if floating and options.fold is None:
-            words = f"--fold earlier or later: this time comes twice in {zone} (clocks go back)"
-            raise _InvalidEvent(column, value.isoformat(), words)
+            expected = f"--fold earlier or later: this time comes twice in {zone} (clocks go back)"
+            raise _InvalidEvent(column, value.isoformat(), expected)
     return last if options.fold == "later" else first
 
 
 def _estimate_instant(value: datetime, options: _IcsOptions) -> datetime:
-    """Return an instant that is exact except for an hour where clocks change: good enough for a limit."""
+    """Return an instant that may be an hour off at a clock change: good enough for a limit."""
     return value.replace(tzinfo=value.tzinfo or options.zone or UTC).astimezone(UTC)
 
 
 def _find_latest_time(events: Iterable[Event]) -> datetime:
-    """Return the latest time in the file; a rule's horizon must not depend on the day of the import."""
+    """Return the latest time in the file, from which the horizon counts: it must not depend on the day of import."""
     latest = datetime(1970, 1, 1, tzinfo=UTC)
     for event in events:
         for name in ("DTSTART", "DTEND", "DTSTAMP", "LAST-MODIFIED", "CREATED"):
@@ -548,7 +561,7 @@ def _build_raw(found: _IcsRows, events: Mapping[int, Event], horizon: datetime) 
 
 
 def _describe_event(event: Event) -> tuple[str, ...]:
-    """Show an event that could not be read, as text."""
+    """Return an event that could not be read as the texts of a row."""
     who = _list_values(event, "X-WFM-AGENT") or _list_values(event, "ATTENDEE")
     times = (_read_date(event, name) or event.get(name, "") for name in ("DTSTART", "DTEND"))
     return (str(who[0]) if who else "", *(str(value) for value in times), str(event.get("SUMMARY", "")))

@@ -1,4 +1,4 @@
-"""Read parquet files, whose columns have types of their own."""
+"""Reading parquet files, whose columns have types of their own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def read_parquet(data: bytes, path: str) -> RawTable:
     """Read a parquet file.
 
     Raises:
-        InputError: it is another format or damaged.
+        InputError: it is in another format, or damaged.
     """
     if len(data) < 12 or not (data.startswith(b"PAR1") and data.endswith(b"PAR1")):
         raise InputError(f"{path} is not a parquet file, or was cut short. Export it again.")
@@ -34,9 +34,9 @@ def read_parquet(data: bytes, path: str) -> RawTable:
 
 
 def _is_readable(data: bytes) -> bool:
-    """Say whether a process of its own can read the file: a damaged one can abort the process that reads it.
+    """Return whether a separate process can read the file: a damaged one can abort the process that reads it.
 
-    A flipped bit in a length makes the reader request 2^61 bytes, which no exception handler survives.
+    A flipped bit in a length makes polars request 2^61 bytes, and no exception handler can catch what follows.
     """
     if not sys.executable:
         return True

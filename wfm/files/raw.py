@@ -1,4 +1,4 @@
-"""The cells of a file as every reader returns them, before types are cast."""
+"""The cells of a file as all readers return them, before types are cast."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ PROBLEM_SCHEMA: dict[str, pl.DataType] = {
     "value": pl.String(),
     "expected": pl.String(),
 }
-"""The columns of a list of problems, one row a problem."""
+"""The columns of a list of problems, one row per problem."""
 
 
 @dataclass(frozen=True)
 class RawTable:
-    """The cells of a file, one column of `cells` per column of the file, named "0", "1", … in order.
+    """The cells of a file.
 
-    ``names`` is the header; ``cells`` is text unless the file has types of its own (parquet); ``row_no`` is
-    each row's number in the file. ``broken`` lists problems of rows that could not be split into cells,
-    ``broken_rows`` their text; ``errors`` the row numbers, by column, of cells whose formula failed.
+    names: the header. cells: the columns, named "0", "1", … in order; text unless the file has types of its own
+    (parquet). row_no: each row's number in the file. note: what a user should know of how it was read. broken_problems:
+    problems of rows that could not be split into cells; broken_rows: their text. decimal_comma: numbers are written
+    1,5. date_system: of an xlsx, whose dates are numbers. error_rows: by column, the row numbers of cells whose formula
+    failed.
     """
 
     names: tuple[str, ...]
@@ -38,5 +40,5 @@ class RawTable:
 
 
 def format_count(n: int, thing: str) -> str:
-    """Format a number of things: "1 row", "2,000 rows"."""
+    """Format a count: "1 row", "2,000 rows"."""
     return f"{n:,} {thing}{'' if n == 1 else 's'}"

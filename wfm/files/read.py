@@ -1,4 +1,4 @@
-"""Read a file as rows of a table: valid rows, bad rows, and notes about decisions."""
+"""Reading a file as rows of a table: valid rows, bad rows, and notes on what was decided."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ READABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".xlsm", ".ics
 class ImportedRows:
     """The rows that a file has for one table.
 
-    ``frame`` has the table's own columns and row_no; ``bad`` row, column, value, expected, a row a problem;
-    ``bad_rows`` those rows as text as in the file, with row_no and problem; ``note`` decisions that a user
-    should know. ``row_no`` counts as the file's reader does: the header is row 1.
+    frame: the valid rows: the table's own columns, and row_no (the header is row 1). bad: row column value expected,
+    one row per problem. bad_rows: the bad rows as text, as in the file, with row_no and problem. note: what a user
+    should know.
     """
 
     frame: pl.DataFrame
@@ -39,9 +39,13 @@ class ImportedRows:
 
 
 def list_importable_tables() -> tuple[str, ...]:
-    """Return the tables that a file can fill; call events are read by the vendor that builds call legs of them."""
-    tables = schema.read_tables().items()
-    return tuple(n for n, t in tables if t.is_versioned and "row_no" not in t.key and n != "call_event")
+    """Return the tables that a file can fill."""
+    # call events are left out, because only their vendor can assemble call legs from them
+    return tuple(
+        name
+        for name, table in schema.read_tables().items()
+        if table.is_versioned and "row_no" not in table.key and name != "call_event"
+    )
 
 
 def read_table(
@@ -56,12 +60,18 @@ def read_table(
     activities: Collection[str] | None = None,
     sheet: str | None = None,
 ) -> ImportedRows:
-    """Read a csv, parquet, xlsx or (schedule) ics file as rows of `table`.
+    """Read a csv, parquet, xlsx or (for schedule) ics file as rows of a table. Bad rows are returned, not raised.
 
-    `defaults` fills columns the file does not have, `filling` (of text) empty cells too; `timezone` (IANA) and
-    `fold` (earlier, later) say how to read times without an offset; `renames` maps theirs to ours;
-    `activities` are the known ones, whose spelling is used; `sheet` names one of an xlsx. Single bad rows are
-    returned, not raised.
+    Args:
+        path: the file; its ending names the format.
+        table: the table's name.
+        defaults: column → value, for columns that the file does not have.
+        filling: text column → value, also for empty cells.
+        timezone: of times without an offset (IANA).
+        fold: earlier or later, for times without an offset that come twice.
+        renames: name in the file → column of the table.
+        activities: the known ones, whose spelling is used; None: any activity is accepted.
+        sheet: of an xlsx; None: the first one with a complete header.
 
     Raises:
         InputError: the file as a whole cannot be read as this table.
@@ -72,14 +82,14 @@ def read_table(
         )
     if timezone is not None:
         check_timezone(timezone)
-    spec, where = schema.get_table(table), str(path)
+    declared, where = schema.get_table(table), str(path)
     given = {column for column, value in defaults.items() if value.strip()}
 
     def fits(names: list[str]) -> int:
-        return len(find_matching_columns(names, spec, renames))
+        return len(find_matching_columns(names, declared, renames))
 
-    def whole(names: list[str]) -> bool:
-        return spec.required <= given | find_matching_columns(names, spec, renames)
+    def is_complete(names: list[str]) -> bool:
+        return declared.required <= given | find_matching_columns(names, declared, renames)
 
     ending, data = _check_suffix(Path(path), table), _read_bytes(Path(path))
     if ending == ".ics":
@@ -89,27 +99,27 @@ def read_table(
     elif ending == ".parquet":
         raw = read_parquet(data, where)
     elif ending in (".xlsx", ".xlsm"):
-        from wfm.files.xlsx import read_xlsx  # only needed here
+        from wfm.files.xlsx import read_xlsx  # likewise
 
-        raw = read_xlsx(data, where, sheet, fits, whole)
+        raw = read_xlsx(data, where, sheet, fits, is_complete)
     else:
         raw = read_csv(data, where, fits)
-    reader = CellOptions(where, timezone, fold, raw.decimal_comma, raw.date_system)
-    placing = match_columns(raw.names, spec, renames, given, where)
+    options = CellOptions(where, timezone, fold, raw.decimal_comma, raw.date_system)
+    match = match_columns(raw.names, declared, renames, given, where)
     raw = _drop_blank_rows(raw)
     if not raw.cells.height and not raw.broken_problems.height:
         raise InputError(f"{where} has a header but no rows.")
     note = list(raw.note)
-    if placing.ignored:
-        note.append(f"ignored columns: {', '.join(placing.ignored)}")
-    columns = _cast_columns(raw, placing, spec, reader, {**defaults, **filling}, filling)
-    frame, bad = _check_rows(columns, spec, raw.row_no, activities)
-    wrong = raw.row_no.is_in(bad["row"].unique().implode()) if bad.height else None
-    if wrong is not None:
-        frame = frame.filter(~wrong)
-    frame, dropped = _drop_repeats(frame, spec)
+    if match.ignored:
+        note.append(f"ignored columns: {', '.join(match.ignored)}")
+    columns = _cast_columns(raw, match, declared, options, {**defaults, **filling}, filling)
+    frame, bad = _check_rows(columns, declared, raw.row_no, activities)
+    is_bad = raw.row_no.is_in(bad["row"].unique().implode()) if bad.height else None
+    if is_bad is not None:
+        frame = frame.filter(~is_bad)
+    frame, dropped = _drop_repeats(frame, declared)
     all_bad = pl.concat([raw.broken_problems, bad]).sort("row", maintain_order=True)
-    return ImportedRows(frame, all_bad, _collect_bad_rows(raw, wrong, all_bad), tuple(note + dropped))
+    return ImportedRows(frame, all_bad, _collect_bad_rows(raw, is_bad, all_bad), tuple(note + dropped))
 
 
 def _check_suffix(path: Path, table: str) -> str:
@@ -151,32 +161,31 @@ def _drop_blank_rows(raw: RawTable) -> RawTable:
 
 def _cast_columns(
     raw: RawTable,
-    placing: ColumnMatch,
+    match: ColumnMatch,
     table: Table,
-    reader: CellOptions,
+    options: CellOptions,
     defaults: Mapping[str, str],
     filling: Mapping[str, str],
 ) -> dict[str, CastColumn]:
     """Cast every column of the table from the file, a default, or nothing."""
     height = raw.cells.height
-    out = {}
+    columns = {}
     for column, dtype in table.own_columns.items():
-        if column in placing.positions:
-            by = replace(reader, timezone="UTC") if column in placing.utc_columns else reader
-            at = str(placing.positions[column])
-            cast = types.cast_column(raw.cells[at], column, dtype, by)
-            cast = (
-                _mark_failed_formulas(cast, raw.row_no, raw.error_rows[at]) if at in raw.error_rows else cast
-            )
-            out[column] = _fill_empty_cells(cast, filling[column]) if column in filling else cast
+        if column in match.positions:
+            own_options = replace(options, timezone="UTC") if column in match.utc_columns else options
+            position = str(match.positions[column])
+            cast = types.cast_column(raw.cells[position], column, dtype, own_options)
+            if position in raw.error_rows:
+                cast = _mark_failed_formulas(cast, raw.row_no, raw.error_rows[position])
+            columns[column] = _fill_empty_cells(cast, filling[column]) if column in filling else cast
             continue
-        one = types.cast_column(pl.Series([defaults.get(column)], dtype=pl.String), column, dtype, reader)
-        if one.expected is not None:
-            raise InputError(f"{column} was given as {defaults[column]!r}; expected {one.expected[0]}.")
-        out[column] = CastColumn(
-            one.values.new_from_index(0, height), one.text.new_from_index(0, height), None
+        cell = types.cast_column(pl.Series([defaults.get(column)], dtype=pl.String), column, dtype, options)
+        if cell.expected is not None:
+            raise InputError(f"{column} was given as {defaults[column]!r}; expected {cell.expected[0]}.")
+        columns[column] = CastColumn(
+            cell.values.new_from_index(0, height), cell.text.new_from_index(0, height), None
         )
-    return out
+    return columns
 
 
 def _fill_empty_cells(column: CastColumn, text: str) -> CastColumn:
@@ -192,8 +201,8 @@ def _mark_failed_formulas(column: CastColumn, row_no: pl.Series, rows: Collectio
         if column.expected is not None
         else column.text.clear().extend_constant(None, failed.len())
     )
-    words = pl.Series(["a value: the formula there ended in an error"]).new_from_index(0, failed.len())
-    return CastColumn(column.values.set(failed, None), column.text, words.zip_with(failed, before))
+    expected = pl.Series(["a value: the formula there ended in an error"]).new_from_index(0, failed.len())
+    return CastColumn(column.values.set(failed, None), column.text, expected.zip_with(failed, before))
 
 
 def _check_rows(
@@ -203,33 +212,35 @@ def _check_rows(
     problems = []
     values = {}
 
-    def found(column: str, mask: pl.Series, expected: pl.Series | str) -> None:
+    def add_problems(column: str, mask: pl.Series, expected: pl.Series | str) -> None:
         if mask.any():
-            words = expected.filter(mask) if isinstance(expected, pl.Series) else expected
+            texts = expected.filter(mask) if isinstance(expected, pl.Series) else expected
             text = columns[column].text.filter(mask).fill_null("")
             rows = row_no.filter(mask).alias("row")
             frame = pl.DataFrame([rows, text.alias("value")])
             problems.append(
-                frame.with_columns(pl.lit(column).alias("column"), pl.lit(words).alias("expected"))
+                frame.with_columns(pl.lit(column).alias("column"), pl.lit(texts).alias("expected"))
             )
 
     for name, column in columns.items():
         value = column.values
         if name in table.required:
-            found(name, column.text.is_null(), f"a value: {name} must not be empty")
+            add_problems(name, column.text.is_null(), f"a value: {name} must not be empty")
         if column.expected is not None:
-            found(name, column.expected.is_not_null(), column.expected)
-        if (vocabulary := validation.get_allowed_values(table.name, name, activities)) is not None:
-            value, none = validation.normalise_spelling(value, vocabulary[0])
-            found(name, none, vocabulary[1])
+            add_problems(name, column.expected.is_not_null(), column.expected)
+        if (allowed := validation.get_allowed_values(table.name, name, activities)) is not None:
+            value, is_unknown = validation.normalise_spelling(value, allowed[0])
+            add_problems(name, is_unknown, allowed[1])
         if name == "timezone":
-            found(name, validation.find_unknown_timezones(value), "an IANA timezone such as Asia/Jerusalem")
+            add_problems(
+                name, validation.find_unknown_timezones(value), "an IANA timezone such as Asia/Jerusalem"
+            )
         values[name] = value
     frame = pl.DataFrame([series.alias(name) for name, series in values.items()])
     for rule in validation.get_row_rules(table.name):
-        breaks = frame.select(rule.is_broken.fill_null(False)).to_series()
-        if breaks.any():
-            found(rule.column, breaks, frame.with_columns(expected=rule.expected)["expected"])
+        is_broken = frame.select(rule.is_broken.fill_null(False)).to_series()
+        if is_broken.any():
+            add_problems(rule.column, is_broken, frame.with_columns(expected=rule.expected)["expected"])
     order = ["row", "column", "value", "expected"]
     bad = (
         pl.concat([p.select(order).cast({"row": pl.Int64()}) for p in problems])
@@ -262,28 +273,28 @@ def _keep_last(frame: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
     return frame.unique(columns, keep="last", maintain_order=True)
 
 
-def _collect_bad_rows(raw: RawTable, wrong: pl.Series | None, bad: pl.DataFrame) -> pl.DataFrame:
+def _collect_bad_rows(raw: RawTable, is_bad: pl.Series | None, bad: pl.DataFrame) -> pl.DataFrame:
     """Collect the bad rows as in the file, for a user to correct and import again."""
-    rows = raw.cells.filter(wrong) if wrong is not None else raw.cells.clear()
+    rows = raw.cells.filter(is_bad) if is_bad is not None else raw.cells.clear()
     text = pl.DataFrame([types.format_as_text(column).alias(column.name) for column in rows])
     text = text.with_columns(
-        (raw.row_no.filter(wrong) if wrong is not None else raw.row_no.clear()).alias("row_no")
+        (raw.row_no.filter(is_bad) if is_bad is not None else raw.row_no.clear()).alias("row_no")
     )
     if raw.broken_rows is not None:
         broken = raw.broken_rows.with_columns(raw.broken_problems["row"].alias("row_no"))
         text = pl.concat([text, broken], how="diagonal")
-    words = fill_sentence("{}: expected {}", "column", "expected").str.join("; ")
-    problem = bad.group_by("row").agg(words.alias("problem"))
-    text = text.join(problem, left_on="row_no", right_on="row", how="left").sort("row_no")
+    problem = fill_sentence("{}: expected {}", "column", "expected").str.join("; ")
+    problems = bad.group_by("row").agg(problem.alias("problem"))
+    text = text.join(problems, left_on="row_no", right_on="row", how="left").sort("row_no")
     return text.rename({str(i): name for i, name in enumerate(_make_names_unique(raw.names))})
 
 
 def _make_names_unique(names: tuple[str, ...]) -> list[str]:
     """Make the column names unique, as a frame needs."""
-    out: list[str] = []
+    unique: list[str] = []
     for i, name in enumerate(names):
         name = name or f"column {i + 1}"
-        while name in out or name in ("row_no", "problem"):
+        while name in unique or name in ("row_no", "problem"):
             name += "_"
-        out.append(name)
-    return out
+        unique.append(name)
+    return unique

@@ -1,4 +1,4 @@
-"""Parse columns of timestamps into instants (UTC, microseconds)."""
+"""Parsing columns of timestamps into instants (UTC, microseconds)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Literal, NamedTuple
 import polars as pl
 
 from wfm.core.errors import InputError
+from wfm.core.time import INSTANT
 
 Fold = Literal["earlier", "later"]
 
-INSTANT = pl.Datetime("us", "UTC")
 FIRST_YEAR, LAST_YEAR = 1970, 2199
-LAST_ZONED_YEAR = 2099  # the zone tables in polars end here; later times would silently be wrong
+LAST_ZONED_YEAR = (
+    2099  # the zone tables in polars end here; it would convert later times wrongly and say nothing
+)
 
 _TIMESTAMP_PATTERN = (
     r"^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[Tt]| +)([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?"
@@ -35,14 +37,14 @@ _EXPECTED_OFFSET_AFTER_LAST_YEAR = (
 
 
 class ParsedInstants(NamedTuple):
-    """Instants and, where there is none, what was expected; both of the length of the input."""
+    """Instants and, where a text is none, what was expected instead; both as long as the input."""
 
     values: pl.Series
     expected: pl.Series
 
 
 def check_timezone(name: str) -> None:
-    """Check that `name` is a known IANA time zone.
+    """Check that ``name`` is an IANA time zone.
 
     Raises:
         InputError: it is not; the message suggests a similar one.
@@ -62,10 +64,13 @@ def list_timezones() -> frozenset[str]:
 def parse_instants(
     text: pl.Series, timezone: str | None, fold: Fold | None, excel: Literal["1900", "1904"] | None = None
 ) -> ParsedInstants:
-    """Parse ISO 8601 date-times, those without an offset as clock times of `timezone`.
+    """Parse ISO 8601 timestamps; fractions are truncated to microseconds.
 
-    `excel` (the date system) also reads numbers as dates. Fractions are truncated to microseconds. `text` has no
-    surrounding blanks; null stays null and is not a problem.
+    Args:
+        text: without surrounding blanks; null stays null and is not a problem.
+        timezone: of timestamps without an offset (IANA); None: they are problems.
+        fold: earlier or later, for those that come twice; None: they are problems.
+        excel: the date system in which numbers are dates; None: they are problems.
     """
     parts = (
         text.str.extract_groups(_TIMESTAMP_PATTERN)
@@ -75,23 +80,26 @@ def parse_instants(
     clock = parts.select(_build_clock_time()).to_series()
     if excel:
         clock = clock.fill_null(_parse_excel_dates(text, excel))
-    shift = parts.select(_build_utc_offset()).to_series()
-    stated = parts["offset"].is_not_null()
-    aware = (clock - shift).dt.replace_time_zone("UTC")
+    offset = parts.select(_build_utc_offset()).to_series()
+    has_offset = parts["offset"].is_not_null()
+    aware = (clock - offset).dt.replace_time_zone("UTC")
     expected = pl.Series([None], dtype=pl.String).new_from_index(0, text.len())
-    wrong = text.is_not_null() & clock.is_null() | (stated & shift.is_null())
-    if wrong.any():
-        expected = expected.zip_with(~wrong, _explain_unparsed(text))
-    naive = clock.is_not_null() & ~stated
-    if naive.any():
+    is_unparsed = text.is_not_null() & clock.is_null() | (has_offset & offset.is_null())
+    if is_unparsed.any():
+        expected = expected.zip_with(~is_unparsed, _explain_unparsed(text))
+    is_naive = clock.is_not_null() & ~has_offset
+    if is_naive.any():
         local = localise_clock_times(clock, timezone, fold)
-        aware = local.values.zip_with(naive, aware)
-        expected = local.expected.zip_with(naive, expected)
+        aware = local.values.zip_with(is_naive, aware)
+        expected = local.expected.zip_with(is_naive, expected)
     return check_years(ParsedInstants(aware, expected))
 
 
 def localise_clock_times(clock: pl.Series, timezone: str | None, fold: Fold | None) -> ParsedInstants:
-    """Convert clock times of `timezone` to instants: a skipped time is a problem, one that comes twice needs `fold`."""
+    """Convert clock times to instants.
+
+    A time that clocks skip is a problem, and so is one that comes twice without ``fold``.
+    """
     nothing = pl.Series([None], dtype=pl.String).new_from_index(0, clock.len())
     if timezone is None:
         none = pl.Series([None], dtype=INSTANT).new_from_index(0, clock.len())
@@ -114,7 +122,7 @@ def localise_clock_times(clock: pl.Series, timezone: str | None, fold: Fold | No
 
 
 def check_years(found: ParsedInstants) -> ParsedInstants:
-    """Refuse instants outside plausible years, which come from a wrong unit or origin."""
+    """Refuse instants outside `FIRST_YEAR` to `LAST_YEAR`, which come from a wrong unit or origin."""
     year = found.values.dt.year()
     outside = ((year < FIRST_YEAR) | (year > LAST_YEAR)).fill_null(False)
     expected = _replace_where(outside, _EXPECTED_YEAR, found.expected) if outside.any() else found.expected
@@ -127,8 +135,8 @@ def _build_clock_time() -> pl.Expr:
     fraction = pl.col("fraction").str.head(6).str.pad_end(6, "0").cast(pl.Int64).fill_null(0)
     day = pl.col("day").str.to_date("%Y-%m-%d", strict=False).cast(pl.Int64)
     whole = ((day * 24 + hour) * 60 + minute) * 60 + second
-    real = (hour < 24) & (minute < 60) & (second < 60)
-    return pl.when(real).then(whole * 1_000_000 + fraction).cast(pl.Datetime("us")).alias("clock")
+    is_valid = (hour < 24) & (minute < 60) & (second < 60)
+    return pl.when(is_valid).then(whole * 1_000_000 + fraction).cast(pl.Datetime("us")).alias("clock")
 
 
 def _build_utc_offset() -> pl.Expr:
@@ -142,7 +150,7 @@ def _build_utc_offset() -> pl.Expr:
 
 
 def _parse_excel_dates(text: pl.Series, excel: str) -> pl.Series:
-    """Read numbers as days since Excel's origin, rounded to the millisecond, which is Excel's precision."""
+    """Parse numbers as days since Excel's origin, rounded to the millisecond, which is Excel's precision."""
     days = text.cast(pl.Float64, strict=False)
     days = days.set(~days.is_between(0, 200_000).fill_null(False), None)
     ms = ((days - _EXCEL_EPOCH_DAYS[excel]) * 86_400_000).round().cast(pl.Int64)
@@ -153,18 +161,18 @@ def _explain_unparsed(text: pl.Series) -> pl.Series:
     day_only = text.str.contains(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
     epoch = text.str.contains(r"^[+-]?[0-9]+([.,][0-9]*)?$")
     either_way = text.str.contains(r"^[0-9]{1,2}[./-][0-9]{1,2}[./-]([0-9]{2}|[0-9]{4})([ T,].*)?$")
-    out = pl.Series([EXPECTED_TIMESTAMP]).new_from_index(0, text.len())
-    for mask, words in (
+    expected = pl.Series([EXPECTED_TIMESTAMP]).new_from_index(0, text.len())
+    for mask, explanation in (
         (day_only, _EXPECTED_TIME),
         (epoch, _EXPECTED_UNIT),
         (either_way, _EXPECTED_DATE_ORDER),
     ):
-        out = _replace_where(mask.fill_null(False), words, out)
-    return out
+        expected = _replace_where(mask.fill_null(False), explanation, expected)
+    return expected
 
 
-def _replace_where(mask: pl.Series, words: str, otherwise: pl.Series) -> pl.Series:
-    return pl.Series([words]).new_from_index(0, mask.len()).zip_with(mask, otherwise)
+def _replace_where(mask: pl.Series, text: str, otherwise: pl.Series) -> pl.Series:
+    return pl.Series([text]).new_from_index(0, mask.len()).zip_with(mask, otherwise)
 
 
 def _blank_where_expected(values: pl.Series, expected: pl.Series) -> pl.Series:

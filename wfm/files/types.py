@@ -1,4 +1,4 @@
-"""Cast a column of cells to the type of its table, and say what is wrong with the cells that do not fit."""
+"""Casting columns of cells to the types of a table, and explaining what is wrong with cells that do not fit."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Literal, NamedTuple
 import polars as pl
 
 from wfm.core.errors import InputError
+from wfm.core.time import INSTANT
 from wfm.files import timestamps
-from wfm.files.timestamps import FIRST_YEAR, INSTANT, LAST_YEAR, Fold
+from wfm.files.timestamps import FIRST_YEAR, LAST_YEAR, Fold
 
 _NUMBER_PATTERN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 _TRUE_WORDS, _FALSE_WORDS = ("true", "yes", "1"), ("false", "no", "0")
@@ -17,15 +18,18 @@ _EXPECTED_COUNT = "a whole number, 0 or more"
 _EXPECTED_SECONDS = "a number of seconds, 0 or more"
 _EXPECTED_OFFSET = "a number of seconds between -86400 and 86400"
 SIGNED_COLUMNS = ("offset_s",)
-"""Columns of seconds that may be negative; at most a day either way."""
+"""Columns of seconds that may be negative; at most a day in either direction."""
 _EXPECTED_BOOLEAN = "true, false, yes, no, 1 or 0"
 _EXPECTED_DAY = f"a day such as 2026-03-02, from {FIRST_YEAR} to {LAST_YEAR}"
-_MAX_EXACT_INTEGER = 2**53
+_MAX_EXACT_INTEGER = 2**53  # a float is exact only up to here
 
 
 @dataclass(frozen=True)
 class CellOptions:
-    """The options with which a file's cells are read."""
+    """The options with which the cells of a file are read; see `wfm.files.read.read_table`.
+
+    excel: the date system in which numbers are dates.
+    """
 
     path: str
     timezone: str | None = None
@@ -35,28 +39,28 @@ class CellOptions:
 
 
 class CastColumn(NamedTuple):
-    """Values in the table's type, the cells as text, and what was expected where a cell did not fit."""
+    """Values in the table's type, the cells as text, and what was expected where a cell does not fit."""
 
     values: pl.Series
     text: pl.Series
     expected: pl.Series | None
 
 
-def cast_column(cells: pl.Series, column: str, dtype: pl.DataType, reader: CellOptions) -> CastColumn:
+def cast_column(cells: pl.Series, column: str, dtype: pl.DataType, options: CellOptions) -> CastColumn:
     """Cast a column of a file to ``dtype``.
 
     Raises:
-        InputError: the column's own type cannot become `dtype`.
+        InputError: the column has a type of its own that cannot be cast to ``dtype``.
     """
     if cells.dtype == pl.Null or cells.dtype in (pl.Categorical, pl.Enum):
         cells = cells.cast(pl.String)
     if cells.dtype != pl.String:
-        return _cast_typed(cells, column, dtype, reader)
+        return _cast_typed(cells, column, dtype, options)
     text = strip_blanks(cells)
     if dtype == pl.String:
         return CastColumn(text, text, None)
     values, expected = (_parse_offsets if column in SIGNED_COLUMNS else _TEXT_PARSERS[type(dtype)])(
-        text, reader
+        text, options
     )
     return CastColumn(values, text, expected if expected.null_count() < expected.len() else None)
 
@@ -87,14 +91,14 @@ def format_as_text(cells: pl.Series) -> pl.Series:
     return cells.cast(pl.String)
 
 
-def _cast_typed(cells: pl.Series, column: str, dtype: pl.DataType, reader: CellOptions) -> CastColumn:
+def _cast_typed(cells: pl.Series, column: str, dtype: pl.DataType, options: CellOptions) -> CastColumn:
     """Cast a column that has a type of its own, as in parquet."""
     source = cells.dtype
-    wrong = f"{reader.path}: column {column} holds {source}"
+    found = f"{options.path}: column {column} holds {source}"
     if source == pl.Binary or source.is_nested() or source == pl.Object:
-        raise InputError(f"{wrong}; one plain value a row is needed.")
+        raise InputError(f"{found}; one plain value a row is needed.")
     if dtype == INSTANT:
-        return _cast_typed_instants(cells, wrong, reader)
+        return _cast_typed_instants(cells, found, options)
     if source == dtype and dtype == pl.Boolean:
         return CastColumn(cells, cells.cast(pl.String), None)
     if source == pl.Date and dtype == pl.Date:
@@ -103,81 +107,83 @@ def _cast_typed(cells: pl.Series, column: str, dtype: pl.DataType, reader: CellO
     if source.is_integer() and dtype.is_integer():
         text = cells.cast(pl.String)
         values = cells.cast(dtype, strict=False)
-        fine = cells.is_null() | (values >= 0).fill_null(False)
-        return CastColumn(values, text, None if fine.all() else _expect_unless(fine, _EXPECTED_COUNT))
+        fits = cells.is_null() | (values >= 0).fill_null(False)
+        return CastColumn(values, text, None if fits.all() else _expect_unless(fits, _EXPECTED_COUNT))
     if source.is_float() and dtype.is_float():
         values = cells.cast(dtype)
-        low, high, words = (
+        low, high, expected = (
             (-86_400, 86_400, _EXPECTED_OFFSET)
             if column in SIGNED_COLUMNS
             else (0, float("inf"), _EXPECTED_SECONDS)
         )
-        fine = cells.is_null() | (values.is_finite() & values.is_between(low, high)).fill_null(False)
+        fits = cells.is_null() | (values.is_finite() & values.is_between(low, high)).fill_null(False)
         return CastColumn(
-            values.set(~fine, None),
+            values.set(~fits, None),
             format_as_text(cells),
-            None if fine.all() else _expect_unless(fine, words),
+            None if fits.all() else _expect_unless(fits, expected),
         )
-    return cast_column(format_as_text(cells), column, dtype, reader)
+    return cast_column(format_as_text(cells), column, dtype, options)
 
 
-def _cast_typed_instants(cells: pl.Series, wrong: str, reader: CellOptions) -> CastColumn:
+def _cast_typed_instants(cells: pl.Series, found: str, options: CellOptions) -> CastColumn:
     source = cells.dtype
     if source.is_numeric():
         raise InputError(
-            f"{wrong}: a bare number does not say its unit or origin. Write instants as timestamps."
+            f"{found}: a bare number does not say its unit or origin. Write instants as timestamps."
         )
     if not isinstance(source, pl.Datetime):
-        raise InputError(f"{wrong}; timestamps or ISO 8601 text such as 2026-03-02T08:00:00Z are needed.")
+        raise InputError(f"{found}; timestamps or ISO 8601 text such as 2026-03-02T08:00:00Z are needed.")
     if source.time_zone:
-        found = timestamps.ParsedInstants(
+        parsed = timestamps.ParsedInstants(
             cells.dt.convert_time_zone("UTC").cast(INSTANT),
             pl.Series([None], dtype=pl.String).new_from_index(0, cells.len()),
         )
     else:
-        found = timestamps.localise_clock_times(cells.cast(pl.Datetime("us")), reader.timezone, reader.fold)
-    values, expected = timestamps.check_years(found)
+        parsed = timestamps.localise_clock_times(
+            cells.cast(pl.Datetime("us")), options.timezone, options.fold
+        )
+    values, expected = timestamps.check_years(parsed)
     return CastColumn(
         values, format_as_text(cells), expected if expected.null_count() < expected.len() else None
     )
 
 
-def _parse_instants(text: pl.Series, reader: CellOptions) -> tuple[pl.Series, pl.Series]:
-    return timestamps.parse_instants(text, reader.timezone, reader.fold, reader.excel)
+def _parse_instants(text: pl.Series, options: CellOptions) -> tuple[pl.Series, pl.Series]:
+    return timestamps.parse_instants(text, options.timezone, options.fold, options.excel)
 
 
-def _parse_numbers(text: pl.Series, reader: CellOptions) -> pl.Series:
-    if reader.decimal_comma:
+def _parse_numbers(text: pl.Series, options: CellOptions) -> pl.Series:
+    if options.decimal_comma:
         text = text.str.replace(r"^([+-]?[0-9]*),([0-9]+)$", "${1}.${2}")
     numbers = text.str.strip_prefix("+").cast(pl.Float64, strict=False)
     return numbers.set(~(text.str.contains(_NUMBER_PATTERN) & numbers.is_finite()).fill_null(False), None)
 
 
-def _parse_seconds(text: pl.Series, reader: CellOptions) -> tuple[pl.Series, pl.Series]:
-    numbers = _parse_numbers(text, reader)
-    fine = text.is_null() | (numbers >= 0).fill_null(False)
-    return numbers.set(~fine, None), _expect_unless(fine, _EXPECTED_SECONDS)
+def _parse_seconds(text: pl.Series, options: CellOptions) -> tuple[pl.Series, pl.Series]:
+    numbers = _parse_numbers(text, options)
+    fits = text.is_null() | (numbers >= 0).fill_null(False)
+    return numbers.set(~fits, None), _expect_unless(fits, _EXPECTED_SECONDS)
 
 
-def _parse_offsets(text: pl.Series, reader: CellOptions) -> tuple[pl.Series, pl.Series]:
-    numbers = _parse_numbers(text, reader)
-    fine = text.is_null() | (numbers.abs() <= 86_400).fill_null(False)
-    return numbers.set(~fine, None), _expect_unless(fine, _EXPECTED_OFFSET)
+def _parse_offsets(text: pl.Series, options: CellOptions) -> tuple[pl.Series, pl.Series]:
+    numbers = _parse_numbers(text, options)
+    fits = text.is_null() | (numbers.abs() <= 86_400).fill_null(False)
+    return numbers.set(~fits, None), _expect_unless(fits, _EXPECTED_OFFSET)
 
 
-def _parse_counts(text: pl.Series, reader: CellOptions) -> tuple[pl.Series, pl.Series]:
-    numbers = _parse_numbers(text, reader)
+def _parse_counts(text: pl.Series, options: CellOptions) -> tuple[pl.Series, pl.Series]:
+    numbers = _parse_numbers(text, options)
     whole = (numbers >= 0) & (numbers == numbers.floor()) & (numbers <= _MAX_EXACT_INTEGER)
-    fine = text.is_null() | whole.fill_null(False)
-    return numbers.set(~fine, None).cast(pl.Int64), _expect_unless(fine, _EXPECTED_COUNT)
+    fits = text.is_null() | whole.fill_null(False)
+    return numbers.set(~fits, None).cast(pl.Int64), _expect_unless(fits, _EXPECTED_COUNT)
 
 
 def _parse_booleans(text: pl.Series, _: CellOptions) -> tuple[pl.Series, pl.Series]:
     words = text.str.to_lowercase()
     true, false = words.is_in(_TRUE_WORDS), words.is_in(_FALSE_WORDS)
-    fine = text.is_null() | true | false
+    fits = text.is_null() | true | false
     return true.set(~(true | false).fill_null(False), None), _expect_unless(
-        fine.fill_null(False), _EXPECTED_BOOLEAN
+        fits.fill_null(False), _EXPECTED_BOOLEAN
     )
 
 
@@ -189,15 +195,15 @@ def _parse_days(text: pl.Series, _: CellOptions) -> tuple[pl.Series, pl.Series]:
 
 
 def _explain_year_range(year: pl.Series, text: pl.Series) -> pl.Series | None:
-    fine = text.is_null() | year.is_between(FIRST_YEAR, LAST_YEAR).fill_null(False)
-    return None if fine.all() else _expect_unless(fine, _EXPECTED_DAY)
+    fits = text.is_null() | year.is_between(FIRST_YEAR, LAST_YEAR).fill_null(False)
+    return None if fits.all() else _expect_unless(fits, _EXPECTED_DAY)
 
 
-def _expect_unless(fine: pl.Series, words: str) -> pl.Series:
+def _expect_unless(fits: pl.Series, expected: str) -> pl.Series:
     return (
         pl.Series([None], dtype=pl.String)
-        .new_from_index(0, fine.len())
-        .zip_with(fine, pl.Series([words]).new_from_index(0, fine.len()))
+        .new_from_index(0, fits.len())
+        .zip_with(fits, pl.Series([expected]).new_from_index(0, fits.len()))
     )
 
 

@@ -1,4 +1,4 @@
-"""Validation of rows beyond their types: allowed values, order of instants, sums; one list per table."""
+"""Validation of rows beyond their types: allowed values, and rules between the columns of a table."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from wfm.core.text import fill_sentence
 from wfm.files.columns import fold_words
 from wfm.files.timestamps import list_timezones
 
-_CLOCK_TOLERANCE = pl.duration(
-    seconds=60
-)  # the clocks of queue and phone differ, by up to 24 s in the bank's log
+# the clocks of a queue and of a phone differ: in the log of one bank by up to 24 s
+_CLOCK_TOLERANCE = pl.duration(seconds=60)
 _MAPPABLE_STATES = tuple(s for s in glossary.STATES if s not in (glossary.UNKNOWN, glossary.UNMAPPED))
 
 ALLOWED_VALUES: dict[tuple[str, str], tuple[str, ...]] = {
@@ -26,11 +25,11 @@ ALLOWED_VALUES: dict[tuple[str, str], tuple[str, ...]] = {
     ("exemption", "kind"): glossary.EXEMPTION_KINDS,
     ("call_leg", "direction"): ("in", "out", "internal", "unknown"),
 }
-"""The allowed values of some columns; case, spaces, _ and - do not matter, this spelling is stored."""
+"""(table, column) → the allowed values. Case, spaces, _ and - do not matter; the spelling here is stored."""
 
 
 class RowRule(NamedTuple):
-    """One rule: where `breaks` is true, `column` was expected to be `expected`."""
+    """A rule between columns: where ``is_broken`` is true, ``column`` was expected to be ``expected``."""
 
     column: str
     is_broken: pl.Expr
@@ -42,26 +41,27 @@ def get_row_rules(table: str) -> tuple[RowRule, ...]:
     return _ROW_RULES.get(table, ())
 
 
-def normalise_spelling(column: pl.Series, words: Iterable[str]) -> tuple[pl.Series, pl.Series]:
-    """Normalise the spelling of a column to that of `words`; also return where it is none of them."""
-    known = list(dict.fromkeys(words))
-    folded = dict(
-        zip(reversed(fold_words(pl.Series(known, dtype=pl.String)).to_list()), reversed(known), strict=True)
+def normalise_spelling(column: pl.Series, allowed: Iterable[str]) -> tuple[pl.Series, pl.Series]:
+    """Return a column spelt as the allowed values are, and where it is none of them."""
+    values = list(dict.fromkeys(allowed))
+    # reversed, so that of two values that fold alike the first counts
+    spellings = dict(
+        zip(reversed(fold_words(pl.Series(values, dtype=pl.String)).to_list()), reversed(values), strict=True)
     )
-    spelt = fold_words(column).replace_strict(folded, default=None, return_dtype=pl.String)
+    spelt = fold_words(column).replace_strict(spellings, default=None, return_dtype=pl.String)
     return spelt, column.is_not_null() & spelt.is_null()
 
 
 def get_allowed_values(
     table: str, column: str, activities: Collection[str] | None
 ) -> tuple[Collection[str], str] | None:
-    """Return the allowed values of a column and how to say so, or None if any is allowed."""
-    if (words := ALLOWED_VALUES.get((table, column))) is not None:
-        return words, f"one of {', '.join(words)}"
+    """Return the allowed values of a column and a text that names them; None: any value is allowed."""
+    if (allowed := ALLOWED_VALUES.get((table, column))) is not None:
+        return allowed, f"one of {', '.join(allowed)}"
     if table == "schedule" and column == "activity" and activities is not None:
-        some = sorted(activities)
-        shown = ", ".join(some[:20]) + (" …" if len(some) > 20 else "")
-        return some, f"a known activity (known are {shown}); add it with `wfm import activity`"
+        ordered = sorted(activities)
+        shown = ", ".join(ordered[:20]) + (" …" if len(ordered) > 20 else "")
+        return ordered, f"a known activity (known are {shown}); add it with `wfm import activity`"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Write a frame to a file, atomically, or to a stream."""
+"""Writing a frame to a file, atomically, or to a stream."""
 
 from __future__ import annotations
 
@@ -20,10 +20,15 @@ OUTPUT_FORMATS: tuple[OutputFormat, ...] = ("csv", "json", "parquet", "xlsx")
 
 
 def write_table(frame: pl.DataFrame, target: str | Path | BinaryIO | None, fmt: OutputFormat) -> None:
-    """Write `frame` as csv, json, parquet or xlsx to a path, a binary stream, or (None) standard output.
+    """Write a frame as csv, json, parquet or xlsx.
 
-    A file is replaced completely or left as it was. Instants are ISO 8601 with Z in csv and json, UTC clock
-    times under "name (UTC)" in xlsx (milliseconds). A closed pipe stays a BrokenPipeError.
+    A file is replaced completely or left as it was. Instants are ISO 8601 with Z in csv and json; in xlsx they are UTC
+    times to the millisecond, under "name (UTC)". A closed pipe stays a BrokenPipeError.
+
+    Args:
+        frame: the rows.
+        target: a path or a binary stream; None: standard output.
+        fmt: the format.
 
     Raises:
         OutputError: it cannot be written; the message says why.

@@ -1,4 +1,4 @@
-"""Read xlsx: choose the sheet, find the header, fill down merged cells."""
+"""Reading xlsx: choosing the sheet, finding the header, filling merged cells."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from wfm.files.raw import RawTable, format_count
 from wfm.files.xlsx_package import SheetFacts, XlsxPackage, open_package, scan_sheet
 
 MAX_HEADER_ROWS = 20
+"""The header is searched for in this many rows."""
 
 logging.getLogger("calamine").addHandler(logging.NullHandler())  # its warnings about charts are not for users
 
@@ -32,14 +33,19 @@ def read_xlsx(
     path: str,
     sheet: str | None,
     fits: Callable[[list[str]], int],
-    whole: Callable[[list[str]], bool],
+    is_complete: Callable[[list[str]], bool],
 ) -> RawTable:
-    """Read one sheet as text cells: `sheet`, or else the first with a complete header.
+    """Read one sheet as text cells.
 
-    `fits` counts the table's columns in a row of names, `whole` says whether all required ones are there.
+    Args:
+        data: the content of the file.
+        path: the file, for messages.
+        sheet: its name; None: the first sheet with a complete header.
+        fits: counts how many columns of the table a header has.
+        is_complete: whether a header has all required columns.
 
     Raises:
-        InputError: no workbook, damaged, empty, or without such a sheet.
+        InputError: the file is not a workbook, damaged or empty, or has no such sheet.
     """
     package = open_package(data, path)
     try:
@@ -51,7 +57,7 @@ def read_xlsx(
         raise InputError(f"{path} has no sheet {sheet!r}. It has: {', '.join(map(repr, names))}.")
     best: _SheetHeader | None = None
     for name in [sheet] if sheet is not None else names:
-        header = _find_header(book, name, fits, whole)
+        header = _find_header(book, name, fits, is_complete)
         if header and (
             best is None or (header.is_complete, header.matched) > (best.is_complete, best.matched)
         ):
@@ -67,20 +73,20 @@ def _find_header(
     book: fastexcel.ExcelReader,
     name: str,
     fits: Callable[[list[str]], int],
-    whole: Callable[[list[str]], bool],
+    is_complete: Callable[[list[str]], bool],
 ) -> _SheetHeader | None:
-    """Find the header in a sheet's first rows: the first complete one, else the one that fits best."""
+    """Find the header in a sheet's first rows: the first complete one, else the one with most columns."""
     try:
         # skip_rows=0 makes rows count from the top of the sheet, not from the first that is filled
         frame = book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_polars()
     except fastexcel.FastExcelError:
-        return None  # a chart, or damaged: another sheet may do
-    tops = [[cell or "" for cell in row] for row in frame.head(MAX_HEADER_ROWS).iter_rows()]
-    filled = [i for i, row in enumerate(tops) if any(cell.strip() for cell in row)]
+        return None  # a chart, or damaged; another sheet may have the rows
+    rows = [[cell or "" for cell in row] for row in frame.head(MAX_HEADER_ROWS).iter_rows()]
+    filled = [i for i, row in enumerate(rows) if any(cell.strip() for cell in row)]
     if not filled:
         return None
-    row = max(filled, key=lambda i: (whole(tops[i]), fits(tops[i]), -i))
-    return _SheetHeader(name, frame, row, fits(tops[row]), whole(tops[row]))
+    best = max(filled, key=lambda i: (is_complete(rows[i]), fits(rows[i]), -i))
+    return _SheetHeader(name, frame, best, fits(rows[best]), is_complete(rows[best]))
 
 
 def _build_raw_table(header: _SheetHeader, package: XlsxPackage, several: bool) -> RawTable:
@@ -104,40 +110,39 @@ def _build_raw_table(header: _SheetHeader, package: XlsxPackage, several: bool) 
 def _restore_error_text(
     cells: pl.DataFrame, sheet_facts: SheetFacts, first: int, shift: int
 ) -> tuple[pl.DataFrame, dict[str, list[int]]]:
-    """Restore the text of error cells, which the reader leaves empty; also return where they are."""
+    """Restore the text of error cells, which the reader leaves empty; also return their rows by column."""
     rows: dict[str, list[int]] = {}
-    words: dict[str, list[str]] = {}
+    texts: dict[str, list[str]] = {}
     for (row, column), text in sheet_facts.errors.items():
         name = str(column + shift)
         if sheet_facts.first_column and name in cells.columns and first <= row < first + cells.height:
             rows.setdefault(name, []).append(row)
-            words.setdefault(name, []).append(text)
+            texts.setdefault(name, []).append(text)
     for name in rows:
-        at = [row - first for row in rows[name]]
-        cells = cells.with_columns(cells[name].scatter(at, words[name]))
+        positions = [row - first for row in rows[name]]
+        cells = cells.with_columns(cells[name].scatter(positions, texts[name]))
     return cells, rows
 
 
 def _fill_merged_down(
     cells: pl.DataFrame, sheet_facts: SheetFacts, first: int, shift: int
 ) -> tuple[pl.DataFrame, int]:
-    """Repeat the value of a merged cell in the rows that it covers, unless a row is otherwise empty."""
+    """Repeat the value of a merged cell in the rows it covers; rows that are empty otherwise stay empty."""
     if not sheet_facts.merged_down or not sheet_facts.first_column:
         return cells, 0
-    some = cells.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
+    has_values = cells.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
     total = 0
     for column in {c for c, _, _ in sheet_facts.merged_down}:
         name = str(column + shift)
         if name not in cells.columns:
             continue
-        top: list[int | None] = [None] * cells.height
+        top_row: list[int | None] = [None] * cells.height
         for _, begin, end in sorted(m for m in sheet_facts.merged_down if m[0] == column):
             if begin >= first and begin < first + cells.height:
                 stop = min(end, first + cells.height - 1) - first + 1
-                top[begin - first : stop] = [begin - first] * (stop - begin + first)
-        source = pl.Series(top, dtype=pl.Int64)
-        given = cells[name].gather(source)
-        fill = some & cells[name].is_null() & given.is_not_null()
-        total += int(fill.sum())
-        cells = cells.with_columns(given.zip_with(fill, cells[name]).alias(name))
+                top_row[begin - first : stop] = [begin - first] * (stop - begin + first)
+        merged = cells[name].gather(pl.Series(top_row, dtype=pl.Int64))
+        is_filled = has_values & cells[name].is_null() & merged.is_not_null()
+        total += int(is_filled.sum())
+        cells = cells.with_columns(merged.zip_with(is_filled, cells[name]).alias(name))
     return cells, total

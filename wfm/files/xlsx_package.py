@@ -1,4 +1,4 @@
-"""Read from an xlsx package what its reader leaves out: merged cells, error cells, the date system."""
+"""Reading from an xlsx package what fastexcel does not report: merged cells, error cells and the date system."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from wfm.core.errors import InputError
 
 MAX_UNPACKED_BYTES = 1 << 30
-"""A package that decompresses to more is refused: a sheet of a million rows needs less."""
+"""A package that unpacks to more is refused; a sheet of a million rows needs less."""
 
 _MAX_XML_BYTES = 16 << 20
 _CHUNK_BYTES = 4 << 20
@@ -32,7 +32,7 @@ _ERROR_CELL = re.compile(
 
 @dataclass(frozen=True)
 class XlsxPackage:
-    """An opened and checked xlsx: its sheets by name, and its date system."""
+    """An opened and checked xlsx; sheets: name → part of the package."""
 
     parts: zipfile.ZipFile
     sheets: dict[str, str]
@@ -41,10 +41,10 @@ class XlsxPackage:
 
 @dataclass(frozen=True)
 class SheetFacts:
-    """What a sheet's XML says, by row and column counted from 1.
+    """Facts from a sheet's XML; rows and columns count from 1.
 
-    ``merged_down`` holds merged cells over several rows: (column, first row, last row); ``errors`` the text
-    of each error cell; ``first_column`` where the header begins, 0 if unknown.
+    merged_down: merged cells over several rows: (column, first row, last row). errors: (row, column) → the text of an
+    error cell. first_column: where the header begins; 0: unknown.
     """
 
     merged_down: frozenset[tuple[int, int, int]]
@@ -56,7 +56,7 @@ def open_package(data: bytes, path: str) -> XlsxPackage:
     """Open and check an xlsx.
 
     Raises:
-        InputError: it is encrypted, damaged, another format or too large.
+        InputError: it is encrypted, damaged, too large or in another format.
     """
     if data.startswith(_OLE_SIGNATURE):
         if _ENCRYPTION_MARK in data:
@@ -145,7 +145,7 @@ def _parse_xml(parts: zipfile.ZipFile, name: str) -> ElementTree.Element:
     if parts.getinfo(name).file_size > _MAX_XML_BYTES:
         raise ValueError(name)
     text = parts.read(name)
-    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
+    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:  # entities can expand to gigabytes
         raise ValueError(name)
     return ElementTree.fromstring(text)
 

@@ -1,4 +1,4 @@
-"""Write a frame as an Excel workbook: typed cells, a bold and frozen header, no formulas."""
+"""Writing a frame as an Excel workbook: typed cells, a bold and frozen header, no formulas."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from wfm.core.errors import OutputError
 MAX_ROWS = 1_048_575
 MAX_COLUMNS = 16_384
 MAX_CELL_CHARACTERS = 32_767
-_MAX_EXACT_NUMBER = (
-    10**15
-)  # Excel stores 15 digits; a longer number is written as text, so that no digit is lost
+# Excel stores 15 digits; a longer number is written as text, so that no digit is lost
+_MAX_EXACT_NUMBER = 10**15
 _MS_PER_DAY = 86_400_000
 _EXCEL_EPOCH_DAYS = 25_569
 _MAX_COLUMN_WIDTH = 60
@@ -36,6 +35,7 @@ def build_workbook(frame: pl.DataFrame) -> bytes:
             f"({MAX_ROWS:,} and {MAX_COLUMNS:,}). Write csv or parquet, or a shorter window."
         )
     buffer = io.BytesIO()
+    # text stays text: a name that begins with = must not become a formula
     options = {
         "in_memory": True,
         "strings_to_formulas": False,
@@ -63,10 +63,10 @@ def _write_column(
     if isinstance(dtype, pl.Datetime):
         utc = series.dt.convert_time_zone("UTC") if dtype.time_zone else series
         days = utc.dt.epoch("ms") / _MS_PER_DAY + _EXCEL_EPOCH_DAYS
-        form = add_format(
+        cell_format = add_format(
             {"num_format": "yyyy-mm-dd hh:mm:ss.000" if _has_fraction(utc) else "yyyy-mm-dd hh:mm:ss"}
         )
-        _write_cells(sheet.write_number, i, days, form)
+        _write_cells(sheet.write_number, i, days, cell_format)
         return 23
     if dtype == pl.Date:
         _write_cells(
@@ -96,18 +96,20 @@ def _write_text_column(sheet: Worksheet, i: int, text: pl.Series) -> int:
     return length
 
 
-def _write_cells(put: Callable[..., int], i: int, series: pl.Series, form: Format | None = None) -> None:
+def _write_cells(
+    write: Callable[..., int], i: int, series: pl.Series, cell_format: Format | None = None
+) -> None:
     for row, value in enumerate(series.to_list(), 1):
         if value is not None:
-            put(row, i, value, form)
+            write(row, i, value, cell_format)
 
 
 def _fits_excel(series: pl.Series) -> bool:
-    """Say whether Excel can hold these numbers as numbers."""
+    """Return whether Excel can store these numbers as numbers."""
     if series.dtype.is_float():
         return not series.is_infinite().any()
-    most = series.cast(pl.Float64).abs().max()
-    return most is None or float(most) < _MAX_EXACT_NUMBER  # type: ignore[arg-type]
+    largest = series.cast(pl.Float64).abs().max()
+    return largest is None or float(largest) < _MAX_EXACT_NUMBER  # type: ignore[arg-type]
 
 
 def _has_fraction(instants: pl.Series) -> bool:
