@@ -11,7 +11,7 @@
 --   row_no         its position there (the row number of a file, or the position in a payload)
 -- "key" names the columns by which a later row replaces an earlier one; empty equals empty.
 
--- migration 1: the main job
+-- migration 1: schedules, states, calls, volume and forecasts
 
 CREATE TABLE migration (          -- key: version
     version      INTEGER NOT NULL,     -- number of the section of schema.sql
@@ -203,7 +203,7 @@ CREATE TABLE call_audit (         -- key: source, leg_id, hash
     hash         VARCHAR NOT NULL      -- SHA-256 over the row and the hash before it
 );
 
--- migration 2: collecting over the wire
+-- migration 2: collection from phone systems
 
 CREATE TABLE batch (              -- key: name
     name         VARCHAR NOT NULL,     -- the collector's name for it, so that it is stored once, also after a crash
@@ -221,7 +221,7 @@ CREATE TABLE payload (            -- key: collection_id, position
     body         BLOB NOT NULL         -- as received, compressed with zstd
 );
 
--- migration 3: calls put together from what was said of them
+-- migration 3: call events, and numbers in international format
 
 CREATE TABLE call_event (         -- key: source, event_id
     source       VARCHAR NOT NULL,     -- the account that reported it
@@ -236,7 +236,7 @@ CREATE TABLE call_event (         -- key: source, event_id
 ALTER TABLE call_leg ADD COLUMN from_e164 VARCHAR; -- from_number in E.164 format; empty = not a public number
 ALTER TABLE call_leg ADD COLUMN to_e164 VARCHAR;   -- to_number in E.164 format; empty = not a public number
 
--- migration 4: clocks that are wrong
+-- migration 4: clock offsets
 
 CREATE TABLE clock (              -- key: source, from_at
     source       VARCHAR NOT NULL,     -- the account that the clock belongs to
