@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from wfm.sandbox.centre.demand import (
-    QUARTERS_PER_DAY,
     FloatArray,
     compute_day_curve,
     compute_instant,
