@@ -154,6 +154,7 @@ def ask(
     return body, decision.reason
 
 
+@pytest.mark.slow
 def test_the_ivr_is_told_the_extension(store: Database, source: ConfiguredSource) -> None:
     at = datetime(2026, 3, 2, 14, 59, tzinfo=UTC)
     for caller in (CALLER, "%2B15555550177", "(555) 555-0177"):
@@ -162,6 +163,7 @@ def test_the_ivr_is_told_the_extension(store: Database, source: ConfiguredSource
         assert b'<SetVar name="transferDestination">101</SetVar>' in body
 
 
+@pytest.mark.slow
 def test_agent_on_a_call_is_unavailable(store: Database, source: ConfiguredSource) -> None:
     at = datetime(2026, 3, 2, 14, 59, tzinfo=UTC)
     _talked(store, "c3", at - MINUTE, at, over=False)
@@ -172,6 +174,7 @@ def test_agent_on_a_call_is_unavailable(store: Database, source: ConfiguredSourc
     assert ask(store, source, at)[1] == "ada is responsible, scheduled and available"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hour", "minute", "caller", "reason"),
     [
@@ -192,6 +195,7 @@ def test_else_the_fallback(
     assert b">800</SetVar>" in body
 
 
+@pytest.mark.slow
 def test_a_state_expires_after_the_configured_renewal(store: Database, source: ConfiguredSource) -> None:
     at = datetime(2026, 3, 2, 14, 59, tzinfo=UTC)  # available since 10:00
     assert ask(store, source, at, renewal=timedelta(hours=5))[1].endswith("available")
@@ -206,6 +210,7 @@ def test_without_database_the_caller_is_not_kept_waiting(tmp_path: Path, source:
     assert b">800</SetVar>" in body
 
 
+@pytest.mark.slow
 def test_bug_does_not_leave_caller_without_an_answer(
     store: Database, source: ConfiguredSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,6 +78,7 @@ def driven(w, as_of=None) -> float:
     return w.adherence(*WINDOW, by=[], as_of=as_of)["call_driven_s"][0]
 
 
+@pytest.mark.slow
 def test_wrong_clock_hides_overrun_until_corrected(centre):
     assert driven(centre) == 0  # by its own clock the call ended a minute before the break
     found = centre.skew(*WINDOW).row(0, named=True)
@@ -96,6 +97,7 @@ def test_wrong_clock_hides_overrun_until_corrected(centre):
     assert not told.filter(pl.col("table") != "call_leg")["what"].str.contains("clock offset").any()
 
 
+@pytest.mark.slow
 def test_doing_it_twice_changes_nothing(centre):
     first, _ = centre.correct_clocks(*WINDOW, by="kim")
     again, written = centre.correct_clocks(*WINDOW, by="kim")
@@ -103,6 +105,7 @@ def test_doing_it_twice_changes_nothing(centre):
     assert (written.added_count, written.replaced_count, written.unchanged_count) == (0, 0, 1)
 
 
+@pytest.mark.slow
 def test_call_log_may_be_one_that_is_right(centre):
     rows, _ = centre.correct_clocks(*WINDOW, by="kim", reference="pbx")
     assert rows.select("source", "offset_s").rows() == [("acd", 90.0)]
@@ -110,6 +113,7 @@ def test_call_log_may_be_one_that_is_right(centre):
     assert start == centre.read_table("call_leg")["answered_at"][0]
 
 
+@pytest.mark.slow
 def test_imported_or_zeroed_offset_counts_like_any(centre, place):
     centre.correct_clocks(*WINDOW, by="kim")
     write(
@@ -124,6 +128,7 @@ def test_imported_or_zeroed_offset_counts_like_any(centre, place):
     assert driven(centre) == 0  # the row about that very day began later and holds
 
 
+@pytest.mark.slow
 def test_row_no_longer_needed_is_replaced_by_zero(centre, place):
     late = pl.read_csv(place / "call_leg.csv", try_parse_dates=True)
     centre.correct_clocks(*WINDOW, by="kim")
@@ -135,6 +140,7 @@ def test_row_no_longer_needed_is_replaced_by_zero(centre, place):
     assert driven(centre) == 60
 
 
+@pytest.mark.slow
 def test_an_offset_that_cannot_be_is_refused(centre, place):
     for number, wrong in enumerate(("a lot", "-100000", "nan")):
         write(place / f"{number}.csv", "source,offset_s", [("pbx", wrong)])
@@ -160,6 +166,7 @@ def test_other_sources_and_other_times_are_left_alone():
     assert read == [at("07:59:00"), at("09:00:01") + timedelta(milliseconds=500), None, at("09:00:00")]
 
 
+@pytest.mark.slow
 def test_nothing_to_compare_is_said(centre):
     with pytest.raises(NoDataError, match="No answered calls are known"):
         centre.skew("2026-05-02", "2026-05-03")
@@ -184,6 +191,7 @@ def test_log_is_missing_where_no_complete_collection_reaches():
     assert found.rows() == [("pbx", at("01:00:00"), at("02:00:00")), ("pbx", at("05:00:00"), at("06:00:00"))]
 
 
+@pytest.mark.slow
 def test_the_command_line_finds_stores_and_refuses(centre, run):
     database = ("--database", centre.database.path)
     window = ("--from", WINDOW[0], "--to", WINDOW[1])
@@ -203,6 +211,7 @@ def test_the_command_line_finds_stores_and_refuses(centre, run):
     assert "-90" in run(*database, "export", "clock", "--format", "csv").out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_the_command_line_reconciles(run):
     window = ("--from", "2026-03-02", "--to", "2026-03-03")

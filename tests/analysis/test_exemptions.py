@@ -23,6 +23,7 @@ def golden(centre: wfm.Centre, as_of: datetime | None = None) -> tuple[float, ..
 
 
 # --- decisions ------------------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_exemption_turns_the_late_minutes_into_approved_ones(centre):
     made = excuse(centre)
     (row,) = made.figures.to_dicts()
@@ -33,6 +34,7 @@ def test_exemption_turns_the_late_minutes_into_approved_ones(centre):
     assert golden(centre) == (180, 0, 720, 0)
 
 
+@pytest.mark.slow
 def test_dry_run_stores_nothing_until_it_is_saved(centre):
     before = centre.read_table("exemption")
     made = excuse(centre, dry_run=True)
@@ -43,6 +45,7 @@ def test_dry_run_stores_nothing_until_it_is_saved(centre):
     assert centre.exemptions(agents="ann").filter(pl.col("id") == name)["by"].to_list() == ["Dana"]
 
 
+@pytest.mark.slow
 def test_team_excludes_logins_that_vendors_list_as_agents(centre, tiny):
     (tiny / "listed.csv").write_text("agent_id,name,team\n2001,Änn O'Neill,Bänk\n", encoding="utf-8")
     centre.import_file("agent", tiny / "listed.csv")
@@ -57,6 +60,7 @@ def test_team_excludes_logins_that_vendors_list_as_agents(centre, tiny):
     assert gone.moves.rows() == [("ann", date(2026, 3, 2), "approved", "controllable", 180.0)]
 
 
+@pytest.mark.slow
 def test_outage_wins_over_an_approval_and_over_calls(centre):
     excuse(centre)
     made = centre.exempt(
@@ -70,6 +74,7 @@ def test_outage_wins_over_an_approval_and_over_calls(centre):
     assert golden(centre) == (0, 900, 0, 0)
 
 
+@pytest.mark.slow
 def test_revoked_exemption_counts_as_of_before_and_restores(centre):
     (name,) = excuse(centre).rows["id"]
     held = datetime.now(UTC)
@@ -90,6 +95,7 @@ def test_revoked_exemption_counts_as_of_before_and_restores(centre):
     assert centre.exemptions(DAY, NEXT)["decision"].to_list() == ["restored by Fay"]
 
 
+@pytest.mark.slow
 def test_id_is_stable_across_databases_and_abbreviable(centre, tiny):
     (name,) = excuse(centre).rows["id"]
     centre.read_table("exemption").write_csv(tiny / "moved.csv")
@@ -99,6 +105,7 @@ def test_id_is_stable_across_databases_and_abbreviable(centre, tiny):
     assert centre.revoke(name[:6].upper(), by="Eve").rows["id"].to_list() == [name]
 
 
+@pytest.mark.slow
 def test_all_or_none_of_several_are_revoked(centre):
     (name,) = excuse(centre).rows["id"]
     with pytest.raises(NoDataError, match=r"There is no exemption x0000000000; `wfm exempt list --revoked`"):
@@ -112,6 +119,7 @@ def test_all_or_none_of_several_are_revoked(centre):
         centre.restore(name, by="Gil")
 
 
+@pytest.mark.slow
 def test_exemption_revoked_meanwhile_is_not_revoked_twice(centre):
     (name,) = excuse(centre).rows["id"]
     dry = centre.revoke(name, by="Eve", dry_run=True)
@@ -121,6 +129,7 @@ def test_exemption_revoked_meanwhile_is_not_revoked_twice(centre):
     assert centre.exemptions(DAY, NEXT, revoked=True)["revoked_by"].to_list() == ["Gil"]
 
 
+@pytest.mark.slow
 def test_same_twice_is_refused_and_overlap_is_said(centre):
     (name,) = excuse(centre).rows["id"]
     with pytest.raises(InputError, match=f"ann is already exempted from .*, by {name}"):
@@ -172,6 +181,7 @@ def test_an_instant_that_is_none_is_refused(centre, span, complaint):
         centre.exempt(*span, agents="ann", by="Dana", reason="so")
 
 
+@pytest.mark.slow
 def test_list_of_agent_has_their_teams_and_everybodys(centre):
     excuse(centre)
     centre.exempt(DAY, NEXT, everybody=True, by="ops", reason="storm")
@@ -191,6 +201,7 @@ def bulk(*lines: str, header: str = "start_at,end_at,agent_id,note") -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_file_is_stored_as_a_whole_and_signed(centre):
     path = bulk(f"{LATE[0]},{LATE[1]},ann,bus", f"{DAY}T10:00Z,{DAY}T10:30Z,ann,")
     made = centre.exempt_file(path, by="Dana", reason="as agreed")
@@ -221,6 +232,7 @@ def test_a_file_that_nobody_signs_is_refused(centre):
 
 
 # --- the command line -----------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_without_a_terminal_nothing_is_stored_unless_told(run):
     done = run(*ADD)
@@ -239,6 +251,7 @@ class Terminal:
         return True
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize(("said", "stored"), [("y", True), ("n", False)])
 def test_at_a_terminal_somebody_is_asked(run, monkeypatch, said, stored):
@@ -252,6 +265,7 @@ def test_at_a_terminal_somebody_is_asked(run, monkeypatch, said, stored):
     assert ("bus strike" in run("exempt", "list").out) == stored
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_add_revoke_restore_and_list_from_command_line(run):
     done = run(*ADD, "--yes")

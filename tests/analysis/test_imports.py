@@ -13,6 +13,7 @@ from helpers.imported_schedules import HEADER, TUESDAY, coverage, put
 from wfm.core.errors import BadRowsError, InputError, UsageError
 
 
+@pytest.mark.slow
 def test_an_activity_is_spelt_as_its_table_does(centre):
     done = put(centre, "schedule", rows(HEADER, f"ann,{NEXT}T09:00Z,{NEXT}T17:00Z,CHAT"))
     assert done.written.added_count == 1

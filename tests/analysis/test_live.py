@@ -87,6 +87,7 @@ def same(following: LiveFollower, centre: wfm.Centre) -> None:
     assert following.live.slices().rows() == whole.slices().rows()
 
 
+@pytest.mark.slow
 def test_a_live_day_follows_what_is_collected(centre: wfm.Centre) -> None:
     collect(centre, 0, agent_state=[state(who, -5, "Available") for who in AGENTS], coverage=[seen(-60, 1)])
     following = centre.live(*DAY)
@@ -107,6 +108,7 @@ def test_a_live_day_follows_what_is_collected(centre: wfm.Centre) -> None:
     assert following.live.board(START + 90 * MINUTE)["agent_id"].to_list() == [*AGENTS, "eve"]
 
 
+@pytest.mark.slow
 def test_a_poll_touches_those_it_is_about(centre: wfm.Centre) -> None:
     collect(centre, 0, agent_state=[state(who, -5, "Available") for who in AGENTS], coverage=[seen(-60, 10)])
     following = centre.live(*DAY)
@@ -118,6 +120,7 @@ def test_a_poll_touches_those_it_is_about(centre: wfm.Centre) -> None:
     same(following, centre)
 
 
+@pytest.mark.slow
 def test_schedules_exemptions_and_their_revocation_are_followed(centre: wfm.Centre) -> None:
     collect(
         centre, 0, agent_state=[state("ann", 0, "away"), state("cid", 5, "away")], coverage=[seen(-60, 50)]
@@ -143,6 +146,7 @@ def test_schedules_exemptions_and_their_revocation_are_followed(centre: wfm.Cent
     same(following, centre)
 
 
+@pytest.mark.slow
 def test_another_login_or_mapping_begins_the_day_anew(centre: wfm.Centre) -> None:
     collect(
         centre,
@@ -161,6 +165,7 @@ def test_another_login_or_mapping_begins_the_day_anew(centre: wfm.Centre) -> Non
     assert following.live.board(START + 5 * MINUTE)["state"].to_list()[:2] == ["available", "meal"]
 
 
+@pytest.mark.slow
 def test_rows_that_are_retired_are_followed(centre: wfm.Centre) -> None:
     collect(
         centre,

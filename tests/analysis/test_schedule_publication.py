@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import polars as pl
+import pytest
 
 import wfm
 from helpers.golden_day import DAY, NEXT, rows
@@ -32,6 +33,7 @@ def test_a_schedule_that_says_nothing_new_changes_nothing(centre, tiny):
     assert put(centre, "schedule", shuffled).written.unchanged_count == 4
 
 
+@pytest.mark.slow
 def test_changed_workday_is_replaced_whole_and_others_stay(centre):
     put(centre, "schedule", rows(HEADER, f"ann,{NEXT}T08:00Z,{NEXT}T12:00Z,phone"))
     between = datetime.now(UTC)
@@ -49,6 +51,7 @@ def test_changed_workday_is_replaced_whole_and_others_stay(centre):
     assert put(centre, "schedule", text).written.unchanged_count == 2
 
 
+@pytest.mark.slow
 def test_returning_to_the_first_plan_is_a_change(centre, tiny):
     first = plan(centre)
     put(centre, "schedule", rows(HEADER, f"ann,{DAY}T09:00Z,{DAY}T17:00Z,phone"))
@@ -64,6 +67,7 @@ def test_a_new_workday_needs_no_date(centre):
     assert centre.read_table("schedule")["published_at"].null_count() == 5
 
 
+@pytest.mark.slow
 def test_shift_moved_over_midnight_replaces_one_it_overlaps(centre):
     put(centre, "schedule", rows(HEADER, f"ann,{DAY}T22:00Z,{NEXT}T06:00Z,email"))
     done = put(centre, "schedule", rows(HEADER, f"ann,{NEXT}T01:00Z,{NEXT}T09:00Z,email"))
@@ -72,6 +76,7 @@ def test_shift_moved_over_midnight_replaces_one_it_overlaps(centre):
     assert not [span for span in plan(centre) if span[0] == "02 22:00"]
 
 
+@pytest.mark.slow
 def test_publication_from_future_is_replaced_all_the_same(centre):
     future = "2099-01-01T00:00:00Z"
     put(centre, "schedule", rows(DATED, f"ann,{DAY}T07:00Z,{DAY}T15:00Z,phone,{future}"))
@@ -80,6 +85,7 @@ def test_publication_from_future_is_replaced_all_the_same(centre):
     assert plan(centre)[0][0] == "02 09:00"
 
 
+@pytest.mark.slow
 def test_dated_rows_are_taken_at_their_word(centre):
     text = rows(DATED, f"ann,{DAY}T07:00Z,{DAY}T15:00Z,phone,2026-03-01T10:00Z")
     done = put(centre, "schedule", text)

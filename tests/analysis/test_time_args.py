@@ -47,6 +47,7 @@ def test_what_is_no_day_and_no_instant(at, words):
         time_args.parse_time(at, "--from")
 
 
+@pytest.mark.slow
 def test_window_ends_after_it_starts_and_holds_something(centre):
     with pytest.raises(
         UsageError, match="--to 2026-03-02 is not after --from 2026-03-02: --from is included"

@@ -13,6 +13,7 @@ from helpers.golden_day import DAY, NEXT, rows
 
 
 # --- what changed ---------------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_what_changed_names_the_person_and_the_file(centre, tiny):
     then = datetime.now(UTC)
     excuse(centre)
@@ -35,6 +36,7 @@ def test_what_changed_names_the_person_and_the_file(centre, tiny):
     assert found.unexplained.is_empty()
 
 
+@pytest.mark.slow
 def test_what_changed_by_corrected_mapping_rule_and_revocation(centre, tiny):
     (name,) = excuse(centre).rows["id"]
     then = datetime.now(UTC)
@@ -55,6 +57,7 @@ def test_what_changed_by_corrected_mapping_rule_and_revocation(centre, tiny):
     assert told.keys() == {"exemption", "state_map", "rule"}
 
 
+@pytest.mark.slow
 def test_of_time_before_first_answer_everything_is_new(centre):
     then = datetime.now(UTC)
     (Path("bob.csv")).write_text(
@@ -66,6 +69,7 @@ def test_of_time_before_first_answer_everything_is_new(centre):
     assert found.causes.select("table", "said_before", "file_name").rows() == [("schedule", None, "bob.csv")]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_the_command_shows_scores_seconds_and_sources(run):
     words = ("what-changed", "--from", DAY, "--to", NEXT, "--then", datetime.now(UTC).isoformat())

@@ -34,6 +34,7 @@ def test_unknown_agent_is_an_error_naming_similar_ones(centre):
         centre.explain("Xqz", DAY)
 
 
+@pytest.mark.slow
 def test_an_agent_known_from_states_alone_is_fine(centre):
     put(
         centre,
@@ -46,6 +47,7 @@ def test_an_agent_known_from_states_alone_is_fine(centre):
     assert centre.explain("walk-in", DAY).slices["state"].to_list() == ["busy"]
 
 
+@pytest.mark.slow
 def test_one_agent_scores_as_among_all(centre):
     put(centre, "schedule", rows(HEADER, f"bob,{DAY}T09:00Z,{DAY}T17:00Z,phone"))
     everybody = centre.adherence(DAY, NEXT)
@@ -55,6 +57,7 @@ def test_one_agent_scores_as_among_all(centre):
         )
 
 
+@pytest.mark.slow
 def test_reassigned_login_lists_only_ones_own_work(centre):
     put(centre, "login", rows("login,agent_id,from_at,to_at", f"7,ann,,{DAY}T20:00Z", f"7,bob,{DAY}T20:00Z,"))
     put(
@@ -66,6 +69,7 @@ def test_reassigned_login_lists_only_ones_own_work(centre):
     assert set(centre.exceptions(DAY, NEXT, agents=["ann"])["agent_id"]) == {"ann"}
 
 
+@pytest.mark.slow
 def test_a_queue_nobody_knows_and_one_without_calls(centre):
     for ask in (
         lambda q: centre.intervals(DAY, NEXT, queues=q),
@@ -94,6 +98,7 @@ def test_a_table_nobody_knows(centre):
 
 
 # --- explaining -----------------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_an_explained_day_names_every_row_behind_it(centre):
     put(centre, "agent_state", rows("login,at,vendor_state", "2001,2026-03-01T20:00Z,Logged out"))
     put(
@@ -130,6 +135,7 @@ def test_an_explained_day_names_every_row_behind_it(centre):
 
 
 # --- volume and forecast --------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_occupancy_of_part_of_day_uses_the_day(centre):
     whole = centre.intervals(DAY, NEXT)
     part = centre.intervals(f"{DAY}T11:00Z", f"{DAY}T12:00Z")
@@ -142,6 +148,7 @@ def test_occupancy_of_part_of_day_uses_the_day(centre):
     assert part["staffed_s"].to_list() == [900.0] * 4
 
 
+@pytest.mark.slow
 def test_a_queue_has_days_of_its_own(centre, monkeypatch):
     monkeypatch.setenv("WFM_TIMEZONE", "Pacific/Kiritimati")
     far = wfm.open().intervals(f"{DAY}T08:00Z", f"{DAY}T17:00Z")
@@ -159,6 +166,7 @@ def test_horizon_is_ahead_and_not_out_of_sight(centre):
         centre.forecast(origin="2026-03-01")
 
 
+@pytest.mark.slow
 def test_calls_are_counted_without_any_states(place):
     centre = wfm.open(place / "calls.duckdb")
     put(
@@ -174,6 +182,7 @@ def test_calls_are_counted_without_any_states(place):
     ]
 
 
+@pytest.mark.slow
 def test_a_report_says_where_its_figures_come_from(centre):
     told = dict(centre.report(DAY, NEXT).sources.iter_rows())
     assert told["Adherence, coverage, conformance"].endswith(
@@ -184,6 +193,7 @@ def test_a_report_says_where_its_figures_come_from(centre):
     assert told["Entered, handled, abandoned, AHT"].endswith("Here: pbx: 1 queue counted by itself")
 
 
+@pytest.mark.slow
 def test_a_report_stores_nothing(sample):
     before = sample.read_bytes()
     made = wfm.open().report("1999-06-20", "1999-06-22")
@@ -193,6 +203,7 @@ def test_a_report_stores_nothing(sample):
     assert sample.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_forecast_is_stored_as_snapshot_known_when_made(sample):
     centre = wfm.open(sample)
     between = datetime.now(UTC)
@@ -246,6 +257,7 @@ def until(found: pl.DataFrame, day: int) -> pl.DataFrame:
     return found if "end_at" not in found.columns else found.with_columns(pl.min_horizontal("end_at", end))
 
 
+@pytest.mark.slow
 def test_frames_and_a_database_give_the_same_numbers(sample):
     centre = wfm.open(sample)
     stored = centre.score("1999-06-20", "1999-06-27")
@@ -268,6 +280,7 @@ def test_frames_and_a_database_give_the_same_numbers(sample):
     assert_frame_equal(lazy.adherence("team"), stored.adherence(["team"]))
 
 
+@pytest.mark.slow
 def test_a_database_can_be_named_or_configured(tiny, monkeypatch):
     assert wfm.open(tiny / "wfm.duckdb").adherence(DAY, NEXT).equals(wfm.open().adherence(DAY, NEXT))
     monkeypatch.delenv("WFM_DATABASE")
@@ -275,6 +288,7 @@ def test_a_database_can_be_named_or_configured(tiny, monkeypatch):
     assert wfm.open(settings_file="mine.env").adherence(DAY, NEXT).height == 1
 
 
+@pytest.mark.slow
 def test_settings_of_scoring_reach_the_engine(centre, monkeypatch):
     monkeypatch.setenv("WFM_STATE_RENEWAL_S", "3600")
     assert wfm.open().adherence(DAY, NEXT)["unknown_s"][0] > 0

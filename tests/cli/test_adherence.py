@@ -21,6 +21,7 @@ CSV = ("--format", "csv")
 EDGES = '{"phone": {"start_s": 180}, "break": {"end_s": 60, "smooth": true}}'
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_golden_day_on_screen_and_in_file(run):
     shown = run("adherence", *WINDOW)
@@ -51,6 +52,7 @@ def test_golden_day_on_screen_and_in_file(run):
     assert reasons == ["late_start", "call_overrun", "shifted_break", "unscheduled_work"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_as_of_gives_the_same_bytes_later(run):
     questions = [
@@ -103,6 +105,7 @@ def test_as_of_gives_the_same_bytes_later(run):
     assert "recorded" in told.out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_as_of_before_the_database_existed(run):
     head, span = "agent_id,start_at,end_at,activity,published_at", f"ann,{NEXT}T08:00Z,{NEXT}T"
@@ -133,6 +136,7 @@ def table(text: bytes) -> pl.DataFrame:
     return pl.read_csv(io.BytesIO(text))
 
 
+@pytest.mark.slow
 def test_each_definition_is_a_column(run):
     done = run("adherence", *WINDOW, "--definition", "amazon", "--definition", "genesys_threshold(60)", *CSV)
     assert done.code == 0

@@ -108,6 +108,7 @@ def start_process(*words: object, **more: object) -> subprocess.Popen[bytes]:
     )
 
 
+@pytest.mark.slow
 def test_it_runs_as_a_module_anywhere(tiny, tmp_path, run):
     here = run("adherence", *WINDOW, "--format", "csv").raw
     other = start_process("adherence", *WINDOW, "--format", "csv", cwd=tmp_path)
@@ -117,6 +118,7 @@ def test_it_runs_as_a_module_anywhere(tiny, tmp_path, run):
     assert named.returncode == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "table"])
 @pytest.mark.usefixtures("sample")
 def test_a_closed_pipe_ends_it_quietly(form):

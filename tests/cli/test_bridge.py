@@ -23,6 +23,7 @@ def table(text: bytes) -> pl.DataFrame:
     return pl.read_csv(io.BytesIO(text))
 
 
+@pytest.mark.slow
 def test_python_gives_the_same():
     rows = wfm.open().adherence(DAY, NEXT, definitions="all")
     assert rows.select(DEFINITIONS.keys()).row(0)[1] == 465 / 490
@@ -39,6 +40,7 @@ def test_a_bridge_starts_with_both_scores(run):
     assert lines[-1].endswith("−1.98")
 
 
+@pytest.mark.slow
 def test_a_bridge_by_group_and_as_a_file(run):
     told = run(*BRIDGE, "salesforce", "--by", "agent,activity", "--format", "json")
     rows = json.loads(told.out)
@@ -85,6 +87,7 @@ def test_wrong_usage_is_refused(run, words, why):
     assert why in done.err
 
 
+@pytest.mark.slow
 def test_tolerant_scores_can_be_bridged(run, monkeypatch):
     plain = table(run("adherence", *WINDOW, *CSV).raw)
     monkeypatch.setenv("WFM_TOLERANCE", EDGES)

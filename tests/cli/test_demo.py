@@ -29,6 +29,7 @@ def quick(monkeypatch, place) -> Path:
     return place
 
 
+@pytest.mark.slow
 def test_demo_runs_twice_and_its_next_step_works(quick, run, monkeypatch, tmp_path):
     monkeypatch.setenv("WFM_DATABASE", str(quick / "mine.duckdb"))
     folder = quick / "dem o #1"
@@ -47,6 +48,7 @@ def test_demo_runs_twice_and_its_next_step_works(quick, run, monkeypatch, tmp_pa
     assert run("--settings", settings, "explain", *following[1].split()).code == 0
 
 
+@pytest.mark.slow
 def test_the_demo_refuses_a_directory_of_others(tiny, run):
     (tiny / "settings.env").write_text("WFM_TIMEZONE=Asia/Tokyo\n")
     before = (tiny / "wfm.duckdb").read_bytes()
@@ -58,6 +60,7 @@ def test_the_demo_refuses_a_directory_of_others(tiny, run):
         (tiny / "settings.env").unlink(missing_ok=True)
 
 
+@pytest.mark.slow
 def test_an_unwritable_directory_is_reported(run, place):
     (place / "file").touch()
     for folder in (place / "file" / "demo", place / "file", "/proc/demo"):
@@ -65,6 +68,7 @@ def test_an_unwritable_directory_is_reported(run, place):
         assert (done.code, "cannot be written" in done.err) == (1, True)
 
 
+@pytest.mark.slow
 def test_the_demo_ignores_settings_nearby(quick, run):
     (quick / "settings.env").write_text("WFM_DATABASE=mine.duckdb\nWFM_TIMEZONE=Asia/Tokyo\nWFM_OLD=1\n")
     assert run("demo", "--bank", "--directory", "there").code == 0

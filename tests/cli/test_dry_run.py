@@ -13,6 +13,7 @@ from helpers.outage_week import OPTIONS, WINDOW
 from wfm.core.errors import UsageError
 
 
+@pytest.mark.slow
 def test_a_dry_run_equals_a_later_import(outage_centre):
     before = outage_centre.adherence(*WINDOW, by="agent_id")
     told = outage_centre.dry_run(*WINDOW, maps=["ncc:Team, huddle=meeting"], target=0.9)
@@ -29,6 +30,7 @@ def test_a_dry_run_equals_a_later_import(outage_centre):
     assert told.overall["moved_s"][0] == pytest.approx(told.moves["seconds"].sum())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("outage_centre")
 def test_files_words_and_options_combine(run):
     Path("rule.csv").write_text(rows("category,state,in_adherence", "on_queue,away,true"))
@@ -61,11 +63,13 @@ def test_files_words_and_options_combine(run):
     assert frame.columns == ["agent_id", "from_class", "to_class", "cause", "seconds", "agents"]
 
 
+@pytest.mark.slow
 def test_without_a_window_the_last_days_are_scored(outage_centre):
     told = outage_centre.dry_run(days=5, fits=["on_queue:away"])
     assert told.window == (date(2026, 3, 4), date(2026, 3, 9))
 
 
+@pytest.mark.slow
 def test_what_touches_nothing_is_noted(outage_centre, run):
     ran = run("dry-run", *OPTIONS, "--map", "ncc:Siesta=break")
     assert ran.code == 0

@@ -38,6 +38,7 @@ def into(centre: wfm.Centre, table: str, *lines: str) -> None:
     centre.import_file(table, path, source="pbx")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_a_day_shows_lanes_scores_and_rows(run):
     told = run("explain", "ann", DAY).out
@@ -54,6 +55,7 @@ def test_a_day_shows_lanes_scores_and_rows(run):
         assert words in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "words"), [("day", ()), ("instant", ("--at", "10:16")), ("rows", ("--rows",))]
 )
@@ -64,6 +66,7 @@ def test_the_golden_day_is_explained_word_for_word(run, name: str, words: tuple[
     assert plain(done.out) == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_a_script_can_join_stretches_to_their_rows(run) -> None:
     slices = read(run("explain", "ann", DAY, "--format", "csv").out)
@@ -84,6 +87,7 @@ def test_a_script_can_join_stretches_to_their_rows(run) -> None:
     assert told[3]["leg_rows"] in ([over["leg_rows"]], over["leg_rows"])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_an_instant_says_what_other_rules_needed(run) -> None:
     found = {
@@ -101,6 +105,7 @@ def test_an_instant_says_what_other_rules_needed(run) -> None:
     assert found["in"]["at"] == f"{DAY}T08:01:00Z"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_a_local_time_is_an_instant(run) -> None:
     asked = [
@@ -111,6 +116,7 @@ def test_a_local_time_is_an_instant(run) -> None:
     assert "ann, Mon 2 Mar 2026 10:16:00" in asked[0]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_a_night_shift_reaches_into_the_next_day(run) -> None:
     into(
@@ -172,6 +178,7 @@ def test_a_payload_is_printed_as_received(tiny: Path, run) -> None:
     assert run("explain", "ann", DAY, "--payload", place).raw == body
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_every_kind_of_rule_has_words(run) -> None:
     centre = wfm.open()
@@ -207,6 +214,7 @@ def test_every_kind_of_rule_has_words(run) -> None:
     assert "was revoked 2026-03-02 09:00" in re.sub(r"\s+", " ", asked)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_of_several_logins_the_counting_one_is_named(run) -> None:
     centre = wfm.open()
@@ -227,6 +235,7 @@ def test_of_several_logins_the_counting_one_is_named(run) -> None:
     assert (late["source"], late["login"], late["state"]) == ("crm", "77", "meeting")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_unknown_time_has_a_reason(run) -> None:
     centre = wfm.open()

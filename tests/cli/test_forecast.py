@@ -10,6 +10,7 @@ from helpers.cli_answers import read_answer
 from wfm.files import OUTPUT_FORMATS
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("sample")
 def test_forecast_and_accuracy_in_every_format(run):
     words = ("forecast", "--queue", "PS", "--horizon", "36h")

@@ -12,6 +12,7 @@ from helpers.golden_day import DAY, FILES
 from wfm.files import list_importable_tables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", FILES)
 def test_import_export_import_changes_nothing(tiny, run, table):
     for form in ("csv", "parquet", "xlsx"):

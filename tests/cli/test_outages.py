@@ -43,6 +43,7 @@ def test_empty_window_is_named_as_requested(outage_centre):
         outage_centre.outages("2031-01-01", "2031-01-03")
 
 
+@pytest.mark.slow
 def test_the_command_that_is_proposed_would_hold(outage_centre):
     before = outage_centre.outages(*WINDOW)
     words = shlex.split(before.filter(pl.col("kind") == "outage")["apply"][0])
@@ -57,6 +58,7 @@ def test_the_command_that_is_proposed_would_hold(outage_centre):
     assert "outage" not in outage_centre.outages(*WINDOW)["kind"].to_list()
 
 
+@pytest.mark.slow
 def test_proposed_mapping_is_a_file_to_import(outage_centre, run):
     word = outage_centre.outages(*WINDOW).filter(pl.col("kind") == "unmapped").row(0, named=True)
     making, _, taking = word["apply"].partition(" && ")
@@ -66,6 +68,7 @@ def test_proposed_mapping_is_a_file_to_import(outage_centre, run):
     assert "unmapped" not in outage_centre.outages(*WINDOW)["kind"].to_list()
 
 
+@pytest.mark.slow
 def test_a_site_is_named_by_its_teams(place):
     frames = week(22, planted=tuple(Planted(24 + 14.3, 1800, team) for team in ("North", "South"))).frames()
     here = pl.when(pl.col("team").is_in(["North", "South"])).then(pl.lit("Haifa")).otherwise(pl.lit("Lod"))
@@ -75,6 +78,7 @@ def test_a_site_is_named_by_its_teams(place):
     assert " --team North --team South --kind system " in row["apply"]
 
 
+@pytest.mark.slow
 def test_an_unscheduled_meeting_is_no_outage(place):
     frames = week(23, planted=(Planted(24 + 14.3, 1800, "North", state="Meeting"),)).frames()
     (row,) = store_week(place, frames, WATCHED).outages(*WINDOW).rows(named=True)
@@ -82,6 +86,7 @@ def test_an_unscheduled_meeting_is_no_outage(place):
     assert "--kind approved --by YOU --reason 'together in meeting'" in row["apply"]
 
 
+@pytest.mark.slow
 def test_a_feed_that_fell_silent_is_proposed(place):
     frames = week(24).frames()
     start, end = datetime(2026, 3, 4, 11, tzinfo=UTC), datetime(2026, 3, 4, 14, tzinfo=UTC)
@@ -92,6 +97,7 @@ def test_a_feed_that_fell_silent_is_proposed(place):
     assert row["apply"].startswith("wfm import agent_state FILE --source ncc --covers 2026-03-04T1")
 
 
+@pytest.mark.slow
 def test_outages_of_one_team_or_source(outage_centre):
     assert "outage" in outage_centre.outages(*WINDOW, teams="North")["kind"].to_list()
     south = outage_centre.outages(*WINDOW, teams=["South"])
@@ -105,6 +111,7 @@ def test_outages_of_one_team_or_source(outage_centre):
         outage_centre.outages(*WINDOW, sources="xsi")
 
 
+@pytest.mark.slow
 def test_each_proposal_says_what_to_do(outage_centre, run):
     ran = run("outages", *OPTIONS)
     assert ran.code == 0
@@ -122,11 +129,13 @@ def test_an_empty_window_is_reported(run):
     assert run("outages", *OPTIONS, "--history", "soon").code == 2
 
 
+@pytest.mark.slow
 def test_the_real_sample_has_no_outage(sample):
     found = wfm.open(sample).outages("1999-06-13", "1999-06-28")
     assert set(found["kind"]) <= {"unmapped"}
 
 
+@pytest.mark.slow
 def test_a_declared_outage_of_the_sample_stays_declared(sample):
     centre = wfm.open(sample)
     assert centre.read_table("exemption").height > 0

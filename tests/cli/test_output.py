@@ -33,6 +33,7 @@ ANSWERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("case", ANSWERS)
 def test_an_answer_is_the_same_in_every_format(run, case):
@@ -57,6 +58,7 @@ def test_an_answer_is_the_same_in_every_format(run, case):
     json.loads(Path("x.csv").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_names_are_printed_as_they_were_written(run):
     assert "Änn O'Neill" in run("export", "agent", "--format", "csv").out
@@ -72,6 +74,7 @@ def test_names_are_printed_as_they_were_written(run):
     assert "אנה" in run("adherence", *WINDOW, "--agent", "אנה").out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_only_a_screen_cuts_a_long_table(run):
     run("import", "agent", write_csv("agent_id", *(f"a{i:04}" for i in range(300))))
@@ -82,6 +85,7 @@ def test_only_a_screen_cuts_a_long_table(run):
     assert "No rows." in run("export", "forecast").err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_file_is_written_whole_or_not(run, monkeypatch):
     Path("x.csv").write_text("old")
@@ -137,6 +141,7 @@ def test_the_summary_equals_the_score_of_everything(run):
     assert not any(line.startswith("All ") for line in all_rows)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("narrow")
 def test_a_day_starts_and_ends_with_its_score(run):
     lines = read_screen(run("explain", "ann", DAY).out)
@@ -144,6 +149,7 @@ def test_a_day_starts_and_ends_with_its_score(run):
     assert (lines[1], lines[-3]) == (score, score)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize(
     ("words", "last"),

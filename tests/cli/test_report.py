@@ -13,6 +13,7 @@ from wfm.engine.adherence.definitions import DEFINITIONS
 pytestmark = pytest.mark.usefixtures("tiny")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_a_report_in_every_form(run):
     for ending in ("html", "xlsx", "csv"):
@@ -24,6 +25,7 @@ def test_a_report_in_every_form(run):
     assert "Änn" in Path("r.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_report_shows_the_requested_definitions(run, tmp_path, monkeypatch):
     monkeypatch.setenv("WFM_THRESHOLD_S", "60")
     page = tmp_path / "report.html"

@@ -51,6 +51,7 @@ def test_what_it_was_made_of(run):
     assert causes == {"break": 1440, "shifted_break": 360, "late_start": 180}
 
 
+@pytest.mark.slow
 def test_adherence_by_interval_and_queue_sums_to_day(run):
     rows = table(run("adherence", *WINDOW, "--by", "interval,queue", "--format", "csv").out)
     assert len(rows) == 32
@@ -74,6 +75,7 @@ def test_wrong_usage_is_told(run, words, code, said):
     assert (done.code, said in done.err) == (code, True)
 
 
+@pytest.mark.slow
 def test_as_of_shows_the_schedule_before_its_change(run, tiny):
     first = run("shrinkage", *WINDOW, "--format", "csv").raw
     before = datetime.now(UTC).isoformat()
@@ -85,6 +87,7 @@ def test_as_of_shows_the_schedule_before_its_change(run, tiny):
     assert run("shrinkage", *WINDOW, "--format", "csv", "--as-of", before).raw == first
 
 
+@pytest.mark.slow
 def test_python_gives_the_same(tiny):
     centre = wfm.open(tiny / "wfm.duckdb")
     rows = centre.shrinkage(DAY, NEXT, by=["team"], agents="ann")

@@ -510,7 +510,7 @@ def test_what_came_whole_is_kept_wherever_stop_falls(
 
     async def stop() -> None:
         window = Window(START, START + 2 * HOUR)
-        task = asyncio.create_task(collector.collect(source, replace(CALLS, slice_s=7200), toy, window))
+        task = asyncio.create_task(collector.collect_feed(source, replace(CALLS, slice_s=7200), toy, window))
         await asyncio.to_thread(reached.wait, 10)
         task.cancel()
         asyncio.get_running_loop().call_later(0.05, go_on.set)
@@ -546,13 +546,13 @@ def test_unclaimed_or_unreadable_batch_blocks_no_other(
     def fault(*_: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(collector, "_watched", fault)
+    monkeypatch.setattr(collector, "_apply_snapshots", fault)
     (cycle,) = run(collector, source, toy, window=Window(START, START + HOUR))
     assert (cycle.result, cycle.is_spooled) == ("complete", False)
     assert legs(store) == ["c0"]
     assert spool.list_waiting_batches(collector.spool_folder) == paths
 
-    monkeypatch.setattr(collector, "_watched", follow)
+    monkeypatch.setattr(collector, "_apply_snapshots", follow)
     assert collector.drain_spool({"toy": source}) == 1
     assert spool.list_waiting_batches(collector.spool_folder) == paths[:1]
 

@@ -217,7 +217,7 @@ def test_events_wait_in_spool_while_database_is_taken(
         raise DatabaseBusyError("taken")
 
     with monkeypatch.context() as while_taken:
-        while_taken.setattr(collector, "_write", taken)
+        while_taken.setattr(collector, "_store_batch", taken)
         assert collector.store_deliveries(source, [said(*CALL[1:])]).is_spooled
     assert stored(collector) == [("told-c1", 0, None, None, "answered")]
     assert collector.drain_spool({source.name: source}) == 1

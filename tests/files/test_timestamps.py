@@ -118,6 +118,7 @@ def test_twin_in_a_zone(moment, zone, fold):
     check_zone(moment, zone, fold)
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(ZONES[:3]),
     st.integers(2000, 2036),
@@ -149,6 +150,7 @@ def check_zone(moment, zone, fold):
         assert got == (last if fold == "later" else first)
 
 
+@pytest.mark.slow
 @given(
     st.text(max_size=40) | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.,Z+-]{0,20}", fullmatch=True)
 )

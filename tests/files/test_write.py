@@ -143,6 +143,7 @@ def test_where_it_cannot_be_written(tmp_path):
         files.write_table(FRAME, tmp_path / "d", "csv")
 
 
+@pytest.mark.slow
 def test_a_directory_in_which_one_may_not_write(public, as_nobody):
     public.chmod(0o555)
     with as_nobody(), pytest.raises(OutputError, match="no permission"):
@@ -165,6 +166,7 @@ def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch, failing, form):
     assert (tmp_path / "x").read_text() == "old"
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_nothing(tmp_path):
     script = """
         import resource, sys

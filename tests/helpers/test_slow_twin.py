@@ -16,6 +16,7 @@ from helpers.examples import slow_examples
 from helpers.slow_twin import OUT, Score, instant, slow_score
 
 
+@pytest.mark.slow
 def test_golden_day_figures() -> None:
     score = slow_score(**golden())
     assert len(score.seconds) == 480 * 60
@@ -770,6 +771,7 @@ def test_refuses_what_it_would_step_over() -> None:
 SUMS = ("scheduled_s", "in_s", "approved_s", "call_driven_s", "system_s", "unknown_s", "controllable_s")
 
 
+@pytest.mark.slow
 @slow_examples(120)
 @given(days())
 def test_seconds_are_conserved(day: Day) -> None:
@@ -791,6 +793,7 @@ def test_seconds_are_conserved(day: Day) -> None:
     assert all((one["reason"] is None) == (one["class"] not in OUT) for one in found.seconds)
 
 
+@pytest.mark.slow
 @slow_examples(8)
 @given(days((20,)))
 def test_large_steps_are_exact(day: Day) -> None:
@@ -800,6 +803,7 @@ def test_large_steps_are_exact(day: Day) -> None:
     assert coarse.exceptions() == fine.exceptions()
 
 
+@pytest.mark.slow
 @slow_examples(40)
 @given(days(), st.data())
 def test_arrival_in_parts_and_twice_changes_nothing(day: Day, data: st.DataObject) -> None:
@@ -814,6 +818,7 @@ def test_arrival_in_parts_and_twice_changes_nothing(day: Day, data: st.DataObjec
     assert slow_score(**{**day.inputs(), "agent_state": shuffled}, step_s=day.step_s).seconds == once.seconds
 
 
+@pytest.mark.slow
 @slow_examples(40)
 @given(days(), st.integers(0, 360))
 def test_a_split_window_changes_no_total(day: Day, cut: int) -> None:
@@ -839,6 +844,7 @@ def test_a_split_window_changes_no_total(day: Day, cut: int) -> None:
         assert joined == sorted(getattr(whole, name), key=lambda one: [one[k] for k in key])
 
 
+@pytest.mark.slow
 @slow_examples(40)
 @given(days(several_logins=False), st.integers(0, 120), st.integers(1, 240))
 def test_more_coverage_never_widens_the_range(day: Day, start: int, length: int) -> None:

@@ -109,6 +109,7 @@ def test_exactly_as_much_as_accepted_is_accepted(server, ask):
         assert ask(client={"max_body_bytes": len(body)}).body == body
 
 
+@pytest.mark.slow
 def test_a_bomb_takes_no_memory(server, ask):
     bomb = gzip.compress(b"\0" * 300_000_000, 9, mtime=0)
     server.always = lambda _: reply(bomb, Content_Encoding="gzip")

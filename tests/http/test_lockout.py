@@ -15,6 +15,7 @@ from wfm.http.shared_state import SharedStateFile
 
 
 # --- refusals -----------------------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_refusals_across_processes_end_in_lockout(server, ask, tmp_path):
     server.always = lambda _: reply(b"", 401)
     (first,) = ended(process(server.url, tmp_path))

@@ -20,6 +20,7 @@ def busiest(times: list[float], window_s: float) -> int:
     return max(sum(start <= at < start + window_s for at in times) for start in times)
 
 
+@pytest.mark.slow
 def test_the_rate_holds_across_processes(server, tmp_path):
     # 1,200 a minute: one every 50 ms, whoever sends it
     assert ended(*(process(server.url, tmp_path, rate=1200, n=10) for _ in range(3))) == ["", "", ""]
@@ -29,6 +30,7 @@ def test_the_rate_holds_across_processes(server, tmp_path):
     assert busiest(times, 0.475) <= 11  # 10 and a half, and what loopback pushes together
 
 
+@pytest.mark.slow
 def test_a_killed_process_takes_no_turn_with_it(server, tmp_path):
     killed = process(server.url, tmp_path, rate=120, n=200)
     while not server.asked:

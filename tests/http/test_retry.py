@@ -28,8 +28,8 @@ class Noting(RetryPolicy):
 
     slept: list[float] = field(default_factory=list)
 
-    def wait_s(self, error: CollectError, attempt: int, spent_s: float) -> float | None:
-        wait = super().wait_s(error, attempt, spent_s)
+    def compute_wait_s(self, error: CollectError, attempt: int, spent_s: float) -> float | None:
+        wait = super().compute_wait_s(error, attempt, spent_s)
         self.slept.extend([] if wait is None else [wait])
         return wait
 

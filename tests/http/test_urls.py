@@ -41,6 +41,7 @@ def test_redirects_without_end_are_left(server, ask, way):
     assert len(server.asked) == 4
 
 
+@pytest.mark.slow
 def test_another_server_gets_nothing_at_all(server, ask):
     with serving(Server()) as thief:
         elsewhere = [

@@ -29,6 +29,7 @@ def configure(monkeypatch, *settings: dict[str, str]) -> None:
 
 
 # --- sources whose settings are broken --------------------------------------------------------------------
+@pytest.mark.slow
 def test_broken_source_stops_no_score_and_warns_once(tiny, monkeypatch):
     configure(monkeypatch, BROKEN, POLLED)
     told: list[str] = []
@@ -126,6 +127,7 @@ def test_day_scored_by_own_tables_is_explained(centre, tiny, tables):
 
 
 # --- no rows have a reason --------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_before_publication_its_date_is_reported(run, tiny):
     lines = (f"bob,{DAY}T08:00:00Z,{DAY}T16:00:00Z,phone,2026-02-20T10:30:00Z",)
@@ -168,6 +170,7 @@ def test_file_without_column_can_be_signed_as_whole(centre, tiny):
     assert "Dana" in centre.exemptions(agents="ann")["by"].to_list()
 
 
+@pytest.mark.slow
 def test_who_signs_file_signs_rows_that_nobody_signed(centre, tiny):
     path = exemptions(tiny, f"{SPAN},", f"{DAY}T09:00Z,{DAY}T09:30Z,approved,ann,Eve", header=HEADER)
     made = centre.exempt_file(path, by="Dana", reason="as agreed")

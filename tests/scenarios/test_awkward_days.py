@@ -669,6 +669,7 @@ def test_two_overlapping_legs_and_their_evidence() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_wrap_up_grace_is_a_setting() -> None:
     lines = ("sched QBBBBQ", "state BWWWWA", "calls 1.....")
     none, much = ScoreOptions(wrapup_grace=timedelta(0)), ScoreOptions(wrapup_grace=timedelta(hours=1))

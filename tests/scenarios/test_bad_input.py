@@ -320,6 +320,7 @@ def test_a_database_of_a_newer_version(tiny, run, command):
     assert (done.code, "written by a newer wfm" in done.err) == (1, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", BOTH)
 def test_a_database_that_another_process_holds(tiny, run, monkeypatch, command):
     monkeypatch.setenv("WFM_DATABASE_WAIT_S", "0.05")
@@ -335,6 +336,7 @@ def test_a_database_that_another_process_holds(tiny, run, monkeypatch, command):
     assert run(*command.split()).code == 0
 
 
+@pytest.mark.slow
 def test_a_directory_in_which_one_may_not_write(tiny, run, public, as_nobody):
     shutil.copy(tiny / "wfm.duckdb", public / "old.duckdb")
     shutil.copy(tiny / "files" / "agent.csv", public)
@@ -378,6 +380,7 @@ def room() -> Callable[[int], None]:
     signal.signal(signal.SIGXFSZ, ignored)
 
 
+@pytest.mark.slow
 def test_a_full_disk_while_importing(tiny, run, room):
     big = pl.DataFrame({"agent_id": pl.int_range(50_000, eager=True).cast(pl.String).str.pad_start(30, "x")})
     big.write_csv("big.csv")

@@ -30,6 +30,8 @@ from wfm.sandbox.server.serve import build_settings_lines, run_sandbox
 from wfm.sandbox.vendors.behaviour import VendorBehaviour
 from wfm.storage.database import Database
 
+pytestmark = pytest.mark.slow
+
 ZONE = "Asia/Jerusalem"
 PASSWORD = "correct-horse-9-battery"
 MANNERS = VendorBehaviour(password=PASSWORD)

@@ -28,6 +28,8 @@ from wfm.storage.audit import verify_audit_chains
 from wfm.storage.database import Database
 from wfm.vendors import Window
 
+pytestmark = pytest.mark.slow
+
 ZONE = "Asia/Jerusalem"
 
 

@@ -26,6 +26,8 @@ from wfm.storage.database import Database
 from wfm.storage.ledger import read_feed_ledger
 from wfm.vendors import Delivery, Payload, Window, pack_deliveries
 
+pytestmark = pytest.mark.slow
+
 ZONE = "Asia/Jerusalem"
 AT_ONCE = 200
 """So many deliveries are stored together, as the receiver may."""
@@ -195,7 +197,7 @@ def test_what_differs_from_history_stands_and_is_noted(
         if one.parameters["EventType"] == "hangup" and "RecID" in one.parameters
     )
     late = pushes[place].at + 60_000_000
-    pushes[place] = pushes[place]._replace(said={**pushes[place].parameters, "EventTime": str(late)})
+    pushes[place] = pushes[place]._replace(parameters={**pushes[place].parameters, "EventTime": str(late)})
     receive(collector, source, pushes)
     before = stored(collector)
     assert {cycle.result for cycle in collect(collector, source, window=whole(truth))} == {"complete"}

@@ -30,6 +30,8 @@ from wfm.storage.database import Database
 from wfm.vendors import CALL_EVENT, Delivery, Feed, Payload, Trouble, Window, pack_deliveries, voicenter
 from wfm.vendors.voicenter import fetch
 
+pytestmark = pytest.mark.slow
+
 ZONE = "Asia/Jerusalem"
 START = datetime(2026, 3, 2, tzinfo=UTC)
 

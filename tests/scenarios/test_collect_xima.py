@@ -24,6 +24,8 @@ from wfm.vendors import Window
 from wfm.vendors.xima import Settings
 from wfm.vendors.xima.fetch import XimaSession
 
+pytestmark = pytest.mark.slow
+
 ZONE = "America/Denver"
 
 

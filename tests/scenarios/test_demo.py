@@ -24,6 +24,8 @@ from wfm.demo.directory import FILES_FOLDER, prepare_directory
 from wfm.sandbox import GroundTruth
 from wfm.vendors import find_vendor_names
 
+pytestmark = pytest.mark.slow
+
 POLL = timedelta(seconds=simulated.POLL_S)
 COMMAND = """
 import signal, sys

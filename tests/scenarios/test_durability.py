@@ -14,6 +14,8 @@ import pytest
 from wfm.core import schema
 from wfm.storage.database import Database
 
+pytestmark = pytest.mark.slow
+
 KILLS = 24
 BATCHES = 400
 WRITER = """

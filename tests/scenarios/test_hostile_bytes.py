@@ -48,6 +48,8 @@ from wfm.vendors import (
 )
 from wfm.vendors.nextiva_ncc.agent_state import NO_STATUS
 
+pytestmark = pytest.mark.slow
+
 ZONE = "Asia/Jerusalem"
 MOST_S = 5.0
 """Reading a payload of some 100 kB takes milliseconds; so long, it hangs."""

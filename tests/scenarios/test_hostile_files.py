@@ -70,12 +70,14 @@ def test_damaged_files(form, data):
     read_any(form, damaged(SEEDS[form], data))
 
 
+@pytest.mark.slow
 @examples(4)
 @given(data=st.data())
 def test_damaged_parquet(data):
     read_any("parquet", b"PAR1" + damaged(SEEDS["parquet"][4:-4], data) + b"PAR1")
 
 
+@pytest.mark.slow
 def test_a_length_that_would_abort_the_process():
     seed = SEEDS["parquet"]
     for at in range(4, len(seed) - 4, len(seed) // 4):

@@ -13,6 +13,7 @@ from helpers.paths import ROOT
 HEAVY = ("polars", "duckdb", "numpy", "pyarrow", "pydantic", "typer", "rich", "holidays", "httpx")
 
 
+@pytest.mark.slow
 def test_imports_point_down_only():
     # a process of its own: its logging set-up would disable every logger of this one
     script = "import sys; from importlinter import cli; sys.exit(cli.lint_imports(cache_dir=None))"
@@ -26,6 +27,7 @@ def test_importing_wfm_loads_nothing_heavy():
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_command_loads_no_library_that_it_does_without(place):
     """A score is there in a second, of which loading what it needs is half."""
     elsewhere = (

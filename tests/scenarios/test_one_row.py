@@ -10,6 +10,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
+import pytest
 
 import wfm
 from helpers.golden_day import DAY, NEXT, rows
@@ -24,6 +25,7 @@ LATE = datetime(2026, 3, 2, 8, 3, tzinfo=UTC)
 END = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
+@pytest.mark.slow
 def test_one_row(place):
     # 1. A phone system exported it. This is all there is.
     states = place / "states.csv"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -253,6 +254,7 @@ def lives(examples: int) -> Callable[..., Any]:
     return lambda test: slow_examples(examples)(given(seed=st.integers(0, 10**9))(test))
 
 
+@pytest.mark.slow
 @lives(1)
 def test_every_past_answer_is_reproduced_byte_for_byte(tmp_path_factory, seed):
     life = Life(tmp_path_factory.mktemp("life"), seed)
@@ -264,6 +266,7 @@ def test_every_past_answer_is_reproduced_byte_for_byte(tmp_path_factory, seed):
         assert answers(life.centre, instant) == given_then, what
 
 
+@pytest.mark.slow
 @lives(1)
 def test_what_changed_adds_up_and_names_explaining_rows(tmp_path_factory, seed):
     life = Life(tmp_path_factory.mktemp("life"), seed)
@@ -289,6 +292,7 @@ def test_what_changed_adds_up_and_names_explaining_rows(tmp_path_factory, seed):
         assert abs(came - went - found.figures[f"{name}_change_s"].sum()) < 1e-6
 
 
+@pytest.mark.slow
 def test_future_instant_decides_nothing_once_recorded(tmp_path):
     life = Life(tmp_path, 1)
     ahead = (datetime.now(UTC) + timedelta(days=400)).isoformat()

@@ -29,6 +29,8 @@ from wfm.settings import Settings
 from wfm.storage.database import Database
 from wfm.vendors import CALL_EVENT, Delivery, Payload, pack_deliveries
 
+pytestmark = pytest.mark.slow
+
 FORM = "application/x-www-form-urlencoded"
 SECRET = "a-secret-of-the-exchange"
 GIVEN = {

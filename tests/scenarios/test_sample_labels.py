@@ -55,6 +55,7 @@ def found(scored: Score) -> pl.DataFrame:
     return scored.exceptions().cast({"class": pl.String, "reason": pl.String})
 
 
+@pytest.mark.slow
 def test_every_labelled_exception_is_found_to_the_second(labels: pl.DataFrame, found: pl.DataFrame) -> None:
     asked = labels.filter(pl.col("class").ne_missing("unknown"))
     assert asked.height == 63
@@ -94,6 +95,7 @@ def test_every_reason_and_class_occurs(labels: pl.DataFrame, found: pl.DataFrame
     assert set(found["class"]) == {"controllable", "call_driven", "approved", "system", None}
 
 
+@pytest.mark.slow
 def test_a_restated_schedule_leaves_no_trace_now(tables: dict[str, pl.DataFrame]) -> None:
     """agent-008 came an hour late to a shift that was later published an hour later."""
 

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 import polars as pl
+import pytest
 
 from helpers.paths import ROOT
 from helpers.report_frames import Page
@@ -59,6 +60,7 @@ def made() -> Report:
     return build_report(**arguments())
 
 
+@pytest.mark.slow
 def test_reasons_and_classes_are_the_same_seconds() -> None:
     report = made()
     summed = dict(report.reasons.group_by("class").agg(pl.col("seconds").sum()).iter_rows())
@@ -73,6 +75,7 @@ def test_every_roll_up_adds_up_to_the_headline() -> None:
         assert rows["scheduled_s"].sum() == report.total["scheduled_s"]
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_published_figures() -> None:
     page, report = Page(to_html(made())), made()
     assert format_percent(report.total["adherence"]) == "88.9 %"
@@ -112,6 +115,7 @@ def copies(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+@pytest.mark.slow
 def test_a_thousand_agents_and_a_month_stay_readable() -> None:
     many = {name: copies(arguments()[name]) for name in ("by_agent", "by_agent_day", "exceptions", "agent")}
     slices = arguments()["slices"].with_columns(pl.col("agent_id") + "-0")

@@ -23,6 +23,8 @@ from helpers.examples import slow_examples
 from helpers.service_process import COMMAND, SECRET, SETTINGS, Served, serving
 from wfm.storage.database import Database
 
+pytestmark = pytest.mark.slow
+
 HOOK = f"/hooks/bell/{SECRET}"
 QUIET = slow_examples(60)
 

@@ -120,6 +120,7 @@ def quarters(service: Service, source: str = "pbx") -> list[datetime]:
     return list(rows.sort("interval_start")["interval_start"])
 
 
+@pytest.mark.slow
 def test_an_hour_is_collected_and_polled_on_time(loop: Hurried, service: Callable[..., Service]) -> None:
     exchange = Exchange(loop, takes_s=20)
     one = service(pbx=exchange)
@@ -137,6 +138,7 @@ def test_an_hour_is_collected_and_polled_on_time(loop: Hurried, service: Callabl
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed", [True, False])
 def test_after_a_restart_nothing_is_missing(
     loop: Hurried, service: Callable[..., Service], killed: bool
@@ -153,6 +155,7 @@ def test_after_a_restart_nothing_is_missing(
     assert "queue" not in {feed for feed, _ in second.asked}  # it is not due before tomorrow
 
 
+@pytest.mark.slow
 def test_one_that_never_answers_stops_no_other(loop: Hurried, service: Callable[..., Service]) -> None:
     bad, good = Exchange(loop, dead=True), Exchange(loop)
     one = service(bad=bad, good=good)
@@ -166,6 +169,7 @@ def test_one_that_never_answers_stops_no_other(loop: Hurried, service: Callable[
     assert 'wfm_feed_last_success_age_seconds{feed="queue",source="bad"}' not in figures
 
 
+@pytest.mark.slow
 def test_bug_in_a_vendor_is_a_failed_cycle(loop: Hurried, service: Callable[..., Service]) -> None:
     class Broken(Exchange):
         def session(self, settings: object, client: object) -> Exchange:  # noqa: ARG002
@@ -181,6 +185,7 @@ def test_bug_in_a_vendor_is_a_failed_cycle(loop: Hurried, service: Callable[...,
     )
 
 
+@pytest.mark.slow
 def test_while_somebody_has_the_database_batches_wait(
     loop: Hurried, service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +222,7 @@ def test_damaged_database_is_bad_health_and_no_fault(loop: Hurried, service: Cal
     assert {found.check for found in condition.findings if found.grade == "bad"} == {"database"}
 
 
+@pytest.mark.slow
 def test_stop_keeps_what_a_long_cycle_has_received(loop: Hurried, service: Callable[..., Service]) -> None:
     class Endless(Exchange):
         FEEDS = (COUNTS,)

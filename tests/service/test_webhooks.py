@@ -59,6 +59,7 @@ def stored(service: Service) -> list[str]:
         return sorted(reader.read_table("call_event")["event_id"])
 
 
+@pytest.mark.slow
 def test_a_delivery_is_kept_before_it_is_acknowledged(tmp_path: Path) -> None:
     with door(tmp_path) as (client, service):
         answer = client.get(HOOK, params=event(1))
@@ -204,7 +205,7 @@ def test_unstorable_segment_stays_and_blocks_no_other(
                 raise ZeroDivisionError
             return real(source, payloads, name)
 
-        monkeypatch.setattr(service.collector, "receive", receive)
+        monkeypatch.setattr(service.collector, "store_deliveries", receive)
         client.post(HOOK, content=json.dumps(event(1) | {"id": "poison"}))
         asyncio.run(service.log_drainer.drain())
         client.get(HOOK, params=event(2))

@@ -12,6 +12,7 @@ from wfm.storage.audit import verify_audit_chains
 from wfm.storage.database import Database
 
 
+@pytest.mark.slow
 def test_audit_keeps_every_version_once_and_chain_holds(database: Database) -> None:
     keep(database, "1", audit=said(("a", "v1"), ("b", "v1")))
     keep(database, "2", audit=said(("a", "v1"), ("b", "v2"), ("b", "v2"), at=START + timedelta(hours=1)))
@@ -42,6 +43,7 @@ def test_a_row_that_was_tampered_with_is_found(database: Database, tamper: str) 
     assert chain.row_count < 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("anew", [False, True])
 def test_rows_removed_at_the_end_are_detected(database: Database, monkeypatch, run, anew: bool) -> None:
     monkeypatch.setenv("WFM_DATABASE", str(database.path))

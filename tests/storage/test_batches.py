@@ -27,7 +27,7 @@ def test_a_batch_is_stored_once(database: Database) -> None:
     first = keep(
         database, "one", tables={"call_leg": legs("a", "b")}, payloads=[(START, {"user": "u"}, b"body")]
     )
-    assert (first.read, first.added) == (2, 2)  # type: ignore[attr-defined]
+    assert (first.read_count, first.added_count) == (2, 2)  # type: ignore[attr-defined]
     assert keep(database, "one", tables={"call_leg": legs("a", "b", "c")}) is None
     with database.open_reader() as reader:
         assert reader.read_table("call_leg").height == 2

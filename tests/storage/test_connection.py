@@ -72,6 +72,7 @@ def test_database_held_by_another_process_is_waited_for(database, hold):
     assert teams(database) == {"ann": "red"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "act"), [("write", "read"), ("write", "write"), ("read", "write")])
 def test_whoever_waits_gets_its_turn(database, hold, monkeypatch, how, act):
     other, pauses = hold(how), []
@@ -101,6 +102,7 @@ def test_same_process_may_read_with_duckdb(database):
         assert teams(database) == {"ann": "red"}
 
 
+@pytest.mark.slow
 def test_two_processes_write_by_turns(database):
     script = """
         import sys
@@ -139,6 +141,7 @@ def test_two_processes_write_by_turns(database):
     assert column(patient, "SELECT collection_id FROM collection ORDER BY 1") == list(range(1, 21))
 
 
+@pytest.mark.slow
 def test_threads_write_and_read_by_turns(database):
     patient, failed = Database(database.path, wait_s=60), []
 

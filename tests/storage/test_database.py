@@ -76,6 +76,7 @@ def test_the_same_again_changes_nothing(database):
     assert column(database, "SELECT count(*) FROM agent") == [2]
 
 
+@pytest.mark.slow
 def test_correction_replaces_and_old_is_read_as_of(database):
     put(database, "agent", agents(ann="red", bob="red"))
     between = datetime.now(UTC)
@@ -232,6 +233,7 @@ def test_ctrl_c_in_a_query_is_ctrl_c(database):
 
 
 # --- as of ----------------------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_leftover_log_is_read_and_continued(database):
     log = database.path.with_name(database.path.name + ".wal")
     put(database, "agent", agents(ann="red"))
@@ -246,6 +248,7 @@ def test_leftover_log_is_read_and_continued(database):
     assert teams(database) == {"ann": "blue", "bob": "red", "cid": "red"}
 
 
+@pytest.mark.slow
 def test_log_left_does_not_grow_for_ever(database):
     sizes = []
     log = database.path.with_name(database.path.name + ".wal")
@@ -376,6 +379,7 @@ def test_file_system_without_links_gets_its_database_too(database, monkeypatch):
     assert [p.name for p in database.path.parent.iterdir()] == ["wfm.duckdb"]
 
 
+@pytest.mark.slow
 def test_of_two_that_create_it_slower_takes_others(database, monkeypatch):
     real = os.link
 
@@ -421,6 +425,7 @@ FILL = """
 """
 
 
+@pytest.mark.slow
 def test_full_disk_leaves_stored_data_and_no_fragments(database):
     put(database, "agent", agents(ann="red"))
     size = database.path.stat().st_size
@@ -432,6 +437,7 @@ def test_full_disk_leaves_stored_data_and_no_fragments(database):
     assert len(teams(database)) == 60_001
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_no_half_made_database(database):
     done = child(FILL, database.path, 0, 5_000, 20_000)
     assert (done.stdout.split(), done.stderr) == (["True"] * 3, "")

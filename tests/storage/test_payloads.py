@@ -27,6 +27,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batches", [1, 7])
 def test_what_was_kept_outlives_a_kill(database: Database, batches: int) -> None:
     done = subprocess.run([sys.executable, "-c", KILLED, str(database.path), str(batches)], check=False)
@@ -37,6 +38,7 @@ def test_what_was_kept_outlives_a_kill(database: Database, batches: int) -> None
     assert len(list(iterate_payloads(database, "xsi", "call_leg"))) == batches
 
 
+@pytest.mark.slow
 def test_payloads_return_unchanged_and_in_order(database: Database) -> None:
     bodies = [b"", b"\x00\xff" * 1000, "ümlaut".encode()]
     for n, body in enumerate(bodies):
@@ -55,6 +57,7 @@ def test_payloads_return_unchanged_and_in_order(database: Database) -> None:
     assert [one.body for one in iterate_payloads(database, "xsi", "call_leg")] == bodies[2:]
 
 
+@pytest.mark.slow
 def test_the_payloads_of_a_collection_are_forgotten_together(database: Database) -> None:
     first, last = START, START + timedelta(minutes=9)
     keep(database, "1", payloads=[(first, {}, b"a"), (first, {}, b"b")])

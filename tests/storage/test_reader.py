@@ -28,6 +28,7 @@ def test_before_database_began_there_is_nothing_to_replay(database):
     assert teams(database, as_of=began) == {}
 
 
+@pytest.mark.slow
 def test_tables_without_versions_use_their_own_time(database):
     put(database, "agent", agents(ann="red"))
     between = datetime.now(UTC)
@@ -37,6 +38,7 @@ def test_tables_without_versions_use_their_own_time(database):
         assert all(known.read_table(name) is not None for name in schema.read_tables())
 
 
+@pytest.mark.slow
 def test_as_of_replays_even_if_clock_goes_back(database, monkeypatch):
     class Any(type):
         def __instancecheck__(cls, value):
@@ -91,6 +93,7 @@ def test_state_before_a_span_is_part_of_it(database):
         assert more["row_no"].to_list() == [1, 1]
 
 
+@pytest.mark.slow
 def test_last_arriving_state_before_a_span_counts_whole(database):
     put(database, "agent_state", states("pbx", MONDAY).with_columns(vendor_reason=pl.lit("lunch")))
     put(database, "agent_state", states("pbx", MONDAY + HOUR).with_columns(vendor_reason=pl.lit("tea")))

@@ -88,6 +88,7 @@ def _own(table: str) -> list[str]:
 
 
 # --- snapshots ------------------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_state_is_found_in_snapshot_that_said_it(
     collector: Collector, sources: dict[str, ConfiguredSource]
 ) -> None:
@@ -111,6 +112,7 @@ def test_state_is_found_in_snapshot_that_said_it(
         assert evidence.read_payload_bytes(known, "2/0") == snapshot(2, a="Break", b="Busy").body
 
 
+@pytest.mark.slow
 def test_inferred_logout_points_at_first_snapshot_without_agent(
     collector: Collector, sources: dict[str, ConfiguredSource]
 ) -> None:
@@ -120,6 +122,7 @@ def test_inferred_logout_points_at_first_snapshot_without_agent(
     assert (left["login"], left["payload"], left["payload_in"]) == ("a", None, "1/1")
 
 
+@pytest.mark.slow
 def test_rows_parsed_again_are_still_found(
     collector: Collector, sources: dict[str, ConfiguredSource]
 ) -> None:

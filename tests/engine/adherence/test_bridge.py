@@ -89,6 +89,7 @@ def test_work_in_time_not_counted_is_named_so() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_scores_that_count_alike_have_no_bridge() -> None:
     scored = wfm.score(**golden())
     assert scored.bridge("adherence", "genesys").is_empty()
@@ -101,6 +102,7 @@ def test_no_points_without_both_scores() -> None:
     assert rows.select("seconds", "points", "score_from", "score_to").rows() == [(120, None, 1.0, None)]
 
 
+@pytest.mark.slow
 @slow_examples(12, phases=[Phase.generate])
 @given(day=days(), ends=two)
 def test_start_and_points_are_the_end_exactly(day: Day, ends: list[str]) -> None:
@@ -124,6 +126,7 @@ def test_start_and_points_are_the_end_exactly(day: Day, ends: list[str]) -> None
         assert {(row["score_from"], row["score_to"]) for row in told} <= {(n / d, n2 / d2)}
 
 
+@pytest.mark.slow
 @slow_examples(12, phases=[Phase.generate])
 @given(day=days(), ends=two, by=st.lists(st.sampled_from(GROUPINGS), unique=True, max_size=3))
 def test_the_points_close_for_any_grouping(day: Day, ends: list[str], by: list[str]) -> None:
@@ -136,6 +139,7 @@ def test_the_points_close_for_any_grouping(day: Day, ends: list[str], by: list[s
         assert start + group["points"].sum() == pytest.approx(end, abs=1e-12)
 
 
+@pytest.mark.slow
 @slow_examples(12, phases=[Phase.generate])
 @given(day=days(), ends=two)
 def test_way_back_has_same_points_with_other_sign(day: Day, ends: list[str]) -> None:
@@ -149,6 +153,7 @@ def test_way_back_has_same_points_with_other_sign(day: Day, ends: list[str]) -> 
     assert there["points"].to_list() == pytest.approx((-back["points"]).to_list(), abs=1e-12)
 
 
+@pytest.mark.slow
 @slow_examples(12, phases=[Phase.generate])
 @given(day=days(), ends=two)
 def test_the_stretches_are_the_seconds_of_the_rows(day: Day, ends: list[str]) -> None:

@@ -68,6 +68,7 @@ def test_every_definition_has_a_walk() -> None:
     assert list(OWN) == list(definitions.OWN_DEFINITIONS)
 
 
+@pytest.mark.slow
 @slow_examples(12, phases=[Phase.generate])
 @given(day=days(), threshold_s=st.sampled_from((60, 20, 120, 300, 900, 1)))
 def test_each_agrees_with_the_walk_over_every_second(day: Day, threshold_s: int) -> None:
@@ -82,6 +83,7 @@ def test_each_agrees_with_the_walk_over_every_second(day: Day, threshold_s: int)
         assert row[names[-1]] == divide(DEFINITIONS["genesys_threshold"](theirs, threshold_s))
 
 
+@pytest.mark.slow
 @slow_examples(12, phases=[Phase.generate])
 @given(day=days())
 def test_roll_up_is_sum_of_workdays_divided_once(day: Day) -> None:
@@ -98,6 +100,7 @@ def test_roll_up_is_sum_of_workdays_divided_once(day: Day) -> None:
             assert together[name].to_list() == [divide((above, below))]
 
 
+@pytest.mark.slow
 @slow_examples(12, phases=[Phase.generate])
 @given(day=days(), cut=st.integers(0, 360), names=st.permutations(list(DEFINITIONS)))
 def test_where_a_window_is_split_changes_no_sum(day: Day, cut: int, names: list[str]) -> None:
@@ -119,6 +122,7 @@ def test_where_a_window_is_split_changes_no_sum(day: Day, cut: int, names: list[
         assert sums[0] == tuple(left + right for left, right in zip(*sums[1:], strict=True))
 
 
+@pytest.mark.slow
 @slow_examples(12, phases=[Phase.generate])
 @given(day=days())
 def test_split_between_workdays_changes_no_row(day: Day) -> None:
@@ -133,6 +137,7 @@ def test_split_between_workdays_changes_no_row(day: Day) -> None:
     assert pl.concat(parts).sort("agent_id", "workday").equals(whole)
 
 
+@pytest.mark.slow
 @slow_examples(12, phases=[Phase.generate])
 @given(day=days(own_rules=False))
 def test_what_holds_between_them(day: Day) -> None:
@@ -202,6 +207,7 @@ def test_ready_time_outside_the_shift_reaches_two_hours() -> None:
     assert much["calabrio_ready_2"] == -500  # 2 h, less 1 h in the break and 2 h outside
 
 
+@pytest.mark.slow
 def test_logged_out_break_differs_between_amazon_and_salesforce() -> None:
     found = figures("sched QQBBMM", "state AAobom")
     assert found["amazon"] == round(1000 * 4 / 6)

@@ -50,6 +50,7 @@ def whole(frame: pl.DataFrame, by: list[str], sums: Any) -> dict[tuple[Any, ...]
 WALKED = [name for name in GROUPINGS if name not in ("name", "site")]
 
 
+@pytest.mark.slow
 @slow_examples(60)
 @given(days_with_queues(), st.lists(st.sampled_from(WALKED), min_size=1, max_size=4, unique=True))
 def test_every_roll_up_agrees_with_the_walk(day: Day, by: list[str]) -> None:
@@ -76,6 +77,7 @@ def test_every_roll_up_agrees_with_the_walk(day: Day, by: list[str]) -> None:
 
 
 # --- finer and coarser ----------------------------------------------------------------------------------
+@pytest.mark.slow
 @slow_examples(25)
 @given(days_with_queues(), lists, lists)
 def test_finer_roll_up_adds_up_to_coarser_exactly(day: Day, coarse: list[str], more: list[str]) -> None:
@@ -103,6 +105,7 @@ def test_finer_roll_up_adds_up_to_coarser_exactly(day: Day, coarse: list[str], m
     assert (paid["shrinkage"] <= paid["shrinkage_high"]).all()
 
 
+@pytest.mark.slow
 @slow_examples(15)
 @given(days_with_queues(), st.lists(st.floats(0, 1), min_size=1, max_size=3), lists.filter(bool))
 def test_window_split_changes_no_total(day: Day, cuts: list[float], by: list[str]) -> None:
@@ -120,6 +123,7 @@ def test_window_split_changes_no_total(day: Day, cuts: list[float], by: list[str
         assert joined.equals(getattr(all_, name)(by).select(*by, *sums).with_columns(micro))
 
 
+@pytest.mark.slow
 @slow_examples(10)
 @given(days_with_queues(), st.integers(-1, 2))
 def test_window_in_dates_filters_every_roll_up(day: Day, skip: int) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,6 +50,7 @@ def pairs(draw: st.DrawFn) -> tuple[Any, Any, Day]:
     return score_day(whole, window=window), score_day(day, window=window), day
 
 
+@pytest.mark.slow
 @slow_examples(20)
 @given(pairs())
 def test_class_moves_sum_to_the_difference_of_totals(drawn):
@@ -78,6 +80,7 @@ def told(rows: list[dict[str, Any]], agent: str, at: datetime) -> tuple[object, 
     return (None,) * len(COMPARED_COLUMNS)
 
 
+@pytest.mark.slow
 @slow_examples(20)
 @given(pairs())
 def test_stretch_is_where_two_scores_differ(drawn):
@@ -97,6 +100,7 @@ def test_stretch_is_where_two_scores_differ(drawn):
             assert row["seconds"] == (row["end_at"] - row["start_at"]).total_seconds()
 
 
+@pytest.mark.slow
 @slow_examples(10)
 @given(pairs())
 def test_the_same_score_twice_differs_in_nothing(drawn):
@@ -107,6 +111,7 @@ def test_the_same_score_twice_differs_in_nothing(drawn):
     assert sum_class_moves(diff_slices(after, again)).is_empty()
 
 
+@pytest.mark.slow
 @slow_examples(10)
 @given(pairs(), st.lists(st.sampled_from(["agent_id", "workday", "team"]), max_size=2, unique=True))
 def test_figures_are_those_of_each_score(drawn, by):

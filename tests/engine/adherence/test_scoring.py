@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import polars as pl
+import pytest
 from hypothesis import Phase, given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from helpers.slow_twin import SUMS, slow_score
 from wfm.engine.adherence.scoring import ScoreOptions
 
 
+@pytest.mark.slow
 @slow_examples(70, phases=[Phase.generate])
 @given(
     day=days(),

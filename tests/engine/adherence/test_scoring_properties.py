@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +36,7 @@ def summed(frame: pl.DataFrame, by: list[str]) -> pl.DataFrame:
 
 
 # --- one score agrees with itself -----------------------------------------------------------------------
+@pytest.mark.slow
 @slow_examples(18)
 @given(days(), st.lists(st.sampled_from(GROUPINGS), max_size=3, unique=True))
 def test_every_roll_up_conserves_seconds_and_divides_last(day: Day, by: list[str]) -> None:
@@ -67,6 +69,7 @@ def test_every_roll_up_conserves_seconds_and_divides_last(day: Day, by: list[str
         assert (ordered["adherence"] <= ordered["adherence_adjusted"]).all()
 
 
+@pytest.mark.slow
 @slow_examples(18)
 @given(days())
 def test_slices_tile_and_every_view_adds_up(day: Day) -> None:
@@ -106,6 +109,7 @@ def test_slices_tile_and_every_view_adds_up(day: Day) -> None:
     )
 
 
+@pytest.mark.slow
 @slow_examples(18)
 @given(days(), st.floats(0, 1), st.floats(0, 1), st.sampled_from(["approved", "system"]), st.booleans())
 def test_no_exemption_lowers_a_score(day: Day, one: float, other: float, kind: str, of_all: bool) -> None:
@@ -134,6 +138,7 @@ def test_no_exemption_lowers_a_score(day: Day, one: float, other: float, kind: s
     assert joined.height == before.adherence(keys).height
 
 
+@pytest.mark.slow
 @slow_examples(13)
 @given(days(), st.lists(st.floats(0, 1), min_size=1, max_size=3))
 def test_a_split_of_the_window_changes_no_total(day: Day, cuts: list[float]) -> None:
@@ -162,6 +167,7 @@ def test_a_split_of_the_window_changes_no_total(day: Day, cuts: list[float]) -> 
     )
 
 
+@pytest.mark.slow
 @slow_examples(11)
 @given(days(), st.integers(-1, 2), st.integers(1, 3))
 def test_a_window_in_dates_is_a_filter(day: Day, skip: int, length: int) -> None:
@@ -217,12 +223,14 @@ def untied(day: Day) -> Day:
     return day
 
 
+@pytest.mark.slow
 @slow_examples(13)
 @given(days().map(untied), st.randoms(use_true_random=False))
 def test_the_order_of_arrival_never_matters(day: Day, random: Any) -> None:
     same(score_day(day), score_day(day, **shuffled(day, random)))
 
 
+@pytest.mark.slow
 @slow_examples(11)
 @given(days())
 def test_bringing_everything_twice_changes_nothing(day: Day) -> None:
@@ -231,6 +239,7 @@ def test_bringing_everything_twice_changes_nothing(day: Day) -> None:
     same(score_day(day), score_day(day, **twice))
 
 
+@pytest.mark.slow
 @slow_examples(6)
 @given(days())
 def test_lazy_frames_are_frames(day: Day) -> None:
@@ -238,6 +247,7 @@ def test_lazy_frames_are_frames(day: Day) -> None:
     same(score_day(day), score_day(day, **lazy))
 
 
+@pytest.mark.slow
 @slow_examples(5)
 @given(days())
 def test_scoring_again_gives_the_same(day: Day) -> None:
@@ -245,6 +255,7 @@ def test_scoring_again_gives_the_same(day: Day) -> None:
 
 
 # --- people ---------------------------------------------------------------------------------------------
+@pytest.mark.slow
 @slow_examples(11)
 @given(days(sources=False))
 def test_agents_do_not_touch_each_other(day: Day) -> None:
@@ -266,6 +277,7 @@ def test_agents_do_not_touch_each_other(day: Day) -> None:
         assert pl.concat([one.adherence() for one in alone]).equals(crowd.adherence())
 
 
+@pytest.mark.slow
 @slow_examples(11)
 @given(days())
 def test_a_team_is_the_sum_of_its_agents(day: Day) -> None:
@@ -282,6 +294,7 @@ def test_a_team_is_the_sum_of_its_agents(day: Day) -> None:
 
 
 # --- what was seen --------------------------------------------------------------------------------------
+@pytest.mark.slow
 @slow_examples(18)
 @given(days(several_logins=False), st.integers(0, 360), st.integers(1, 240))
 def test_more_coverage_never_widens_the_range(day: Day, start: int, length: int) -> None:
@@ -307,6 +320,7 @@ def test_more_coverage_never_widens_the_range(day: Day, start: int, length: int)
         assert (both["coverage_after"] >= both["coverage"]).all()
 
 
+@pytest.mark.slow
 @slow_examples(9)
 @given(days())
 def test_full_coverage_is_no_coverage_table(day: Day) -> None:

@@ -217,6 +217,7 @@ def test_unscheduled_rest_belongs_to_one_workday_despite_renewals() -> None:
     assert scored.shrinkage(["workday"]).select("workday", "logged_in_s").rows() == [(DAY, 12 * 3600)]
 
 
+@pytest.mark.slow
 @slow_examples(15)
 @given(days_with_queues())
 def test_occupancy_is_that_of_the_volume_engine(day: Any) -> None:

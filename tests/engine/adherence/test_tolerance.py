@@ -117,6 +117,7 @@ def test_unknown_time_is_never_tolerated() -> None:
     assert found(*lines, options=tolerant(ExceptionThreshold(s(9999)))) == (0, 1.0)
 
 
+@pytest.mark.slow
 @slow_examples(12, phases=[Phase.generate])
 @given(day=days(), limit=limits())
 def test_it_agrees_with_walk_and_touches_nothing_else(day: Day, limit: Any) -> None:
@@ -143,6 +144,7 @@ def test_it_agrees_with_walk_and_touches_nothing_else(day: Day, limit: Any) -> N
             assert row["adherence_tolerant"] is row["adherence_adjusted_tolerant"] is None
 
 
+@pytest.mark.slow
 @slow_examples(12, phases=[Phase.generate])
 @given(
     day=days(), limit=limits(), more=st.tuples(seconds, seconds, seconds), grown=st.sampled_from(activities)
@@ -163,6 +165,7 @@ def test_a_larger_tolerance_never_lowers_a_score(
                 assert small.get(f"{name}_tolerant", small[name]) <= large[f"{name}_tolerant"]
 
 
+@pytest.mark.slow
 @slow_examples(12, phases=[Phase.generate])
 @given(day=days(), limit=limits())
 def test_smooth_never_tolerates_less_than_cliff(day: Day, limit: Any) -> None:
@@ -177,6 +180,7 @@ def test_smooth_never_tolerates_less_than_cliff(day: Day, limit: Any) -> None:
     assert sums[0] <= sums[1]
 
 
+@pytest.mark.slow
 @slow_examples(12, phases=[Phase.generate])
 @given(day=days(), below=seconds)
 def test_the_threshold_alone_is_that_of_genesys(day: Day, below: int) -> None:

@@ -126,6 +126,7 @@ def test_nothing_changed_moves_nothing():
     assert (row["change"], row["moved_s"]) == (0.0, 0.0)
 
 
+@pytest.mark.slow
 @examples(10, phases=[Phase.generate])
 @given(data=st.data())
 def test_the_moves_explain_the_whole_difference(data):

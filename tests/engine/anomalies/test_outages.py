@@ -47,6 +47,7 @@ def overlaps(row: dict, one: Planted) -> bool:
     return row["start_at"] < high and row["end_at"] > low
 
 
+@pytest.mark.slow
 def test_ordinary_weeks_raise_hardly_an_alarm():
     alarms = [found(seed).height for seed in range(15)]
     say(f"{sum(alarms)} false alarms in {len(alarms)} weeks of 43 agents without an outage")
@@ -63,6 +64,7 @@ SHAPES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_planted_outages_are_found(shape):
     planted, hits, alarms, weeks, reach = SHAPES[shape], 0, 0, 5, []

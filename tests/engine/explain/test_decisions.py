@@ -179,6 +179,7 @@ def check_decision(row: dict[str, Any], frames: dict[str, pl.DataFrame], at: dat
         assert row["state"] == glossary.UNKNOWN
 
 
+@pytest.mark.slow
 @slowly
 @given(day=days(), options=OPTIONS)
 def test_every_slice_names_the_rows_that_say_so(day: Day, options: ScoreOptions) -> None:
@@ -187,6 +188,7 @@ def test_every_slice_names_the_rows_that_say_so(day: Day, options: ScoreOptions)
         check(explain_slices(scored, frames, agent), scored, frames, agent)
 
 
+@pytest.mark.slow
 @slowly
 @given(day=days(), options=OPTIONS, choice=st.randoms(use_true_random=False))
 def test_the_first_test_that_holds_is_the_class(day: Day, options: ScoreOptions, choice: Any) -> None:

@@ -69,6 +69,7 @@ def test_origin_inside_an_interval_starts_at_the_next():
     assert rows["origin"].unique().to_list() == [utc(2024, 4, 22, 10, 7)]
 
 
+@pytest.mark.slow
 @examples(8)
 @given(st.integers(0, 96 * 20), st.integers(0, 200))
 def test_nothing_after_the_origin_matters(step, calls):
@@ -171,6 +172,7 @@ def test_unknown_handle_times_say_nothing():
     assert rows["aht_s"].mean() == pytest.approx(200, rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shake", [0.0, 0.15])
 def test_the_band_holds_eighty_percent(shake):
     history = draw(date(2023, 6, 1), 330, calls=25, shake=shake, seed=4)
@@ -182,6 +184,7 @@ def test_the_band_holds_eighty_percent(shake):
     assert covered["aht_s"] == pytest.approx(0.8, abs=0.05)
 
 
+@pytest.mark.slow
 def test_days_after_the_last_row_are_not_zero():
     ask = {"horizon": WEEK, "timezone": "UTC"}
     fresh = forecast_intervals(HISTORY, origin=utc(2024, 4, 29), **ask)

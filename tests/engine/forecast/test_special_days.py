@@ -16,6 +16,7 @@ def daily(rows, zone="UTC"):
     return dict(rows.group_by(local).agg(pl.sum("volume")).iter_rows())
 
 
+@pytest.mark.slow
 def test_holiday_is_learnt_from_another_with_its_eve():
     closed, eve = date(2024, 5, 1), date(2024, 4, 30)
     history = draw(date(2024, 1, 1), 168, factor={closed: 0.0, eve: 0.5})

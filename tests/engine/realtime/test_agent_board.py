@@ -76,6 +76,7 @@ def by_agent(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
     return {row["agent_id"]: row for row in frame.iter_rows(named=True)}
 
 
+@pytest.mark.slow
 @examples(10, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(day=days(), part=st.floats(0, 1), hours=st.integers(1, 40))
 def test_board_agrees_with_slices_and_sums(day: Day, part: float, hours: int) -> None:

@@ -117,6 +117,7 @@ def arrivals(
     return window, list(zip(sent, looks, strict=True))
 
 
+@pytest.mark.slow
 @examples(15, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(data=st.data(), day=days(), every=st.booleans())
 def test_updates_in_any_order_reach_the_full_score(data: st.DataObject, day: Day, every: bool) -> None:
@@ -169,6 +170,7 @@ def feeds(draw: st.DrawFn, day: Day) -> tuple[tuple[Any, Any], list[dict[str, pl
     return (first.date() - timedelta(days=2), last.date() + timedelta(days=2)), polls
 
 
+@pytest.mark.slow
 @examples(8, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(data=st.data(), day=days(), several=st.booleans())
 def test_longer_coverage_reaches_the_full_score(data: st.DataObject, day: Day, several: bool) -> None:
@@ -245,6 +247,7 @@ def names_of_two(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     return {"login": pl.DataFrame(both)} if "b" in tables["agent_state"]["login"] else {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", DRAWN)
 @pytest.mark.parametrize("by_dates", [True, False])
 def test_drawn_day_grows_by_minutes_into_full_score(title: str, by_dates: bool) -> None:

@@ -151,6 +151,7 @@ def test_every_reason_and_every_intent_is_planted():
     assert (sure["kind"] == "late_start").sum() > 20
 
 
+@pytest.mark.slow
 def test_engine_finds_what_is_planted_and_nothing_else():
     truth = simulate_centre(seed=3, days=4, agents=80)
     ncc = truth.login.filter(pl.col("source") == "ncc").select("agent_id", ncc="login")

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import httpx
 import polars as pl
+import pytest
 
 from helpers.sandbox_client import BASIC, SPACE
 
@@ -145,6 +146,7 @@ def test_filters_are_served_by_the_server(sandbox, busiest):
     assert len(sandbox.entries(busiest, results=1000, serviceInvocationDisposition="ANY")) == len(served)
 
 
+@pytest.mark.slow
 def test_logs_tell_what_happened_to_the_millisecond(sandbox):
     missed = 0
     for agent in sandbox.truth.agents:

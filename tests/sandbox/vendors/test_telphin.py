@@ -77,6 +77,7 @@ def test_events_and_history_tell_of_the_same_calls(http: httpx.Client, truth: Gr
     assert {entry["call_uuid"].lower(): len(entry["cdr"]) for entry in entries} == hangups
 
 
+@pytest.mark.slow
 def test_faults_lose_double_and_delay_what_is_pushed(truth: GroundTruth) -> None:
     calls = TelphinCalls(truth)
     plain = deliver_events(calls, InjectedFaults(), truth.ends)
