@@ -185,7 +185,7 @@ def test_while_somebody_has_the_database_deliveries_are_spooled(
     with door(tmp_path) as (client, service):
         client.get(HOOK, params=event(1))
         with monkeypatch.context() as busy:
-            busy.setattr(Database, "_connect", taken)
+            busy.setattr(Database, "_connect_before", taken)
             asyncio.run(service.log_drainer.drain())
         assert service.write_ahead_log.measure_backlog() == (0, 0)
         assert len(spool.list_waiting_batches(service.collector.spool_folder)) == 1
