@@ -268,7 +268,7 @@ def shown(text: str) -> list[str]:
     return [f"{name}{value or 'filled-in-here-16'}" for name, value in found]
 
 
-@pytest.mark.parametrize("name", ["README.md", "settings.example.env"])
+@pytest.mark.parametrize("name", ["wfm/vendors/README.md", "settings.example.env"])
 def test_the_sources_that_are_shown_can_be_configured(name: str) -> None:
     lines = shown((EXAMPLE.parent / name).read_text(encoding="utf-8"))
     # one of two ways to log in, and an empty fallback is none
