@@ -53,7 +53,7 @@ def replace_files(writers: Mapping[Path, Callable[[BinaryIO], object]]) -> None:
     Raises:
         OutputError: one of them cannot be written; all are left as they were.
     """
-    written: list[tuple[Path, Path]] = []
+    written: list[tuple[Path, Path, Path]] = []
     with contextlib.ExitStack() as cleanup:
         for path, write in writers.items():
             with explained_errors(str(path)):
@@ -62,9 +62,9 @@ def replace_files(writers: Mapping[Path, Callable[[BinaryIO], object]]) -> None:
                 temporary = target.with_name(name)
                 cleanup.callback(_remove_quietly, temporary)
                 _write_durably(temporary, target, write)
-                written.append((temporary, target))
-        for temporary, target in written:
-            with explained_errors(str(target)):
+                written.append((path, temporary, target))
+        for path, temporary, target in written:
+            with explained_errors(str(path)):
                 os.replace(temporary, target)
                 sync_directory(target.parent)
 
