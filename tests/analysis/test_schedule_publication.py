@@ -28,7 +28,7 @@ def plan(centre: wfm.Centre, as_of: datetime | None = None) -> list[tuple[str, s
 # --- schedules ------------------------------------------------------------------------------------------
 def test_a_schedule_that_says_nothing_new_changes_nothing(centre, tiny):
     done = centre.import_file("schedule", tiny / "files" / "schedule.csv")
-    assert (done.written.read, done.written.unchanged_count, done.note) == (4, 4, ())
+    assert (done.written.read_count, done.written.unchanged_count, done.note) == (4, 4, ())
     shuffled = rows(HEADER, *reversed((tiny / "files" / "schedule.csv").read_text().split()[1:]))
     assert put(centre, "schedule", shuffled).written.unchanged_count == 4
 
