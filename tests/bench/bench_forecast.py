@@ -19,7 +19,7 @@ import holidays
 import numpy as np
 import polars as pl
 
-from wfm.engine.forecast import run_backtest, forecast_intervals, summarise_accuracy
+from wfm.engine.forecast import forecast_intervals, run_backtest, summarise_accuracy
 
 
 def holiday_frame(country: str, years: range, categories: list[str]) -> pl.DataFrame:
