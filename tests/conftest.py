@@ -25,19 +25,6 @@ register_profiles()
 SAMPLE_FILES = ROOT / "data" / "sample"
 
 
-SHARED_FIXTURES = frozenset({"truth", "shown", "served", "sandbox"})
-"""Fixtures so slow that the tests of a file share one: a file's tests that use them stay in one worker."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share a slow fixture together (`--dist loadgroup`)."""
-    for item in items:
-        if not SHARED_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
-            group = "sandbox" if "sandbox" in item.path.parts else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(group))
-
-
 @dataclass(frozen=True)
 class Ran:
     """What a command did: its exit code, and what it printed where."""
