@@ -61,8 +61,8 @@ def test_who_talked_last_gets_the_call() -> None:
         (known(schedule=(("ada", "meal"),)), "has meal scheduled"),
         (known(schedule=(("ben", "on_queue"),)), "has nothing scheduled"),
         (known(calling=("9001",)), "has a call in progress"),
-        (known(state=()), "no state is known"),
-        (known(state=(("ada", "available", 5 * MINUTE),)), "no source of states is covered"),
+        (known(state=()), "there is no recent state"),
+        (known(state=(("ada", "available", 5 * MINUTE),)), "no source of its states is covered"),
         (known(state=(("ada", "busy", timedelta(0)),)), "the state is busy"),
         (known(state=(("ada", "unmapped", timedelta(0)),)), "the state is unmapped"),
         (known(state=(("ada", "logged_out", timedelta(0)),)), "the state is logged_out"),
@@ -180,7 +180,7 @@ def test_agent_on_a_call_is_unavailable(store: Database, source: ConfiguredSourc
     [
         (12, 30, CALLER, "meal scheduled"),
         (15, 2, CALLER, "busy"),
-        (15, 30, CALLER, "no source of states is covered"),
+        (15, 30, CALLER, "no source of its states is covered"),
         (18, 0, CALLER, "nothing scheduled"),
         (14, 59, "15555550178", "no agent has talked"),
         (14, 59, "Anonymous", "no agent has talked"),
@@ -200,7 +200,7 @@ def test_a_state_expires_after_the_configured_renewal(store: Database, source: C
     at = datetime(2026, 3, 2, 14, 59, tzinfo=UTC)  # available since 10:00
     assert ask(store, source, at, renewal=timedelta(hours=5))[1].endswith("available")
     body, reason = ask(store, source, at, renewal=timedelta(hours=4))
-    assert reason.endswith("no state is known")
+    assert reason.endswith("there is no recent state")
     assert b">800</SetVar>" in body
 
 
