@@ -26,6 +26,7 @@ def plan(centre: wfm.Centre, as_of: datetime | None = None) -> list[tuple[str, s
 
 
 # --- schedules ------------------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_a_schedule_that_says_nothing_new_changes_nothing(centre, tiny):
     done = centre.import_file("schedule", tiny / "files" / "schedule.csv")
     assert (done.written.read_count, done.written.unchanged_count, done.note) == (4, 4, ())
@@ -94,6 +95,7 @@ def test_dated_rows_are_taken_at_their_word(centre):
     assert put(centre, "schedule", text).written.unchanged_count == 1
 
 
+@pytest.mark.slow
 def test_an_exported_history_comes_back_unchanged(centre, tiny):
     put(centre, "schedule", rows(HEADER, f"ann,{DAY}T09:00Z,{DAY}T17:00Z,phone"))
     centre.import_file("schedule", tiny / "files" / "schedule.csv")

@@ -60,6 +60,7 @@ def test_a_missing_column_can_be_set(run):
     assert last == ("acme", "1", "2026-03-03T09:00:00Z", "Busy", "fire")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_an_ambiguous_local_time_needs_fold(run):
     path = write_csv("login,at,vendor_state", "1,2026-10-25 02:30,Busy")

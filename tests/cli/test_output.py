@@ -121,6 +121,7 @@ def read_screen(text: str) -> list[str]:
     return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("narrow")
 def test_adherence_comes_first_and_last(run):
     lines = read_screen(run("adherence", *WINDOW, "--by", "agent,interval").out)

@@ -130,6 +130,7 @@ def legs(store: Database) -> list[str]:
         return reader.read_table("call_leg").sort("started_at")["leg_id"].to_list()
 
 
+@pytest.mark.slow
 def test_first_cycle_reaches_a_day_back(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
@@ -150,6 +151,7 @@ def test_first_cycle_reaches_a_day_back(
     ]
 
 
+@pytest.mark.slow
 def test_failure_moves_no_cursor_and_gap_is_retried(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
@@ -165,6 +167,7 @@ def test_failure_moves_no_cursor_and_gap_is_retried(
     assert legs(store) == [f"c{h}" for h in range(2, 30)]
 
 
+@pytest.mark.slow
 def test_late_and_corrected_records_win_with_history(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
@@ -182,6 +185,7 @@ def test_late_and_corrected_records_win_with_history(
     assert rows["outcome"].to_list() == ["answered", "answered after all"]
 
 
+@pytest.mark.slow
 def test_user_without_service_does_not_hold_window_back(
     collector: Collector, source: ConfiguredSource, toy: Toy
 ) -> None:
@@ -194,6 +198,7 @@ def test_user_without_service_does_not_hold_window_back(
     assert last.result == "partial"
 
 
+@pytest.mark.slow
 def test_unreadable_payload_is_kept_noted_and_asked_again(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,6 +221,7 @@ def test_unreadable_payload_is_kept_noted_and_asked_again(
     assert legs(store) == [f"c{h}" for h in range(6)]
 
 
+@pytest.mark.slow
 def test_a_backfill_resumes_where_it_stopped(
     collector: Collector, source: ConfiguredSource, toy: Toy
 ) -> None:
@@ -230,6 +236,7 @@ def test_a_backfill_resumes_where_it_stopped(
     assert toy.asked == []
 
 
+@pytest.mark.slow
 def test_window_complete_can_be_asked_for_again(
     collector: Collector, source: ConfiguredSource, toy: Toy
 ) -> None:
@@ -248,6 +255,7 @@ def test_window_complete_can_be_asked_for_again(
     assert "not over yet" in early.note
 
 
+@pytest.mark.slow
 def test_window_is_fetched_up_to_now(collector: Collector, source: ConfiguredSource, toy: Toy) -> None:
     settling = Feed("call_leg", "window", 900, settle_s=600, slice_s=7200)
     toy.now = START + 2 * HOUR + timedelta(minutes=24)
@@ -274,6 +282,7 @@ def reached(collector: Collector, source: ConfiguredSource, feed: Feed = CALLS) 
     return at
 
 
+@pytest.mark.slow
 def test_unreadable_window_fails_alone(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
@@ -311,6 +320,7 @@ def test_wholly_failing_source_skips_its_next_window(
     assert len(toy.asked) == 2
 
 
+@pytest.mark.slow
 def test_source_without_readable_answers_is_left(
     collector: Collector, source: ConfiguredSource, toy: Toy
 ) -> None:
@@ -321,6 +331,7 @@ def test_source_without_readable_answers_is_left(
     assert len(toy.asked) == 12
 
 
+@pytest.mark.slow
 def test_permanently_failing_windows_take_no_others_turn(
     collector: Collector, source: ConfiguredSource, toy: Toy
 ) -> None:
@@ -338,6 +349,7 @@ def test_permanently_failing_windows_take_no_others_turn(
     assert not any(window.start <= at < window.end for window in done for at in toy.garbled)
 
 
+@pytest.mark.slow
 def test_what_failed_at_very_beginning_is_not_forgotten(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
@@ -351,6 +363,7 @@ def test_what_failed_at_very_beginning_is_not_forgotten(
     assert legs(store) == [f"c{h}" for h in range(6, 31)]
 
 
+@pytest.mark.slow
 def test_outage_that_began_before_first_cycle_loses_nothing(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
@@ -372,6 +385,7 @@ def test_a_long_window_is_stored_in_parts(store: Database, source: ConfiguredSou
         assert reader.read_table("collection")["result"].to_list() == ["partial", "complete"]
 
 
+@pytest.mark.slow
 def test_next_part_is_fetched_while_one_is_stored(
     store: Database, source: ConfiguredSource, toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -427,6 +441,7 @@ def test_part_is_stored_fully_when_fetching_fails(
     assert collector.list_complete_windows(source, CALLS) == []
 
 
+@pytest.mark.slow
 def test_a_taken_database_loses_nothing(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -448,6 +463,7 @@ def test_a_taken_database_loses_nothing(
     assert toy.asked == []
 
 
+@pytest.mark.slow
 def test_unreadable_database_stops_no_collection(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
@@ -466,6 +482,7 @@ def test_unreadable_database_stops_no_collection(
         assert reader.read_table("agent_state").height == 1
 
 
+@pytest.mark.slow
 def test_snapshot_is_kept_while_the_database_is_damaged(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
@@ -534,6 +551,7 @@ def test_what_came_whole_is_kept_wherever_stop_falls(
     assert collector.list_complete_windows(source, CALLS) == []
 
 
+@pytest.mark.slow
 def test_unclaimed_or_unreadable_batch_blocks_no_other(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -557,6 +575,7 @@ def test_unclaimed_or_unreadable_batch_blocks_no_other(
     assert spool.list_waiting_batches(collector.spool_folder) == paths[:1]
 
 
+@pytest.mark.slow
 def test_a_fault_of_one_source_stops_no_other(
     collector: Collector, source: ConfiguredSource, toy: Toy
 ) -> None:
@@ -602,6 +621,7 @@ def test_batch_stored_before_a_crash_is_stored_once(
     assert spool.list_waiting_batches(collector.spool_folder) == []
 
 
+@pytest.mark.slow
 def test_snapshots_become_transactions_and_resume_after_restart(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database
 ) -> None:
@@ -620,6 +640,7 @@ def test_snapshots_become_transactions_and_resume_after_restart(
     assert (coverage["end_at"].max() - coverage["start_at"].min()) == timedelta(seconds=30)  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_replay_with_the_same_parser_changes_nothing(
     collector: Collector, source: ConfiguredSource, toy: Toy
 ) -> None:
@@ -634,6 +655,7 @@ def test_replay_with_the_same_parser_changes_nothing(
         assert cycle.read_count > 0
 
 
+@pytest.mark.slow
 def test_replay_after_a_parser_change_rebuilds_the_rows(
     collector: Collector, source: ConfiguredSource, toy: Toy, store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

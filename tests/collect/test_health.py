@@ -59,6 +59,7 @@ def keep(
     )
 
 
+@pytest.mark.slow
 @examples(20)
 @given(told=asked)
 def test_feed_is_complete_up_to_its_first_gap(
@@ -86,6 +87,7 @@ def test_feed_is_complete_up_to_its_first_gap(
     assert row["missing_s"] == (max(have) + 1 - min(have) - len(have)) * 900
 
 
+@pytest.mark.slow
 def test_reparsing_payloads_is_no_collection(tmp_path: Path) -> None:
     store, of = Database(tmp_path / "wfm.duckdb"), source((QUEUES, CALLS))
     keep(store, "first", QUEUES, None, "complete")
@@ -98,6 +100,7 @@ def test_reparsing_payloads_is_no_collection(tmp_path: Path) -> None:
         assert reader.read_table("collection")["origin"].to_list() == ["collect", "replay"]
 
 
+@pytest.mark.slow
 def test_long_ledger_stays_in_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, of = Database(tmp_path / "wfm.duckdb"), source((QUEUES, CALLS))
     for n in range(40):

@@ -122,6 +122,7 @@ def stored(collector: Collector) -> list[tuple[Any, ...]]:
 CALL = (("c1", "dial", 0), ("c1", "answer", 5), ("c1", "hangup", 65))
 
 
+@pytest.mark.slow
 def test_a_call_grows_with_its_events(collector: Collector, source: ConfiguredSource) -> None:
     for event, want in zip(
         CALL,
@@ -138,6 +139,7 @@ def test_a_call_grows_with_its_events(collector: Collector, source: ConfiguredSo
     assert numbers == [("0700 000901", "+972700000901")]
 
 
+@pytest.mark.slow
 @examples(25, suppress_health_check=list(HealthCheck))
 @given(parts=st.permutations([*CALL, *CALL, ("c2", "dial", 3), ("c2", "hangup", 9)]), cut=st.integers(0, 8))
 def test_order_and_repetition_do_not_matter(
@@ -153,6 +155,7 @@ def test_order_and_repetition_do_not_matter(
     assert stored(collector) == [("told-c1", 0, 5, 65, "answered"), ("told-c2", 3, None, 9, "answered")]
 
 
+@pytest.mark.slow
 def test_a_hangup_that_never_came_is_given_up(
     collector: Collector, source: ConfiguredSource, clock: SimpleNamespace
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,6 +108,7 @@ def test_it_goes_on_from_what_is_stored() -> None:
     assert span == (START, at)
 
 
+@pytest.mark.slow
 @given(lines=st.lists(st.text("AB-", min_size=12, max_size=12), min_size=1, max_size=3), k=st.integers(1, 4))
 def test_the_states_said_are_the_states_seen(lines: list[str], k: int) -> None:
     said, _ = follow(*lines, k=k)

@@ -41,6 +41,7 @@ def test_golden_day_figures() -> None:
     }
 
 
+@pytest.mark.slow
 def test_golden_day_exceptions() -> None:
     found = slow_score(**golden()).exceptions()
     names = ("seconds", "activity", "state", "class", "reason", "impact", "evidence")

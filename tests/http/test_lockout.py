@@ -46,6 +46,7 @@ def test_many_tasks_with_bad_credentials_are_refused_twice(server):
     assert len(server.asked) == 2
 
 
+@pytest.mark.slow
 def test_success_clears_refusals_and_expected_401_is_none(server, ask, tmp_path):
     shared = {"state_dir": tmp_path, "secrets": [SECRET]}
     for status in (401, 200, 401, 200, 401):

@@ -116,6 +116,7 @@ OWN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tables", [("activity",), ("state_map",), ("rule",), tuple(OWN)])
 def test_day_scored_by_own_tables_is_explained(centre, tiny, tables):
     for table in tables:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import Phase, given
 from hypothesis import strategies as st
 
@@ -65,6 +66,7 @@ def explained(centre: Centre) -> Iterator[DayExplanation]:
         yield centre.explain(agent, on)
 
 
+@pytest.mark.slow
 @slow_examples(8, phases=[Phase.generate])
 @given(day=days(), choice=st.randoms(use_true_random=False))
 def test_every_second_has_a_rule_and_rows(day: Day, choice: Any) -> None:

@@ -65,6 +65,7 @@ def all_rows(store: Database) -> int:
         return int(reader.run_query("SELECT count(*) AS n FROM report_row").item())
 
 
+@pytest.mark.slow
 def test_each_day_of_runs_is_in_force_once(store: Database) -> None:
     known: list[tuple[datetime, int]] = []
     for hour in range(6, 3 * 24 + 1, 6):

@@ -155,6 +155,7 @@ def test_full_disk_is_told_so_that_vendor_repeats(tmp_path: Path) -> None:
         assert stored(service) == ["e1"]
 
 
+@pytest.mark.slow
 def test_crash_before_segment_is_deleted_stores_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +194,7 @@ def test_while_somebody_has_the_database_deliveries_are_spooled(
         assert stored(service) == ["e1"]
 
 
+@pytest.mark.slow
 def test_unstorable_segment_stays_and_blocks_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -152,6 +152,7 @@ def pushed(*deliveries: Delivery) -> Payload:
     return Payload("call_event", START, pack_deliveries(deliveries), {"by": "webhook"})
 
 
+@pytest.mark.slow
 def test_pushed_state_and_event_point_at_their_deliveries(
     collector: Collector, sources: dict[str, ConfiguredSource]
 ) -> None:

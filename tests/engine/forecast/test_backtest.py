@@ -13,6 +13,7 @@ from wfm.core.errors import UsageError
 from wfm.engine.forecast import forecast_intervals, run_backtest, summarise_accuracy
 
 
+@pytest.mark.slow
 def test_backtest_beats_baselines_on_a_steady_centre():
     table = summarise_accuracy(run_backtest(HISTORY, timezone="UTC", weeks=6), by=["queue_id"])
     volume = table.filter((pl.col("measure") == "volume") & (pl.col("queue_id") == "q0"))
@@ -22,6 +23,7 @@ def test_backtest_beats_baselines_on_a_steady_centre():
     assert wape["calendar"] < wape["median_6"] < wape["last_week"]
 
 
+@pytest.mark.slow
 def test_backtest_origin_says_what_forecast_from_it_says():
     table = run_backtest(HISTORY, timezone="UTC", weeks=2, until=date(2024, 4, 29))
     rows = forecast_intervals(HISTORY, origin=utc(2024, 4, 22), horizon=WEEK, timezone="UTC")

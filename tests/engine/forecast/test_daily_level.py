@@ -12,6 +12,7 @@ from helpers.forecast_panels import one_panel
 from wfm.engine.forecast import forecast_intervals
 
 
+@pytest.mark.slow
 def test_a_storm_does_not_poison_the_level():
     calm = draw(date(2024, 1, 1), 168)
     storm = draw(date(2024, 1, 1), 168, factor={date(2024, 6, 12): 6.0})
@@ -32,6 +33,7 @@ def test_unrecorded_day_is_missing_and_changes_nothing():
     )
 
 
+@pytest.mark.slow
 def test_the_rest_of_today_follows_its_morning():
     history = draw(date(2024, 1, 1), 170, shake=0.2, calls=60)
     busy = draw(date(2024, 1, 1), 170, shake=0.2, calls=60, factor={date(2024, 6, 18): 2.0})

@@ -69,6 +69,7 @@ def told(label: int) -> VendorBuckets:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", [56, -56, 55, 1, -1])
 def test_label_may_be_off_by_the_farthest_zone(label: int) -> None:
     found = fit_models(came(), told(label))

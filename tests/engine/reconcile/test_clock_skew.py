@@ -107,6 +107,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_interval_covers_the_offset_in_95_of_100(case: str) -> None:
     asked = CASES[case]

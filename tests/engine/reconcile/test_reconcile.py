@@ -168,6 +168,7 @@ MADE = calls()
 
 
 # --- where everything agrees --------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_three_accounts_of_same_calls_agree_to_second() -> None:
     found = held(legs(MADE), buckets(MADE, "arrival"), states(MADE))
     assert found.findings.is_empty()
@@ -184,6 +185,7 @@ def test_three_accounts_of_same_calls_agree_to_second() -> None:
     assert whole["abandoned_legs"] == 400 - len(answered)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("book", ["end", "wrapped", "spread"])
 def test_where_vendor_books_is_found_and_no_difference(book: str) -> None:
     """What is booked elsewhere by the arrival is told as late_booking, but leaves no residual."""
@@ -198,6 +200,7 @@ def test_where_vendor_books_is_found_and_no_difference(book: str) -> None:
     assert finding["amount"] == pytest.approx(off.sum(), rel=0.02)
 
 
+@pytest.mark.slow
 def test_simulated_centre_agrees_with_itself_to_the_second() -> None:
     truth = simulate_centre(seed=11, days=3)
     log = truth.leg.with_columns(source=pl.lit("acd"), login=pl.col("agent_id")).filter(
@@ -240,6 +243,7 @@ def test_simulated_centre_agrees_with_itself_to_the_second() -> None:
 
 
 # --- one bend at a time -------------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_wrapup_that_the_vendor_leaves_out() -> None:
     found = held(legs(MADE), buckets(MADE, "end", wrap=False))
     assert named(found) == {"handle": {"late_booking", "wrapup_not_in_handle_time"}}
@@ -247,6 +251,7 @@ def test_wrapup_that_the_vendor_leaves_out() -> None:
     assert row["amount"] == pytest.approx(sum(one.get("wrap", 0) for one in MADE), rel=0.05)
 
 
+@pytest.mark.slow
 def test_missing_wrapup_is_taken_from_the_states() -> None:
     bare = legs(MADE).with_columns(wrap_s=pl.lit(None, pl.Float64))
     found = held(bare, buckets(MADE, "end"), states(MADE))
@@ -257,6 +262,7 @@ def test_missing_wrapup_is_taken_from_the_states() -> None:
     assert found.summarise_agreement()["accounted"][0] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1000.0, 0.001, 60.0, 1 / 60])
 def test_a_unit_that_was_mistaken(factor: float) -> None:
     found = held(legs(MADE), buckets(MADE, "end", factor=factor))
@@ -264,6 +270,7 @@ def test_a_unit_that_was_mistaken(factor: float) -> None:
     assert "times the calls'" in found.findings.filter(cause="unit")["evidence"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", [1, -1, 4, -8, 12])
 def test_a_label_that_is_off_by_whole_quarters(label: int) -> None:
     """1: the end of the interval for its start; 4 and more: another zone."""
@@ -274,6 +281,7 @@ def test_a_label_that_is_off_by_whole_quarters(label: int) -> None:
     assert "not_explained" not in named(found)["entered"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ahead", [90.0, -200.0])
 def test_clocks_that_are_apart(ahead: float) -> None:
     found = held(legs(MADE), buckets(MADE, "end", ahead=ahead))
@@ -283,6 +291,7 @@ def test_clocks_that_are_apart(ahead: float) -> None:
     assert told == pytest.approx(ahead, abs=15)
 
 
+@pytest.mark.slow
 def test_abandons_that_are_too_short_to_count() -> None:
     counted = [one for one in MADE if "answer" in one or one["left"] - one["came"] > 12]
     found = held(legs(MADE), buckets(counted, "end"))
@@ -294,6 +303,7 @@ def test_abandons_that_are_too_short_to_count() -> None:
     assert row["evidence"] == f"abandoned calls of at most {longest:.0f} s are missing"
 
 
+@pytest.mark.slow
 def test_abandons_that_are_booked_when_they_gave_up() -> None:
     slow = [one if "answer" in one else {**one, "left": one["came"] + 700} for one in MADE]
     told = buckets([one for one in slow if "answer" in one], "end")
@@ -326,6 +336,7 @@ def _transferred() -> tuple[pl.DataFrame, int]:
     return pl.concat([first, second]), second.height
 
 
+@pytest.mark.slow
 def test_calls_that_a_second_agent_answered_count_twice() -> None:
     both, extra = _transferred()
     seen = both.with_columns(call_id="leg_id")  # what a vendor counts that knows no calls, only legs
@@ -343,6 +354,7 @@ def test_calls_that_a_second_agent_answered_count_twice() -> None:
     assert (row["cause"], row["amount"]) == ("transfers_counted_twice", extra)
 
 
+@pytest.mark.slow
 def test_every_offer_counts() -> None:
     first = legs(MADE)
     offers = (
@@ -371,6 +383,7 @@ def test_every_offer_counts() -> None:
     assert named(found)["entered"] == {"offers_counted"}
 
 
+@pytest.mark.slow
 def test_calls_that_agents_made_for_the_queue_count() -> None:
     made = [{**one, "direction": "out"} if one["id"] % 4 == 0 and "answer" in one else one for one in MADE]
     found = held(legs(made), buckets(MADE, "end"))
@@ -381,6 +394,7 @@ def test_calls_that_agents_made_for_the_queue_count() -> None:
 
 
 # --- what is missing in places ------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_a_gap_in_the_call_log() -> None:
     there = [one for one in MADE if not 3 * 3600 <= one["came"] < 5 * 3600]
     found = held(legs(there), buckets(MADE, "end"))
@@ -389,6 +403,7 @@ def test_a_gap_in_the_call_log() -> None:
     assert (row["intervals"], row["amount"]) == (8, 400 - len(there))
 
 
+@pytest.mark.slow
 def test_gap_declared_explains_what_is_partly_there() -> None:
     there = [one for one in MADE if not (3 * 3600 <= one["came"] < 5 * 3600 and one["id"] % 2)]
     known = pl.DataFrame({"source": ["pbx"], "start_at": [at(3 * 3600)], "end_at": [at(5 * 3600)]})
@@ -397,6 +412,7 @@ def test_gap_declared_explains_what_is_partly_there() -> None:
     assert named(held(legs(there), told, gap=known))["entered"] == {"missing_legs"}
 
 
+@pytest.mark.slow
 def test_a_vendor_that_told_nothing_of_an_hour() -> None:
     told = buckets(MADE, "end").filter(
         ~pl.col("interval_start").is_between(at(7200), at(9000), closed="left")
@@ -406,12 +422,14 @@ def test_a_vendor_that_told_nothing_of_an_hour() -> None:
     assert found.findings.filter(figure="entered")["intervals"][0] == 2
 
 
+@pytest.mark.slow
 def test_a_log_of_answered_calls_only() -> None:
     found = held(legs([one for one in MADE if "answer" in one]), buckets(MADE, "end"))
     assert named(found)["abandoned"] == {"abandons_not_logged"}
     assert named(found)["entered"] == {"abandons_not_logged"}
 
 
+@pytest.mark.slow
 def test_a_log_that_begins_with_the_answer() -> None:
     waited = [{**one, "came": one["came"] - 240} for one in MADE if "answer" in one]
     late = legs(waited).with_columns(started_at="answered_at")
@@ -499,6 +517,7 @@ def test_state_belongs_to_its_call_and_one_queue() -> None:
 
 
 # --- what must always hold ----------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_intervals_add_up_to_days_queues_and_whole() -> None:
     two = [*MADE, *calls(2, "r", 200)]
     found = held(legs(two), buckets(two, "end", wrap=False), states(two), timezone="Asia/Kolkata")
@@ -524,6 +543,7 @@ def test_intervals_add_up_to_days_queues_and_whole() -> None:
         assert_frame_equal(found.sum_accounts(names).select(pl.col(summed).sum()), whole)
 
 
+@pytest.mark.slow
 @examples(6)
 @given(
     seed=st.integers(0, 10_000), book=st.sampled_from(["arrival", "end", "spread"]), cut=st.integers(1, 47)
@@ -540,6 +560,7 @@ def test_window_split_keeps_calls_and_their_durations(seed: int, book: str, cut:
     assert_frame_equal(pl.concat(parts).select(pl.col(names).sum()), whole.select(pl.col(names).sum()))
 
 
+@pytest.mark.slow
 @examples(6)
 @given(seed=st.integers(0, 10_000))
 def test_agreement_is_share_and_every_cause_has_meaning(seed: int) -> None:
@@ -553,6 +574,7 @@ def test_agreement_is_share_and_every_cause_has_meaning(seed: int) -> None:
     assert set(found.findings["figure"]) <= set(COMPARED_ACCOUNTS)
 
 
+@pytest.mark.slow
 def test_order_and_repetition_of_rows_change_nothing() -> None:
     log, told, seen = legs(MADE), buckets(MADE, "end", wrap=False), states(MADE)
     mixed = held(*(frame.sample(fraction=1, shuffle=True, seed=3) for frame in (log, told, seen)))
@@ -563,6 +585,7 @@ def test_order_and_repetition_of_rows_change_nothing() -> None:
 
 
 # --- one of the three, or none ------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_two_accounts_are_compared_when_third_is_missing() -> None:
     log, told, seen = legs(MADE), buckets(MADE, "arrival"), states(MADE)
     no_vendor, no_states = (

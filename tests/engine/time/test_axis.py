@@ -156,6 +156,7 @@ def test_steps(rows: list[tuple[int, int, int]]) -> None:
     assert held_by(ends_at_once) == {place: painted_.get(place, 0) for place in PLACES}
 
 
+@pytest.mark.slow
 @quick
 @given(st.lists(spans().map(apart), min_size=3, max_size=3))
 def test_overlay(drawn: list[list[tuple[int, int, int]]]) -> None:
@@ -177,6 +178,7 @@ def test_overlay(drawn: list[list[tuple[int, int, int]]]) -> None:
             assert got == [one.get(place, 0) for one in held]
 
 
+@pytest.mark.slow
 @quick
 @given(spans().map(apart), spans().map(apart))
 def test_rows_of_frames_are_overlaid(

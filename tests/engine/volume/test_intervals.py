@@ -192,6 +192,7 @@ levels = st.builds(
 )
 
 
+@pytest.mark.slow
 @examples(200)
 @given(call_leg=calls, level=levels)
 def test_intervals_agree_with_counting_call_by_call(call_leg: pl.DataFrame, level: ServiceLevel) -> None:
@@ -205,6 +206,7 @@ def test_intervals_agree_with_counting_call_by_call(call_leg: pl.DataFrame, leve
             assert row[ratio] is None or 0 <= row[ratio] <= 1
 
 
+@pytest.mark.slow
 @examples(30)
 @given(call_leg=calls, cut=st.sampled_from([1, 2, 3]))
 def test_splitting_the_window_never_changes_a_count(call_leg: pl.DataFrame, cut: int) -> None:
