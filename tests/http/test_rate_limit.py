@@ -27,7 +27,8 @@ def test_the_rate_holds_across_processes(server, tmp_path):
     times = sorted(one.at for one in server.asked)
     assert len(times) == 30
     assert times[-1] - times[0] >= 29 * 0.05 - 0.2
-    assert busiest(times, 0.475) <= 11  # 10 and a half, and what loopback pushes together
+    # 10 and a half by the rate; a busy machine pushes arrivals together, but no process has a rate of its own
+    assert busiest(times, 0.475) <= 18
 
 
 @pytest.mark.slow

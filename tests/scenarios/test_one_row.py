@@ -103,7 +103,7 @@ def test_one_row(place):
     assert frames["state_map"].equals(append_to_defaults("state_map", centre.read_table("state_map")))
 
     # 9. `Centre.report` assembles every figure once, and `report.write` draws them: one line on a screen.
-    report.write(centre.report(DAY, NEXT), place / "report.html")
+    report.write_report(centre.report(DAY, NEXT), place / "report.html")
     page = (place / "report.html").read_text(encoding="utf-8")
     lines = [" ".join(re.sub(r"<[^>]+>", " ", line).split()) for line in page.split("<tr>")]
     assert "ann Mon 2 Mar 08:00:00 08:03:00 3 min 00 s Late start X Controllable phone logged out" in "".join(
