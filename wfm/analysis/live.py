@@ -8,12 +8,12 @@ import polars as pl
 
 from wfm import defaults
 from wfm.analysis import time_args
-from wfm.analysis.load import append_to_defaults, read_scoring_tables
+from wfm.analysis.load import build_input_frames, read_scoring_tables
 from wfm.analysis.time_args import TimeArgument, parse_time
 from wfm.engine.adherence.scoring import ScoreOptions
 from wfm.engine.inputs.clock_offsets import correct_clock_offsets
 from wfm.engine.inputs.dataset import WINDOW_MARGIN
-from wfm.engine.inputs.frames import Frame, InputFrames, read_frame
+from wfm.engine.inputs.frames import Frame, InputFrames
 from wfm.engine.realtime.live_score import Live
 from wfm.storage.database import Database
 from wfm.storage.reader import DatabaseReader
@@ -154,8 +154,10 @@ def live_frames(
         InputError: a frame lacks a column, or a value is wrong.
         UsageError: the window or the time zone is wrong.
     """
-    tables = {"activity": activity, "state_map": state_map, "rule": rule}
-    frames = InputFrames(
+    frames = build_input_frames(
+        activity=activity,
+        state_map=state_map,
+        rule=rule,
         schedule=schedule,
         agent_state=agent_state,
         call_leg=call_leg,
@@ -163,7 +165,6 @@ def live_frames(
         coverage=coverage,
         agent=agent,
         login=login,
-        **{name: append_to_defaults(name, read_frame(own, name)) for name, own in tables.items()},
     )
     return Live(
         frames,

@@ -85,6 +85,30 @@ def append_to_defaults(table: str, own: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([default_rows, own], how="diagonal")
 
 
+def build_input_frames(
+    *,
+    schedule: Frame,
+    agent_state: Frame,
+    activity: Frame | None,
+    state_map: Frame | None,
+    rule: Frame | None,
+    **others: Frame | None,
+) -> InputFrames:
+    """Return the frames that scoring starts from; activities, mappings and rules are added to those of wfm.
+
+    Raises:
+        InputError: a frame lacks a column, or a value is wrong.
+    """
+    return InputFrames(
+        schedule=schedule,
+        agent_state=agent_state,
+        activity=append_to_defaults("activity", read_frame(activity, "activity")),
+        state_map=append_to_defaults("state_map", read_frame(state_map, "state_map")),
+        rule=append_to_defaults("rule", read_frame(rule, "rule")),
+        **others,
+    )
+
+
 def list_names(given: str | Sequence[str] | None) -> list[str] | None:
     """Return one name as a list of one, and no names as None: no choice."""
     if given is None or isinstance(given, str):
@@ -274,8 +298,10 @@ def score_frames(
         InputError: a frame lacks a column, or a value is wrong.
         UsageError: the window or the time zone is wrong.
     """
-    tables = {"activity": activity, "state_map": state_map, "rule": rule}
-    frames = InputFrames(
+    frames = build_input_frames(
+        activity=activity,
+        state_map=state_map,
+        rule=rule,
         schedule=schedule,
         agent_state=agent_state,
         call_leg=call_leg,
@@ -283,7 +309,6 @@ def score_frames(
         coverage=coverage,
         agent=agent,
         login=login,
-        **{name: append_to_defaults(name, read_frame(own, name)) for name, own in tables.items()},
     )
     return score(
         frames,

@@ -16,6 +16,22 @@ from wfm.engine.time.codes import (
     is_rest_state,
 )
 
+EXCEPTION_COLUMNS = (
+    "agent_id",
+    "workday",
+    "start_at",
+    "end_at",
+    "seconds",
+    "activity",
+    "state",
+    "vendor_state",
+    "class",
+    "reason",
+    "evidence",
+    "evidence_kind",
+    "impact",
+)
+"""The columns of adherence exceptions as users get them, from a score and from a live score alike."""
 MAX_GAP_WITHIN_SHIFT_US = glossary.SHIFT_GAP_S * US_PER_SECOND
 """Work outside the schedule belongs to a shift that is no further away."""
 

@@ -250,21 +250,7 @@ class Score:
         rows = self._decode_rows(self._clip_to_window(found)).with_columns(
             pl.col("evidence_kind").cast(pl.String), seconds=us_to_seconds(pl.col("key_end") - pl.col("key"))
         )
-        return rows.select(
-            "agent_id",
-            "workday",
-            "start_at",
-            "end_at",
-            "seconds",
-            "activity",
-            "state",
-            "vendor_state",
-            "class",
-            "reason",
-            "evidence",
-            "evidence_kind",
-            "impact",
-        )
+        return rows.select(exceptions.EXCEPTION_COLUMNS)
 
     def slices(self) -> pl.DataFrame:
         """Return the finest view: within a row nothing changes, and the rows of an agent leave no gaps.

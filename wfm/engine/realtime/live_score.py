@@ -23,6 +23,7 @@ from wfm.core import schema
 from wfm.core.errors import UsageError
 from wfm.core.time import EPOCH, MICROSECOND
 from wfm.engine.adherence import classify, rollup
+from wfm.engine.adherence.exceptions import EXCEPTION_COLUMNS
 from wfm.engine.adherence.scoring import Score, ScoreOptions, score_dataset
 from wfm.engine.inputs.dataset import Dataset
 from wfm.engine.inputs.frames import (
@@ -186,21 +187,7 @@ class Live:
         seconds = us_to_seconds(pl.col("end") - pl.col("begin"))
         return view_cache.restore_instants(
             self._read_view("exceptions").with_columns(seconds=seconds)
-        ).select(
-            "agent_id",
-            "workday",
-            "start_at",
-            "end_at",
-            "seconds",
-            "activity",
-            "state",
-            "vendor_state",
-            "class",
-            "reason",
-            "evidence",
-            "evidence_kind",
-            "impact",
-        )
+        ).select(EXCEPTION_COLUMNS)
 
     def slices(self) -> pl.DataFrame:
         """Return the finest view: see `Score.slices`."""
